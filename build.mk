@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: ISC
+# What every Makefile.am shares.  A directory's unit tests are the programs in
+# check_PROGRAMS, its fuzz targets those in FUZZERS (--enable-fuzz).
+AM_CPPFLAGS = -I$(top_srcdir)/lib -include $(top_builddir)/config.h \
+	-include $(top_srcdir)/lib/base/banned.h $(BSD_CFLAGS)
+AM_CFLAGS = $(STRICT_CFLAGS) $(EVENT_CFLAGS)
+AM_LDFLAGS = $(STRICT_LDFLAGS)
+
+# The libraries, lowest layer last.
+LIB_BASE = $(top_builddir)/lib/base/libbase.a $(BSD_LIBS)
+LIB_MAIL = $(top_builddir)/lib/mail/libmail.a $(IDN2_LIBS) $(LIB_BASE)
+LIB_EV = $(top_builddir)/lib/ev/libev.a $(EVENT_LIBS) $(LIB_BASE)
+LIB_CONF = $(top_builddir)/lib/conf/libconf.a $(LIB_BASE)
+LIB_OS = $(top_builddir)/lib/os/libos.a $(SECCOMP_LIBS) $(LIB_BASE)
+LIB_IPC = $(top_builddir)/lib/ipc/libipc.a $(LIB_CONF) $(LIB_OS) $(LIB_MAIL) \
+	$(LIB_EV)
+LIB_DNS = $(top_builddir)/lib/dns/libdns.a $(LIB_IPC)
+LIB_TABLE = $(top_builddir)/lib/table/libtable.a $(DB_LIBS) $(PCRE2_LIBS) \
+	$(LIB_BASE)

@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: ISC */
+/* log - see log.h. */
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include <errno.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <syslog.h>
+#include <sysexits.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/log.h"
+
+#define LINE_BYTES	4096
+#define PENDING_BYTES	65536
+
+static struct {
+	char		 program[32];
+	enum log_level	 lowest;
+	enum log_sink	 sink;
+	int		 fd;
+	int		 facility;
+	void		(*broken)(void *);
+	void		*broken_arg;
+	size_t		 n;
+	char		 pending[PENDING_BYTES];
+} out = { .program = "chasqui", .lowest = LOG_LEVEL_INFO,
+	.fd = STDERR_FILENO, .facility = LOG_MAIL };
+
+static void	 log_line(enum log_level, const char *, va_list);
+static size_t	 put_prefix(enum log_level, char *, size_t);
+static void	 write_all(const char *, size_t);
+static void	 send_datagram(const char *, size_t);
+
+void
+log_open(const char *program, enum log_level lowest)
+{
+	snprintf(out.program, sizeof(out.program), "%s", program);
+	out.lowest = lowest;
+}
+
+void
+log_to(enum log_sink sink, int fd_take)
+{
+	log_flush();
+	if (out.fd > STDERR_FILENO && out.fd != fd_take)
+		close(out.fd);
+	out.sink = sink;
+	out.fd = fd_take == -1 ? STDERR_FILENO : fd_take;
+}
+
+void
+log_set_level(enum log_level lowest)
+{
+	out.lowest = lowest;
+}
+
+void
+log_set_facility(int facility)
+{
+	out.facility = facility;
+}
+
+void
+log_on_broken(void (*fn)(void *), void *arg)
+{
+	out.broken = fn;
+	out.broken_arg = arg;
+}
+
+#define LOG_FN(name, level)						\
+void									\
+name(const char *fmt, ...)						\
+{									\
+	va_list ap;							\
+									\
+	if (level < out.lowest)						\
+		return;							\
+	va_start(ap, fmt);						\
+	log_line(level, fmt, ap);					\
+	va_end(ap);							\
+}
+LOG_FN(log_debug, LOG_LEVEL_DEBUG)
+LOG_FN(log_info, LOG_LEVEL_INFO)
+LOG_FN(log_warn, LOG_LEVEL_WARN)
+LOG_FN(log_error, LOG_LEVEL_ERROR)
+
+void
+log_fatal(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	log_line(LOG_LEVEL_ERROR, fmt, ap);
+	va_end(ap);
+	log_flush();
+	_exit(EX_SOFTWARE);
+}
+
+static void
+log_line(enum log_level level, const char *fmt, va_list ap)
+{
+	char line[LINE_BYTES];
+	size_t n = put_prefix(level, line, sizeof(line));
+	int m = vsnprintf(line + n, sizeof(line) - n - 1, fmt, ap);
+
+	if (m < 0)
+		return;
+	n += (size_t)m;
+	if (n > sizeof(line) - 2)
+		n = sizeof(line) - 2;	/* cut, like any syslog would */
+	if (out.sink == LOG_SINK_SYSLOG) {
+		send_datagram(line, n);
+		return;
+	}
+	line[n++] = '\n';
+	if (out.n + n > sizeof(out.pending))
+		log_flush();
+	memcpy(out.pending + out.n, line, n);
+	out.n += n;
+	if (level >= LOG_LEVEL_ERROR)
+		log_flush();
+}
+
+/* What stands before the event: the time and level, or syslog's header. */
+static size_t
+put_prefix(enum log_level level, char *line, size_t size)
+{
+	static const char *const names[] = { "debug", "info", "warn", "error" };
+	static const int severities[] = { LOG_DEBUG, LOG_INFO, LOG_WARNING,
+		LOG_ERR };
+	static time_t second;
+	static char when[32];
+	struct timespec now;
+	struct tm tm;
+	int n;
+
+	if (out.sink == LOG_SINK_SYSLOG) {
+		/* The daemon behind /dev/log adds time and host itself. */
+		n = snprintf(line, size, "<%d>%s[%d]: ",
+		    out.facility | severities[level], out.program,
+		    (int)getpid());
+		return n < 0 ? 0 : (size_t)n;
+	}
+	clock_gettime(CLOCK_REALTIME, &now);
+	if (now.tv_sec != second) {
+		second = now.tv_sec;
+		gmtime_r(&second, &tm);
+		strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%S", &tm);
+	}
+	n = snprintf(line, size, "%s.%03ldZ %s[%d] %s: ", when,
+	    now.tv_nsec / 1000000, out.program, (int)getpid(), names[level]);
+	return n < 0 ? 0 : (size_t)n;
+}
+
+void
+log_flush(void)
+{
+	size_t n = out.n;
+
+	out.n = 0;
+	if (n > 0)
+		write_all(out.pending, n);
+}
+
+/* A full disk must not stop mail: what cannot be written is dropped. */
+static void
+write_all(const char *p, size_t n)
+{
+	ssize_t w;
+
+	while (n > 0) {
+		w = write(out.fd, p, n);
+		if (w == -1 && errno == EINTR)
+			continue;
+		if (w == -1 && errno == EAGAIN) {
+			struct pollfd pfd = { out.fd, POLLOUT, 0 };
+
+			if (poll(&pfd, 1, 1000) == 1)
+				continue;
+		}
+		if (w <= 0)
+			return;
+		p += w;
+		n -= (size_t)w;
+	}
+}
+
+static void
+send_datagram(const char *p, size_t n)
+{
+	if (send(out.fd, p, n, MSG_NOSIGNAL) == -1 && errno != EAGAIN &&
+	    errno != EINTR && errno != ENOBUFS && out.broken != NULL)
+		out.broken(out.broken_arg);
+}
+
+static bool
+is_plain(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+	    (c >= '0' && c <= '9') ||
+	    (c != '\0' && strchr("._@+:/<>=[]-", c) != NULL);
+}
+
+const char *
+log_quote(struct slice s)
+{
+	enum { RESULTS = 16, TAKE = 500 };
+	static char results[RESULTS][TAKE * 4 + 8];
+	static unsigned turn;
+	static const char hex[] = "0123456789abcdef";
+	char *start = results[turn++ % RESULTS], *to = start;
+	bool plain = s.n > 0, cut = s.n > TAKE;
+	size_t i;
+
+	if (cut)
+		s.n = TAKE;
+	for (i = 0; i < s.n; i++)
+		plain = plain && is_plain(s.p[i]);
+	if (!plain)
+		*to++ = '"';
+	for (i = 0; i < s.n; i++) {
+		unsigned char c = (unsigned char)s.p[i];
+
+		if (c == '"' || c == '\\' || c < 0x20 || c > 0x7e) {
+			*to++ = '\\';
+			*to++ = 'x';
+			*to++ = hex[c >> 4];
+			*to++ = hex[c & 15];
+		} else
+			*to++ = (char)c;
+	}
+	if (cut)
+		to = stpcpy(to, "...");
+	if (!plain)
+		*to++ = '"';
+	*to = '\0';
+	return start;
+}

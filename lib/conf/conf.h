@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * conf - the configuration in memory, and chasqui.conf(5).
+ *
+ *	# a comment
+ *	hostname = mx.example.org
+ *	smtp.max_message = 20M		# or, the same:
+ *	smtp {
+ *		max_message = 20M
+ *	}
+ *	relay_networks = 127.0.0.0/8, 192.0.2.0/24	# or { one a line }
+ *	listener public { address = *:25 }
+ *	domain example.org { type = virtual; mailboxes = users }
+ *
+ * A statement ends with its line or with ';'.  Words with other characters
+ * than letters, digits and ._-+*:/@[]=!~%^|<>? are put in double quotes, where
+ * \" and \\ are the only escapes.  Unknown keys are errors and name the
+ * nearest known one.
+ */
+#ifndef CONF_CONF_H
+#define CONF_CONF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "conf/schema.h"
+
+struct conf_list {
+	const char	**v;	/* NUL-terminated words */
+	size_t		 n;
+};
+
+typedef const char	*conf_STRING;
+typedef bool		 conf_BOOL;
+typedef uint64_t	 conf_INT;
+typedef uint64_t	 conf_SIZE;
+typedef int64_t		 conf_DURATION;
+typedef struct conf_list conf_LIST;
+typedef struct conf_list conf_NETS;
+
+#define CONF_FIELD_(field, name, TYPE, dflt, min, max, readers, text)	\
+	conf_##TYPE field;
+#define CONF_STRUCT_(kind, KEYS, text)					\
+	struct conf_##kind { const char *name; KEYS(CONF_FIELD_) };
+CONF_BLOCK_KINDS(CONF_STRUCT_)
+
+#define CONF_ARRAY_(kind, KEYS, text)					\
+	struct conf_##kind *kind##s; size_t n##kind##s;
+
+struct conf {
+	CONF_KEYS(CONF_FIELD_)
+	/* listeners and nlisteners, domains and ndomains, ... in file order */
+	CONF_BLOCK_KINDS(CONF_ARRAY_)
+	const char	*path;		/* of the file, "" for a child's part */
+	struct arena	*arena;		/* owned: everything above */
+};
+
+/* Reads and checks a file.  NULL on error; why then holds lines of the form
+ * "FILE:LINE:COLUMN: reason". */
+struct conf *conf_load(const char *path, struct buf *why);
+/* The same for text at hand; name stands for the file in messages. */
+struct conf *conf_parse(struct slice text, const char *name, struct buf *why);
+/* Checks what no single key shows: tables that are named exist, addresses and
+ * next hops can be parsed, and so on.  conf_load() and conf_parse() call it. */
+bool	 conf_check(const struct conf *, struct buf *why);
+void	 conf_free(struct conf **);
+
+/* What a role reads, as text that conf_parse() reads back.  defaults: also
+ * keys that have their default value. */
+int	 conf_write(const struct conf *, uint32_t readers, bool defaults,
+	    struct buf *);
+/* The part of a role as a sealed memfd, and back (fd stays the caller's). */
+int	 conf_to_memfd(const struct conf *, enum role);
+struct conf *conf_from_fd(int fd, struct buf *why);
+
+/* The text about a key or block kind ("smtp.max_message", "listener",
+ * "listener.mode"): type, default, limits, meaning; false and the nearest
+ * name where there is none. */
+bool	 conf_explain(const char *key, struct buf *);
+/* The option list of the man page, mdoc. */
+int	 conf_write_mdoc(struct buf *);
+
+/* A network in CIDR form, or one address. */
+struct conf_net {
+	uint8_t	 addr[16];	/* IPv4 as ::ffff:0:0/96 */
+	uint8_t	 bits;		/* 0..128 */
+};
+bool	 conf_net_parse(const char *, struct conf_net *);
+bool	 conf_net_has(const struct conf_net *, const uint8_t addr[16]);
+
+#endif

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * schema - every configuration key: its type, default, limits, readers, text.
+ *
+ * The parser, the defaults, `chasqui config show` and `explain`, each child's
+ * part of the configuration and the option list of chasqui.conf(5) all come
+ * from this one table.
+ *
+ *	X(field, "section.key", TYPE, "default", min, max, READERS, "text")
+ *
+ * TYPE is STRING, BOOL, INT, SIZE (bytes; K, M, G), DURATION (milliseconds; ms,
+ * s, m, h, d), LIST (words) or NETS (words that are networks in CIDR form).
+ * min and max bound numbers; 0, 0 for the other types.  READERS is the mask of
+ * roles whose part of the configuration has the key.
+ */
+#ifndef CONF_SCHEMA_H
+#define CONF_SCHEMA_H
+
+#include "ipc/wiring.h"
+
+#define R_MASTER	(1u << ROLE_MASTER)
+#define R_SMTPD		(1u << ROLE_SMTPD)
+#define R_QMGR		(1u << ROLE_QMGR)
+#define R_REMOTE	(1u << ROLE_REMOTE)
+#define R_LOCAL		(1u << ROLE_LOCAL)
+#define R_WORKER	(1u << ROLE_WORKER)
+#define R_BOUNCE	(1u << ROLE_BOUNCE)
+#define R_LOOKUP	(1u << ROLE_LOOKUP)
+#define R_RESOLVER	(1u << ROLE_RESOLVER)
+#define R_TOOL		(1u << ROLE_TOOL)
+#define R_COMMAND	(1u << ROLE_COMMAND)
+#define R_ALL		(~0u)
+
+#define CONF_KEYS(X)							\
+X(hostname, "hostname", STRING, "", 0, 0, R_ALL,			\
+  "The name of this host in greetings, trace fields and reports; the system's fully qualified name where empty.") \
+X(postmaster, "postmaster", STRING, "postmaster", 0, 0, R_SMTPD | R_BOUNCE | R_LOOKUP, \
+  "Where mail for postmaster without a domain goes: an address, or a local name of the first domain.") \
+X(relay_networks, "relay_networks", NETS, "127.0.0.0/8 ::1/128", 0, 0, R_SMTPD, \
+  "Networks whose clients may send to any domain.")			\
+X(recipient_delimiter, "recipient_delimiter", STRING, "+", 0, 0, R_LOOKUP | R_WORKER, \
+  "The character between a user's name and a detail (user+detail); empty for none.") \
+									\
+X(path_queue, "path.queue", STRING, "/var/spool/chasqui", 0, 0, R_MASTER | R_QMGR | R_TOOL, \
+  "The queue directory.")						\
+X(path_run, "path.run", STRING, "/run/chasqui", 0, 0, R_MASTER | R_TOOL, \
+  "Where the sockets of the tools and the process id file are.")	\
+X(path_mail, "path.mail", STRING, "/var/mail/chasqui", 0, 0, R_MASTER | R_LOOKUP | R_WORKER, \
+  "The root of the mailboxes of virtual domains: DOMAIN/LOCAL-PART/Maildir below it.") \
+X(path_tables, "path.tables", STRING, "tables", 0, 0, R_MASTER | R_LOOKUP | R_TOOL, \
+  "The directory that relative table paths start from; itself relative to the configuration file's.") \
+X(path_templates, "path.templates", STRING, "", 0, 0, R_MASTER | R_BOUNCE, \
+  "A directory with the operator's own texts of reports (failure.txt, delay.txt, success.txt); built-in texts where empty.") \
+									\
+X(user_prefix, "user.prefix", STRING, "_chasqui_", 0, 0, R_MASTER,	\
+  "Each process runs as the system user of this prefix and its program's name.") \
+X(user_mail, "user.mail", STRING, "_chasqui_mail", 0, 0, R_MASTER | R_LOOKUP, \
+  "The system user that owns the mailboxes of virtual domains.")	\
+X(user_commands, "user.commands", STRING, "nobody", 0, 0, R_MASTER | R_LOOKUP, \
+  "The system user that programs named in alias tables run as; also who gets mail for uids that may not receive it.") \
+X(user_minimum_uid, "user.minimum_uid", INT, "500", 1, 4294967294, R_MASTER | R_LOOKUP, \
+  "System users below this uid receive no mail of their own (alias them), and no process is started for them; user.mail and user.commands are excepted.") \
+									\
+X(log_target, "log.target", STRING, "syslog", 0, 0, R_MASTER,		\
+  "syslog, stderr, or the path of a file.")				\
+X(log_level, "log.level", STRING, "info", 0, 0, R_ALL,			\
+  "The least important event that is logged: debug, info, warn or error.") \
+X(log_facility, "log.facility", STRING, "mail", 0, 0, R_ALL,		\
+  "The syslog facility.")						\
+									\
+X(process_smtpd, "process.smtpd", INT, "0", 0, 64, R_MASTER,		\
+  "How many smtpd processes there are; 0 for one a core.  A change takes a restart.") \
+X(process_remote, "process.remote", INT, "0", 0, 64, R_MASTER | R_QMGR,	\
+  "How many remote processes there are; 0 for one a core.  A change takes a restart.") \
+X(process_memory, "process.memory", SIZE, "2G", 67108864, 1099511627776, R_MASTER, \
+  "The address space that one process may use.")			\
+									\
+X(smtp_banner, "smtp.banner", STRING, "", 0, 0, R_SMTPD,		\
+  "What follows the host's name in the greeting; \"ESMTP Chasqui\" where empty.") \
+X(smtp_max_message, "smtp.max_message", SIZE, "50M", 1024, 1099511627776, R_SMTPD | R_LOOKUP, \
+  "The largest message accepted.")					\
+X(smtp_max_recipients, "smtp.max_recipients", INT, "1000", 100, 100000, R_SMTPD, \
+  "Recipients of one message.")						\
+X(smtp_max_sessions, "smtp.max_sessions", INT, "5000", 1, 1000000, R_SMTPD | R_MASTER, \
+  "Sessions of one smtpd process.")					\
+X(smtp_max_errors, "smtp.max_errors", INT, "100", 1, 100000, R_SMTPD,	\
+  "Refused commands after which a session is ended.")			\
+X(smtp_max_transactions, "smtp.max_transactions", INT, "10000", 1, 1000000, R_SMTPD, \
+  "Messages in one session.")						\
+X(smtp_max_hops, "smtp.max_hops", INT, "100", 5, 1000, R_SMTPD,		\
+  "Received fields at which a message is refused as looping.")		\
+X(smtp_max_line, "smtp.max_line", SIZE, "64K", 998, 1048576, R_SMTPD,	\
+  "The longest text line accepted, in bytes without CRLF.")		\
+X(smtp_memory, "smtp.memory", SIZE, "256M", 1048576, 1099511627776, R_SMTPD, \
+  "Content that one smtpd process holds; over it clients are asked to try later.") \
+X(smtp_timeout_command, "smtp.timeout_command", DURATION, "5m", 1000, 3600000, R_SMTPD, \
+  "How long a client may take for a command (RFC 5321 section 4.5.3.2.7).") \
+X(smtp_timeout_data, "smtp.timeout_data", DURATION, "10m", 1000, 3600000, R_SMTPD, \
+  "How long a client may pause within the content.")			\
+X(smtp_greet_delay, "smtp.greet_delay", DURATION, "0s", 0, 60000, R_SMTPD, \
+  "How long the greeting is held back for clients outside relay_networks; who speaks before it is refused.") \
+X(smtp_reverse_dns, "smtp.reverse_dns", BOOL, "yes", 0, 0, R_SMTPD,	\
+  "Look up the client's name (confirmed by its address) for the trace field.") \
+X(smtp_bare_lf_networks, "smtp.bare_lf_networks", NETS, "", 0, 0, R_SMTPD, \
+  "Networks whose clients may end lines with a bare LF; it becomes CRLF.") \
+X(smtp_rate_connections, "smtp.rate_connections", INT, "0", 0, 1000000, R_SMTPD, \
+  "Connections that a client (an IPv4 address, an IPv6 /64) may open in smtp.rate_window; 0 for no limit.  Not for relay_networks.") \
+X(smtp_rate_messages, "smtp.rate_messages", INT, "0", 0, 1000000, R_SMTPD, \
+  "Messages that a client may send in smtp.rate_window; 0 for no limit.  Not for relay_networks.") \
+X(smtp_rate_window, "smtp.rate_window", DURATION, "1m", 1000, 86400000, R_SMTPD, \
+  "The time over which the two limits above count.")			\
+X(smtp_client_sessions, "smtp.client_sessions", INT, "100", 1, 1000000, R_SMTPD, \
+  "Sessions that one client may hold at once.  Not for relay_networks.") \
+									\
+X(queue_lifetime, "queue.lifetime", DURATION, "30h", 60000, 2592000000, R_QMGR, \
+  "How long delivery of a message is tried.")				\
+X(queue_delay_warning, "queue.delay_warning", DURATION, "4h", 0, 2592000000, R_QMGR, \
+  "After what time the sender is told that a message is delayed; 0 for never.") \
+X(queue_retry_first, "queue.retry_first", DURATION, "5m", 100, 86400000, R_QMGR, \
+  "The time from a first failed attempt to the next; it doubles from there on, with jitter.") \
+X(queue_retry_max, "queue.retry_max", DURATION, "1h", 100, 86400000, R_QMGR, \
+  "The longest time between two attempts.")				\
+X(queue_memory, "queue.memory", SIZE, "256M", 4194304, 1099511627776, R_QMGR, \
+  "Content held in memory; over it the journal and the files are read again.") \
+X(queue_max_messages, "queue.max_messages", INT, "5000000", 100, 100000000, R_QMGR, \
+  "Messages in the queue at which new ones are refused with 452.")	\
+X(queue_min_free, "queue.min_free", SIZE, "64M", 0, 1099511627776, R_QMGR, \
+  "Free space of the queue's file system below which new messages are refused with 452.") \
+X(queue_journal, "queue.journal", SIZE, "64M", 1048576, 4294967296, R_QMGR, \
+  "The size of one journal segment.")					\
+X(queue_segments, "queue.segments", INT, "4", 2, 256, R_QMGR,		\
+  "How many journal segments there are.")				\
+X(queue_inline, "queue.inline", SIZE, "128K", 0, 131072, R_SMTPD | R_QMGR, \
+  "Messages up to this size go through the journal, larger ones into a file each.") \
+									\
+X(remote_concurrency, "remote.concurrency", INT, "20", 1, 10000, R_QMGR, \
+  "The most connections to one next hop.")				\
+X(remote_connections, "remote.connections", INT, "2000", 1, 100000, R_QMGR | R_REMOTE | R_MASTER, \
+  "The most connections of one remote process.")			\
+X(remote_rate, "remote.rate", INT, "0", 0, 1000000, R_QMGR,		\
+  "Messages a minute to one next hop; 0 for no limit.")			\
+X(remote_max_recipients, "remote.max_recipients", INT, "100", 1, 1000, R_QMGR, \
+  "Recipients in one transaction.")					\
+X(remote_port, "remote.port", INT, "25", 1, 65535, R_REMOTE,		\
+  "The port of next hops found by MX.")					\
+X(remote_ipv4, "remote.ipv4", BOOL, "yes", 0, 0, R_REMOTE, "Connect over IPv4.") \
+X(remote_ipv6, "remote.ipv6", BOOL, "yes", 0, 0, R_REMOTE, "Connect over IPv6.") \
+X(remote_source_ipv4, "remote.source_ipv4", STRING, "", 0, 0, R_REMOTE, "The address that connections over IPv4 come from.") \
+X(remote_source_ipv6, "remote.source_ipv6", STRING, "", 0, 0, R_REMOTE, "The address that connections over IPv6 come from.") \
+X(remote_timeout_connect, "remote.timeout_connect", DURATION, "30s", 100, 600000, R_REMOTE, "How long a connection may take to be established.") \
+X(remote_timeout_greeting, "remote.timeout_greeting", DURATION, "5m", 100, 3600000, R_REMOTE, "How long the greeting and the reply to EHLO may take.") \
+X(remote_timeout_mail, "remote.timeout_mail", DURATION, "5m", 100, 3600000, R_REMOTE, "How long the reply to MAIL may take.") \
+X(remote_timeout_rcpt, "remote.timeout_rcpt", DURATION, "5m", 100, 3600000, R_REMOTE, "How long the reply to RCPT may take.") \
+X(remote_timeout_data, "remote.timeout_data", DURATION, "2m", 100, 3600000, R_REMOTE, "How long the reply to DATA may take.") \
+X(remote_timeout_block, "remote.timeout_block", DURATION, "3m", 100, 3600000, R_REMOTE, "How long the next hop may take nothing of the content.") \
+X(remote_timeout_end, "remote.timeout_end", DURATION, "10m", 100, 3600000, R_REMOTE, "How long the reply after the content may take.") \
+X(remote_idle, "remote.idle", DURATION, "2s", 0, 300000, R_REMOTE, "How long a connection is kept for the next message.") \
+X(remote_max_messages, "remote.max_messages", INT, "1000", 1, 1000000, R_REMOTE, "Messages over one connection.") \
+									\
+X(local_concurrency, "local.concurrency", INT, "256", 1, 100000, R_QMGR, "Deliveries under way in one worker.") \
+X(local_workers, "local.workers", INT, "64", 1, 10000, R_MASTER | R_LOCAL, "Worker processes at once, one a uid in use.") \
+X(local_worker_idle, "local.worker_idle", DURATION, "60s", 100, 86400000, R_LOCAL, "After what time without work a worker ends.") \
+X(local_sync, "local.sync", STRING, "auto", 0, 0, R_WORKER, "How deliveries are made durable: filesystem (one syncfs for many), file (fsync for each), or auto.") \
+X(local_system_maildir, "local.system_maildir", STRING, "Maildir", 0, 0, R_LOOKUP, "Where a system user's mail goes, below the home directory.") \
+X(local_forward, "local.forward", BOOL, "yes", 0, 0, R_WORKER | R_LOOKUP, "Honour ~/.forward of system users.") \
+X(local_command_time, "local.command_time", DURATION, "5m", 1000, 3600000, R_COMMAND, "How long a program that takes mail may run.") \
+									\
+X(quota_bytes, "quota.bytes", SIZE, "0", 0, 1125899906842624, R_LOOKUP, "The default limit of a mailbox in bytes; 0 for none.") \
+X(quota_messages, "quota.messages", INT, "0", 0, 1000000000, R_LOOKUP, "The default limit of a mailbox in messages; 0 for none.") \
+X(quota_full, "quota.full", STRING, "defer", 0, 0, R_LOOKUP | R_WORKER, "What a full mailbox answers: defer (452) or refuse (552).") \
+									\
+X(alias_tables, "alias.tables", LIST, "", 0, 0, R_LOOKUP, "Tables in the form of aliases(5) for names of system domains.") \
+X(alias_virtual, "alias.virtual", LIST, "", 0, 0, R_LOOKUP, "Tables from addresses, or @domain, to addresses, for any domain.") \
+X(alias_max_depth, "alias.max_depth", INT, "50", 1, 1000, R_LOOKUP, "How deep aliases may lead to aliases.") \
+X(alias_max_results, "alias.max_results", INT, "10000", 1, 100000, R_LOOKUP, "How many recipients one address may become.") \
+X(alias_commands, "alias.commands", BOOL, "yes", 0, 0, R_LOOKUP, "Alias tables may name programs and files.") \
+X(route_tables, "route.tables", LIST, "", 0, 0, R_LOOKUP, "Tables from an address, a domain, .domain (and all below it) or * to a next hop: a host by its MX, [host]:port, lmtp:[host]:port or lmtp:/socket.") \
+									\
+X(table_max_entries, "table.max_entries", INT, "10000000", 1, 1000000000, R_LOOKUP, "The most entries of a table that is held in memory.") \
+X(table_check, "table.check", DURATION, "1s", 10, 3600000, R_LOOKUP, "How often table files are looked at for changes.") \
+									\
+X(dns_servers, "dns.servers", LIST, "", 0, 0, R_RESOLVER, "Name servers to ask, ADDRESS or ADDRESS:PORT ([v6]:PORT); those of /etc/resolv.conf where empty.") \
+X(dns_timeout, "dns.timeout", DURATION, "10s", 100, 120000, R_RESOLVER, "How long a look-up may take.") \
+X(dns_dnssec, "dns.dnssec", BOOL, "no", 0, 0, R_RESOLVER, "Validate with the root's trust anchor.") \
+X(dns_cache, "dns.cache", SIZE, "16M", 65536, 4294967296, R_RESOLVER, "Memory of the cache.") \
+									\
+X(bounce_headers_above, "bounce.headers_above", SIZE, "50K", 0, 104857600, R_QMGR | R_BOUNCE, "Messages above this size are returned as their header section only.") \
+X(bounce_postmaster_copy, "bounce.postmaster_copy", BOOL, "no", 0, 0, R_QMGR | R_BOUNCE, "Send postmaster what cannot be bounced because the reverse-path is null.") \
+X(bounce_from_name, "bounce.from_name", STRING, "Mail Delivery System", 0, 0, R_BOUNCE, "The display name in reports.")
+
+/* Blocks: `listener NAME { ... }`, of which there may be any number (at most
+ * CONF_BLOCKS of a kind).  The form of the rows is that above. */
+#define CONF_BLOCKS	10000
+
+#define CONF_LISTENER_KEYS(X)						\
+X(address, "address", LIST, "*:25", 0, 0, R_MASTER | R_SMTPD,		\
+  "Where to listen: ADDRESS:PORT, [v6]:PORT, *:PORT for all addresses, or the path of a Unix socket.") \
+X(mode, "mode", STRING, "smtp", 0, 0, R_MASTER | R_SMTPD,		\
+  "smtp, or lmtp (RFC 2033: a reply for each recipient).")
+
+#define CONF_DOMAIN_KEYS(X)						\
+X(type, "type", STRING, "virtual", 0, 0, R_LOOKUP | R_SMTPD,		\
+  "virtual (mailboxes below path.mail), system (this host's users), relay (accepted and sent on), or alias (each address must be in alias.virtual).") \
+X(mailboxes, "mailboxes", LIST, "", 0, 0, R_LOOKUP,			\
+  "virtual: tables whose keys are the addresses (or local-parts) that exist; a value may hold quota_bytes=N, quota_messages=N.") \
+X(recipients, "recipients", LIST, "", 0, 0, R_LOOKUP,			\
+  "relay: tables whose keys are the addresses that exist at the next host; all where empty.") \
+X(catch_all, "catch_all", STRING, "", 0, 0, R_LOOKUP,			\
+  "The address that gets mail for addresses that do not exist.")	\
+X(relay_to, "relay_to", STRING, "", 0, 0, R_LOOKUP,			\
+  "relay: the next hop, as in route.tables; by MX where empty.")
+
+#define CONF_TABLE_KEYS(X)						\
+X(type, "type", STRING, "file", 0, 0, R_LOOKUP,				\
+  "inline, file (KEY VALUE lines), aliases (aliases(5) text), btree or hash (Berkeley DB, made by `chasqui table make`), pcre, or cidr.") \
+X(path, "path", STRING, "", 0, 0, R_LOOKUP,				\
+  "The file, absolute or below path.tables; not for inline.")		\
+X(entries, "entries", LIST, "", 0, 0, R_LOOKUP,				\
+  "inline: KEY=VALUE or KEY words.")
+
+/* Limits for some next hops: `nexthop example.com { ... }`. */
+#define CONF_NEXTHOP_KEYS(X)						\
+X(concurrency, "concurrency", INT, "0", 0, 10000, R_QMGR,		\
+  "Instead of remote.concurrency; 0 keeps that.")			\
+X(rate, "rate", INT, "0", 0, 1000000, R_QMGR,				\
+  "Instead of remote.rate; 0 keeps that.")
+
+#define CONF_BLOCK_KINDS(X)						\
+X(listener, CONF_LISTENER_KEYS, "A place where SMTP or LMTP is served.")	\
+X(domain, CONF_DOMAIN_KEYS, "A domain whose mail is received here.")	\
+X(table, CONF_TABLE_KEYS, "A table of keys and values.")		\
+X(nexthop, CONF_NEXTHOP_KEYS, "Limits of one next hop.")
+
+#endif

@@ -1,0 +1,410 @@
+/* SPDX-License-Identifier: ISC */
+/* stream - see stream.h. */
+#include <sys/socket.h>
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "ev/stream.h"
+
+#define READ_BYTES	65536
+
+/* Where input is read; used up or copied before the loop goes on. */
+static char shared[READ_BYTES];
+
+static void	 start(struct stream *, struct ev_loop *, int, size_t,
+		    const struct stream_ops *, void *);
+static void	 update_wants(struct stream *);
+static void	 io_ready(void *, int);
+static void	 finish_connect(struct stream *);
+static void	 read_some(struct stream *);
+static void	 offer_input(struct stream *);
+static void	 offer_again(void *);
+static void	 flush_output(struct stream *);
+static void	 end(struct stream *, enum stream_end);
+static void	 time_is_up(void *);
+
+void
+stream_open(struct stream *s, struct ev_loop *l, int fd_take, size_t out_max,
+    const struct stream_ops *ops, void *arg)
+{
+	start(s, l, fd_take, out_max, ops, arg);
+	update_wants(s);
+}
+
+int
+stream_connect(struct stream *s, struct ev_loop *l, const struct sockaddr *to,
+    socklen_t to_len, const struct sockaddr *local, socklen_t local_len,
+    size_t out_max, const struct stream_ops *ops, void *arg)
+{
+	int fd, saved;
+
+	fd = socket(to->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
+	    0);
+	if (fd == -1)
+		return -1;
+	if ((local != NULL && bind(fd, local, local_len) == -1) ||
+	    (connect(fd, to, to_len) == -1 && errno != EINPROGRESS)) {
+		saved = errno;
+		close(fd);
+		errno = saved;
+		return -1;
+	}
+	start(s, l, fd, out_max, ops, arg);
+	s->connecting = true;
+	update_wants(s);
+	return 0;
+}
+
+static void
+start(struct stream *s, struct ev_loop *l, int fd, size_t out_max,
+    const struct stream_ops *ops, void *arg)
+{
+	uint8_t generation = s->generation;
+	int flags;
+
+	memset(s, 0, sizeof(*s));
+	s->generation = (uint8_t)(generation + 1);
+	s->ops = ops;
+	s->arg = arg;
+	s->loop = l;
+	s->fd = fd;
+	flags = fcntl(fd, F_GETFL);
+	if (flags != -1 && (flags & O_NONBLOCK) == 0)
+		fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+	buf_init(&s->kept, STREAM_KEEP_BYTES + READ_BYTES);
+	buf_init(&s->out, out_max);
+	ev_io_init(&s->io, l, fd, io_ready, s);
+	ev_timer_init(&s->timer, l, time_is_up, s);
+	ev_task_init(&s->task, offer_again, s);
+}
+
+void
+stream_close(struct stream *s)
+{
+	if (s->ops == NULL || s->fd == -1)
+		return;
+	ev_io_clear(&s->io);
+	ev_timer_clear(&s->timer);
+	ev_task_cancel(s->loop, &s->task);
+	close(s->fd);
+	s->fd = -1;
+	s->generation++;
+	s->fresh = SLICE_EMPTY;
+	buf_clear(&s->kept);
+	buf_clear(&s->out);
+}
+
+bool
+stream_is_open(const struct stream *s)
+{
+	return s->ops != NULL && s->fd != -1;
+}
+
+void
+stream_close_when_sent(struct stream *s)
+{
+	s->closing = true;
+	s->fresh = SLICE_EMPTY;
+	buf_clear(&s->kept);
+	s->kept_off = 0;
+	ev_task_ask(s->loop, &s->task);
+}
+
+struct slice
+stream_input(const struct stream *s)
+{
+	if (s->fresh.n > 0)
+		return s->fresh;
+	return slice_from(buf_slice(&s->kept), s->kept_off);
+}
+
+void
+stream_consume(struct stream *s, size_t n)
+{
+	if (s->fresh.n > 0) {
+		assert(n <= s->fresh.n);
+		s->fresh = slice_from(s->fresh, n);
+		return;
+	}
+	assert(n <= s->kept.n - s->kept_off);
+	s->kept_off += n;
+	if (s->kept_off == s->kept.n) {
+		buf_clear(&s->kept);
+		s->kept_off = 0;
+	}
+}
+
+void
+stream_pause(struct stream *s)
+{
+	s->paused = true;
+	update_wants(s);
+}
+
+void
+stream_resume(struct stream *s)
+{
+	if (!s->paused)
+		return;
+	s->paused = false;
+	update_wants(s);
+	/* What was kept back is offered at the end of this turn. */
+	s->resumed = true;
+	ev_task_ask(s->loop, &s->task);
+}
+
+bool
+stream_peer_is_gone(struct stream *s)
+{
+	char c;
+	ssize_t n;
+
+	if (s->ended || s->eof)
+		return true;
+	n = recv(s->fd, &c, 1, MSG_PEEK | MSG_DONTWAIT);
+	return n == 0 || (n == -1 && errno != EAGAIN && errno != EINTR);
+}
+
+int
+stream_write(struct stream *s, struct slice bytes)
+{
+	if (s->ended || s->closing)
+		return 0;	/* nobody will read it; not an error */
+	if (s->out_off > 0 && s->out_off == s->out.n) {
+		buf_reset(&s->out);
+		s->out_off = 0;
+	}
+	if (buf_add(&s->out, bytes) == -1)
+		return -1;
+	ev_task_ask(s->loop, &s->task);
+	return 0;
+}
+
+int
+stream_printf(struct stream *s, const char *fmt, ...)
+{
+	va_list ap;
+	int r;
+
+	if (s->ended || s->closing)
+		return 0;
+	va_start(ap, fmt);
+	r = buf_vprintf(&s->out, fmt, ap);
+	va_end(ap);
+	if (r == 0)
+		ev_task_ask(s->loop, &s->task);
+	return r;
+}
+
+size_t
+stream_unsent(const struct stream *s)
+{
+	return s->out.n - s->out_off;
+}
+
+void
+stream_timeout(struct stream *s, int64_t ms)
+{
+	if (ms > 0)
+		ev_timer_set(&s->timer, ms);
+	else
+		ev_timer_stop(&s->timer);
+}
+
+/* What the kernel should tell us follows from the state alone. */
+static void
+update_wants(struct stream *s)
+{
+	int wants = 0;
+
+	if (s->connecting)
+		wants = EV_WANT_WRITE;
+	else if (!s->ended) {
+		if (!s->paused && !s->eof && s->kept.n - s->kept_off <
+		    STREAM_KEEP_BYTES)
+			wants |= EV_WANT_READ;
+		if (stream_unsent(s) > 0)
+			wants |= EV_WANT_WRITE;
+	}
+	ev_io_want(&s->io, wants);
+}
+
+static void
+io_ready(void *arg, int ready)
+{
+	struct stream *s = arg;
+	uint8_t generation = s->generation;
+
+	if (s->connecting) {
+		finish_connect(s);
+		return;
+	}
+	if (ready & EV_WANT_WRITE) {
+		flush_output(s);
+		if (s->generation != generation)
+			return;
+	}
+	if (ready & EV_WANT_READ)
+		read_some(s);
+}
+
+static void
+finish_connect(struct stream *s)
+{
+	socklen_t len = sizeof(s->error);
+
+	s->connecting = false;
+	if (getsockopt(s->fd, SOL_SOCKET, SO_ERROR, &s->error, &len) == -1)
+		s->error = errno;
+	update_wants(s);
+	if (s->error != 0)
+		end(s, STREAM_ERROR);
+	else if (s->ops->connected != NULL)
+		s->ops->connected(s->arg);
+}
+
+static void
+read_some(struct stream *s)
+{
+	uint8_t generation = s->generation;
+	ssize_t n;
+
+	n = recv(s->fd, shared, sizeof(shared), 0);
+	if (n == -1 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n == -1) {
+		s->error = errno;
+		end(s, STREAM_ERROR);
+		return;
+	}
+	if (n == 0) {
+		s->eof = true;
+		update_wants(s);
+		/* With unconsumed input the owner hears of the end when it has
+		 * taken what it can (offer_again). */
+		if (s->paused && stream_input(s).n > 0)
+			return;
+		end(s, STREAM_EOF);
+		return;
+	}
+	if (s->closing)
+		return;
+	if (s->kept.n > s->kept_off) {
+		if (buf_add(&s->kept, slice_of(shared, (size_t)n)) == -1) {
+			s->error = ENOBUFS;
+			end(s, STREAM_ERROR);
+			return;
+		}
+	} else {
+		buf_clear(&s->kept);
+		s->kept_off = 0;
+		s->fresh = slice_of(shared, (size_t)n);
+	}
+	offer_input(s);
+	if (s->generation == generation)
+		update_wants(s);
+}
+
+/* Calls the owner, then keeps what it left in the shared memory. */
+static void
+offer_input(struct stream *s)
+{
+	uint8_t generation = s->generation;
+
+	if (!s->paused && !s->closing && stream_input(s).n > 0)
+		s->ops->input(s->arg);
+	if (s->generation != generation)
+		return;
+	if (s->fresh.n > 0) {
+		buf_add(&s->kept, s->fresh);
+		s->fresh = SLICE_EMPTY;
+	} else if (s->kept_off > 0) {
+		buf_drop(&s->kept, s->kept_off);
+		s->kept_off = 0;
+	}
+}
+
+/* The end of a turn in which something was written or resumed. */
+static void
+offer_again(void *arg)
+{
+	struct stream *s = arg;
+	uint8_t generation = s->generation;
+
+	if (s->connecting || s->ended)
+		return;
+	if (s->resumed) {
+		s->resumed = false;
+		offer_input(s);
+		if (s->generation != generation)
+			return;
+	}
+	flush_output(s);
+	if (s->generation != generation || s->ended)
+		return;
+	update_wants(s);
+	if (s->eof && !s->paused)
+		end(s, STREAM_EOF);
+}
+
+static void
+flush_output(struct stream *s)
+{
+	size_t n = stream_unsent(s);
+	ssize_t w;
+
+	while (n > 0) {
+		w = send(s->fd, s->out.p + s->out_off, n, MSG_NOSIGNAL);
+		if (w == -1 && errno == EINTR)
+			continue;
+		if (w == -1 && errno == EAGAIN)
+			break;
+		if (w == -1) {
+			s->error = errno;
+			end(s, STREAM_ERROR);
+			return;
+		}
+		s->out_off += (size_t)w;
+		n -= (size_t)w;
+		if (n == 0) {
+			buf_clear(&s->out);
+			s->out_off = 0;
+			if (s->closing) {
+				end(s, STREAM_EOF);
+				return;
+			}
+			update_wants(s);
+			if (s->ops->sent != NULL)
+				s->ops->sent(s->arg);
+			return;
+		}
+	}
+	if (n == 0 && s->closing) {
+		end(s, STREAM_EOF);
+		return;
+	}
+	update_wants(s);
+}
+
+static void
+end(struct stream *s, enum stream_end how)
+{
+	if (s->ended)
+		return;
+	s->ended = true;
+	update_wants(s);
+	ev_timer_stop(&s->timer);
+	s->ops->ended(s->arg, how);
+}
+
+static void
+time_is_up(void *arg)
+{
+	struct stream *s = arg;
+
+	s->connecting = false;
+	end(s, STREAM_TIMEOUT);
+}

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * stream - a connection's bytes in both directions.
+ *
+ * An idle stream holds no buffers: input is read into memory that all streams
+ * of the process share, and only what its owner does not consume at once is
+ * kept.  Output is collected and written at the end of the turn.
+ *
+ * Callbacks may call any stream function, stream_close() included; after
+ * that no callback of this stream runs.
+ */
+#ifndef EV_STREAM_H
+#define EV_STREAM_H
+
+#include <sys/socket.h>
+
+#include "base/buf.h"
+#include "ev/loop.h"
+
+enum stream_end {
+	STREAM_EOF,		/* the peer has closed its side */
+	STREAM_ERROR,		/* reset or alike: .error has the errno */
+	STREAM_TIMEOUT,		/* nothing happened for the time given */
+};
+
+struct stream;
+struct stream_ops {
+	/* Unconsumed input has grown; see stream_input().  Called again only
+	 * when more arrives, or after stream_resume(). */
+	void	(*input)(void *arg);
+	/* All output is with the kernel.  May be NULL. */
+	void	(*sent)(void *arg);
+	/* An outgoing connection is established.  May be NULL. */
+	void	(*connected)(void *arg);
+	/* The stream is over (or the connection failed, or time is up); the
+	 * owner still has to call stream_close(), at once or later. */
+	void	(*ended)(void *arg, enum stream_end);
+};
+
+#define STREAM_KEEP_BYTES	(128 * 1024)	/* most unconsumed input */
+
+struct stream {
+	const struct stream_ops	*ops;
+	void			*arg;
+	struct ev_loop		*loop;
+	int			 fd;		/* owned, or -1 */
+	int			 error;		/* errno of STREAM_ERROR */
+	struct ev_io		 io;
+	struct ev_timer		 timer;
+	struct ev_task		 task;
+	struct slice		 fresh;		/* in the shared memory */
+	struct buf		 kept;		/* unconsumed input */
+	size_t			 kept_off;
+	struct buf		 out;
+	size_t			 out_off;
+	uint8_t			 generation;	/* detects close in a callback */
+	bool			 connecting;
+	bool			 paused;
+	bool			 resumed;	/* kept input is to be offered */
+	bool			 eof;
+	bool			 ended;
+	bool			 closing;	/* close when all is sent */
+};
+
+/* Takes over a connected socket, which is made non-blocking.  out_max limits
+ * the output that may wait, bytes. */
+void	 stream_open(struct stream *, struct ev_loop *, int fd_take,
+	    size_t out_max, const struct stream_ops *, void *arg);
+/* Starts a connection; `connected` or `ended` follows.  local may be NULL.
+ * -1 with errno when it cannot even be started (nothing to close then). */
+int	 stream_connect(struct stream *, struct ev_loop *,
+	    const struct sockaddr *, socklen_t, const struct sockaddr *local,
+	    socklen_t local_len, size_t out_max, const struct stream_ops *,
+	    void *arg);
+void	 stream_close(struct stream *);		/* also of a zeroed one */
+bool	 stream_is_open(const struct stream *);
+/* Closes once the output is with the kernel (`ended` then comes with
+ * STREAM_EOF); input from now on is discarded. */
+void	 stream_close_when_sent(struct stream *);
+
+/* Input that was not consumed; valid until control returns to the loop. */
+struct slice stream_input(const struct stream *);
+void	 stream_consume(struct stream *, size_t n);
+/* While paused nothing is read, so the peer is held back by TCP. */
+void	 stream_pause(struct stream *);
+void	 stream_resume(struct stream *);
+/* True where the peer's EOF, or a reset, is known although input may be
+ * unconsumed; asks the kernel, so that it also works while paused. */
+bool	 stream_peer_is_gone(struct stream *);
+
+/* -1 when more than out_max would wait. */
+int	 stream_write(struct stream *, struct slice);
+int	 stream_printf(struct stream *, const char *fmt, ...)
+	    __attribute__((format(printf, 2, 3)));
+size_t	 stream_unsent(const struct stream *);
+
+/* `ended` with STREAM_TIMEOUT unless called again within ms; 0: no limit. */
+void	 stream_timeout(struct stream *, int64_t ms);
+
+#endif

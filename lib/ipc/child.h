@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * child - the skeleton of every daemon that master starts.
+ *
+ *	int
+ *	main(int argc, char *argv[])
+ *	{
+ *		static struct bounce b;
+ *
+ *		child_init(&b.child, &bounce_spec, &b, argc, argv);
+ *		bounce_load_templates(&b);	// acquire
+ *		child_enter(&b.child);		// drop: priv_enter()
+ *		return child_run(&b.child);
+ *	}
+ */
+#ifndef IPC_CHILD_H
+#define IPC_CHILD_H
+
+#include <sys/types.h>
+
+#include "conf/conf.h"
+#include "ev/loop.h"
+#include "ipc/channel.h"
+#include "ipc/master_child.h"
+#include "os/priv.h"
+
+struct child;
+
+/* What the daemon can talk to, and how. */
+struct child_edge {
+	enum role			 peer;
+	const struct message_rule	*rules;
+	const struct channel_ops	*ops;	/* arg is that of child_init() */
+};
+
+struct child_spec {
+	enum role			 role;
+	const struct child_edge		*edges;		/* ends with peer 0 */
+	/* A channel to a peer is there: at start, and again after the peer's
+	 * restart (its old channel went down before).  May be NULL. */
+	void	(*channel_up)(void *arg, struct channel *);
+	/* A socket to accept from.  Takes over fd.  NULL: none is expected. */
+	void	(*listener)(void *arg, enum listener_kind, const char *name,
+		    int fd_take);
+	/* Memory shared by all processes of the role.  May be NULL. */
+	void	(*shared)(void *arg, const char *name, int fd_take);
+	/* A checked configuration; child->conf is still the old one, and is
+	 * replaced after 0 is returned.  -1 and why keeps the old.  May be
+	 * NULL: replaced without more. */
+	int	(*reload)(void *arg, const struct conf *, struct buf *why);
+	/* Finish what is under way, then ev_stop().  NULL: stop at once.
+	 * master kills after 30 s. */
+	void	(*stop)(void *arg);
+	/* key=value words for `chasqui status`.  May be NULL. */
+	void	(*status)(void *arg, struct buf *);
+	/* CTL_* messages beyond these (only local's).  May be NULL. */
+	void	(*control)(void *arg, struct message *);
+};
+
+#define CHILD_PEERS	256	/* channels at once */
+
+struct child {
+	const struct child_spec	*spec;
+	void			*arg;
+	struct ev_loop		 loop;
+	struct conf		*conf;		/* owned; changes at reload */
+	struct channel		*master;	/* owned */
+	struct channel		*peers[CHILD_PEERS]; /* owned */
+	size_t			 npeers;
+	unsigned		 index;		/* among those of the role */
+	struct priv_ids		 ids;
+	char			*directory;	/* WORKER: its mail root; owned */
+};
+
+/* Blocking: until master's GO.  Ends the process when that goes wrong. */
+void	 child_init(struct child *, const struct child_spec *, void *arg,
+	    int argc, char *argv[]);
+/* Drops the rights: the last step before the loop. */
+void	 child_enter(struct child *);
+/* Says READY and runs the loop; the process's exit status. */
+int	 child_run(struct child *);
+
+/* The channel to a peer, or NULL while it is down. */
+struct channel *child_peer(const struct child *, enum role, unsigned index);
+/* The i-th channel to any process of a role, or NULL after the last. */
+struct channel *child_peer_nth(const struct child *, enum role, size_t i);
+
+#endif

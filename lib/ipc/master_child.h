@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * master <-> each child: start-up, rewiring, reload, stop.
+ *
+ * A child finds its channel to master as descriptor CHILD_FD.  It gets START,
+ * then any LOG, LISTENER, SHARED and CHANNEL, then GO; it acquires, drops its
+ * rights (priv_enter) and says READY.  CHANNEL comes again whenever a peer was
+ * restarted, LOG when a log file was reopened.
+ */
+#ifndef IPC_MASTER_CHILD_H
+#define IPC_MASTER_CHILD_H
+
+#include "ipc/channel.h"
+
+#define CHILD_FD	3
+
+/*        name             no  sender  fds min  max     body */
+#define MASTER_CHILD(X)							\
+	X(CTL_START,	    1, MASTER, 1,  49, 16384)	/* u32 role, u32 index, u32 uid, u32 gid, u8 enum priv_mode, u64 memory, u64 descriptors, slice root, slice writable, slice readable (paths, ':' between), slice directory (WORKER, COMMAND: the user's); fd: configuration */ \
+	X(CTL_LOG,	    2, MASTER, 1,  1,   1)	/* u8 enum log_sink; fd */ \
+	X(CTL_LISTENER,	    3, MASTER, 1,  5,   512)	/* u8 kind (enum listener_kind); slice name of the block; fd */ \
+	X(CTL_CHANNEL,	    4, MASTER, 1,  8,   8)	/* u32 role, u32 index of the peer; fd */ \
+	X(CTL_SHARED,	    5, MASTER, 1,  4,   64)	/* slice name; fd: memory of all processes of the role */ \
+	X(CTL_GO,	    6, MASTER, 0,  0,   0)	\
+	X(CTL_READY,	    7, EITHER, 0,  0,   0)	/* child: its rights are dropped */ \
+	X(CTL_RELOAD,	    8, MASTER, 1,  0,   0)	/* fd: the new configuration */ \
+	X(CTL_RELOADED,	    9, EITHER, 0,  5,   4096)	/* child: u8 taken; slice why not */ \
+	X(CTL_STOP,	   10, MASTER, 0,  0,   0)	/* finish what is under way, end */ \
+	X(CTL_LOG_LOST,	   11, EITHER, 0,  0,   0)	/* child: a new LOG is wanted */ \
+	X(CTL_WORKER_WANTED, 12, LOCAL, 0, 24,  8192)	/* u32 slot, u32 role (WORKER or COMMAND), u32 uid, u32 gid, slice user, slice directory */ \
+	X(CTL_WORKER_REFUSED, 13, MASTER, 0, 8, 512)	/* u32 slot, slice why; otherwise the worker's CHANNEL comes, with the slot as its index */ \
+	X(CTL_STATUS_ASK,  14, MASTER, 0,  0,   0)	\
+	X(CTL_STATUS,	   15, EITHER, 0,  0,   65536)	/* child: key=value words */
+
+ENUM_MESSAGES(MASTER_CHILD);
+
+enum listener_kind {
+	LISTENER_SMTP = 1,
+	LISTENER_LMTP = 2,
+	LISTENER_SUBMIT = 3,	/* Unix socket of sendmail(8): peers by uid */
+	LISTENER_QUEUE = 4,	/* Unix socket of the queue tools: qmgr */
+	LISTENER_LOOKUP = 5,	/* Unix socket of explain and table query */
+	LISTENER_CONTROL = 6,	/* Unix socket of master itself */
+};
+
+#endif

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The tools' requests, over Unix sockets below path.run:
+ *
+ *	control.sock	master	status, stop, reload	root or the owner
+ *	queue.sock	qmgr	list, show, change	list: anybody
+ *	lookup.sock	lookup	explain, table query	root or the owner
+ *
+ * The peer's uid (SO_PEERCRED) decides what it may do; a tool is not trusted.
+ * An answer is any number of TL_LINE, then TL_END.
+ */
+#ifndef IPC_TOOL_H
+#define IPC_TOOL_H
+
+#include "ipc/channel.h"
+
+#define SOCKET_CONTROL	"control.sock"
+#define SOCKET_QUEUE	"queue.sock"
+#define SOCKET_LOOKUP	"lookup.sock"
+#define SOCKET_SUBMIT	"submit.sock"
+
+/*        name             no  sender  fds min  max     body; id: tool's */
+#define TOOL_REQUESTS(X)						\
+	X(TL_STATUS,	    1, TOOL,   0,  0,   0)	/* master: a line a process, key=value */ \
+	X(TL_STOP,	    2, TOOL,   0,  0,   0)	/* master: TL_END when all have ended */ \
+	X(TL_RELOAD,	    3, TOOL,   0,  0,   0)	/* master: lines say what is wrong */ \
+	X(TL_QUEUE_LIST,   10, TOOL,   0,  4,   8192)	/* qmgr: packed filter */ \
+	X(TL_QUEUE_SHOW,   11, TOOL,   0,  8,   8)	/* qmgr: u64 id; lines, then content in TL_DATA */ \
+	X(TL_QUEUE_CHANGE, 12, TOOL,   0,  6,   8192)	/* qmgr: u8 enum queue_change, u8 dry run, packed filter; a line for each message */ \
+	X(TL_EXPLAIN,	   20, TOOL,   0,  5,   2048)	/* lookup: slice address, u8 0 */ \
+	X(TL_TABLE_QUERY,  21, TOOL,   0,  8,   4096)	/* lookup: slice table, slice key */ \
+	X(TL_LINE,	   30, EITHER, 0,  0,   65536)	/* the body is text without newline */ \
+	X(TL_DATA,	   31, EITHER, 0,  0,   65536)	\
+	X(TL_ENTRY,	   32, EITHER, 0,  8,   65536)	/* a packed struct queue_entry */ \
+	X(TL_END,	   33, EITHER, 0,  5,   1024)	/* u8 0 or an exit status of sysexits.h, slice why */
+
+ENUM_MESSAGES(TOOL_REQUESTS);
+
+enum queue_change {
+	QUEUE_HOLD = 1, QUEUE_RELEASE = 2, QUEUE_RETRY = 3, QUEUE_DELETE = 4,
+	QUEUE_BOUNCE = 5,
+};
+
+#endif

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * wiring - who exists, and who has a channel to whom.
+ *
+ * Read this beside os/priv.c: that table says what a process may do by itself,
+ * this one whom it can ask.  `master` makes every channel; a pair that is not
+ * here cannot talk.
+ */
+#ifndef IPC_WIRING_H
+#define IPC_WIRING_H
+
+/* Numbers are part of the protocol between master and its children: written
+ * out, never reused.  8 to 13 are kept for auth, keys and the mailbox access
+ * daemons. */
+/*        name          no  program        instances            */
+#define ROLES(X)							\
+	X(MASTER,	1,  "master",	   ONE)			\
+	X(SMTPD,	2,  "smtpd",	   PER_CORE)		\
+	X(QMGR,		3,  "qmgr",	   ONE)			\
+	X(REMOTE,	4,  "remote",	   PER_CORE)		\
+	X(LOCAL,	5,  "local",	   ONE)			\
+	X(WORKER,	6,  "local",	   PER_UID)	/* of local */ \
+	X(BOUNCE,	7,  "bounce",	   ONE)			\
+	X(LOOKUP,	14, "lookup",	   ONE)			\
+	X(RESOLVER,	15, "resolver",	   ONE)			\
+	X(TOOL,		16, "chasqui",	   ON_DEMAND)	/* by socket */ \
+	X(COMMAND,	17, "local",	   PER_UID)	/* runs programs */
+
+enum role {
+#define X(name, no, program, instances) ROLE_##name = (no),
+	ROLES(X)
+#undef X
+	ROLE_LIMIT = 32,
+};
+
+/* Trusted: a message of the peer that breaks the protocol is our own bug, and
+ * the process ends.  Untrusted: the channel is closed and the process lives.
+ * A process that reads from the network, or runs as a user, is not trusted. */
+/*        edge               one side  other side  header               */
+#define EDGES(X)							\
+	X(MASTER_CHILD,	    MASTER,   0 /* each */)/* ipc/master_child.h */ \
+	X(SMTPD_QMGR,	    SMTPD,    QMGR)	/* ipc/smtpd_qmgr.h */	\
+	X(SMTPD_LOOKUP,	    SMTPD,    LOOKUP)	/* ipc/smtpd_lookup.h */ \
+	X(QMGR_LOOKUP,	    QMGR,     LOOKUP)	/* ipc/qmgr_lookup.h */	\
+	X(QMGR_LOCAL,	    QMGR,     LOCAL)	/* ipc/delivery.h */	\
+	X(QMGR_REMOTE,	    QMGR,     REMOTE)	/* ipc/delivery.h */	\
+	X(QMGR_BOUNCE,	    QMGR,     BOUNCE)	/* ipc/qmgr_bounce.h */	\
+	X(LOCAL_WORKER,	    LOCAL,    WORKER)	/* ipc/delivery.h */	\
+	X(LOCAL_COMMAND,    LOCAL,    COMMAND)	/* ipc/delivery.h */	\
+	X(LOOKUP_LOCAL,	    LOOKUP,   LOCAL)	/* ipc/lookup_local.h */ \
+	X(RESOLVER_CLIENT,  RESOLVER, 0 /* smtpd, remote */) /* ipc/resolver.h */ \
+	X(TOOL_MASTER,	    TOOL,     MASTER)	/* ipc/tool.h, control.sock */ \
+	X(TOOL_QMGR,	    TOOL,     QMGR)	/* ipc/tool.h, queue.sock */ \
+	X(TOOL_LOOKUP,	    TOOL,     LOOKUP)	/* ipc/tool.h, lookup.sock */
+
+/* "smtpd"; "?" for a number that is none. */
+const char	*role_name(enum role);
+/* True where the other side of a channel to this role may send anything
+ * without harming us more than by its own loss. */
+int		 role_is_trusted(enum role);
+
+#endif

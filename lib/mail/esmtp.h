@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: ISC */
+/* esmtp - parameters of MAIL and RCPT, xtext, and EHLO's keywords. */
+#ifndef MAIL_ESMTP_H
+#define MAIL_ESMTP_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/parse.h"
+#include "mail/envelope.h"
+
+enum {
+	MAIL_HAS_SIZE = 1, MAIL_HAS_BODY = 2, MAIL_HAS_RET = 4,
+	MAIL_HAS_ENVID = 8, MAIL_HAS_SMTPUTF8 = 16, MAIL_HAS_AUTH = 32,
+	RCPT_HAS_NOTIFY = 1, RCPT_HAS_ORCPT = 2,
+};
+
+struct mail_params {
+	unsigned	 has;		/* MAIL_HAS_* */
+	uint64_t	 size;		/* RFC 1870 */
+	enum body_type	 body;		/* RFC 6152, 3030 */
+	enum dsn_ret	 ret;		/* RFC 3461 4.3 */
+	struct slice	 envid;		/* decoded, in the arena */
+	bool		 smtputf8;	/* RFC 6531 */
+	struct slice	 auth;		/* decoded, in the arena; RFC 4954 5 */
+};
+
+struct rcpt_params {
+	unsigned	 has;		/* RCPT_HAS_* */
+	uint8_t		 notify;	/* RFC 3461 4.1 */
+	struct slice	 orcpt;		/* "type;address" decoded, in the arena */
+};
+
+/* Why parameters were refused, and with what. */
+struct esmtp_error {
+	uint16_t	 code;		/* 501 syntax, 555 unknown parameter */
+	const char	*text;		/* "5.5.4 SIZE takes a number" */
+};
+
+/* What follows the path: (SP keyword ["=" value])*.  A parameter given twice,
+ * unknown or malformed is refused. */
+bool	 mail_params_parse(struct slice, struct arena *, struct mail_params *,
+	    struct esmtp_error *);
+bool	 rcpt_params_parse(struct slice, struct arena *, struct rcpt_params *,
+	    struct esmtp_error *);
+
+/* RFC 3461 section 4. */
+int	 xtext_encode(struct buf *, struct slice);
+enum parse xtext_decode(struct arena *, struct slice, struct slice *text_r);
+
+/* What a server offers, from the lines of its EHLO reply. */
+enum {
+	EHLO_PIPELINING = 1, EHLO_SIZE = 2, EHLO_8BITMIME = 4, EHLO_DSN = 8,
+	EHLO_ENHANCED = 16, EHLO_CHUNKING = 32, EHLO_BINARYMIME = 64,
+	EHLO_SMTPUTF8 = 128, EHLO_STARTTLS = 256, EHLO_LIMITS = 512,
+	EHLO_AUTH = 1024, EHLO_REQUIRETLS = 2048,
+};
+struct ehlo {
+	unsigned	 offers;	/* EHLO_* */
+	uint64_t	 size;		/* 0: no limit told */
+	uint64_t	 rcpt_max;	/* RFC 9422; 0: not told */
+	uint64_t	 mail_max;
+	uint64_t	 rcpt_domain_max;
+};
+/* One line behind "250-"; unknown keywords are ignored. */
+void	 ehlo_line(struct ehlo *, struct slice);
+
+/* A reply as its bytes arrive (RFC 5321 4.2): feed whole input; PARSE_MORE
+ * wants more, PARSE_BAD is no reply or over a limit.  A line may end in a bare
+ * LF: servers do it, and no trust hangs on it. */
+#define REPLY_LINE_BYTES	2048
+#define REPLY_LINES		200
+struct reply {
+	uint16_t	 code;		/* 0: none begun */
+	struct buf	 text;		/* lines behind the code, '\n' between */
+	unsigned	 lines;
+};
+void	 reply_init(struct reply *);
+void	 reply_reset(struct reply *);
+void	 reply_clear(struct reply *);
+enum parse reply_feed(struct reply *, struct slice *in);
+
+#endif

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: ISC */
+/* chasqui - what the commands of chasqui(8) share; one file a command. */
+#ifndef TOOLS_CHASQUI_H
+#define TOOLS_CHASQUI_H
+
+#include "conf/conf.h"
+#include "ipc/channel.h"
+#include "ipc/tool.h"
+
+struct tool {
+	const char	*dir;		/* -C: where chasqui.conf is */
+	struct conf	*conf;		/* NULL until tool_conf() */
+};
+
+struct command {
+	const char	*name;
+	const char	*usage;		/* arguments, for the help text */
+	const char	*text;		/* one line */
+	/* argv[0] is the command's name; the exit status (sysexits.h). */
+	int		(*run)(struct tool *, int argc, char *argv[]);
+};
+
+extern const struct command cmd_init, cmd_start, cmd_stop, cmd_reload,
+    cmd_status, cmd_confinement, cmd_config, cmd_queue, cmd_table, cmd_explain;
+
+/* Loads the configuration once; ends the program with EX_CONFIG and the
+ * reasons when it is broken. */
+const struct conf *tool_conf(struct tool *);
+/* A channel to one of the suite's sockets (ipc/tool.h: SOCKET_*).  Ends the
+ * program with EX_UNAVAILABLE and advice when nobody answers. */
+struct channel *tool_connect(struct tool *, const char *socket);
+/* "chasqui COMMAND: text", then what to do next; returns status. */
+int	 tool_fail(int status, const char *fmt, ...)
+	    __attribute__((format(printf, 2, 3)));
+/* Waits for the answer: prints TL_LINEs, returns TL_END's status.  on may take
+ * the other messages; NULL where there are none. */
+int	 tool_answer(struct channel *, void (*on)(void *, struct message *),
+	    void *arg);
+
+#endif
