@@ -25,6 +25,14 @@ put_slice(struct buf *b, struct slice s)
 	return buf_add(b, s);
 }
 
+int
+put_time(struct buf *b, int64_t ms)
+{
+	if (ms < 0)
+		ms = 0;
+	return put_u64(b, (uint64_t)(ms > TIME_MAX_MS ? TIME_MAX_MS : ms));
+}
+
 static bool
 take(struct wire *w, void *to, size_t n)
 {
@@ -63,6 +71,51 @@ get_slice(struct wire *w, size_t max)
 	s = slice_first(w->rest, n);
 	w->rest = slice_from(w->rest, n);
 	return s;
+}
+
+struct slice
+get_text(struct wire *w, size_t max)
+{
+	struct slice s = get_slice(w, max);
+	size_t i;
+
+	for (i = 0; i < s.n; i++) {
+		if ((unsigned char)s.p[i] < 0x20 || s.p[i] == 0x7f) {
+			w->bad = true;
+			return SLICE_EMPTY;
+		}
+	}
+	return s;
+}
+
+uint8_t
+get_enum(struct wire *w, uint8_t max)
+{
+	uint8_t v = get_u8(w);
+
+	if (v > max) {
+		w->bad = true;
+		return 0;
+	}
+	return v;
+}
+
+bool
+get_bool(struct wire *w)
+{
+	return get_enum(w, 1) == 1;
+}
+
+int64_t
+get_time(struct wire *w)
+{
+	uint64_t v = get_u64(w);
+
+	if (v > TIME_MAX_MS) {
+		w->bad = true;
+		return 0;
+	}
+	return (int64_t)v;
 }
 
 struct slice

@@ -16,12 +16,16 @@
 #include "base/buf.h"
 #include "base/slice.h"
 
+#define TIME_MAX_MS	INT64_C(253402300799999)	/* the end of 9999 */
+
 /* -1 when the buf's ceiling is reached (contents unchanged). */
 int	 put_u8(struct buf *, uint8_t);
 int	 put_u16(struct buf *, uint16_t);
 int	 put_u32(struct buf *, uint32_t);
 int	 put_u64(struct buf *, uint64_t);
 int	 put_slice(struct buf *, struct slice);
+/* Brought into the range of get_time(). */
+int	 put_time(struct buf *, int64_t ms_since_1970);
 
 struct wire {
 	struct slice	rest;	/* borrowed */
@@ -42,6 +46,13 @@ uint64_t get_u64(struct wire *);
 struct slice get_slice(struct wire *, size_t max);
 /* All that is left. */
 struct slice get_rest(struct wire *);
+/* A slice of text: no control characters (0 to 31, 127). */
+struct slice get_text(struct wire *, size_t max);
+/* A u8 that is at most max, 0 or 1, and a time: milliseconds from 1970 to the
+ * end of the year 9999.  Other values make the wire bad. */
+uint8_t	 get_enum(struct wire *, uint8_t max);
+bool	 get_bool(struct wire *);
+int64_t	 get_time(struct wire *);
 /* Marks the wire bad: a field had a value that may not be. */
 void	 wire_fail(struct wire *);
 /* True when every field was there and nothing is left. */
