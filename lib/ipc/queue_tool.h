@@ -9,10 +9,13 @@
 #include "ipc/tool.h"
 #include "mail/outcome.h"
 
+#define QUEUE_FILTER_IDS	500
+#define QUEUE_ENTRY_RECIPIENTS	200
+
 /* All that is set must match; ids: any of them. */
 struct queue_filter {
 	uint64_t	*ids;		/* in the arena */
-	size_t		 nids;		/* at most 500 */
+	size_t		 nids;		/* at most QUEUE_FILTER_IDS */
 	struct slice	 sender;	/* "" any; "<>" null; "@domain" or address */
 	struct slice	 recipient;	/* "@domain" or address */
 	struct slice	 next_hop;
@@ -42,7 +45,8 @@ struct queue_entry {
 	uint32_t	 attempts;
 	struct slice	 reverse_path;
 	struct slice	 client;
-	struct queue_entry_recipient *recipients; /* open ones; at most 200 */
+	struct queue_entry_recipient *recipients; /* open ones; at most
+						    * QUEUE_ENTRY_RECIPIENTS */
 	size_t		 nrecipients;
 	uint32_t	 more;		/* recipients that are not listed */
 };

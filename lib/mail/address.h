@@ -17,6 +17,8 @@ enum {
 	ADDRESS_UTF8 = 1,	/* SMTPUTF8 was asked for: UTF-8 is allowed */
 	ADDRESS_NULL = 2,	/* "<>" is allowed: MAIL FROM */
 	ADDRESS_LOCAL = 4,	/* "<postmaster>" without a domain is allowed */
+	ADDRESS_BARE = 8,	/* any local-part without a domain: tables, and
+				 * what users of this host write */
 };
 
 /*

@@ -55,5 +55,7 @@ int	 envelope_pack(struct buf *, const struct envelope *);
 /* false: not a packed envelope, or more than the arena's limit.  Slices point
  * into the wire's bytes; recipients is in the arena. */
 bool	 envelope_unpack(struct wire *, struct arena *, struct envelope *);
+/* A mask of NOTIFY_*; a combination that may not be makes the wire bad. */
+uint8_t	 get_notify(struct wire *);
 
 #endif

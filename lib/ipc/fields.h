@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: ISC */
+/* fields - limits of fields that several edges carry, for lib/ipc itself. */
+#ifndef IPC_FIELDS_H
+#define IPC_FIELDS_H
+
+#define NEXT_HOP_BYTES	1024
+#define USER_BYTES	256
+#define PATH_BYTES	4096
+#define TEXT_BYTES	1024
+
+/* How many entries of at least min bytes can still be in a wire: bounds a
+ * count before memory is taken for it. */
+#define WIRE_HOLDS(w, count, min)	((count) <= (w)->rest.n / (min))
+
+#endif

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: ISC */
+/* queue_tool - see queue_tool.h. */
+#include "ipc/fields.h"
+#include "ipc/qmgr_lookup.h"
+#include "ipc/queue_tool.h"
+#include "mail/envelope.h"
+
+#define RECIPIENT_MIN	10	/* bytes of one with empty slices, no outcome */
+#define CLIENT_BYTES	128
+#define STATES		(1 << QUEUE_ACTIVE | 1 << QUEUE_DEFERRED | \
+			    1 << QUEUE_HELD)
+
+static bool	get_ids(struct wire *, struct arena *, struct queue_filter *);
+static int	put_recipients(struct buf *, const struct queue_entry *);
+static int	put_outcome(struct buf *, const struct outcome *);
+static bool	get_recipients(struct wire *, struct arena *,
+		    struct queue_entry *);
+static void	get_recipient(struct wire *, struct queue_entry_recipient *);
+
+int
+queue_filter_pack(struct buf *b, const struct queue_filter *f)
+{
+	size_t i, n = b->n;
+
+	if (f->nids > QUEUE_FILTER_IDS || put_u32(b, (uint32_t)f->nids) != 0)
+		return -1;
+	for (i = 0; i < f->nids; i++)
+		if (put_u64(b, f->ids[i]) != 0)
+			goto full;
+	if (put_slice(b, f->sender) == 0 && put_slice(b, f->recipient) == 0 &&
+	    put_slice(b, f->next_hop) == 0 && put_slice(b, f->reason) == 0 &&
+	    put_time(b, f->older_ms) == 0 && put_time(b, f->younger_ms) == 0 &&
+	    put_u64(b, f->larger) == 0 && put_u64(b, f->smaller) == 0 &&
+	    put_u8(b, f->states) == 0)
+		return 0;
+full:
+	b->n = n;
+	return -1;
+}
+
+bool
+queue_filter_unpack(struct wire *w, struct arena *a, struct queue_filter *f_r)
+{
+	struct queue_filter f = { 0 };
+
+	if (!get_ids(w, a, &f))
+		return false;
+	f.sender = get_text(w, TARGET_BYTES);
+	f.recipient = get_text(w, TARGET_BYTES);
+	f.next_hop = get_text(w, NEXT_HOP_BYTES);
+	f.reason = get_text(w, TEXT_BYTES);
+	f.older_ms = get_time(w);
+	f.younger_ms = get_time(w);
+	f.larger = get_u64(w);
+	f.smaller = get_u64(w);
+	f.states = get_u8(w);
+	if ((f.states & ~STATES) != 0)
+		wire_fail(w);
+	if (w->bad)
+		return false;
+	*f_r = f;
+	return true;
+}
+
+static bool
+get_ids(struct wire *w, struct arena *a, struct queue_filter *f)
+{
+	size_t i, n = get_u32(w);
+
+	if (w->bad || n > QUEUE_FILTER_IDS || !WIRE_HOLDS(w, n, 8))
+		goto bad;
+	f->ids = arena_alloc(a, n * sizeof(*f->ids));
+	if (f->ids == NULL)
+		goto bad;
+	f->nids = n;
+	for (i = 0; i < n; i++)
+		f->ids[i] = get_u64(w);
+	return true;
+bad:
+	wire_fail(w);
+	return false;
+}
+
+int
+queue_entry_pack(struct buf *b, const struct queue_entry *e)
+{
+	size_t n = b->n;
+
+	if (put_u64(b, e->id) == 0 && put_u8(b, (uint8_t)e->state) == 0 &&
+	    put_u64(b, e->size) == 0 && put_time(b, e->arrived_ms) == 0 &&
+	    put_time(b, e->next_attempt_ms) == 0 &&
+	    put_u32(b, e->attempts) == 0 &&
+	    put_slice(b, e->reverse_path) == 0 &&
+	    put_slice(b, e->client) == 0 && put_u32(b, e->more) == 0 &&
+	    put_recipients(b, e) == 0)
+		return 0;
+	b->n = n;
+	return -1;
+}
+
+static int
+put_recipients(struct buf *b, const struct queue_entry *e)
+{
+	const struct queue_entry_recipient *r;
+	size_t i;
+
+	if (e->nrecipients > QUEUE_ENTRY_RECIPIENTS ||
+	    put_u32(b, (uint32_t)e->nrecipients) != 0)
+		return -1;
+	for (i = 0; i < e->nrecipients; i++) {
+		r = &e->recipients[i];
+		if (put_slice(b, r->address) != 0 ||
+		    put_slice(b, r->next_hop) != 0 ||
+		    put_u8(b, r->final) != 0 ||
+		    put_outcome(b, &r->outcome) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* One byte says whether there is any. */
+static int
+put_outcome(struct buf *b, const struct outcome *o)
+{
+	bool any = o->status != 0;
+
+	if (put_u8(b, any) != 0)
+		return -1;
+	return any ? outcome_pack(b, o) : 0;
+}
+
+bool
+queue_entry_unpack(struct wire *w, struct arena *a, struct queue_entry *e_r)
+{
+	struct queue_entry e = { 0 };
+	uint8_t state;
+
+	e.id = get_u64(w);
+	state = get_enum(w, QUEUE_HELD);
+	if (state < QUEUE_ACTIVE)
+		wire_fail(w);
+	e.state = (enum queue_state)state;
+	e.size = get_u64(w);
+	e.arrived_ms = get_time(w);
+	e.next_attempt_ms = get_time(w);
+	e.attempts = get_u32(w);
+	e.reverse_path = get_text(w, ADDRESS_BYTES);
+	e.client = get_text(w, CLIENT_BYTES);
+	e.more = get_u32(w);
+	if (!get_recipients(w, a, &e))
+		return false;
+	*e_r = e;
+	return true;
+}
+
+static bool
+get_recipients(struct wire *w, struct arena *a, struct queue_entry *e)
+{
+	size_t i, n = get_u32(w);
+
+	if (w->bad || n > QUEUE_ENTRY_RECIPIENTS ||
+	    !WIRE_HOLDS(w, n, RECIPIENT_MIN))
+		goto bad;
+	e->recipients = arena_alloc(a, n * sizeof(*e->recipients));
+	if (e->recipients == NULL)
+		goto bad;
+	e->nrecipients = n;
+	for (i = 0; i < n && !w->bad; i++)
+		get_recipient(w, &e->recipients[i]);
+	return !w->bad;
+bad:
+	wire_fail(w);
+	return false;
+}
+
+static void
+get_recipient(struct wire *w, struct queue_entry_recipient *r)
+{
+	r->address = get_text(w, TARGET_BYTES);
+	r->next_hop = get_text(w, NEXT_HOP_BYTES);
+	r->final = get_bool(w);
+	if (get_bool(w) && !outcome_unpack(w, &r->outcome))
+		wire_fail(w);
+}

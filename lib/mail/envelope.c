@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: ISC */
+/* envelope - see envelope.h.  The packed form is also on disk: its first byte
+ * is a version, and a changed form gets a new one. */
+#include "mail/envelope.h"
+
+#define ENVELOPE_VERSION	1
+
+/* A recipient with empty slices; bounds the count before memory is taken. */
+#define RECIPIENT_MIN		9
+
+#define CLIENT_BYTES		128
+#define HELO_BYTES		512
+#define PROTOCOL_BYTES		64
+
+static int	put_recipients(struct buf *, const struct envelope *);
+static bool	get_recipients(struct wire *, struct arena *,
+		    struct envelope *);
+static struct recipient get_recipient(struct wire *);
+
+int
+envelope_pack(struct buf *b, const struct envelope *e)
+{
+	size_t n = b->n;
+
+	if (put_u8(b, ENVELOPE_VERSION) == 0 &&
+	    put_slice(b, e->reverse_path) == 0 &&
+	    put_slice(b, e->envid) == 0 && put_u8(b, (uint8_t)e->ret) == 0 &&
+	    put_u8(b, (uint8_t)e->body) == 0 && put_u8(b, e->smtputf8) == 0 &&
+	    put_time(b, e->arrived_ms) == 0 && put_slice(b, e->client) == 0 &&
+	    put_slice(b, e->helo) == 0 && put_slice(b, e->protocol) == 0 &&
+	    put_recipients(b, e) == 0)
+		return 0;
+	b->n = n;
+	return -1;
+}
+
+static int
+put_recipients(struct buf *b, const struct envelope *e)
+{
+	const struct recipient *r;
+	size_t i;
+
+	if (e->nrecipients > ENVELOPE_RECIPIENTS ||
+	    put_u32(b, (uint32_t)e->nrecipients) != 0)
+		return -1;
+	for (i = 0; i < e->nrecipients; i++) {
+		r = &e->recipients[i];
+		if (put_slice(b, r->address) != 0 ||
+		    put_slice(b, r->orcpt) != 0 || put_u8(b, r->notify) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+bool
+envelope_unpack(struct wire *w, struct arena *a, struct envelope *e_r)
+{
+	struct envelope e = { 0 };
+
+	if (get_u8(w) != ENVELOPE_VERSION)
+		wire_fail(w);
+	e.reverse_path = get_text(w, ADDRESS_BYTES);
+	e.envid = get_text(w, ENVID_BYTES);
+	e.ret = (enum dsn_ret)get_enum(w, RET_HDRS);
+	e.body = (enum body_type)get_enum(w, BODY_BINARYMIME);
+	e.smtputf8 = get_bool(w);
+	e.arrived_ms = get_time(w);
+	e.client = get_text(w, CLIENT_BYTES);
+	e.helo = get_text(w, HELO_BYTES);
+	e.protocol = get_text(w, PROTOCOL_BYTES);
+	if (!get_recipients(w, a, &e))
+		return false;
+	*e_r = e;
+	return true;
+}
+
+static bool
+get_recipients(struct wire *w, struct arena *a, struct envelope *e)
+{
+	size_t i, n = get_u32(w);
+
+	if (w->bad || n > ENVELOPE_RECIPIENTS ||
+	    n > w->rest.n / RECIPIENT_MIN)
+		goto bad;
+	e->recipients = arena_alloc(a, n * sizeof(*e->recipients));
+	if (e->recipients == NULL)
+		goto bad;
+	e->nrecipients = n;
+	for (i = 0; i < n && !w->bad; i++)
+		e->recipients[i] = get_recipient(w);
+	return !w->bad;
+bad:
+	wire_fail(w);
+	return false;
+}
+
+static struct recipient
+get_recipient(struct wire *w)
+{
+	struct recipient r;
+
+	r.address = get_text(w, ADDRESS_BYTES);
+	r.orcpt = get_text(w, ORCPT_BYTES);
+	r.notify = get_notify(w);
+	if (r.address.n == 0)
+		wire_fail(w);
+	return r;
+}
+
+uint8_t
+get_notify(struct wire *w)
+{
+	uint8_t v = get_enum(w, NOTIFY_NEVER | NOTIFY_SUCCESS |
+	    NOTIFY_FAILURE | NOTIFY_DELAY);
+
+	/* RFC 3461 section 4.1: NEVER stands alone. */
+	if ((v & NOTIFY_NEVER) != 0 && v != NOTIFY_NEVER)
+		wire_fail(w);
+	return v;
+}
