@@ -66,7 +66,7 @@ static bool	 read_some(struct channel *);
 static void	 deliver(struct channel *);
 static int	 next_frame(struct channel *, struct message *);
 static const struct message_rule *rule_of(const struct channel *, uint16_t);
-static void	 fail(struct channel *, const char *why);
+static void	 fail(struct channel *);
 static void	 tell_down(struct channel *);
 static void	 destroy(struct channel *);
 static void	 update_wants(struct channel *);
@@ -198,7 +198,9 @@ channel_begin(struct channel *c, uint16_t type, uint64_t id)
 	}
 	at = c->out.n;
 	if (c->out.max - c->out.n < CHANNEL_BODY_BYTES + HEADER_BYTES) {
-		fail(c, "output-limit");
+		log_error("event=channel-output-limit peer=%s index=%u",
+		    role_name(c->peer), c->index);
+		fail(c);
 		return NULL;
 	}
 	put_u32(&c->out, 0);
@@ -330,7 +332,7 @@ channel_flush(struct channel *c)
 		    errno == ETOOMANYREFS))
 			break;
 		if (w == -1) {
-			fail(c, NULL);
+			fail(c);
 			return;
 		}
 	}
@@ -369,7 +371,7 @@ io_ready(void *arg, int ready)
 		if (read_some(c))
 			deliver(c);
 		else if (!c->broken)
-			fail(c, NULL);
+			fail(c);
 	}
 	if (ready & EV_WANT_WRITE || c->broken || c->free_later)
 		ev_task_ask(c->loop, &c->task);
@@ -455,7 +457,7 @@ deliver(struct channel *c)
 	if (c->free_later || c->broken)
 		ev_task_ask(c->loop, &c->task);
 	else if (r == -1)
-		fail(c, "protocol");
+		channel_breach(c, "rules");
 	/* Idle channels keep no large buffer. */
 	if (!c->free_later && c->in_off == c->in.n) {
 		c->in_off = 0;
@@ -541,15 +543,25 @@ channel_wait(struct channel *c, struct message *m, int timeout_ms)
 
 /* ---- the end ------------------------------------------------------------ */
 
+void
+channel_breach(struct channel *c, const char *why)
+{
+	if (c->broken || c->free_later)
+		return;
+	if (c->self != ROLE_MASTER && role_is_trusted(c->peer))
+		log_fatal("event=channel-breach why=%s peer=%s index=%u", why,
+		    role_name(c->peer), c->index);
+	log_error("event=channel-breach why=%s peer=%s index=%u", why,
+	    role_name(c->peer), c->index);
+	fail(c);
+}
+
 static void
-fail(struct channel *c, const char *why)
+fail(struct channel *c)
 {
 	if (c->broken)
 		return;
 	c->broken = true;
-	if (why != NULL)
-		log_error("event=channel-breach why=%s peer=%s index=%u", why,
-		    role_name(c->peer), c->index);
 	if (c->loop == NULL)
 		return;
 	ev_io_want(&c->io, 0);

@@ -76,6 +76,14 @@ struct channel *channel_new(struct ev_loop *, int fd_take,
 /* Closes without calling down().  Inside a callback of this channel too. */
 void	 channel_free(struct channel **);
 
+/*
+ * For a handler that finds the body of a message wrong: the same as a message
+ * that breaks its row.  From a trusted peer (role_is_trusted) that is our own
+ * bug and ends the process, but never master; otherwise the channel fails and
+ * down() follows at the end of the turn.  why is one word for the log.
+ */
+void	 channel_breach(struct channel *, const char *why);
+
 enum role channel_peer(const struct channel *);
 unsigned channel_index(const struct channel *);
 /* A place for what the daemon knows of this peer. */

@@ -12,6 +12,12 @@
  *		child_enter(&b.child);		// drop: priv_enter()
  *		return child_run(&b.child);
  *	}
+ *
+ * argv[1] is role_name() of the role that is wanted, for a program that has
+ * several.  The functions of child_spec run only from child_run() on: shared,
+ * channel_up, listener (in this order), then READY.  child_peer() works from
+ * child_init() on.  The channels are the child's: a daemon never frees one,
+ * but may end it with channel_breach(); a new one then comes.
  */
 #ifndef IPC_CHILD_H
 #define IPC_CHILD_H
@@ -39,7 +45,9 @@ struct child_spec {
 	/* A channel to a peer is there: at start, and again after the peer's
 	 * restart (its old channel went down before).  May be NULL. */
 	void	(*channel_up)(void *arg, struct channel *);
-	/* A socket to accept from.  Takes over fd.  NULL: none is expected. */
+	/* A socket to accept from, also while running (reload).  Takes over
+	 * fd.  When accept() fails with EINVAL master has ended the socket
+	 * (reload), and the descriptor is to be closed.  NULL: none comes. */
 	void	(*listener)(void *arg, enum listener_kind, const char *name,
 		    int fd_take);
 	/* Memory shared by all processes of the role.  May be NULL. */
@@ -59,6 +67,13 @@ struct child_spec {
 
 #define CHILD_PEERS	256	/* channels at once */
 
+/* A listener, or shared memory where kind is 0, that waits for its daemon. */
+struct child_gift {
+	enum listener_kind	 kind;
+	char			*name;		/* owned */
+	int			 fd;		/* owned */
+};
+
 struct child {
 	const struct child_spec	*spec;
 	void			*arg;
@@ -70,6 +85,14 @@ struct child {
 	unsigned		 index;		/* among those of the role */
 	struct priv_ids		 ids;
 	char			*directory;	/* WORKER: its mail root; owned */
+	/* child.c's own: */
+	struct child_gift	*gifts;		/* owned; until child_run() */
+	size_t			 ngifts;
+	struct ev_task		 log_task;
+	bool			 log_asked;	/* LOG_LOST was said */
+	bool			 started;	/* GO was said */
+	bool			 working;	/* in child_run() */
+	bool			 stopping;	/* STOP was said */
 };
 
 /* Blocking: until master's GO.  Ends the process when that goes wrong. */

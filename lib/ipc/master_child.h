@@ -30,7 +30,8 @@
 	X(CTL_WORKER_WANTED, 12, LOCAL, 0, 24,  8192)	/* u32 slot, u32 role (WORKER or COMMAND), u32 uid, u32 gid, slice user, slice directory */ \
 	X(CTL_WORKER_REFUSED, 13, MASTER, 0, 8, 512)	/* u32 slot, slice why; otherwise the worker's CHANNEL comes, with the slot as its index */ \
 	X(CTL_STATUS_ASK,  14, MASTER, 0,  0,   0)	\
-	X(CTL_STATUS,	   15, EITHER, 0,  0,   65536)	/* child: key=value words */
+	X(CTL_STATUS,	   15, EITHER, 0,  0,   65536)	/* child: key=value words */ \
+	X(CTL_PEER_LOST,   16, EITHER, 0,  8,   8)	/* child: u32 role, u32 index of a peer whose channel went down; a new CHANNEL comes, at the latest when the peer runs again */
 
 ENUM_MESSAGES(MASTER_CHILD);
 

@@ -1,0 +1,541 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * child - see child.h.
+ *
+ * Always: peers[] holds only channels that are up, so that what child_peer()
+ * returns can be sent to; a channel leaves it before the daemon hears down().
+ * The daemon's own functions run only from child_run(), when all that it set
+ * up after child_init() is in place.
+ */
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include <assert.h>
+#include <err.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sysexits.h>
+#include <syslog.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "ipc/child.h"
+
+#define START_MS	30000	/* master sends all of it at once */
+#define WHY_BYTES	4000	/* of CTL_RELOADED */
+
+static void	 must_be_started_by_master(const char *program);
+static void	 receive_all(struct child *);
+static void	 take_start(struct child *, struct message *);
+static void	 take_log(struct child *, struct message *);
+static void	 take_listener(struct child *, struct message *);
+static void	 take_shared(struct child *, struct message *);
+static void	 take_channel(struct child *, struct message *);
+static void	 take_go(struct child *, struct message *);
+static void	 take_reload(struct child *, struct message *);
+static void	 take_stop(struct child *, struct message *);
+static void	 take_status_ask(struct child *, struct message *);
+static void	 hand_over(struct child *, struct child_gift *);
+static void	 tell_gifts(struct child *);
+static void	 master_says(void *, struct channel *, struct message *);
+static void	 master_is_gone(void *, struct channel *);
+static void	 peer_says(void *, struct channel *, struct message *);
+static void	 peer_is_down(void *, struct channel *);
+static void	 peer_is_relaxed(void *, struct channel *);
+static void	 log_is_broken(void *);
+static void	 ask_for_log(void *);
+static void	 apply_log_conf(const struct conf *);
+static int	 take_fd(struct message *);
+
+static const struct message_rule master_rules[] = RULES_OF(MASTER_CHILD);
+static const struct channel_ops master_ops = { master_says, master_is_gone,
+	NULL };
+static const struct channel_ops peer_ops = { peer_says, peer_is_down,
+	peer_is_relaxed };
+
+/* What master may say, and when. */
+enum { AT_START = 1, AT_WORK = 2 };
+static const struct {
+	uint16_t	 type;
+	int		 when;
+	void		(*take)(struct child *, struct message *);
+} verbs[] = {
+	{ CTL_LOG,	 AT_START | AT_WORK,	take_log },
+	{ CTL_LISTENER,	 AT_START | AT_WORK,	take_listener },
+	{ CTL_SHARED,	 AT_START,		take_shared },
+	{ CTL_CHANNEL,	 AT_START | AT_WORK,	take_channel },
+	{ CTL_GO,	 AT_START,		take_go },
+	{ CTL_RELOAD,	 AT_WORK,		take_reload },
+	{ CTL_STOP,	 AT_START | AT_WORK,	take_stop },
+	{ CTL_STATUS_ASK, AT_WORK,		take_status_ask },
+};
+
+/* ---- start-up ----------------------------------------------------------- */
+
+void
+child_init(struct child *c, const struct child_spec *spec, void *arg, int argc,
+    char *argv[])
+{
+	must_be_started_by_master(argc > 0 ? argv[0] : role_name(spec->role));
+	memset(c, 0, sizeof(*c));
+	c->spec = spec;
+	c->arg = arg;
+	umask(077);
+	signal(SIGPIPE, SIG_IGN);
+	/* A terminal's ^C is for master, which stops us in its own order. */
+	signal(SIGINT, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
+	tzset();	/* reads a file: not possible later */
+	log_open(role_name(spec->role), LOG_LEVEL_INFO);
+	ev_loop_init(&c->loop);
+	ev_task_init(&c->log_task, ask_for_log, c);
+	c->master = channel_new(&c->loop, CHILD_FD, master_rules, spec->role,
+	    ROLE_MASTER, 0, &master_ops, c);
+	log_on_broken(log_is_broken, c);
+	receive_all(c);
+}
+
+static void
+must_be_started_by_master(const char *program)
+{
+	struct stat st;
+
+	if (fstat(CHILD_FD, &st) == 0 && S_ISSOCK(st.st_mode))
+		return;
+	errx(EX_USAGE, "%s is a part of Chasqui and is started by its master; "
+	    "see chasqui(8), `chasqui start`", program);
+}
+
+/* START, gifts, GO. */
+static void
+receive_all(struct child *c)
+{
+	struct message m;
+
+	while (!c->started) {
+		if (channel_wait(c->master, &m, START_MS) == -1) {
+			log_flush();
+			/* master gave up or died: there is nobody to tell */
+			_exit(EX_UNAVAILABLE);
+		}
+		if (c->conf == NULL)
+			take_start(c, &m);
+		else
+			master_says(c, c->master, &m);
+	}
+}
+
+static char *
+text_of(struct slice s)
+{
+	return mem_slicedup(s);
+}
+
+static void
+take_start(struct child *c, struct message *m)
+{
+	struct wire *w = &m->body;
+	struct buf why = BUF_INIT(WHY_BYTES);
+	enum role role;
+
+	role = get_u32(w);
+	c->index = get_u32(w);
+	c->ids.uid = get_u32(w);
+	c->ids.gid = get_u32(w);
+	c->ids.mode = get_u8(w);
+	c->ids.memory = get_u64(w);
+	c->ids.descriptors = get_u64(w);
+	c->ids.root = text_of(get_slice(w, 4096));
+	c->ids.writable = text_of(get_slice(w, 16384));
+	c->ids.readable = text_of(get_slice(w, 16384));
+	c->directory = text_of(get_slice(w, 4096));
+	if (m->type != CTL_START || !wire_done(w) || role != c->spec->role)
+		log_fatal("event=bad-start role=%s", role_name(role));
+	c->conf = conf_from_fd(m->fds[0], &why);
+	close(take_fd(m));
+	if (c->conf == NULL)
+		log_fatal("event=bad-configuration why=%s",
+		    LOG_Q(buf_slice(&why)));
+	buf_clear(&why);
+	apply_log_conf(c->conf);
+}
+
+static void
+take_go(struct child *c, struct message *m)
+{
+	(void)m;
+	c->started = true;
+}
+
+/* Log keys are the same for each process, so nobody else need know them. */
+static void
+apply_log_conf(const struct conf *conf)
+{
+	static const char *const levels[] = {
+		[LOG_LEVEL_DEBUG] = "debug", [LOG_LEVEL_INFO] = "info",
+		[LOG_LEVEL_WARN] = "warn", [LOG_LEVEL_ERROR] = "error",
+	};
+	static const struct {
+		const char	*name;
+		int		 facility;
+	} facilities[] = {
+		{ "mail", LOG_MAIL }, { "daemon", LOG_DAEMON },
+		{ "local0", LOG_LOCAL0 }, { "local1", LOG_LOCAL1 },
+		{ "local2", LOG_LOCAL2 }, { "local3", LOG_LOCAL3 },
+		{ "local4", LOG_LOCAL4 }, { "local5", LOG_LOCAL5 },
+		{ "local6", LOG_LOCAL6 }, { "local7", LOG_LOCAL7 },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(levels) / sizeof(levels[0]); i++)
+		if (strcmp(conf->log_level, levels[i]) == 0)
+			log_set_level((enum log_level)i);
+	for (i = 0; i < sizeof(facilities) / sizeof(facilities[0]); i++)
+		if (strcmp(conf->log_facility, facilities[i].name) == 0)
+			log_set_facility(facilities[i].facility);
+}
+
+void
+child_enter(struct child *c)
+{
+	priv_enter(c->spec->role, &c->ids);
+}
+
+int
+child_run(struct child *c)
+{
+	c->working = true;
+	tell_gifts(c);
+	channel_send(c->master, CTL_READY, 0, SLICE_EMPTY);
+	ev_run(&c->loop);
+	while (c->npeers > 0) {
+		channel_flush(c->peers[c->npeers - 1]);
+		channel_free(&c->peers[--c->npeers]);
+	}
+	channel_flush(c->master);
+	log_flush();
+	return EX_OK;
+}
+
+/* ---- what master gives -------------------------------------------------- */
+
+static int
+take_fd(struct message *m)
+{
+	int fd = m->fds[0];
+
+	m->fds[0] = -1;
+	return fd;
+}
+
+static void
+take_log(struct child *c, struct message *m)
+{
+	uint8_t sink = get_u8(&m->body);
+
+	if (sink != LOG_SINK_STREAM && sink != LOG_SINK_SYSLOG) {
+		channel_breach(c->master, "log-sink");
+		return;
+	}
+	c->log_asked = false;
+	log_to(sink, take_fd(m));
+}
+
+static void
+take_listener(struct child *c, struct message *m)
+{
+	struct child_gift g = { .fd = -1 };
+	struct slice name;
+
+	g.kind = get_u8(&m->body);
+	name = get_slice(&m->body, 512);
+	if (!wire_done(&m->body) || g.kind < LISTENER_SMTP ||
+	    g.kind > LISTENER_CONTROL || c->spec->listener == NULL) {
+		channel_breach(c->master, "listener");
+		return;
+	}
+	g.name = mem_slicedup(name);
+	g.fd = take_fd(m);
+	hand_over(c, &g);
+}
+
+static void
+take_shared(struct child *c, struct message *m)
+{
+	struct child_gift g = { .fd = -1 };
+	struct slice name = get_slice(&m->body, 64);
+
+	if (!wire_done(&m->body) || c->spec->shared == NULL) {
+		channel_breach(c->master, "shared");
+		return;
+	}
+	g.name = mem_slicedup(name);
+	g.fd = take_fd(m);
+	hand_over(c, &g);
+}
+
+/* Listeners and memory: to the daemon, or kept until it is ready for them. */
+static void
+hand_over(struct child *c, struct child_gift *g)
+{
+	if (!c->working) {
+		c->gifts = mem_regrow(c->gifts, c->ngifts + 1,
+		    sizeof(*c->gifts));
+		c->gifts[c->ngifts++] = *g;
+		return;
+	}
+	if (g->kind == 0)
+		c->spec->shared(c->arg, g->name, g->fd);
+	else
+		c->spec->listener(c->arg, g->kind, g->name, g->fd);
+	free(g->name);
+}
+
+/* Memory first, then channels, then listeners: when the first client comes,
+ * all is there that is needed to serve it. */
+static void
+tell_gifts(struct child *c)
+{
+	size_t i;
+
+	for (i = 0; i < c->ngifts; i++)
+		if (c->gifts[i].kind == 0)
+			hand_over(c, &c->gifts[i]);
+	for (i = 0; i < c->npeers; i++)
+		if (c->spec->channel_up != NULL)
+			c->spec->channel_up(c->arg, c->peers[i]);
+	for (i = 0; i < c->ngifts; i++)
+		if (c->gifts[i].kind != 0)
+			hand_over(c, &c->gifts[i]);
+	free(c->gifts);
+	c->gifts = NULL;
+	c->ngifts = 0;
+}
+
+static const struct child_edge *
+edge_to(const struct child *c, enum role peer)
+{
+	const struct child_edge *e;
+
+	for (e = c->spec->edges; e->peer != 0; e++)
+		if (e->peer == peer)
+			return e;
+	return NULL;
+}
+
+static size_t
+peer_at(const struct child *c, enum role role, unsigned index)
+{
+	size_t i;
+
+	for (i = 0; i < c->npeers; i++)
+		if (channel_peer(c->peers[i]) == role &&
+		    channel_index(c->peers[i]) == index)
+			break;
+	return i;
+}
+
+static void
+remove_peer(struct child *c, size_t i)
+{
+	memmove(&c->peers[i], &c->peers[i + 1],
+	    (c->npeers - i - 1) * sizeof(c->peers[0]));
+	c->npeers--;
+}
+
+static void
+take_channel(struct child *c, struct message *m)
+{
+	enum role role = get_u32(&m->body);
+	unsigned index = get_u32(&m->body);
+	const struct child_edge *e = edge_to(c, role);
+	struct channel *old;
+	size_t i = peer_at(c, role, index);
+
+	if (e == NULL || (i == c->npeers && c->npeers == CHILD_PEERS)) {
+		channel_breach(c->master, "channel");
+		return;
+	}
+	if (i < c->npeers) {
+		/* master was faster than the old channel's EOF. */
+		old = c->peers[i];
+		remove_peer(c, i);
+		if (c->working)
+			e->ops->down(c->arg, old);
+		channel_free(&old);
+	}
+	i = c->npeers++;
+	c->peers[i] = channel_new(&c->loop, take_fd(m), e->rules,
+	    c->spec->role, role, index, &peer_ops, c);
+	if (c->working && c->spec->channel_up != NULL)
+		c->spec->channel_up(c->arg, c->peers[i]);
+}
+
+/* ---- at work ------------------------------------------------------------ */
+
+static void
+master_says(void *arg, struct channel *ch, struct message *m)
+{
+	struct child *c = arg;
+	size_t i;
+
+	for (i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
+		if (verbs[i].type == m->type)
+			break;
+	if (i < sizeof(verbs) / sizeof(verbs[0]) &&
+	    verbs[i].when & (c->working ? AT_WORK : AT_START))
+		verbs[i].take(c, m);
+	else if (c->spec->control != NULL && c->working)
+		c->spec->control(c->arg, m);
+	else
+		channel_breach(ch, "not-now");
+}
+
+static void
+take_reload(struct child *c, struct message *m)
+{
+	struct buf why = BUF_INIT(WHY_BYTES), *b;
+	struct conf *conf = conf_from_fd(m->fds[0], &why);
+	bool taken = conf != NULL && (c->spec->reload == NULL ||
+	    c->spec->reload(c->arg, conf, &why) == 0);
+
+	if (taken) {
+		conf_free(&c->conf);
+		c->conf = conf;
+		apply_log_conf(conf);
+		log_info("event=reloaded");
+	} else {
+		conf_free(&conf);
+		log_error("event=reload-refused why=%s",
+		    LOG_Q(buf_slice(&why)));
+	}
+	b = channel_begin(c->master, CTL_RELOADED, m->id);
+	if (b != NULL) {
+		put_u8(b, taken);
+		put_slice(b, taken ? SLICE_EMPTY : buf_slice(&why));
+	}
+	channel_end(c->master);
+	buf_clear(&why);
+}
+
+static void
+take_stop(struct child *c, struct message *m)
+{
+	(void)m;
+	if (!c->working)
+		_exit(EX_OK);	/* nothing is under way yet */
+	c->stopping = true;
+	if (c->spec->stop != NULL)
+		c->spec->stop(c->arg);
+	else
+		ev_stop(&c->loop);
+}
+
+static void
+take_status_ask(struct child *c, struct message *m)
+{
+	struct buf words = BUF_INIT(60000);
+
+	buf_printf(&words, "channels=%zu", c->npeers);
+	if (c->spec->status != NULL) {
+		buf_add_byte(&words, ' ');
+		c->spec->status(c->arg, &words);
+	}
+	channel_send(c->master, CTL_STATUS, m->id, buf_slice(&words));
+	buf_clear(&words);
+}
+
+/* Nobody restarts us, hands us channels or stops us any more.  Ending at once
+ * loses nothing (Q1, Q3), and the next master finds no one in its way. */
+static void
+master_is_gone(void *arg, struct channel *ch)
+{
+	(void)arg;
+	(void)ch;
+	log_error("event=master-gone");
+	log_flush();
+	_exit(EX_UNAVAILABLE);
+}
+
+static void
+peer_says(void *arg, struct channel *ch, struct message *m)
+{
+	struct child *c = arg;
+
+	edge_to(c, channel_peer(ch))->ops->message(c->arg, ch, m);
+}
+
+static void
+peer_is_down(void *arg, struct channel *ch)
+{
+	struct child *c = arg;
+	enum role role = channel_peer(ch);
+	struct buf *b;
+	size_t i = peer_at(c, role, channel_index(ch));
+
+	assert(i < c->npeers && c->peers[i] == ch);
+	remove_peer(c, i);
+	if (!c->stopping) {
+		log_info("event=channel-down peer=%s index=%u",
+		    role_name(role), channel_index(ch));
+		/* In case the peer lives, and only the channel ended. */
+		b = channel_begin(c->master, CTL_PEER_LOST, 0);
+		if (b != NULL) {
+			put_u32(b, role);
+			put_u32(b, channel_index(ch));
+		}
+		channel_end(c->master);
+	}
+	edge_to(c, role)->ops->down(c->arg, ch);
+}
+
+static void
+peer_is_relaxed(void *arg, struct channel *ch)
+{
+	struct child *c = arg;
+	const struct child_edge *e = edge_to(c, channel_peer(ch));
+
+	if (e->ops->relaxed != NULL)
+		e->ops->relaxed(c->arg, ch);
+}
+
+/* Runs inside of log_*(), wherever that was called: only a note is made. */
+static void
+log_is_broken(void *arg)
+{
+	struct child *c = arg;
+
+	if (!c->log_asked)
+		ev_task_ask(&c->loop, &c->log_task);
+	c->log_asked = true;
+}
+
+static void
+ask_for_log(void *arg)
+{
+	struct child *c = arg;
+
+	channel_send(c->master, CTL_LOG_LOST, 0, SLICE_EMPTY);
+}
+
+struct channel *
+child_peer(const struct child *c, enum role role, unsigned index)
+{
+	size_t i = peer_at(c, role, index);
+
+	return i < c->npeers ? c->peers[i] : NULL;
+}
+
+struct channel *
+child_peer_nth(const struct child *c, enum role role, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < c->npeers; i++)
+		if (channel_peer(c->peers[i]) == role && n-- == 0)
+			return c->peers[i];
+	return NULL;
+}
