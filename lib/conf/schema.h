@@ -38,7 +38,7 @@ X(postmaster, "postmaster", STRING, "postmaster", 0, 0, R_SMTPD | R_BOUNCE | R_L
   "Where mail for postmaster without a domain goes: an address, or a local name of the first domain.") \
 X(relay_networks, "relay_networks", NETS, "127.0.0.0/8 ::1/128", 0, 0, R_SMTPD, \
   "Networks whose clients may send to any domain.")			\
-X(recipient_delimiter, "recipient_delimiter", STRING, "+", 0, 0, R_LOOKUP | R_WORKER, \
+X(recipient_delimiter, "recipient_delimiter", STRING, "+", 0, 0, R_LOOKUP | R_WORKER | R_COMMAND, \
   "The character between a user's name and a detail (user+detail); empty for none.") \
 									\
 X(path_queue, "path.queue", STRING, "/var/spool/chasqui", 0, 0, R_MASTER | R_QMGR | R_TOOL, \
@@ -158,7 +158,7 @@ X(remote_idle, "remote.idle", DURATION, "2s", 0, 300000, R_REMOTE, "How long a c
 X(remote_max_messages, "remote.max_messages", INT, "1000", 1, 1000000, R_REMOTE, "Messages over one connection.") \
 									\
 X(local_concurrency, "local.concurrency", INT, "256", 1, 100000, R_QMGR, "Deliveries under way in one worker.") \
-X(local_workers, "local.workers", INT, "64", 1, 10000, R_MASTER | R_LOCAL, "Worker processes at once, one a uid in use.") \
+X(local_workers, "local.workers", INT, "64", 1, 240, R_MASTER | R_LOCAL, "Worker processes at once, one a uid in use.") \
 X(local_worker_idle, "local.worker_idle", DURATION, "60s", 100, 86400000, R_LOCAL, "After what time without work a worker ends.") \
 X(local_sync, "local.sync", STRING, "auto", 0, 0, R_WORKER, "How deliveries are made durable: filesystem (one syncfs for many), file (fsync for each), or auto.") \
 X(local_system_maildir, "local.system_maildir", STRING, "Maildir", 0, 0, R_LOOKUP, "Where a system user's mail goes, below the home directory.") \
