@@ -12,7 +12,7 @@
  *	listener public { address = *:25 }
  *	domain example.org { type = virtual; mailboxes = users }
  *
- * A statement ends with its line or with ';'.  Words with other characters
+ * A statement ends with its line, with ';' or before '}'.  Words with other characters
  * than letters, digits and ._-+*:/@[]=!~%^|<>? are put in double quotes, where
  * \" and \\ are the only escapes.  Unknown keys are errors and name the
  * nearest known one.
@@ -55,12 +55,20 @@ struct conf {
 	CONF_BLOCK_KINDS(CONF_ARRAY_)
 	const char	*path;		/* of the file, "" for a child's part */
 	struct arena	*arena;		/* owned: everything above */
+	/* Where values were set, for messages; private, sorted. */
+	const struct conf_mark *marks;
+	size_t		 nmarks;
 };
 
+#define CONF_FILE_BYTES	(16 * 1024 * 1024)	/* of a file */
+#define CONF_WORDS	10000			/* of one list */
+
 /* Reads and checks a file.  NULL on error; why then holds lines of the form
- * "FILE:LINE:COLUMN: reason". */
+ * "FILE:LINE:COLUMN: reason".  Relative paths become absolute, an empty
+ * hostname becomes the system's. */
 struct conf *conf_load(const char *path, struct buf *why);
-/* The same for text at hand; name stands for the file in messages. */
+/* The same for text at hand, but paths and hostname stay as they are; name
+ * stands for the file in messages. */
 struct conf *conf_parse(struct slice text, const char *name, struct buf *why);
 /* Checks what no single key shows: tables that are named exist, addresses and
  * next hops can be parsed, and so on.  conf_load() and conf_parse() call it. */
@@ -82,12 +90,34 @@ bool	 conf_explain(const char *key, struct buf *);
 /* The option list of the man page, mdoc. */
 int	 conf_write_mdoc(struct buf *);
 
-/* A network in CIDR form, or one address. */
+/* A network in CIDR form, or one address; v6 may be in brackets.  Bits behind
+ * the prefix must be zero. */
 struct conf_net {
 	uint8_t	 addr[16];	/* IPv4 as ::ffff:0:0/96 */
 	uint8_t	 bits;		/* 0..128 */
 };
 bool	 conf_net_parse(const char *, struct conf_net *);
 bool	 conf_net_has(const struct conf_net *, const uint8_t addr[16]);
+/* One IPv4 or IPv6 address, IPv4 mapped. */
+bool	 conf_ip_parse(struct slice, uint8_t addr_r[16]);
+
+/* A place to listen at, or a server to ask. */
+struct conf_endpoint {
+	enum {
+		ENDPOINT_ANY,		/* *:PORT */
+		ENDPOINT_IPV4,
+		ENDPOINT_IPV6,
+		ENDPOINT_UNIX,		/* the path is the text itself */
+	}		 kind;
+	uint8_t		 addr[16];	/* IPv4 as ::ffff:0:0/96 */
+	uint16_t	 port;
+};
+/* ADDRESS:PORT, [v6]:PORT, *:PORT or a path (it has a '/'). */
+bool	 conf_endpoint_parse(const char *, struct conf_endpoint *);
+/* host, [host], host:port, [host]:port, lmtp:[host]:port, lmtp:/path; host is
+ * a name or an address (v6 in brackets, with or without IPv6:). */
+bool	 conf_next_hop_is_valid(struct slice);
+/* Labels of letters, digits, '-', '_' or UTF-8 with dots between them. */
+bool	 conf_domain_is_valid(struct slice);
 
 #endif

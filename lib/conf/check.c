@@ -1,0 +1,462 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * check - what the type of a value does not say.
+ *
+ * checks[] names a function for a key; keys with a fixed set of words are
+ * checked by conf_words_of().  A child's part of the configuration passes too:
+ * what it does not hold has its default.
+ */
+#include <stdlib.h>
+
+#include "base/num.h"
+#include "conf/keys.h"
+
+struct checker {
+	const struct conf	*conf;
+	struct buf		*why;
+	bool			 ok;
+};
+
+/* The value under check: one word of a STRING, LIST or NETS. */
+struct value {
+	const struct conf_key	*key;
+	size_t			 kind, block, item;
+	const void		*object;
+	const char		*word;
+};
+
+typedef void	check_fn(struct checker *, const struct value *);
+
+static void	 check_object(struct checker *, size_t kind, size_t block);
+static void	 check_words(struct checker *, const struct value *);
+static void	 check_name(struct checker *, size_t kind, size_t block);
+static void	 check_whole(struct checker *);
+static check_fn	 check_hostname, check_postmaster, check_delimiter, check_path,
+    check_user, check_text, check_endpoint, check_server, check_tables,
+    check_domain_tables, check_catch_all, check_next_hop, check_source,
+    check_maildir, check_table_path, check_entries, check_log;
+static void	 fail(struct checker *, const struct value *, const char *, ...)
+		    __attribute__((format(printf, 3, 4)));
+
+static const struct {
+	const char	*kind;
+	const char	*key;
+	check_fn	*fn;
+} checks[] = {
+	{ "", "hostname",		check_hostname },
+	{ "", "postmaster",		check_postmaster },
+	{ "", "recipient_delimiter",	check_delimiter },
+	{ "", "path.queue",		check_path },
+	{ "", "path.run",		check_path },
+	{ "", "path.mail",		check_path },
+	{ "", "path.tables",		check_path },
+	{ "", "path.templates",		check_path },
+	{ "", "user.prefix",		check_user },
+	{ "", "user.mail",		check_user },
+	{ "", "user.commands",		check_user },
+	{ "", "log.target",		check_log },
+	{ "", "smtp.banner",		check_text },
+	{ "", "bounce.from_name",	check_text },
+	{ "", "remote.source_ipv4",	check_source },
+	{ "", "remote.source_ipv6",	check_source },
+	{ "", "local.system_maildir",	check_maildir },
+	{ "", "alias.tables",		check_tables },
+	{ "", "alias.virtual",		check_tables },
+	{ "", "route.tables",		check_tables },
+	{ "", "dns.servers",		check_server },
+	{ "listener", "address",	check_endpoint },
+	{ "domain", "mailboxes",	check_domain_tables },
+	{ "domain", "recipients",	check_domain_tables },
+	{ "domain", "catch_all",	check_catch_all },
+	{ "domain", "relay_to",		check_next_hop },
+	{ "table", "path",		check_table_path },
+	{ "table", "entries",		check_entries },
+};
+
+bool
+conf_check(const struct conf *c, struct buf *why)
+{
+	struct checker ck = { c, why, true };
+	size_t k, i;
+
+	for (k = 0; k < CONF_KINDS; k++)
+		for (i = 0; i < conf_count(c, &conf_kinds[k]); i++) {
+			check_name(&ck, k, i);
+			check_object(&ck, k, i);
+		}
+	check_whole(&ck);
+	return ck.ok;
+}
+
+static check_fn *
+check_of(const struct conf_kind *kind, const struct conf_key *key)
+{
+	size_t i;
+
+	if (conf_words_of(kind, key) != NULL)
+		return check_words;
+	for (i = 0; i < sizeof(checks) / sizeof(checks[0]); i++)
+		if (strcmp(checks[i].kind, kind->name) == 0 &&
+		    strcmp(checks[i].key, key->name) == 0)
+			return checks[i].fn;
+	return NULL;
+}
+
+static void
+check_object(struct checker *ck, size_t k, size_t block)
+{
+	const struct conf_kind *kind = &conf_kinds[k];
+	struct value v = { .kind = k, .block = block };
+	const struct conf_list *list;
+	check_fn *fn;
+	size_t i;
+
+	v.object = k == 0 ? ck->conf : conf_object(ck->conf, kind, block);
+	for (i = 0; i < kind->nkeys; i++) {
+		const void *at;
+
+		v.key = &kind->keys[i];
+		v.item = 0;
+		fn = check_of(kind, v.key);
+		if (fn == NULL)
+			continue;
+		at = (const char *)v.object + v.key->offset;
+		if (v.key->type == CONF_STRING) {
+			v.word = *(const char *const *)at;
+			fn(ck, &v);
+			continue;
+		}
+		list = at;
+		for (; v.item < list->n; v.item++) {
+			v.word = list->v[v.item];
+			fn(ck, &v);
+		}
+	}
+}
+
+static void
+check_words(struct checker *ck, const struct value *v)
+{
+	const char *words = conf_words_of(&conf_kinds[v->kind], v->key);
+	const char *names[16], *near;
+	char text[256];
+	struct slice rest = slice_str(words), part;
+	size_t n = 0, used = 0;
+
+	if (v->word[0] != '\0' && conf_word_in(words, v->word))
+		return;
+	while (slice_next(&rest, ' ', &part) && n < 15 &&
+	    used + part.n + 1 < sizeof(text)) {
+		names[n++] = text + used;
+		memcpy(text + used, part.p, part.n);
+		used += part.n;
+		text[used++] = '\0';
+	}
+	names[n] = NULL;
+	near = conf_nearest(slice_str(v->word), names);
+	if (near != NULL)
+		fail(ck, v, "%s cannot be \"%s\"; did you mean \"%s\"?",
+		    v->key->name, conf_show(slice_str(v->word)).s, near);
+	else
+		fail(ck, v, "%s cannot be \"%s\"; it is one of: %s",
+		    v->key->name, conf_show(slice_str(v->word)).s, words);
+}
+
+/* Names of blocks mean something for domains and next hops. */
+static void
+check_name(struct checker *ck, size_t k, size_t block)
+{
+	struct value v = { .kind = k, .block = block };
+	struct slice name;
+
+	if (k == 0)
+		return;
+	memcpy(&v.word, conf_object(ck->conf, &conf_kinds[k], block),
+	    sizeof(v.word));
+	name = slice_str(v.word);
+	if (strcmp(conf_kinds[k].name, "domain") == 0 &&
+	    !conf_domain_is_valid(name))
+		fail(ck, &v, "\"%s\" is not a domain name",
+		    conf_show(name).s);
+	if (strcmp(conf_kinds[k].name, "nexthop") == 0 &&
+	    !conf_next_hop_is_valid(name))
+		fail(ck, &v, "\"%s\" is not a next hop: host, [host]:port, "
+		    "lmtp:[host]:port or lmtp:/path", conf_show(name).s);
+	if (strcmp(conf_kinds[k].name, "table") == 0 &&
+	    slice_find(name, '/') < name.n)
+		fail(ck, &v, "the name of a table has no '/'");
+}
+
+static void
+check_whole(struct checker *ck)
+{
+	const struct conf *c = ck->conf;
+	struct value v = { 0 };
+
+	v.key = conf_key_find(&conf_kinds[0], SLICE_LIT("queue.retry_max"));
+	if (c->queue_retry_max < c->queue_retry_first)
+		fail(ck, &v, "queue.retry_max is less than queue.retry_first");
+	v.key = conf_key_find(&conf_kinds[0], SLICE_LIT("remote.ipv6"));
+	if (!c->remote_ipv4 && !c->remote_ipv6)
+		fail(ck, &v, "remote.ipv4 and remote.ipv6 are both off");
+}
+
+static void
+check_hostname(struct checker *ck, const struct value *v)
+{
+	if (v->word[0] != '\0' && !conf_domain_is_valid(slice_str(v->word)))
+		fail(ck, v, "\"%s\" is not a host name",
+		    conf_show(slice_str(v->word)).s);
+}
+
+static bool
+is_address(struct slice s)
+{
+	size_t at = slice_rfind(s, '@');
+
+	return at > 0 && at < s.n &&
+	    conf_domain_is_valid(slice_from(s, at + 1));
+}
+
+static void
+check_postmaster(struct checker *ck, const struct value *v)
+{
+	struct slice s = slice_str(v->word);
+
+	if (s.n == 0 || (slice_find(s, '@') < s.n && !is_address(s)))
+		fail(ck, v, "postmaster is an address or a local name");
+}
+
+static void
+check_delimiter(struct checker *ck, const struct value *v)
+{
+	char c = v->word[0];
+
+	if (c != '\0' && (v->word[1] != '\0' || strchr("+-=_.#%!~", c) == NULL))
+		fail(ck, v, "recipient_delimiter is empty or one of "
+		    "+ - = _ . # %% ! ~");
+}
+
+/* ':' stands between paths where a process is told what it may open. */
+static void
+check_path(struct checker *ck, const struct value *v)
+{
+	if (strchr(v->word, ':') != NULL)
+		fail(ck, v, "%s may not contain ':'", v->key->name);
+	else if (v->word[0] == '\0' &&
+	    strcmp(v->key->name, "path.templates") != 0)
+		fail(ck, v, "%s may not be empty", v->key->name);
+	else if (strcmp(v->word, "/") == 0)
+		fail(ck, v, "%s may not be the root directory", v->key->name);
+}
+
+static void
+check_user(struct checker *ck, const struct value *v)
+{
+	size_t i;
+
+	for (i = 0; v->word[i] != '\0'; i++)
+		if (!conf_is_word_char(v->word[i]) ||
+		    strchr(":/@", v->word[i]) != NULL)
+			break;
+	if (i == 0 || i > 64 || v->word[i] != '\0')
+		fail(ck, v, "\"%s\" is no name of a system user",
+		    conf_show(slice_str(v->word)).s);
+}
+
+static void
+check_log(struct checker *ck, const struct value *v)
+{
+	if (strcmp(v->word, "syslog") != 0 && strcmp(v->word, "stderr") != 0 &&
+	    strchr(v->word, '/') == NULL)
+		fail(ck, v, "log.target is syslog, stderr or a path with '/' "
+		    "(./%s for one beside the configuration file)",
+		    conf_show(slice_str(v->word)).s);
+}
+
+static void
+check_text(struct checker *ck, const struct value *v)
+{
+	size_t i;
+
+	for (i = 0; v->word[i] >= ' ' && v->word[i] <= '~'; i++)
+		;
+	if (i > 200 || v->word[i] != '\0')
+		fail(ck, v, "%s is printable ASCII, at most 200 characters",
+		    v->key->name);
+}
+
+static void
+check_source(struct checker *ck, const struct value *v)
+{
+	struct conf_net net;
+	bool v6 = strcmp(v->key->name, "remote.source_ipv6") == 0;
+
+	if (v->word[0] != '\0' && (!conf_net_parse(v->word, &net) ||
+	    net.bits != 128 || (strchr(v->word, ':') != NULL) != v6))
+		fail(ck, v, "%s is an IPv%d address", v->key->name, v6 ? 6 : 4);
+}
+
+static void
+check_maildir(struct checker *ck, const struct value *v)
+{
+	struct slice rest = slice_str(v->word), part;
+
+	if (v->word[0] == '\0' || v->word[0] == '/')
+		goto bad;
+	while (slice_next(&rest, '/', &part))
+		if (part.n == 0 || slice_eq(part, SLICE_LIT("..")))
+			goto bad;
+	return;
+bad:
+	fail(ck, v, "%s is a path below the home directory, without ..",
+	    v->key->name);
+}
+
+static void
+check_endpoint(struct checker *ck, const struct value *v)
+{
+	struct conf_endpoint e;
+
+	if (!conf_endpoint_parse(v->word, &e))
+		fail(ck, v, "\"%s\" is no place to listen: ADDRESS:PORT, "
+		    "[v6]:PORT, *:PORT or a path", conf_show(
+		    slice_str(v->word)).s);
+	else if (e.kind == ENDPOINT_UNIX && strlen(v->word) >= 108)
+		fail(ck, v, "the path of a socket has at most 107 bytes");
+}
+
+static void
+check_server(struct checker *ck, const struct value *v)
+{
+	struct conf_endpoint e;
+	struct conf_net net;
+
+	if (conf_net_parse(v->word, &net) && net.bits == 128 &&
+	    strchr(v->word, '/') == NULL)
+		return;
+	if (!conf_endpoint_parse(v->word, &e) || e.kind == ENDPOINT_ANY ||
+	    e.kind == ENDPOINT_UNIX)
+		fail(ck, v, "\"%s\" is no name server: ADDRESS, ADDRESS:PORT "
+		    "or [v6]:PORT", conf_show(slice_str(v->word)).s);
+}
+
+static const struct conf_table *
+find_table(const struct conf *c, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < c->ntables; i++)
+		if (strcasecmp(c->tables[i].name, name) == 0)
+			return &c->tables[i];
+	return NULL;
+}
+
+static void
+check_tables(struct checker *ck, const struct value *v)
+{
+	const struct conf *c = ck->conf;
+	const char *names[65], *near;
+	size_t i;
+
+	if (find_table(c, v->word) != NULL)
+		return;
+	for (i = 0; i < c->ntables && i < 64; i++)
+		names[i] = c->tables[i].name;
+	names[i] = NULL;
+	near = conf_nearest(slice_str(v->word), names);
+	if (near != NULL)
+		fail(ck, v, "there is no table \"%s\"; did you mean \"%s\"?",
+		    conf_show(slice_str(v->word)).s, near);
+	else
+		fail(ck, v, "there is no table \"%s\": add table %s { ... }",
+		    conf_show(slice_str(v->word)).s,
+		    conf_show(slice_str(v->word)).s);
+}
+
+static void
+check_domain_tables(struct checker *ck, const struct value *v)
+{
+	const struct conf_domain *d = v->object;
+	bool mailboxes = strcmp(v->key->name, "mailboxes") == 0;
+
+	if (strcmp(d->type, mailboxes ? "virtual" : "relay") != 0)
+		fail(ck, v, "%s is for domains of the type %s", v->key->name,
+		    mailboxes ? "virtual" : "relay");
+	check_tables(ck, v);
+}
+
+static void
+check_catch_all(struct checker *ck, const struct value *v)
+{
+	if (v->word[0] != '\0' && !is_address(slice_str(v->word)))
+		fail(ck, v, "catch_all is an address");
+}
+
+static void
+check_next_hop(struct checker *ck, const struct value *v)
+{
+	const struct conf_domain *d = v->object;
+
+	if (v->word[0] == '\0')
+		return;
+	if (strcmp(d->type, "relay") != 0)
+		fail(ck, v, "relay_to is for domains of the type relay");
+	else if (!conf_next_hop_is_valid(slice_str(v->word)))
+		fail(ck, v, "\"%s\" is no next hop: host, [host]:port, "
+		    "lmtp:[host]:port or lmtp:/path",
+		    conf_show(slice_str(v->word)).s);
+}
+
+static void
+check_table_path(struct checker *ck, const struct value *v)
+{
+	const struct conf_table *t = v->object;
+	bool is_inline = strcmp(t->type, "inline") == 0;
+
+	if (is_inline && v->word[0] != '\0')
+		fail(ck, v, "an inline table has no path");
+	else if (!is_inline && v->word[0] == '\0')
+		fail(ck, v, "table %s wants a path", t->name);
+	else if (strchr(v->word, ':') != NULL)
+		fail(ck, v, "the path of a table may not contain ':'");
+}
+
+static void
+check_entries(struct checker *ck, const struct value *v)
+{
+	const struct conf_table *t = v->object;
+
+	if (strcmp(t->type, "inline") != 0 && v->item == 0)
+		fail(ck, v, "entries are for tables of the type inline");
+	else if (v->word[0] == '\0' || v->word[0] == '=')
+		fail(ck, v, "an entry is KEY=VALUE or KEY");
+}
+
+static void
+fail(struct checker *ck, const struct value *v, const char *fmt, ...)
+{
+	const struct conf *c = ck->conf;
+	struct conf_mark want = { v->key, v->kind, v->block, v->item, 0, 0 };
+	const struct conf_mark *hit = NULL;
+	va_list ap;
+
+	ck->ok = false;
+	if (c->nmarks > 0)
+		hit = bsearch(&want, c->marks, c->nmarks, sizeof(want),
+		    conf_mark_cmp);
+	if (hit == NULL && c->nmarks > 0) {	/* then the block's name */
+		want = (struct conf_mark){ NULL, v->kind, v->block, 0, 0, 0 };
+		hit = bsearch(&want, c->marks, c->nmarks, sizeof(want),
+		    conf_mark_cmp);
+	}
+	if (hit != NULL)
+		buf_printf(ck->why, "%s:%u:%u: ", c->path, hit->line,
+		    hit->column);
+	else
+		buf_printf(ck->why, "%s: ", c->path);
+	va_start(ap, fmt);
+	buf_vprintf(ck->why, fmt, ap);
+	va_end(ap);
+	buf_add_byte(ck->why, '\n');
+}

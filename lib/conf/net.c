@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: ISC */
+/* net - networks, endpoints and next hops in the configuration's notation. */
+#include <arpa/inet.h>
+
+#include "base/num.h"
+#include "conf/conf.h"
+
+static const uint8_t v4_mapped[12] = { [10] = 0xff, [11] = 0xff };
+
+bool
+conf_ip_parse(struct slice s, uint8_t addr_r[16])
+{
+	char text[INET6_ADDRSTRLEN];
+	uint8_t v4[4], v6[16];
+
+	if (s.n == 0 || s.n >= sizeof(text) || memchr(s.p, '\0', s.n) != NULL)
+		return false;
+	memcpy(text, s.p, s.n);
+	text[s.n] = '\0';
+	if (inet_pton(AF_INET, text, v4) == 1) {
+		memcpy(addr_r, v4_mapped, 12);
+		memcpy(addr_r + 12, v4, 4);
+		return true;
+	}
+	if (inet_pton(AF_INET6, text, v6) != 1)
+		return false;
+	memcpy(addr_r, v6, 16);
+	return true;
+}
+
+static bool
+is_v4(const uint8_t addr[16])
+{
+	return memcmp(addr, v4_mapped, 12) == 0;
+}
+
+/* Without brackets that stand around all of it. */
+static struct slice
+unbracket(struct slice s)
+{
+	if (s.n >= 2 && s.p[0] == '[' && s.p[s.n - 1] == ']')
+		return slice_first(slice_from(s, 1), s.n - 2);
+	return s;
+}
+
+bool
+conf_net_parse(const char *text, struct conf_net *net_r)
+{
+	struct slice s = slice_str(text), ip;
+	struct conf_net net = { .bits = 128 };
+	size_t slash = slice_find(s, '/');
+	uint64_t bits;
+	unsigned i;
+	bool v4;
+
+	ip = unbracket(slice_first(s, slash));
+	if (!conf_ip_parse(ip, net.addr))
+		return false;
+	v4 = is_v4(net.addr) && slice_find(ip, ':') == ip.n;
+	if (slash < s.n) {
+		if (!slice_to_u64(slice_from(s, slash + 1), 0, v4 ? 32 : 128,
+		    &bits))
+			return false;
+		net.bits = (uint8_t)(v4 ? bits + 96 : bits);
+	}
+	for (i = net.bits; i < 128; i++)
+		if ((net.addr[i / 8] & 0x80 >> i % 8) != 0)
+			return false;
+	*net_r = net;
+	return true;
+}
+
+bool
+conf_net_has(const struct conf_net *net, const uint8_t addr[16])
+{
+	unsigned whole = net->bits / 8, odd = net->bits % 8;
+
+	if (memcmp(net->addr, addr, whole) != 0)
+		return false;
+	return odd == 0 ||
+	    ((net->addr[whole] ^ addr[whole]) & (0xff00 >> odd & 0xff)) == 0;
+}
+
+bool
+conf_endpoint_parse(const char *text, struct conf_endpoint *e_r)
+{
+	struct slice s = slice_str(text), host;
+	struct conf_endpoint e = { .kind = ENDPOINT_ANY };
+	size_t colon = slice_rfind(s, ':');
+	uint64_t port;
+
+	if (slice_find(s, '/') < s.n) {
+		e_r->kind = ENDPOINT_UNIX;
+		return true;
+	}
+	if (colon == s.n ||
+	    !slice_to_u64(slice_from(s, colon + 1), 1, 65535, &port))
+		return false;
+	e.port = (uint16_t)port;
+	host = slice_first(s, colon);
+	if (!slice_eq(host, SLICE_LIT("*"))) {
+		if (!conf_ip_parse(unbracket(host), e.addr))
+			return false;
+		e.kind = is_v4(e.addr) ? ENDPOINT_IPV4 : ENDPOINT_IPV6;
+		/* 2001:db8::1:25 could be read in two ways. */
+		if (e.kind == ENDPOINT_IPV6 && host.p[0] != '[')
+			return false;
+	}
+	*e_r = e;
+	return true;
+}
+
+/* Letters, digits, hyphens and underscores in labels up to 63 bytes; UTF-8
+ * labels are left to IDNA. */
+static bool
+is_host_name(struct slice s)
+{
+	struct slice rest = s, label;
+	size_t i;
+
+	if (s.n == 0 || s.n > 253)
+		return false;
+	while (slice_next(&rest, '.', &label)) {
+		if (label.n == 0 || label.n > 63 || label.p[0] == '-' ||
+		    label.p[label.n - 1] == '-')
+			return false;
+		for (i = 0; i < label.n; i++) {
+			unsigned char c = (unsigned char)label.p[i];
+
+			if (!(c >= 0x80 || (c >= '0' && c <= '9') ||
+			    (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+			    c == '-' || c == '_'))
+				return false;
+		}
+	}
+	return true;
+}
+
+bool
+conf_next_hop_is_valid(struct slice s)
+{
+	struct slice host;
+	uint8_t addr[16];
+	uint64_t port;
+	size_t end;
+
+	if (slice_starts_nocase(s, SLICE_LIT("lmtp:"))) {
+		s = slice_from(s, 5);
+		if (s.n > 0 && s.p[0] == '/')
+			return s.n > 1 && s.n < 108; /* sun_path, unix(7) */
+	}
+	if (s.n > 0 && s.p[0] == '[') {
+		end = slice_find(s, ']');
+		if (end == s.n)
+			return false;
+		host = slice_first(slice_from(s, 1), end - 1);
+		s = slice_from(s, end + 1);
+		if (slice_starts_nocase(host, SLICE_LIT("IPv6:")))
+			host = slice_from(host, 5);
+		if (slice_find(host, ':') < host.n &&
+		    !conf_ip_parse(host, addr))
+			return false;
+	} else {
+		end = slice_find(s, ':');
+		host = slice_first(s, end);
+		s = slice_from(s, end);
+	}
+	if (slice_find(host, ':') == host.n && !is_host_name(host))
+		return false;
+	return s.n == 0 || (s.p[0] == ':' &&
+	    slice_to_u64(slice_from(s, 1), 1, 65535, &port));
+}
+
+bool
+conf_domain_is_valid(struct slice s)
+{
+	return is_host_name(s);
+}
