@@ -256,13 +256,11 @@ dns_message(struct dns *d, struct channel *c, struct message *m)
 	q = d->slots[slot];
 	if (q == NULL || q->serial != m->id >> 32 || !q->waiting)
 		return;
-	if (m->type != DN_ANSWER ||
-	    !dns_answer_unpack(&m->body, q->type, &a, records)) {
-		stop_waiting(q);
-		decide(q, DNS_FAILED);
-		return;
-	}
-	finish(q, &a);
+	if (m->type == DN_ANSWER &&
+	    dns_answer_unpack(&m->body, q->type, &a, records))
+		finish(q, &a);
+	else
+		channel_breach(c, "answer");	/* dns_down() answers q */
 }
 
 /* The callback comes at the end of the turn. */
