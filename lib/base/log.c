@@ -199,6 +199,91 @@ send_datagram(const char *p, size_t n)
 		out.broken(out.broken_arg);
 }
 
+/* ---- in a signal handler: neither stdio, nor locks, nor the time zone ---- */
+
+static char *
+put_number(char *to, unsigned long v, int digits)
+{
+	char d[24];
+	int n = 0;
+
+	do {
+		d[n++] = (char)('0' + v % 10);
+		v /= 10;
+	} while (v > 0);
+	while (digits-- > n)
+		*to++ = '0';
+	while (n > 0)
+		*to++ = d[--n];
+	return to;
+}
+
+/* Days since 1970 to a date of the Gregorian calendar: years start in March
+ * here, so that the day that leap years add is a year's last. */
+static char *
+put_date(char *to, unsigned long days)
+{
+	unsigned long z = days + 719468, era = z / 146097, doe = z % 146097;
+	unsigned long yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) /
+	    365;
+	unsigned long doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
+	unsigned long mp = (5 * doy + 2) / 153;
+	unsigned long month = mp < 10 ? mp + 3 : mp - 9;
+
+	to = put_number(to, yoe + era * 400 + (month <= 2), 4);
+	*to++ = '-';
+	to = put_number(to, month, 2);
+	*to++ = '-';
+	return put_number(to, doy - (153 * mp + 2) / 5 + 1, 2);
+}
+
+static char *
+put_now(char *to)
+{
+	struct timespec now;
+	unsigned long s;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	s = (unsigned long)now.tv_sec;
+	to = put_date(to, s / 86400);
+	*to++ = 'T';
+	to = put_number(to, s / 3600 % 24, 2);
+	*to++ = ':';
+	to = put_number(to, s / 60 % 60, 2);
+	*to++ = ':';
+	to = put_number(to, s % 60, 2);
+	*to++ = '.';
+	to = put_number(to, (unsigned long)now.tv_nsec / 1000000, 3);
+	return stpcpy(to, "Z ");
+}
+
+void
+log_last_words(const char *key_equals, const char *value)
+{
+	char line[512], *to = line;
+
+	if (strlen(key_equals) + strlen(value) > 300)
+		return;
+	if (out.sink == LOG_SINK_SYSLOG) {
+		*to++ = '<';
+		to = put_number(to, (unsigned long)(out.facility | LOG_ERR), 0);
+		*to++ = '>';
+	} else
+		to = put_now(to);
+	to = stpcpy(to, out.program);
+	*to++ = '[';
+	to = put_number(to, (unsigned long)getpid(), 0);
+	to = stpcpy(to, out.sink == LOG_SINK_SYSLOG ? "]: " : "] error: ");
+	to = stpcpy(stpcpy(to, key_equals), value);
+	if (out.sink == LOG_SINK_SYSLOG) {
+		send(out.fd, line, (size_t)(to - line), MSG_NOSIGNAL);
+		return;
+	}
+	*to++ = '\n';
+	log_flush();
+	write_all(line, (size_t)(to - line));
+}
+
 static bool
 is_plain(char c)
 {

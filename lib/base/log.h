@@ -48,6 +48,9 @@ void	 log_fatal(const char *fmt, ...)
 #undef LOG_FN
 
 void	 log_flush(void);
+/* For a handler of a deadly signal (async-signal-safe): what is buffered, then
+ * an error line "KEY_EQUALS" "VALUE", both short and printable. */
+void	 log_last_words(const char *key_equals, const char *value);
 
 /*
  * The slice as one word: bytes outside 0x21..0x7e and '"' '\\' become \xHH and

@@ -7,7 +7,6 @@
  * The daemon's own functions run only from child_run(), when all that it set
  * up after child_init() is in place.
  */
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
@@ -88,7 +87,10 @@ child_init(struct child *c, const struct child_spec *spec, void *arg, int argc,
 	/* A terminal's ^C is for master, which stops us in its own order. */
 	signal(SIGINT, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
-	tzset();	/* reads a file: not possible later */
+	/* With TZ set the C library reads the zone once; otherwise it looks
+	 * at the file at each local time, which the confined cannot. */
+	setenv("TZ", ":/etc/localtime", 0);
+	tzset();
 	log_open(role_name(spec->role), LOG_LEVEL_INFO);
 	ev_loop_init(&c->loop);
 	ev_task_init(&c->log_task, ask_for_log, c);

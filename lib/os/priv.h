@@ -15,6 +15,29 @@ enum priv_mode {
 	PRIV_USER = 2,		/* without root: no chroot, no uid change */
 };
 
+/* The columns of the privilege table, lib/os/priv.c. */
+enum priv_root { EMPTY = 1, SPOOL, WHOLE };
+enum priv_net { NO_NET = 1, NET_SERVE, NET_DIAL, NET_DNS, NET_LOCAL, ANY_NET };
+enum priv_files { NO_FILES = 1, RO_FILES, RW_FILES, ANY_FILES };
+enum {
+	MAY_EXEC = 1,		/* starts programs; no list of system calls */
+	KEEP_GROUPS = 2,	/* those that master has set */
+};
+
+struct priv {
+	const char	*name;		/* of the role */
+	/* The system user is user.prefix and this; NULL: of the recipient. */
+	const char	*user;
+	enum priv_root	 root;
+	enum priv_net	 net;
+	enum priv_files	 files;
+	unsigned	 extra;
+};
+
+/* The row of a role; NULL for master, which keeps what it has, and for roles
+ * that have no process. */
+const struct priv *priv_of(enum role);
+
 /* Given by master in START. */
 struct priv_ids {
 	enum priv_mode	 mode;
@@ -30,7 +53,9 @@ struct priv_ids {
 /*
  * In this order: chroot, groups, gid, uid, PR_SET_NO_NEW_PRIVS,
  * PR_SET_DUMPABLE 0, rlimits, Landlock, seccomp.  Ends the process when any
- * of it fails; a kernel without Landlock is logged once and goes on.
+ * of it fails; a kernel without Landlock is logged and goes on.  The paths in
+ * priv_ids are those from before the chroot.  What the process needs from
+ * outside of its row (directories, descriptors) it has opened before.
  */
 void	 priv_enter(enum role, const struct priv_ids *);
 

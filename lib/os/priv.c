@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * priv - the privilege table, and priv_enter() which carries out a row.
+ *
+ * Read it with ipc/wiring.h, which says whom a process can ask.  What the
+ * words mean:
+ *
+ * root	  EMPTY	    an empty directory of root's is the process's root
+ *	  SPOOL	    the queue directory is
+ *	  WHOLE	    the system's root; Landlock and the uid hold it
+ * net	  NO_NET    no socket can be made or accepted
+ *	  NET_SERVE accepts from sockets that master has bound; makes none
+ *	  NET_DIAL  makes TCP and Unix connections; binds no port
+ *	  NET_DNS   makes TCP and UDP sockets; binds no TCP port
+ *	  NET_LOCAL Unix sockets only (the name service), and NET_SERVE
+ * files  NO_FILES  no file can be opened
+ *	  RO_FILES  only `readable` of priv_ids, to read
+ *	  RW_FILES  and `writable`
+ *
+ * All: own uid and gid, no other groups, no capabilities, no_new_privs, not
+ * dumpable (so not traceable), no core file, no new processes, signals only to
+ * itself, and only the system calls that the row's groups list (sandbox.c).
+ */
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#include <linux/capability.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "os/sandbox.h"
+
+static const struct priv rows[ROLE_LIMIT] = {
+	/*		    name	user	    root   network    files      extra */
+	[ROLE_SMTPD]	= { "smtpd",	"smtpd",    EMPTY, NET_SERVE, NO_FILES,  0 },
+	[ROLE_QMGR]	= { "qmgr",	"qmgr",	    SPOOL, NET_SERVE, RW_FILES,  0 },
+	[ROLE_REMOTE]	= { "remote",	"remote",   EMPTY, NET_DIAL,  NO_FILES,  0 },
+	[ROLE_LOCAL]	= { "local",	"local",    EMPTY, NO_NET,    NO_FILES,  0 },
+	[ROLE_WORKER]	= { "worker",	NULL,	    WHOLE, NO_NET,    RW_FILES,  0 },
+	[ROLE_COMMAND]	= { "command",	NULL,	    WHOLE, ANY_NET,   ANY_FILES, MAY_EXEC | KEEP_GROUPS },
+	[ROLE_BOUNCE]	= { "bounce",	"bounce",   EMPTY, NO_NET,    NO_FILES,  0 },
+	[ROLE_LOOKUP]	= { "lookup",	"lookup",   WHOLE, NET_LOCAL, RO_FILES,  0 },
+	[ROLE_RESOLVER]	= { "resolver",	"resolver", EMPTY, NET_DNS,   NO_FILES,  0 },
+};
+
+static void	 enter_root(const struct priv *, const struct priv_ids *);
+static void	 drop_bounding_set(void);
+static void	 become(const struct priv *, const struct priv_ids *);
+static void	 drop_capabilities(void);
+static void	 seal(void);
+static void	 limit(const struct priv *, const struct priv_ids *);
+static void	 set_limit(const char *, __rlimit_resource_t, rlim_t);
+
+const struct priv *
+priv_of(enum role role)
+{
+	return (unsigned)role < ROLE_LIMIT && rows[role].name != NULL ?
+	    &rows[role] : NULL;
+}
+
+void
+priv_enter(enum role role, const struct priv_ids *ids)
+{
+	const struct priv *row = priv_of(role);
+	struct sandbox_paths paths = { .n = 0 };
+
+	if (row == NULL || (ids->mode != PRIV_FULL && ids->mode != PRIV_USER))
+		log_fatal("event=no-such-row role=%u", (unsigned)role);
+	if (row->files == RO_FILES || row->files == RW_FILES)
+		sandbox_open_paths(&paths, ids->readable, false);
+	if (row->files == RW_FILES)
+		sandbox_open_paths(&paths, ids->writable, true);
+	if (ids->mode == PRIV_FULL) {
+		enter_root(row, ids);
+		drop_bounding_set();
+		become(row, ids);
+	}
+	drop_capabilities();
+	seal();
+	limit(row, ids);
+	sandbox_landlock(row, &paths);
+	sandbox_seccomp(row);
+}
+
+/* An empty root that anybody else could fill would not be one. */
+static void
+enter_root(const struct priv *row, const struct priv_ids *ids)
+{
+	struct stat st;
+
+	if (row->root == WHOLE)
+		return;
+	if (stat(ids->root, &st) == -1 || !S_ISDIR(st.st_mode))
+		log_fatal("event=no-root path=%s why=\"%s\"",
+		    LOG_Q(slice_str(ids->root)), strerror(errno));
+	if (row->root == EMPTY && (st.st_uid != 0 || st.st_mode & 022))
+		log_fatal("event=unsafe-root path=%s why=\"must belong to "
+		    "root and be writable for nobody else\"",
+		    LOG_Q(slice_str(ids->root)));
+	if (chroot(ids->root) == -1 || chdir("/") == -1)
+		log_fatal("event=chroot-failed path=%s why=\"%s\"",
+		    LOG_Q(slice_str(ids->root)), strerror(errno));
+}
+
+static void
+drop_bounding_set(void)
+{
+	unsigned long cap;
+
+	for (cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
+		if (prctl(PR_CAPBSET_READ, cap, 0, 0, 0) == 1 &&
+		    prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) == -1)
+			log_fatal("event=cannot-drop capability=%lu "
+			    "why=\"%s\"", cap, strerror(errno));
+}
+
+/* Groups, gid, uid; then proves that there is no way back. */
+static void
+become(const struct priv *row, const struct priv_ids *ids)
+{
+	uid_t u[3];
+	gid_t g[3];
+	int i;
+
+	if (ids->uid == 0 || ids->gid == 0)
+		log_fatal("event=refusing-root uid=%u gid=%u",
+		    (unsigned)ids->uid, (unsigned)ids->gid);
+	if (!(row->extra & KEEP_GROUPS) && setgroups(0, NULL) == -1)
+		log_fatal("event=setgroups-failed why=\"%s\"",
+		    strerror(errno));
+	if (setresgid(ids->gid, ids->gid, ids->gid) == -1 ||
+	    setresuid(ids->uid, ids->uid, ids->uid) == -1)
+		log_fatal("event=setuid-failed uid=%u gid=%u why=\"%s\"",
+		    (unsigned)ids->uid, (unsigned)ids->gid, strerror(errno));
+	if (getresuid(&u[0], &u[1], &u[2]) == -1 ||
+	    getresgid(&g[0], &g[1], &g[2]) == -1)
+		log_fatal("event=getresuid-failed");
+	for (i = 0; i < 3; i++)
+		if (u[i] != ids->uid || g[i] != ids->gid)
+			log_fatal("event=setuid-incomplete");
+	if (setresuid(-1U, 0, -1U) != -1 || setresgid(-1U, 0, -1U) != -1 ||
+	    (!(row->extra & KEEP_GROUPS) && getgroups(0, NULL) != 0))
+		log_fatal("event=setuid-reversible");
+}
+
+/* A change of uid has emptied these already, but not where master was started
+ * by another uid with ambient capabilities. */
+static void
+drop_capabilities(void)
+{
+	struct __user_cap_header_struct head = { _LINUX_CAPABILITY_VERSION_3,
+		0 };
+	struct __user_cap_data_struct none[2];
+
+	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+	memset(none, 0, sizeof(none));
+	if (syscall(SYS_capset, &head, none) == -1)
+		log_fatal("event=capset-failed why=\"%s\"", strerror(errno));
+}
+
+static void
+seal(void)
+{
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1 ||
+	    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == -1)
+		log_fatal("event=prctl-failed why=\"%s\"", strerror(errno));
+}
+
+static void
+limit(const struct priv *row, const struct priv_ids *ids)
+{
+#ifndef SANITIZED	/* whose shadow memory is terabytes of addresses */
+	if (ids->memory > 0)
+		set_limit("as", RLIMIT_AS, ids->memory);
+#endif
+	if (ids->descriptors > 0)
+		set_limit("nofile", RLIMIT_NOFILE, ids->descriptors);
+	set_limit("core", RLIMIT_CORE, 0);
+	if (!(row->extra & MAY_EXEC))
+		set_limit("nproc", RLIMIT_NPROC, 0);
+}
+
+/* Never above what we were given: without root that would fail. */
+static void
+set_limit(const char *name, __rlimit_resource_t which, rlim_t value)
+{
+	struct rlimit r;
+
+	if (getrlimit(which, &r) == -1)
+		log_fatal("event=getrlimit-failed limit=%s", name);
+	if (value > r.rlim_max)
+		value = r.rlim_max;
+	r.rlim_cur = r.rlim_max = value;
+	if (setrlimit(which, &r) == -1)
+		log_fatal("event=setrlimit-failed limit=%s why=\"%s\"", name,
+		    strerror(errno));
+}
