@@ -404,15 +404,18 @@ is_dot_string(struct slice s)
 bool
 slice_is_ascii(struct slice s)
 {
-	uint64_t word;
+	uint64_t word[8], all;
+	size_t i;
 
 	for (; s.n >= sizeof(word); s = slice_from(s, sizeof(word))) {
-		memcpy(&word, s.p, sizeof(word));
-		if ((word & UINT64_C(0x8080808080808080)) != 0)
+		memcpy(word, s.p, sizeof(word));
+		for (all = 0, i = 0; i < 8; i++)
+			all |= word[i];
+		if ((all & UINT64_C(0x8080808080808080)) != 0)
 			return false;
 	}
-	for (; s.n > 0; s = slice_from(s, 1))
-		if ((unsigned char)s.p[0] >= 0x80)
+	for (i = 0; i < s.n; i++)
+		if ((unsigned char)s.p[i] >= 0x80)
 			return false;
 	return true;
 }

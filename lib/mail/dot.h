@@ -18,11 +18,14 @@ struct dot_decoder {
 
 void	 dot_decoder_init(struct dot_decoder *, bool mend_lf);
 /*
- * Decodes from the front of *in.  Sets *out_r to a run of decoded bytes, which
- * may point into the input or be constant; call again until it returns
- * something else than PARSE_OK.  PARSE_MORE: all input is used (out_r is
- * empty).  PARSE_BAD is never returned.  *done_r becomes true when CRLF.CRLF
- * (only that) was read; *in then stands behind it.
+ * Decodes from the front of *in.  PARSE_OK: *out_r is a run of decoded bytes,
+ * which may point into the input or be constant; call again.  PARSE_MORE:
+ * out_r is empty and either all input is used, or *done_r is true: CRLF.CRLF
+ * (only that) was read, and *in stands behind it.  PARSE_BAD is never returned.
+ *
+ *	while (dot_decode(&d, &in, &out, &done) == PARSE_OK)
+ *		content_add(out);
+ *	if (done) ...
  */
 enum parse dot_decode(struct dot_decoder *, struct slice *in,
 	    struct slice *out_r, bool *done_r);

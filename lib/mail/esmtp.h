@@ -46,6 +46,9 @@ bool	 rcpt_params_parse(struct slice, struct arena *, struct rcpt_params *,
 /* RFC 3461 section 4. */
 int	 xtext_encode(struct buf *, struct slice);
 enum parse xtext_decode(struct arena *, struct slice, struct slice *text_r);
+/* The value of ORCPT from the decoded form: xtext, or for the type utf-8 the
+ * forms of RFC 6533 section 3, with UTF-8 as it is only where `utf8`. */
+int	 orcpt_encode(struct buf *, struct slice orcpt, bool utf8);
 
 /* What a server offers, from the lines of its EHLO reply. */
 enum {
@@ -65,14 +68,17 @@ struct ehlo {
 void	 ehlo_line(struct ehlo *, struct slice);
 
 /* A reply as its bytes arrive (RFC 5321 4.2): feed whole input; PARSE_MORE
- * wants more, PARSE_BAD is no reply or over a limit.  A line may end in a bare
- * LF: servers do it, and no trust hangs on it. */
+ * wants more, PARSE_BAD is no reply or over a limit.  After PARSE_OK call
+ * reply_reset() before the next.  A line may end in a bare LF: servers do it,
+ * and no trust hangs on it. */
 #define REPLY_LINE_BYTES	2048
 #define REPLY_LINES		200
+#define REPLY_BYTES		(32 * 1024)
 struct reply {
 	uint16_t	 code;		/* 0: none begun */
 	struct buf	 text;		/* lines behind the code, '\n' between */
 	unsigned	 lines;
+	size_t		 line;		/* private: where the current one is */
 };
 void	 reply_init(struct reply *);
 void	 reply_reset(struct reply *);

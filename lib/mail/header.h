@@ -5,6 +5,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "base/parse.h"
 #include "base/slice.h"
 
 struct field {
@@ -30,7 +31,9 @@ int	 header_unfold(struct arena *, struct slice body, struct slice *text_r);
 /*
  * The addresses of an address-list field body (From, To, Cc, Bcc, Reply-To;
  * RFC 5322 3.4 with its obsolete forms, groups, comments): one after the other,
- * unquoted as needed for an envelope.  PARSE_MORE: none left.
+ * quoted as an envelope needs it; a name without '@' is one too.  PARSE_MORE:
+ * none left.  PARSE_BAD: an element is no address; *rest stands behind it all
+ * the same, and addr_r is its text.
  */
 enum parse address_list_next(struct slice *rest, struct arena *,
 	    struct slice *addr_r);
