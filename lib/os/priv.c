@@ -40,7 +40,7 @@
 static const struct priv rows[ROLE_LIMIT] = {
 	/*		    name	user	    root   network    files      extra */
 	[ROLE_SMTPD]	= { "smtpd",	"smtpd",    EMPTY, NET_SERVE, NO_FILES,  0 },
-	[ROLE_QMGR]	= { "qmgr",	"qmgr",	    SPOOL, NET_SERVE, RW_FILES,  0 },
+	[ROLE_QMGR]	= { "qmgr",	"qmgr",	    SPOOL, NET_SERVE, RW_FILES,  MAY_THREAD },
 	[ROLE_REMOTE]	= { "remote",	"remote",   EMPTY, NET_DIAL,  NO_FILES,  0 },
 	[ROLE_LOCAL]	= { "local",	"local",    EMPTY, NO_NET,    NO_FILES,  0 },
 	[ROLE_WORKER]	= { "worker",	NULL,	    WHOLE, NO_NET,    RW_FILES,  0 },
@@ -183,7 +183,8 @@ limit(const struct priv *row, const struct priv_ids *ids)
 	if (ids->descriptors > 0)
 		set_limit("nofile", RLIMIT_NOFILE, ids->descriptors);
 	set_limit("core", RLIMIT_CORE, 0);
-	if (!(row->extra & MAY_EXEC))
+	/* Threads count too, together with all that the uid has elsewhere. */
+	if (!(row->extra & (MAY_EXEC | MAY_THREAD)))
 		set_limit("nproc", RLIMIT_NPROC, 0);
 }
 

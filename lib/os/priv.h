@@ -22,6 +22,8 @@ enum priv_files { NO_FILES = 1, RO_FILES, RW_FILES, ANY_FILES };
 enum {
 	MAY_EXEC = 1,		/* starts programs; no list of system calls */
 	KEEP_GROUPS = 2,	/* those that master has set */
+	MAY_THREAD = 4,		/* threads, made after priv_enter() so that they
+				 * are confined too; still no processes */
 };
 
 struct priv {

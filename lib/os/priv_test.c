@@ -18,6 +18,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -66,6 +67,21 @@ try_local_time(void)
 	struct tm tm;
 
 	return localtime_r(&now, &tm) == NULL ? -1 : 0;
+}
+
+static void *
+return_arg(void *arg)
+{
+	return arg;
+}
+
+static int
+try_thread(void)
+{
+	pthread_t t;
+
+	return pthread_create(&t, NULL, return_arg, NULL) == 0 &&
+	    pthread_join(t, NULL) == 0 ? 0 : -1;
 }
 
 static int
@@ -344,6 +360,7 @@ static const struct attempt {
 	NO_SOCKETS_IN(ROLE_QMGR),
 	{ ROLE_QMGR, "read passwd", try_read_passwd, FAILS, NULL },
 	{ ROLE_QMGR, "create", try_create_outside, FAILS, NULL },
+	{ ROLE_QMGR, "thread", try_thread, WORKS, NULL },
 	{ ROLE_QMGR, "own directory", try_use_inside, WORKS, NULL },
 
 	IN_EVERY_CELL(ROLE_WORKER),

@@ -15,6 +15,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <seccomp.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -39,7 +40,7 @@ __asan_default_options(void)
 
 enum group {
 	BASE, SERVE, DIAL, DNS, UNIX_SOCKETS, FILES_READ, FILES_WRITE,
-	SANITIZERS, GROUPS
+	THREADS, SANITIZERS, GROUPS
 };
 
 static const char *const groups[GROUPS] = {
@@ -72,6 +73,7 @@ static const char *const groups[GROUPS] = {
 	    "rename renameat renameat2 link linkat unlink unlinkat "
 	    "mkdir mkdirat rmdir chmod fchmod fchmodat fchown fchownat "
 	    "utimensat",
+	[THREADS] = "",
 	/* What ASan and UBSan need to write a report. */
 	[SANITIZERS] = "openat readlink readlinkat access faccessat "
 	    "newfstatat tgkill prctl",
@@ -125,6 +127,11 @@ static const struct narrow {
 	{ UNIX_SOCKETS, 0, "socket", ONE(0, SCMP_CMP_EQ, AF_UNIX) },
 	{ FILES_READ, 0, "openat",  ONE(2, SCMP_CMP_MASKED_EQ, TO_CHANGE &
 					~O_DIRECTORY, 0) },
+	/* A thread, never a process.  clone3() has its flags in memory, where
+	 * no filter sees them; the C library then takes clone(). */
+	{ THREADS, 0,	"clone",    ONE(0, SCMP_CMP_MASKED_EQ, CLONE_THREAD,
+					CLONE_THREAD) },
+	{ THREADS, ENOSYS, "clone3", 0, { { 0 } } },
 };
 
 /* What a program that is started for a user may not do: it has no list. */
@@ -198,6 +205,9 @@ groups_of(const struct priv *row)
 		[RW_FILES] = 1u << FILES_READ | 1u << FILES_WRITE,
 	};
 	unsigned mask = 1u << BASE | net[row->net] | files[row->files];
+
+	if (row->extra & MAY_THREAD)
+		mask |= 1u << THREADS;
 
 #ifdef SANITIZED
 	mask |= 1u << SANITIZERS;
