@@ -2,9 +2,9 @@
 /*
  * downgrade - a message for a host without 8BITMIME or BINARYMIME (RFC 6152
  * section 3, RFC 3030 section 3): body parts are re-encoded as quoted-printable
- * or base64 and say so, multiparts are gone through; message/rfc822 parts and
- * what is signed (multipart/signed, RFC 1847) cannot be changed and make it
- * fail.
+ * or base64 and say so, multiparts and message/rfc822 parts are gone through.
+ * What is signed (multipart/signed, RFC 1847), the other types of message, and
+ * 8-bit characters in a header section cannot be changed and make it fail.
  */
 #ifndef MAIL_DOWNGRADE_H
 #define MAIL_DOWNGRADE_H
