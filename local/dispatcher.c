@@ -1,0 +1,1169 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * dispatcher - see dispatcher.h.
+ *
+ * An owner is one (role, uid, gid, directory); work is a job, or a question
+ * about a mailbox's usage, for one owner.  Always: work is in its owner's list
+ * `waiting` with its body, or in `sent` without; the places in use are the
+ * owners that are neither new nor in line.
+ */
+#include <sys/queue.h>
+#include <sys/tree.h>
+
+#include <assert.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "dispatcher.h"
+#include "ipc/delivery.h"
+#include "ipc/lookup_local.h"
+#include "outcomes.h"
+#include "worker.h"
+
+#define JOB_ARENA_BYTES	(1024 * 1024)
+#define WAITING_BYTES	((size_t)64 * 1024 * 1024) /* bodies, all owners */
+#define WORK_MAX	50000		/* at once, all owners */
+#define USAGE_MAX	1000		/* questions at once */
+#define TICK_MS		1000
+#define START_MS	30000		/* for master to start a worker */
+#define ANSWERS_TOGETHER 128		/* each at most 2 KiB */
+
+/*
+ *	   need_place()	      ask()	       worker_up()
+ *	NEW ----------> LINE ------> ASKED ------------> UP
+ *			 ^	       | refused()	 |  \ make_room()
+ *			 |	       v		 |   v
+ *	   (work waits)	 |	     (freed)		 | DRAINING
+ *			 |				 |   | work_done()
+ *			 +---- worker_down() --- ENDING <----+
+ *					 end_worker()
+ */
+enum owner_state {
+	OWNER_NEW,
+	OWNER_LINE,		/* waits for a place */
+	OWNER_ASKED,		/* master is starting its process */
+	OWNER_UP,
+	OWNER_DRAINING,		/* gets no new work, then ends */
+	OWNER_ENDING,		/* was told to end */
+};
+
+TAILQ_HEAD(work_list, work);
+TAILQ_HEAD(owner_list, owner);
+RB_HEAD(owner_tree, owner);
+
+struct owner_key {
+	enum role	 role;		/* WORKER or COMMAND */
+	uint32_t	 uid;
+	uint32_t	 gid;
+	struct slice	 home;
+};
+
+struct owner {
+	RB_ENTRY(owner)		 node;
+	TAILQ_ENTRY(owner)	 line;	/* in d->line while OWNER_LINE */
+	TAILQ_ENTRY(owner)	 use;	/* in d->by_use with a place */
+	struct owner_key	 key;	/* home points to home */
+	char			*home;	/* owned */
+	char			*user;	/* owned */
+	enum owner_state	 state;
+	unsigned		 slot;
+	struct channel		*channel;
+	int64_t			 since_ms;	/* in this state */
+	int64_t			 used_ms;
+	struct work_list	 waiting;
+	struct work_list	 sent;
+	size_t			 nsent;
+};
+
+enum work_kind { WORK_JOB, WORK_USAGE };
+
+struct work {
+	TAILQ_ENTRY(work)	 link;
+	struct owner		*owner;
+	enum work_kind		 kind;
+	uint64_t		 id;		/* ours */
+	uint64_t		 asked_id;	/* qmgr's or lookup's */
+	struct channel		*asker;		/* NULL: it is gone */
+	bool			 sent;
+	struct buf		 body;		/* while waiting */
+	int			 fd;		/* owned, or -1 */
+	uint32_t		*open;		/* owned: recipients that have
+						 * no outcome yet, ascending */
+	size_t			 nopen;
+};
+
+struct dispatcher {
+	struct child		 child;
+	struct ev_loop		*loop;
+	struct channel		*master;
+	size_t			 places;	/* local.workers */
+	int64_t			 idle_ms;
+	size_t			 nplaces;	/* in use */
+	unsigned		 next_slot;
+	struct owner_tree	 owners;
+	struct owner_list	 line;
+	struct owner_list	 by_use;	/* least recently used first */
+	struct work		**work;		/* owned; by the low half of id */
+	size_t			 work_cap;
+	size_t			 nwork;
+	size_t			 nusage;
+	size_t			 waiting_bytes;
+	uint32_t		 generation;	/* the high half of ids */
+	size_t			 next_free;	/* where to look first */
+	struct arena		 arena;		/* of one message */
+	struct ev_timer		 tick;
+	bool			 stopping;
+};
+
+static void	 dispatcher_init(struct dispatcher *, struct ev_loop *,
+		    const struct conf *);
+static void	 dispatcher_configure(struct dispatcher *, const struct conf *);
+
+static void	 qmgr_says(void *, struct channel *, struct message *);
+static void	 take_job(struct dispatcher *, struct channel *,
+		    struct message *);
+static bool	 one_owner(const struct job *, struct owner_key *);
+static bool	 key_of(const struct job_recipient *, struct owner_key *);
+static void	 route_whole(struct dispatcher *, struct channel *,
+		    struct message *, const struct job *,
+		    const struct owner_key *);
+static void	 route_parts(struct dispatcher *, struct channel *,
+		    struct message *, struct job *);
+static struct outcome outcome_here(const struct job_recipient *);
+static void	 answer_one(struct channel *, uint64_t id, uint32_t number,
+		    const struct outcome *);
+static void	 take_cancel(struct dispatcher *, struct channel *, uint64_t);
+static void	 asker_is_gone(void *, struct channel *);
+
+static void	 lookup_says(void *, struct channel *, struct message *);
+static void	 answer_usage(const struct work *, bool known, uint64_t bytes,
+		    uint64_t messages);
+
+static struct work *work_new(struct dispatcher *, struct owner *,
+		    enum work_kind, struct channel *, uint64_t asked_id);
+static struct work *work_find(struct dispatcher *, uint64_t id);
+static void	 work_give(struct dispatcher *, struct work *,
+		    struct slice body, int fd_take);
+static void	 work_send(struct dispatcher *, struct work *,
+		    struct slice body);
+static void	 work_refuse(struct dispatcher *, struct work *,
+		    const char *text);
+static void	 work_done(struct dispatcher *, struct work *);
+
+static struct owner *owner_get(struct dispatcher *, const struct owner_key *,
+		    struct slice user);
+static void	 owner_enter(struct owner *, enum owner_state);
+static void	 owner_free(struct dispatcher *, struct owner *);
+static void	 need_place(struct dispatcher *, struct owner *);
+static void	 fill_places(struct dispatcher *);
+static void	 ask(struct dispatcher *, struct owner *);
+static void	 refused(struct dispatcher *, unsigned slot, struct slice why);
+static void	 refuse_waiting(struct dispatcher *, struct owner *,
+		    const char *text);
+static void	 worker_up(struct dispatcher *, struct channel *);
+static void	 send_waiting(struct dispatcher *, struct owner *);
+static void	 make_room(struct dispatcher *);
+static void	 end_worker(struct owner *);
+static void	 worker_down(void *, struct channel *);
+static void	 worker_relaxed(void *, struct channel *);
+
+static void	 worker_says(void *, struct channel *, struct message *);
+static bool	 take_result(struct dispatcher *, struct work *,
+		    struct message *);
+static bool	 take_expanded(struct dispatcher *, struct work *,
+		    struct message *);
+static bool	 take_usage(struct dispatcher *, struct work *,
+		    struct message *);
+static void	 tick(void *);
+
+const struct message_rule qmgr_local_rules[] = RULES_OF(DELIVERY);
+const struct message_rule lookup_local_rules[] = RULES_OF(LOOKUP_LOCAL);
+const struct channel_ops dispatcher_qmgr_ops = { qmgr_says, asker_is_gone,
+	NULL };
+const struct channel_ops dispatcher_lookup_ops = { lookup_says, asker_is_gone,
+	NULL };
+const struct channel_ops dispatcher_worker_ops = { worker_says, worker_down,
+	worker_relaxed };
+
+static const struct child_edge edges[] = {
+	{ ROLE_QMGR, qmgr_local_rules, &dispatcher_qmgr_ops },
+	{ ROLE_LOOKUP, lookup_local_rules, &dispatcher_lookup_ops },
+	{ ROLE_WORKER, local_worker_rules, &dispatcher_worker_ops },
+	{ ROLE_COMMAND, local_worker_rules, &dispatcher_worker_ops },
+	{ 0, NULL, NULL },
+};
+
+static int
+key_cmp(const struct owner_key *a, const struct owner_key *b)
+{
+	if (a->role != b->role)
+		return a->role < b->role ? -1 : 1;
+	if (a->uid != b->uid)
+		return a->uid < b->uid ? -1 : 1;
+	if (a->gid != b->gid)
+		return a->gid < b->gid ? -1 : 1;
+	return slice_cmp(a->home, b->home);
+}
+
+static int
+owner_cmp(const struct owner *a, const struct owner *b)
+{
+	return key_cmp(&a->key, &b->key);
+}
+
+RB_GENERATE_INTERNAL(owner_tree, owner, node, owner_cmp,
+    __attribute__((__unused__)) static)
+
+/* ---- start and end ------------------------------------------------------ */
+
+static int
+reload(void *arg, const struct conf *conf, struct buf *why)
+{
+	(void)why;
+	dispatcher_configure(arg, conf);
+	return 0;
+}
+
+static void
+stop(void *arg)
+{
+	struct dispatcher *d = arg;
+
+	d->stopping = true;
+	if (d->nwork == 0)
+		ev_stop(d->loop);
+}
+
+static void
+status(void *arg, struct buf *b)
+{
+	struct dispatcher *d = arg;
+
+	buf_printf(b, "workers=%zu jobs=%zu waiting_bytes=%zu", d->nplaces,
+	    d->nwork, d->waiting_bytes);
+}
+
+static const struct child_spec spec = {
+	.role = ROLE_LOCAL,
+	.edges = edges,
+	.channel_up = dispatcher_channel_up,
+	.reload = reload,
+	.stop = stop,
+	.status = status,
+	.control = dispatcher_control,
+};
+
+int
+dispatcher_main(int argc, char *argv[])
+{
+	static struct dispatcher d;
+
+	child_init(&d.child, &spec, &d, argc, argv);
+	d.master = d.child.master;
+	dispatcher_init(&d, &d.child.loop, d.child.conf);
+	child_enter(&d.child);
+	return child_run(&d.child);
+}
+
+static void
+dispatcher_init(struct dispatcher *d, struct ev_loop *loop,
+    const struct conf *conf)
+{
+	d->loop = loop;
+	RB_INIT(&d->owners);
+	TAILQ_INIT(&d->line);
+	TAILQ_INIT(&d->by_use);
+	d->arena = ARENA_INIT(JOB_ARENA_BYTES);
+	ev_timer_init(&d->tick, loop, tick, d);
+	dispatcher_configure(d, conf);
+}
+
+struct dispatcher *
+dispatcher_new(struct ev_loop *loop, const struct conf *conf,
+    struct channel *master)
+{
+	struct dispatcher *d = mem_alloc(sizeof(*d));
+
+	d->master = master;
+	dispatcher_init(d, loop, conf);
+	return d;
+}
+
+void
+dispatcher_free(struct dispatcher **dp)
+{
+	struct dispatcher *d = *dp;
+	size_t i;
+
+	*dp = NULL;
+	if (d == NULL)
+		return;
+	for (i = 0; i < d->work_cap; i++)
+		if (d->work[i] != NULL)
+			work_done(d, d->work[i]);
+	while (!RB_EMPTY(&d->owners))
+		owner_free(d, RB_ROOT(&d->owners));
+	ev_timer_clear(&d->tick);
+	arena_clear(&d->arena);
+	free(d->work);
+	free(d);
+}
+
+static void
+dispatcher_configure(struct dispatcher *d, const struct conf *conf)
+{
+	d->places = (size_t)conf->local_workers;
+	d->idle_ms = conf->local_worker_idle;
+}
+
+void
+dispatcher_channel_up(void *arg, struct channel *ch)
+{
+	if (channel_peer(ch) == ROLE_WORKER || channel_peer(ch) == ROLE_COMMAND)
+		worker_up(arg, ch);
+}
+
+void
+dispatcher_control(void *arg, struct message *m)
+{
+	struct dispatcher *d = arg;
+	unsigned slot = get_u32(&m->body);
+	struct slice why = get_slice(&m->body, 512);
+
+	if (m->type == CTL_WORKER_REFUSED && wire_done(&m->body))
+		refused(d, slot, why);
+	else
+		log_error("event=bad-control type=%u", m->type);
+}
+
+/* ---- qmgr's jobs -------------------------------------------------------- */
+
+static void
+qmgr_says(void *arg, struct channel *ch, struct message *m)
+{
+	struct dispatcher *d = arg;
+
+	switch (m->type) {
+	case DL_JOB:
+	case DL_JOB_FILE:
+		take_job(d, ch, m);
+		break;
+	case DL_CANCEL:
+		take_cancel(d, ch, m->id);
+		break;
+	default:
+		channel_breach(ch, "direction");
+	}
+}
+
+static void
+take_job(struct dispatcher *d, struct channel *ch, struct message *m)
+{
+	struct owner_key key;
+	struct wire w = m->body;	/* the body is sent on as it is */
+	struct job j;
+
+	arena_clear(&d->arena);
+	if (!job_unpack(&w, &d->arena, &j) || !wire_done(&w)) {
+		channel_breach(ch, "job");
+		return;
+	}
+	if (d->waiting_bytes + m->body.rest.n > WAITING_BYTES ||
+	    d->nwork + j.nrecipients > WORK_MAX) {
+		channel_send(ch, DL_FULL, m->id, SLICE_EMPTY);
+		return;
+	}
+	if (one_owner(&j, &key))
+		route_whole(d, ch, m, &j, &key);
+	else
+		route_parts(d, ch, m, &j);
+}
+
+/* Whether a process has to deliver this copy, and whose. */
+static bool
+key_of(const struct job_recipient *r, struct owner_key *k)
+{
+	const struct destination *to = &r->to;
+
+	*k = (struct owner_key){ ROLE_WORKER, to->uid, to->gid, to->home };
+	switch (to->kind) {
+	case DEST_COMMAND:
+		k->role = ROLE_COMMAND;
+		return to->uid != 0;
+	case DEST_MAILDIR:
+	case DEST_FILE:
+		return to->uid != 0;
+	case DEST_DISCARD:
+	case DEST_REMOTE:
+	case DEST_FAIL:
+	case DEST_DEFER:
+		break;
+	}
+	return false;
+}
+
+/* The outcome of a copy that is for no process. */
+static struct outcome
+outcome_here(const struct job_recipient *r)
+{
+	switch (r->to.kind) {
+	case DEST_DISCARD:
+		return outcome_delivered();
+	case DEST_MAILDIR:
+	case DEST_FILE:
+	case DEST_COMMAND:
+		/* Nothing ever runs as root for mail. */
+		return outcome_of("5.3.5 nothing is delivered as root: "
+		    "make an alias");
+	case DEST_REMOTE:
+	case DEST_FAIL:
+	case DEST_DEFER:
+		break;
+	}
+	return outcome_of("4.3.5 this is no local destination");
+}
+
+static bool
+one_owner(const struct job *j, struct owner_key *key_r)
+{
+	struct owner_key k;
+	size_t i;
+
+	if (!key_of(&j->recipients[0], key_r))
+		return false;
+	for (i = 1; i < j->nrecipients; i++)
+		if (!key_of(&j->recipients[i], &k) ||
+		    key_cmp(&k, key_r) != 0)
+			return false;
+	return true;
+}
+
+static int
+number_cmp(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* Makes work of a job whose recipients have one owner. */
+static struct work *
+job_work(struct dispatcher *d, struct channel *ch, uint64_t id,
+    const struct job *j, const struct owner_key *key)
+{
+	struct owner *o = owner_get(d, key, j->recipients[0].to.user);
+	struct work *k = work_new(d, o, WORK_JOB, ch, id);
+	size_t i;
+
+	k->open = mem_array(j->nrecipients, sizeof(*k->open));
+	k->nopen = j->nrecipients;
+	for (i = 0; i < j->nrecipients; i++)
+		k->open[i] = j->recipients[i].number;
+	qsort(k->open, k->nopen, sizeof(*k->open), number_cmp);
+	return k;
+}
+
+static void
+route_whole(struct dispatcher *d, struct channel *ch, struct message *m,
+    const struct job *j, const struct owner_key *key)
+{
+	struct work *k = job_work(d, ch, m->id, j, key);
+	int fd = -1;
+
+	if (m->nfds > 0) {
+		fd = m->fds[0];
+		m->fds[0] = -1;
+	}
+	work_give(d, k, m->body.rest, fd);
+}
+
+/* The recipients from i on that have the same owner, moved to the front of the
+ * rest; how many. */
+static size_t
+gather(struct job *j, size_t i, const struct owner_key *key)
+{
+	struct job_recipient r;
+	struct owner_key k;
+	size_t n = 1, at;
+
+	for (at = i + 1; at < j->nrecipients; at++) {
+		if (!key_of(&j->recipients[at], &k) || key_cmp(&k, key) != 0)
+			continue;
+		r = j->recipients[i + n];
+		j->recipients[i + n] = j->recipients[at];
+		j->recipients[at] = r;
+		n++;
+	}
+	return n;
+}
+
+static void
+route_parts(struct dispatcher *d, struct channel *ch, struct message *m,
+    struct job *j)
+{
+	struct buf body = BUF_INIT(CHANNEL_BODY_BYTES);
+	struct outcome o;
+	struct owner_key key;
+	struct job part;
+	size_t i, n;
+	int fd;
+
+	for (i = 0; i < j->nrecipients; i += n) {
+		n = 1;
+		if (!key_of(&j->recipients[i], &key)) {
+			o = outcome_here(&j->recipients[i]);
+			answer_one(ch, m->id, j->recipients[i].number, &o);
+			continue;
+		}
+		n = gather(j, i, &key);
+		part = *j;
+		part.recipients = j->recipients + i;
+		part.nrecipients = n;
+		fd = m->nfds == 0 ? -1 : fcntl(m->fds[0], F_DUPFD_CLOEXEC, 0);
+		if (m->nfds > 0 && fd == -1) {
+			o = outcome_of("4.3.2 too many open files");
+			for (n = 0; n < part.nrecipients; n++)
+				answer_one(ch, m->id,
+				    part.recipients[n].number, &o);
+			continue;
+		}
+		buf_reset(&body);
+		if (job_pack(&body, &part) == -1)
+			assert(!"a part of a job is no larger than the job");
+		work_give(d, job_work(d, ch, m->id, &part, &key),
+		    buf_slice(&body), fd);
+	}
+	buf_clear(&body);
+}
+
+static void
+answer_one(struct channel *ch, uint64_t id, uint32_t number,
+    const struct outcome *o)
+{
+	struct buf *b = channel_begin(ch, DL_RESULT, id);
+
+	if (b != NULL) {
+		put_u32(b, 1);
+		put_u32(b, number);
+		outcome_pack(b, o);
+	}
+	channel_end(ch);
+}
+
+static void
+take_cancel(struct dispatcher *d, struct channel *ch, uint64_t id)
+{
+	struct work *k;
+	size_t i;
+
+	for (i = 0; i < d->work_cap; i++) {
+		k = d->work[i];
+		if (k == NULL || k->asker != ch || k->asked_id != id ||
+		    k->kind != WORK_JOB)
+			continue;
+		if (!k->sent)
+			work_refuse(d, k, "4.3.0 cancelled");
+		else if (k->owner->channel != NULL)
+			channel_send(k->owner->channel, LW_CANCEL, k->id,
+			    SLICE_EMPTY);
+	}
+}
+
+/* qmgr or lookup: its questions are nobody's any more. */
+static void
+asker_is_gone(void *arg, struct channel *ch)
+{
+	struct dispatcher *d = arg;
+	size_t i;
+
+	for (i = 0; i < d->work_cap; i++) {
+		if (d->work[i] == NULL || d->work[i]->asker != ch)
+			continue;
+		d->work[i]->asker = NULL;
+		if (!d->work[i]->sent)
+			work_done(d, d->work[i]);
+	}
+}
+
+/* ---- lookup's questions ------------------------------------------------- */
+
+static void
+lookup_says(void *arg, struct channel *ch, struct message *m)
+{
+	struct dispatcher *d = arg;
+	struct owner_key key = { .role = ROLE_WORKER };
+	struct buf body = BUF_INIT(8192);
+	struct slice user, path;
+	struct work none = { .asker = ch, .asked_id = m->id };
+	uint64_t more;
+
+	key.uid = get_u32(&m->body);
+	key.gid = get_u32(&m->body);
+	user = get_slice(&m->body, 256);
+	key.home = get_slice(&m->body, 4096);
+	path = get_slice(&m->body, 4096);
+	more = get_u64(&m->body);
+	if (!wire_done(&m->body) || m->type != LL_USAGE_ASK) {
+		channel_breach(ch, "usage");
+		return;
+	}
+	if (key.uid == 0 || d->nusage >= USAGE_MAX || path.n > 4000) {
+		answer_usage(&none, false, 0, 0);
+		return;
+	}
+	put_slice(&body, path);
+	put_u64(&body, more);
+	work_give(d, work_new(d, owner_get(d, &key, user), WORK_USAGE, ch,
+	    m->id), buf_slice(&body), -1);
+	buf_clear(&body);
+}
+
+static void
+answer_usage(const struct work *k, bool known, uint64_t bytes,
+    uint64_t messages)
+{
+	struct buf *b;
+
+	if (k->asker == NULL)
+		return;
+	b = channel_begin(k->asker, LL_USAGE, k->asked_id);
+	if (b != NULL) {
+		put_u8(b, known);
+		put_u64(b, bytes);
+		put_u64(b, messages);
+	}
+	channel_end(k->asker);
+}
+
+/* ---- work --------------------------------------------------------------- */
+
+static struct work *
+work_new(struct dispatcher *d, struct owner *o, enum work_kind kind,
+    struct channel *asker, uint64_t asked_id)
+{
+	struct work *k = mem_alloc(sizeof(*k));
+	size_t at, old = d->work_cap;
+
+	if (d->nwork == d->work_cap) {
+		d->work_cap = d->work_cap * 2 + 64;
+		d->work = mem_regrow(d->work, d->work_cap, sizeof(*d->work));
+		memset(d->work + old, 0, (d->work_cap - old) *
+		    sizeof(*d->work));
+		d->next_free = old;
+	}
+	for (at = d->next_free; d->work[at] != NULL;)
+		at = (at + 1) % d->work_cap;
+	d->next_free = (at + 1) % d->work_cap;
+	d->work[at] = k;
+	d->nwork++;
+	d->nusage += kind == WORK_USAGE;
+	k->id = (uint64_t)++d->generation << 32 | at;
+	k->owner = o;
+	k->kind = kind;
+	k->asker = asker;
+	k->asked_id = asked_id;
+	k->fd = -1;
+	buf_init(&k->body, CHANNEL_BODY_BYTES);
+	return k;
+}
+
+static struct work *
+work_find(struct dispatcher *d, uint64_t id)
+{
+	size_t at = (size_t)(id & 0xffffffff);
+
+	if (at >= d->work_cap || d->work[at] == NULL || d->work[at]->id != id)
+		return NULL;
+	return d->work[at];
+}
+
+/* To the owner's process, or into its line. */
+static void
+work_give(struct dispatcher *d, struct work *k, struct slice body, int fd_take)
+{
+	struct owner *o = k->owner;
+
+	k->fd = fd_take;
+	o->used_ms = clock_mono_ms();
+	if (o->state == OWNER_UP) {
+		TAILQ_REMOVE(&d->by_use, o, use);
+		TAILQ_INSERT_TAIL(&d->by_use, o, use);
+		if (TAILQ_EMPTY(&o->waiting) && !channel_is_busy(o->channel)) {
+			work_send(d, k, body);
+			return;
+		}
+	}
+	buf_add(&k->body, body);
+	d->waiting_bytes += body.n;
+	TAILQ_INSERT_TAIL(&o->waiting, k, link);
+	if (o->state == OWNER_NEW)
+		need_place(d, o);
+}
+
+static void
+work_send(struct dispatcher *d, struct work *k, struct slice body)
+{
+	struct channel *ch = k->owner->channel;
+	uint16_t type = k->kind == WORK_USAGE ? LW_USAGE_ASK :
+	    k->fd == -1 ? LW_JOB : LW_JOB_FILE;
+	struct buf *b = channel_begin(ch, type, k->id);
+
+	(void)d;
+	if (b != NULL)
+		buf_add(b, body);
+	if (k->fd == -1)
+		channel_end(ch);
+	else
+		channel_end_fds(ch, &k->fd, 1);
+	k->fd = -1;
+	k->sent = true;
+	TAILQ_INSERT_TAIL(&k->owner->sent, k, link);
+	k->owner->nsent++;
+}
+
+/* Answers what is not answered yet, and ends it.  A constant text. */
+static void
+work_refuse(struct dispatcher *d, struct work *k, const char *text)
+{
+	struct outcome o = outcome_of(text);
+	struct buf *b;
+	size_t i = 0, n;
+
+	if (k->kind == WORK_USAGE)
+		answer_usage(k, false, 0, 0);
+	while (k->asker != NULL && i < k->nopen) {
+		n = k->nopen - i > ANSWERS_TOGETHER ? ANSWERS_TOGETHER :
+		    k->nopen - i;
+		b = channel_begin(k->asker, DL_RESULT, k->asked_id);
+		if (b == NULL)
+			break;
+		put_u32(b, (uint32_t)n);
+		for (; n > 0; n--) {
+			put_u32(b, k->open[i++]);
+			outcome_pack(b, &o);
+		}
+		channel_end(k->asker);
+	}
+	work_done(d, k);
+}
+
+static void
+work_done(struct dispatcher *d, struct work *k)
+{
+	struct owner *o = k->owner;
+
+	if (k->sent) {
+		TAILQ_REMOVE(&o->sent, k, link);
+		o->nsent--;
+	} else {
+		TAILQ_REMOVE(&o->waiting, k, link);
+		d->waiting_bytes -= k->body.n;
+	}
+	d->work[k->id & 0xffffffff] = NULL;
+	d->nwork--;
+	d->nusage -= k->kind == WORK_USAGE;
+	if (k->fd != -1)
+		close(k->fd);
+	buf_clear(&k->body);
+	free(k->open);
+	free(k);
+	o->used_ms = clock_mono_ms();
+	if (o->state == OWNER_DRAINING && o->nsent == 0)
+		end_worker(o);
+	if (d->stopping && d->nwork == 0)
+		ev_stop(d->loop);
+}
+
+/* ---- owners and their processes ----------------------------------------- */
+
+static struct owner *
+owner_get(struct dispatcher *d, const struct owner_key *key, struct slice user)
+{
+	struct owner want = { .key = *key }, *o;
+
+	o = RB_FIND(owner_tree, &d->owners, &want);
+	if (o != NULL)
+		return o;
+	o = mem_alloc(sizeof(*o));
+	o->home = mem_slicedup(key->home);
+	o->user = mem_slicedup(user);
+	o->key = *key;
+	o->key.home = slice_of(o->home, key->home.n);
+	TAILQ_INIT(&o->waiting);
+	TAILQ_INIT(&o->sent);
+	RB_INSERT(owner_tree, &d->owners, o);
+	if (!ev_timer_is_set(&d->tick))
+		ev_timer_set(&d->tick, TICK_MS);
+	return o;
+}
+
+static void
+owner_enter(struct owner *o, enum owner_state state)
+{
+	static const unsigned from[] = {
+		[OWNER_NEW] = 0,
+		[OWNER_LINE] = 1 << OWNER_NEW | 1 << OWNER_UP |
+		    1 << OWNER_DRAINING | 1 << OWNER_ENDING,
+		[OWNER_ASKED] = 1 << OWNER_LINE,
+		[OWNER_UP] = 1 << OWNER_ASKED,
+		[OWNER_DRAINING] = 1 << OWNER_UP,
+		[OWNER_ENDING] = 1 << OWNER_UP | 1 << OWNER_DRAINING,
+	};
+
+	assert(from[state] & 1u << o->state);
+	o->state = state;
+	o->since_ms = clock_mono_ms();
+}
+
+static bool
+has_place(const struct owner *o)
+{
+	return o->state != OWNER_NEW && o->state != OWNER_LINE;
+}
+
+static void
+owner_free(struct dispatcher *d, struct owner *o)
+{
+	assert(TAILQ_EMPTY(&o->waiting) && TAILQ_EMPTY(&o->sent));
+	if (o->state == OWNER_LINE)
+		TAILQ_REMOVE(&d->line, o, line);
+	if (has_place(o)) {
+		TAILQ_REMOVE(&d->by_use, o, use);
+		d->nplaces--;
+	}
+	RB_REMOVE(owner_tree, &d->owners, o);
+	free(o->home);
+	free(o->user);
+	free(o);
+}
+
+static void
+need_place(struct dispatcher *d, struct owner *o)
+{
+	owner_enter(o, OWNER_LINE);
+	TAILQ_INSERT_TAIL(&d->line, o, line);
+	fill_places(d);
+}
+
+static void
+fill_places(struct dispatcher *d)
+{
+	struct owner *o;
+
+	while (d->nplaces < d->places && (o = TAILQ_FIRST(&d->line)) != NULL) {
+		TAILQ_REMOVE(&d->line, o, line);
+		ask(d, o);
+	}
+	if (!TAILQ_EMPTY(&d->line))
+		make_room(d);
+}
+
+static void
+ask(struct dispatcher *d, struct owner *o)
+{
+	struct buf *b;
+
+	owner_enter(o, OWNER_ASKED);
+	d->nplaces++;
+	TAILQ_INSERT_TAIL(&d->by_use, o, use);
+	o->slot = d->next_slot++;
+	b = channel_begin(d->master, CTL_WORKER_WANTED, 0);
+	if (b != NULL) {
+		put_u32(b, o->slot);
+		put_u32(b, o->key.role);
+		put_u32(b, o->key.uid);
+		put_u32(b, o->key.gid);
+		put_slice(b, slice_str(o->user));
+		put_slice(b, o->key.home);
+	}
+	channel_end(d->master);
+}
+
+static struct owner *
+owner_by_slot(struct dispatcher *d, unsigned slot)
+{
+	struct owner *o;
+
+	TAILQ_FOREACH(o, &d->by_use, use)
+		if (o->slot == slot)
+			return o;
+	return NULL;
+}
+
+static void
+refused(struct dispatcher *d, unsigned slot, struct slice why)
+{
+	struct owner *o = owner_by_slot(d, slot);
+
+	if (o == NULL || o->state != OWNER_ASKED)
+		return;
+	log_error("event=worker-refused role=%s uid=%u directory=%s why=%s",
+	    role_name(o->key.role), o->key.uid, LOG_Q(o->key.home), LOG_Q(why));
+	refuse_waiting(d, o, "4.3.5 no process could be started for the "
+	    "mailbox's owner");
+	owner_free(d, o);
+	fill_places(d);
+}
+
+static void
+refuse_waiting(struct dispatcher *d, struct owner *o, const char *text)
+{
+	while (!TAILQ_EMPTY(&o->waiting))
+		work_refuse(d, TAILQ_FIRST(&o->waiting), text);
+}
+
+static void
+worker_up(struct dispatcher *d, struct channel *ch)
+{
+	struct owner *o = owner_by_slot(d, channel_index(ch));
+
+	if (o == NULL || o->state != OWNER_ASKED) {
+		/* It came after START_MS. */
+		channel_send(ch, LW_END, 0, SLICE_EMPTY);
+		return;
+	}
+	channel_set_data(ch, o);
+	o->channel = ch;
+	owner_enter(o, OWNER_UP);
+	o->used_ms = clock_mono_ms();
+	send_waiting(d, o);
+}
+
+static void
+send_waiting(struct dispatcher *d, struct owner *o)
+{
+	struct work *k;
+
+	while (o->state == OWNER_UP && !channel_is_busy(o->channel) &&
+	    (k = TAILQ_FIRST(&o->waiting)) != NULL) {
+		TAILQ_REMOVE(&o->waiting, k, link);
+		d->waiting_bytes -= k->body.n;
+		work_send(d, k, buf_slice(&k->body));
+		buf_clear(&k->body);
+	}
+}
+
+/*
+ * Somebody is in line: the least recently used idle process goes, or else the
+ * one that is up for longest gets no more work until it has gone once through
+ * the line.  So a few busy owners do not keep the others out (Q6).
+ */
+static void
+make_room(struct dispatcher *d)
+{
+	struct owner *o, *idle = NULL, *oldest = NULL, *last;
+	size_t going = 0, in_line = 0;
+
+	TAILQ_FOREACH(o, &d->line, line)
+		in_line++;
+	TAILQ_FOREACH(o, &d->by_use, use)
+		going += o->state == OWNER_DRAINING ||
+		    o->state == OWNER_ENDING;
+	for (; going < in_line; going++) {
+		idle = oldest = NULL;
+		TAILQ_FOREACH(o, &d->by_use, use) {
+			if (o->state != OWNER_UP)
+				continue;
+			if (idle == NULL && o->nsent == 0)
+				idle = o;
+			if (oldest == NULL || o->since_ms < oldest->since_ms)
+				oldest = o;
+		}
+		last = idle != NULL ? idle : oldest;
+		if (last == NULL)
+			return;
+		if (last->nsent == 0)
+			end_worker(last);
+		else
+			owner_enter(last, OWNER_DRAINING);
+	}
+}
+
+static void
+end_worker(struct owner *o)
+{
+	owner_enter(o, OWNER_ENDING);
+	channel_send(o->channel, LW_END, 0, SLICE_EMPTY);
+}
+
+/* Its end, expected or not.  What it had and did not answer may be done or
+ * not; qmgr then says so with the next attempt (maybe_done). */
+static void
+worker_down(void *arg, struct channel *ch)
+{
+	struct dispatcher *d = arg;
+	struct owner *o = channel_data(ch);
+
+	if (o == NULL)
+		return;
+	o->channel = NULL;
+	if (o->nsent > 0)
+		log_error("event=worker-died role=%s uid=%u directory=%s "
+		    "jobs=%zu", role_name(o->key.role), o->key.uid,
+		    LOG_Q(o->key.home), o->nsent);
+	/* Not DRAINING: it needs no message to end any more. */
+	if (o->state == OWNER_DRAINING)
+		o->state = OWNER_ENDING;
+	while (!TAILQ_EMPTY(&o->sent))
+		work_refuse(d, TAILQ_FIRST(&o->sent),
+		    "4.3.0 delivery process ended");
+	if (TAILQ_EMPTY(&o->waiting)) {
+		owner_free(d, o);
+		fill_places(d);
+		return;
+	}
+	TAILQ_REMOVE(&d->by_use, o, use);
+	d->nplaces--;
+	need_place(d, o);
+}
+
+static void
+worker_relaxed(void *arg, struct channel *ch)
+{
+	struct owner *o = channel_data(ch);
+
+	if (o != NULL)
+		send_waiting(arg, o);
+}
+
+/* Idle processes end; who waits too long for one is told. */
+static void
+tick(void *arg)
+{
+	struct dispatcher *d = arg;
+	struct owner *o, *next;
+	int64_t now = clock_mono_ms();
+
+	TAILQ_FOREACH_SAFE(o, &d->by_use, use, next) {
+		if (o->state == OWNER_UP && o->nsent == 0 &&
+		    TAILQ_EMPTY(&o->waiting) && now - o->used_ms >= d->idle_ms)
+			end_worker(o);
+		else if (o->state == OWNER_ASKED &&
+		    now - o->since_ms >= START_MS) {
+			refused(d, o->slot, SLICE_LIT("no answer"));
+			break;		/* the list may have changed */
+		}
+	}
+	if (!RB_EMPTY(&d->owners))
+		ev_timer_set(&d->tick, d->idle_ms < TICK_MS ? d->idle_ms :
+		    TICK_MS);
+}
+
+/* ---- what the processes answer ------------------------------------------ */
+
+static void
+worker_says(void *arg, struct channel *ch, struct message *m)
+{
+	struct dispatcher *d = arg;
+	struct work *k = work_find(d, m->id);
+	bool ok = false;
+
+	/* It may only speak of what it was given: a user's process must not
+	 * decide on another user's mail. */
+	if (k == NULL || !k->sent || k->owner->channel != ch) {
+		channel_breach(ch, "no-such-job");
+		return;
+	}
+	if (k->kind == WORK_JOB && m->type == LW_RESULT)
+		ok = take_result(d, k, m);
+	else if (k->kind == WORK_JOB && m->type == LW_EXPANDED)
+		ok = take_expanded(d, k, m);
+	else if (k->kind == WORK_USAGE && m->type == LW_USAGE)
+		ok = take_usage(d, k, m);
+	if (!ok)
+		channel_breach(ch, "answer");
+}
+
+/* The recipient is one of the work that has no outcome yet: takes it off. */
+static bool
+close_number(struct work *k, uint32_t number)
+{
+	uint32_t *at = k->nopen == 0 ? NULL : bsearch(&number, k->open,
+	    k->nopen, sizeof(*k->open), number_cmp);
+
+	if (at == NULL)
+		return false;
+	k->nopen--;
+	memmove(at, at + 1, (size_t)(k->open + k->nopen - at) * sizeof(*at));
+	return true;
+}
+
+/* Nothing of it is passed on unless all of it is right. */
+static bool
+result_is_valid(const struct work *k, struct wire w)
+{
+	struct outcome o;
+	uint32_t i, n = get_u32(&w);
+
+	if (n == 0 || n > k->nopen)
+		return false;
+	for (i = 0; i < n; i++) {
+		get_u32(&w);
+		if (!outcome_unpack(&w, &o) || o.site || o.remote.n > 0 ||
+		    (o.status != OUTCOME_DELIVERED &&
+		    o.status != OUTCOME_DEFERRED && o.status != OUTCOME_FAILED))
+			return false;
+	}
+	return wire_done(&w);
+}
+
+static bool
+take_result(struct dispatcher *d, struct work *k, struct message *m)
+{
+	struct wire w = m->body;
+	struct outcome o;
+	uint32_t n;
+
+	if (!result_is_valid(k, w))
+		return false;
+	for (n = get_u32(&w); n > 0; n--) {
+		if (!close_number(k, get_u32(&w)))
+			return false;
+		outcome_unpack(&w, &o);
+	}
+	if (k->asker != NULL)
+		channel_send(k->asker, DL_RESULT, k->asked_id, m->body.rest);
+	if (k->nopen == 0)
+		work_done(d, k);
+	return true;
+}
+
+static bool
+take_expanded(struct dispatcher *d, struct work *k, struct message *m)
+{
+	struct wire w = m->body, targets;
+	uint32_t number = get_u32(&w);
+
+	get_bool(&w);
+	targets = wire_of(get_slice(&w, CHANNEL_BODY_BYTES));
+	if (!wire_done(&w))
+		return false;
+	while (targets.rest.n > 0 && !targets.bad) {
+		get_enum(&targets, TARGET_NO_FORWARD);
+		get_text(&targets, TARGET_BYTES);
+	}
+	if (targets.bad || !close_number(k, number))
+		return false;
+	if (k->asker != NULL)
+		channel_send(k->asker, DL_EXPANDED, k->asked_id, m->body.rest);
+	if (k->nopen == 0)
+		work_done(d, k);
+	return true;
+}
+
+static bool
+take_usage(struct dispatcher *d, struct work *k, struct message *m)
+{
+	bool known = get_bool(&m->body);
+	uint64_t bytes = get_u64(&m->body), messages = get_u64(&m->body);
+
+	if (!wire_done(&m->body))
+		return false;
+	answer_usage(k, known, bytes, messages);
+	work_done(d, k);
+	return true;
+}

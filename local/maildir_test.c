@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: ISC */
+/* maildir_test - copies in Maildirs: names, repeats, and what is left when any
+ * call fails or is the last one before a crash. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <sys/wait.h>
+
+#include "base/num.h"
+#include "maildir.h"
+#include "test_fs.h"
+
+#define ID		UINT64_C(0x123456789)
+#define ARRIVED		INT64_C(1763840000123)
+#define MESSAGE		"Subject: x\r\n\r\nbody\r\n"
+#define STORED_BYTES	(11 + 17)	/* P: prefixes\n and the rest */
+
+struct box {
+	const char		*dir;
+	char			 path[PATH_MAX];
+	struct durable		 durable;
+	struct maildirs		*maildirs;
+	struct content		 content;
+	struct maildir_copy	 copy;
+};
+
+static void
+box_open(struct box *b, const char *dir, const struct fs *fs,
+    enum durable_mode mode)
+{
+	struct job j = { .content = SLICE_LIT(MESSAGE) };
+
+	b->dir = dir;
+	snprintf(b->path, sizeof(b->path), "%s/example.org/user/Maildir", dir);
+	durable_init(&b->durable, fs, mode);
+	b->maildirs = maildirs_new(fs, &b->durable, "mx.example:x/y,z", 2, 0);
+	content_init(&b->content);
+	content_set(&b->content, &j, -1);
+	b->copy = (struct maildir_copy){ .path = slice_str(b->path),
+		.root = slice_str(dir), .queue_id = ID, .number = 7,
+		.arrived_ms = ARRIVED, .prefix = SLICE_LIT("P: prefix!\n"),
+		.content = &b->content };
+}
+
+static void
+box_close(struct box *b)
+{
+	maildirs_free(&b->maildirs);
+	durable_clear(&b->durable);
+	content_clear(&b->content);
+}
+
+/* One attempt, as the worker makes it: true means that qmgr was told. */
+static bool
+attempt(const char *dir, const struct fs *fs, enum durable_mode mode,
+    bool maybe_done)
+{
+	struct box b;
+	bool ok;
+
+	box_open(&b, dir, fs, mode);
+	b.copy.maybe_done = maybe_done;
+	ok = maildir_store(b.maildirs, &b.copy) == MAILDIR_STORED;
+	if (!durable_end(&b.durable))
+		ok = false;
+	box_close(&b);
+	return ok;
+}
+
+static void
+assert_one_copy(const char *dir, int in_tmp)
+{
+	struct test_entries new, tmp;
+
+	new = test_list(dir, "example.org/user/Maildir/new");
+	tmp = test_list(dir, "example.org/user/Maildir/tmp");
+	assert_int_equal(new.n, 1);
+	assert_int_equal(new.size, STORED_BYTES);
+	assert_int_equal(tmp.n, in_tmp);
+}
+
+static void
+name_tells_time_id_and_sizes(void **state)
+{
+	const char *dir = test_dir();
+	struct test_entries e;
+
+	(void)state;
+	assert_true(attempt(dir, &fs_real, DURABLE_AUTO, false));
+	e = test_list(dir, "example.org/user/Maildir/new");
+	assert_non_null(strstr(e.name, "1763840000.M123000Q"));
+	assert_non_null(strstr(e.name, queue_id_text(ID).s));
+	assert_non_null(strstr(e.name, "R7.mx.example\\072x\\057y\\054z,S=28,"
+	    "W=32"));
+	assert_one_copy(dir, 0);
+	test_remove(dir);
+}
+
+static void
+repeat_finds_the_copy_wherever_it_went(void **state)
+{
+	const char *dir = test_dir();
+	char from[PATH_MAX], to[PATH_MAX + 32];
+	struct test_entries e;
+
+	(void)state;
+	assert_true(attempt(dir, &fs_real, DURABLE_FILESYSTEM, true));
+	assert_true(attempt(dir, &fs_real, DURABLE_FILESYSTEM, true));
+	assert_one_copy(dir, 0);
+	e = test_list(dir, "example.org/user/Maildir/new");
+	snprintf(from, sizeof(from), "%s/example.org/user/Maildir/new/%s", dir,
+	    e.name);
+	snprintf(to, sizeof(to), "%s/example.org/user/Maildir/cur/%s:2,S", dir,
+	    e.name);
+	assert_int_equal(rename(from, to), 0);
+	assert_true(attempt(dir, &fs_real, DURABLE_FILESYSTEM, true));
+	assert_int_equal(test_list(dir, "example.org/user/Maildir/new").n, 0);
+	assert_int_equal(test_list(dir, "example.org/user/Maildir/cur").n, 1);
+	test_remove(dir);
+}
+
+static void
+copy_cut_short_by_a_power_cut_is_replaced(void **state)
+{
+	const char *dir = test_dir();
+	char path[PATH_MAX];
+	off_t size;
+
+	(void)state;
+	assert_true(attempt(dir, &fs_real, DURABLE_AUTO, false));
+	for (size = 0; size < STORED_BYTES; size++) {
+		snprintf(path, sizeof(path),
+		    "%s/example.org/user/Maildir/new/%s", dir,
+		    test_list(dir, "example.org/user/Maildir/new").name);
+		assert_int_equal(truncate(path, size), 0);
+		assert_true(attempt(dir, &fs_real, DURABLE_AUTO, true));
+		assert_one_copy(dir, 0);
+	}
+	test_remove(dir);
+}
+
+/* The design's "a crash never makes a duplicate in a Maildir", and Q2: what was
+ * told as delivered is there. */
+static void
+crash_at_any_call_leaves_one_copy_after_the_retry(void **state)
+{
+	static const enum durable_mode modes[] = { DURABLE_AUTO,
+		DURABLE_FILESYSTEM, DURABLE_FILE };
+	const char *dir;
+	size_t i;
+	int status = 1;
+	long n;
+	pid_t pid;
+
+	(void)state;
+	for (i = 0; i < 3; i++)
+		for (n = 1, status = 1; status != 0; n++) {
+			dir = test_dir();
+			pid = fork();
+			if (pid == 0) {
+				test_fs.fail_at = n;
+				test_fs.error = -1;
+				_exit(attempt(dir, &fs_test, modes[i], false) ?
+				    0 : 98);
+			}
+			assert_int_equal(waitpid(pid, &status, 0), pid);
+			assert_true(WIFEXITED(status));
+			assert_int_not_equal(WEXITSTATUS(status), 98);
+			assert_true(attempt(dir, &fs_real, modes[i], true));
+			assert_one_copy(dir, 0);
+			test_remove(dir);
+		}
+	assert_true(n > 10);
+}
+
+static void
+failure_of_any_call_is_told_and_mended_by_the_retry(void **state)
+{
+	static const int errors[] = { EIO, ENOSPC, EDQUOT };
+	const char *dir;
+	size_t i;
+	bool ok;
+	long n;
+
+	(void)state;
+	for (i = 0; i < 3; i++)
+		for (n = 1, ok = false; !ok || test_fs.calls >= n; n++) {
+			dir = test_dir();
+			test_fs.calls = 0;
+			test_fs.fail_at = n;
+			test_fs.error = errors[i];
+			ok = attempt(dir, &fs_test, DURABLE_AUTO, false);
+			test_fs.fail_at = 0;
+			if (ok)
+				assert_one_copy(dir, 0);
+			assert_true(attempt(dir, &fs_real, DURABLE_AUTO,
+			    true));
+			assert_one_copy(dir, 0);
+			test_remove(dir);
+			assert_true(n < 100);
+		}
+}
+
+static void
+short_writes_are_completed(void **state)
+{
+	const char *dir = test_dir();
+
+	(void)state;
+	test_fs.cut_writes = true;
+	test_fs.fail_at = 0;
+	assert_true(attempt(dir, &fs_test, DURABLE_AUTO, false));
+	test_fs.cut_writes = false;
+	assert_one_copy(dir, 0);
+	test_remove(dir);
+}
+
+static void
+nothing_is_made_outside_of_the_root(void **state)
+{
+	const char *dir = test_dir();
+	char root[PATH_MAX], path[PATH_MAX];
+	struct box b;
+	size_t i;
+	static const char *const paths[] = { "%s/mail/../x/Maildir",
+		"%s/other/Maildir", "%s/mailx/Maildir", "%s/mail/./a",
+		"%s/none/a" };
+
+	(void)state;
+	snprintf(root, sizeof(root), "%s/mail", dir);
+	assert_int_equal(mkdir(root, 0700), 0);
+	for (i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+		box_open(&b, dir, &fs_real, DURABLE_AUTO);
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+		snprintf(path, sizeof(path), paths[i], dir);
+#pragma GCC diagnostic pop
+		b.copy.path = slice_str(path);
+		b.copy.root = slice_str(root);
+		assert_int_equal(maildir_store(b.maildirs, &b.copy),
+		    MAILDIR_FAILED);
+		box_close(&b);
+	}
+	assert_int_equal(test_list(dir, "").n, 1);
+	assert_int_equal(test_list(dir, "mail").n, 0);
+	test_remove(dir);
+}
+
+static void
+home_that_is_missing_is_not_made(void **state)
+{
+	const char *dir = test_dir();
+	char root[PATH_MAX], path[PATH_MAX];
+	struct box b;
+
+	(void)state;
+	snprintf(root, sizeof(root), "%s/home", dir);
+	snprintf(path, sizeof(path), "%s/home/Maildir", dir);
+	box_open(&b, dir, &fs_real, DURABLE_AUTO);
+	b.copy.path = slice_str(path);
+	b.copy.root = slice_str(root);
+	assert_int_equal(maildir_store(b.maildirs, &b.copy), MAILDIR_FAILED);
+	assert_int_equal(errno, ENOENT);
+	assert_int_equal(mkdir(root, 0700), 0);
+	assert_int_equal(maildir_store(b.maildirs, &b.copy), MAILDIR_STORED);
+	assert_true(durable_end(&b.durable));
+	assert_int_equal(test_list(root, "Maildir/new").n, 1);
+	box_close(&b);
+	test_remove(dir);
+}
+
+static void
+maildir_that_was_replaced_is_noticed(void **state)
+{
+	const char *dir = test_dir();
+	char old[PATH_MAX + 8];
+	struct box b;
+
+	(void)state;
+	box_open(&b, dir, &fs_real, DURABLE_FILESYSTEM);
+	assert_int_equal(maildir_store(b.maildirs, &b.copy), MAILDIR_STORED);
+	test_remove(b.path);
+	b.copy.number++;
+	assert_int_equal(maildir_store(b.maildirs, &b.copy), MAILDIR_STORED);
+	assert_int_equal(test_list(b.path, "new").n, 1);
+	snprintf(old, sizeof(old), "%s.old", b.path);
+	assert_int_equal(rename(b.path, old), 0);
+	b.copy.number++;
+	assert_int_equal(maildir_store(b.maildirs, &b.copy), MAILDIR_STORED);
+	assert_int_equal(test_list(b.path, "new").n, 1);
+	assert_int_equal(test_list(old, "new").n, 1);
+	assert_true(durable_end(&b.durable));
+	box_close(&b);
+	test_remove(dir);
+}
+
+static void
+more_maildirs_than_may_be_open(void **state)
+{
+	const char *dir = test_dir();
+	char path[PATH_MAX + 32];
+	struct box b;
+	int i;
+
+	(void)state;
+	box_open(&b, dir, &fs_real, DURABLE_AUTO);
+	for (i = 0; i < 20; i++) {
+		snprintf(path, sizeof(path), "%s/u%d/Maildir", dir, i % 5);
+		b.copy.path = slice_str(path);
+		b.copy.number = (uint32_t)i;
+		assert_int_equal(maildir_store(b.maildirs, &b.copy),
+		    MAILDIR_STORED);
+	}
+	assert_true(durable_end(&b.durable));
+	for (i = 0; i < 5; i++) {
+		snprintf(path, sizeof(path), "u%d/Maildir/new", i);
+		assert_int_equal(test_list(dir, path).n, 4);
+	}
+	box_close(&b);
+	test_remove(dir);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(name_tells_time_id_and_sizes),
+		cmocka_unit_test(repeat_finds_the_copy_wherever_it_went),
+		cmocka_unit_test(copy_cut_short_by_a_power_cut_is_replaced),
+		cmocka_unit_test(
+		    crash_at_any_call_leaves_one_copy_after_the_retry),
+		cmocka_unit_test(
+		    failure_of_any_call_is_told_and_mended_by_the_retry),
+		cmocka_unit_test(short_writes_are_completed),
+		cmocka_unit_test(nothing_is_made_outside_of_the_root),
+		cmocka_unit_test(home_that_is_missing_is_not_made),
+		cmocka_unit_test(maildir_that_was_replaced_is_noticed),
+		cmocka_unit_test(more_maildirs_than_may_be_open),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
