@@ -32,7 +32,8 @@ static struct {
 } out = { .program = "chasqui", .lowest = LOG_LEVEL_INFO,
 	.fd = STDERR_FILENO, .facility = LOG_MAIL };
 
-static void	 log_line(enum log_level, const char *, va_list);
+static void	 log_line(enum log_level, const char *, va_list)
+		    __attribute__((format(printf, 2, 0)));
 static size_t	 put_prefix(enum log_level, char *, size_t);
 static void	 write_all(const char *, size_t);
 static void	 send_datagram(const char *, size_t);
