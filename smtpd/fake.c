@@ -1,0 +1,476 @@
+/* SPDX-License-Identifier: ISC */
+/* fake - see fake.h. */
+#include <sys/mman.h>
+#include <sys/socket.h>
+
+#include <arpa/inet.h>
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/num.h"
+#include "fake.h"
+#include "ipc/smtpd_lookup.h"
+#include "ipc/smtpd_qmgr.h"
+#include "mail/address.h"
+#include "rcpt.h"
+#include "submit.h"
+
+#define SETTLED_TURNS	12	/* client, smtpd, lookup, qmgr, and back */
+
+static void	 qmgr_told(void *, struct channel *, struct message *);
+static void	 grant_ids(struct fake *);
+static void	 take_message(struct fake *, struct message *);
+static void	 take_spooled(struct fake *, struct message *);
+static void	 answer_message(struct fake *, uint64_t);
+static void	 note_abort(struct fake *, uint64_t);
+static void	 lookup_told(void *, struct channel *, struct message *);
+static void	 decide(struct fake *, uint64_t, bool relay, struct slice);
+static void	 side_down(void *, struct channel *);
+static void	 pair(int [2]);
+
+static const struct channel_ops qmgr_ops = { qmgr_told, side_down, NULL };
+static const struct channel_ops lookup_ops = { lookup_told, side_down, NULL };
+
+void
+fake_init(struct fake *f, const char *conf)
+{
+	struct buf why = BUF_INIT(4096);
+	struct conf *c = conf_parse(slice_str(conf), "test", &why);
+	struct settings *set;
+
+	if (c == NULL)
+		log_fatal("%s", buf_cstr(&why));
+	memset(f, 0, sizeof(*f));
+	ev_loop_init(&f->loop);
+	set = settings_new(c, &why);
+	assert(set != NULL);
+	conf_free(&c);
+	buf_clear(&why);
+	f->next_id = FAKE_FIRST_ID;
+	f->spool_fd = -1;
+	f->spool_flags = O_RDWR;
+	smtpd_init(&f->smtpd, &f->loop, set);
+	fake_qmgr_up(f);
+	fake_lookup_up(f);
+	fake_settle(f);
+}
+
+static void
+note_drained(void *arg)
+{
+	((struct fake *)arg)->drained = true;
+}
+
+void
+fake_clear(struct fake *f)
+{
+	uint32_t i;
+
+	for (i = 0; i < f->smtpd.nslots; i++)
+		if (f->smtpd.slots[i] != NULL)
+			session_cut(f->smtpd.slots[i], "test");
+	smtpd_drain(&f->smtpd, note_drained, f);
+	fake_settle(f);
+	assert(f->drained);
+	assert(f->smtpd.content_bytes == 0);
+	channel_free(&f->smtpd_qmgr);
+	channel_free(&f->smtpd_lookup);
+	channel_free(&f->qmgr);
+	channel_free(&f->lookup);
+	smtpd_clear(&f->smtpd);
+	fake_forget_messages(f);
+	if (f->spool_fd != -1)
+		close(f->spool_fd);
+	ev_loop_clear(&f->loop);
+}
+
+void
+fake_forget_messages(struct fake *f)
+{
+	size_t i;
+
+	for (i = 0; i < f->nmessages; i++) {
+		arena_clear(&f->messages[i].arena);
+		free(f->messages[i].bytes);
+	}
+	memset(f->messages, 0, sizeof(f->messages));
+	f->nmessages = 0;
+}
+
+static void
+pair(int fds[2])
+{
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0,
+	    fds) == -1)
+		log_fatal("event=no-socketpair");
+}
+
+void
+fake_qmgr_up(struct fake *f)
+{
+	int fds[2];
+
+	pair(fds);
+	f->qmgr = channel_new(&f->loop, fds[0], smtpd_qmgr_rules, ROLE_QMGR,
+	    ROLE_SMTPD, 0, &qmgr_ops, f);
+	f->smtpd_qmgr = channel_new(&f->loop, fds[1], smtpd_qmgr_rules,
+	    ROLE_SMTPD, ROLE_QMGR, 0, &smtpd_qmgr_ops, &f->smtpd);
+	submit_qmgr_up(&f->smtpd, f->smtpd_qmgr);
+}
+
+void
+fake_lookup_up(struct fake *f)
+{
+	int fds[2];
+
+	pair(fds);
+	f->lookup = channel_new(&f->loop, fds[0], smtpd_lookup_rules,
+	    ROLE_LOOKUP, ROLE_SMTPD, 0, &lookup_ops, f);
+	f->smtpd_lookup = channel_new(&f->loop, fds[1], smtpd_lookup_rules,
+	    ROLE_SMTPD, ROLE_LOOKUP, 0, &smtpd_lookup_ops, &f->smtpd);
+	rcpt_lookup_up(&f->smtpd, f->smtpd_lookup);
+}
+
+/* As when the process dies; smtpd's side is freed once it has been told. */
+void
+fake_qmgr_down(struct fake *f)
+{
+	channel_free(&f->qmgr);
+	f->smtpd_qmgr = NULL;
+	fake_settle(f);
+}
+
+void
+fake_lookup_down(struct fake *f)
+{
+	channel_free(&f->lookup);
+	f->smtpd_lookup = NULL;
+	f->nheld = 0;
+	fake_settle(f);
+}
+
+static void
+side_down(void *arg, struct channel *c)
+{
+	struct fake *f = arg;
+
+	if (f->qmgr == c)
+		f->qmgr = NULL;
+	if (f->lookup == c)
+		f->lookup = NULL;
+}
+
+/* ---- clients ------------------------------------------------------------------ */
+
+int
+fake_connect(struct fake *f, enum listener_kind kind, const char *addr)
+{
+	struct client c = { .kind = kind };
+	int fds[2];
+
+	pair(fds);
+	snprintf(c.text, sizeof(c.text), "%s", addr);
+	if (strncmp(addr, "uid=", 4) == 0) {
+		c.family = AF_UNIX;
+		c.uid = (uid_t)strtoul(addr + 4, NULL, 10);
+	} else if (inet_pton(AF_INET, addr, c.addr + 12) == 1) {
+		c.family = AF_INET;
+		c.addr[10] = c.addr[11] = 0xff;
+	} else if (inet_pton(AF_INET6, addr, c.addr) == 1)
+		c.family = AF_INET6;
+	else
+		log_fatal("no address: %s", addr);
+	session_new(&f->smtpd, fds[1], &c);
+	fake_settle(f);
+	return fds[0];
+}
+
+void
+fake_settle(struct fake *f)
+{
+	int i;
+
+	for (i = 0; i < SETTLED_TURNS; i++)
+		ev_turn(&f->loop, 0);
+}
+
+void
+fake_send(struct fake *f, int fd, struct slice s, size_t n)
+{
+	size_t part;
+	ssize_t w;
+	int stuck = 0;
+
+	while (s.n > 0 && stuck < 1000) {
+		part = n != 0 && n < s.n ? n : s.n;
+		w = send(fd, s.p, part, MSG_NOSIGNAL);
+		if (w == -1 && errno != EAGAIN)
+			return;		/* it was cut off */
+		if (w > 0) {
+			s = slice_from(s, (size_t)w);
+			stuck = 0;
+		} else
+			stuck++;
+		fake_settle(f);
+	}
+	fake_settle(f);
+}
+
+void
+fake_receive(int fd, struct buf *b, bool *eof_r)
+{
+	char bytes[8192];
+	ssize_t n;
+
+	*eof_r = false;
+	for (;;) {
+		n = recv(fd, bytes, sizeof(bytes), 0);
+		if (n == 0 || (n == -1 && errno == ECONNRESET)) {
+			*eof_r = true;
+			return;
+		}
+		if (n == -1)
+			return;
+		buf_add(b, slice_of(bytes, (size_t)n));
+	}
+}
+
+/* ---- qmgr ------------------------------------------------------------------------ */
+
+static void
+qmgr_told(void *arg, struct channel *c, struct message *m)
+{
+	struct fake *f = arg;
+
+	(void)c;
+	switch (m->type) {
+	case SQ_IDS_ASK:
+		if (!f->hold_ids)
+			grant_ids(f);
+		break;
+	case SQ_SUBMIT:
+	case SQ_SUBMIT_SPOOLED:
+		assert(m->id >= FAKE_FIRST_ID && m->id < f->next_id);
+		if (f->nmessages == FAKE_MESSAGES)
+			fake_forget_messages(f);
+		if (m->type == SQ_SUBMIT)
+			take_message(f, m);
+		else
+			take_spooled(f, m);
+		if (!f->hold_queued)
+			answer_message(f, m->id);
+		break;
+	case SQ_SPOOL_ASK:
+		assert(m->id >= FAKE_FIRST_ID && m->id < f->next_id);
+		f->spools++;
+		f->spool_id = m->id;
+		if (!f->hold_spool)
+			fake_give_spool(f, m->id);
+		break;
+	case SQ_ABORT:
+		f->aborts++;
+		note_abort(f, m->id);
+		break;
+	default:
+		break;
+	}
+}
+
+static void
+grant_ids(struct fake *f)
+{
+	struct buf *b = channel_begin(f->qmgr, SQ_IDS, 0);
+
+	if (b != NULL)
+		put_u64(b, f->next_id);
+	channel_end(f->qmgr);
+	f->next_id += QUEUE_ID_BLOCK;
+}
+
+static struct fake_message *
+keep(struct fake *f, struct message *m, struct slice *envelope_r,
+    struct slice *content_r)
+{
+	struct fake_message *k = &f->messages[f->nmessages++];
+
+	k->id = m->id;
+	k->arena = ARENA_INIT(4 * 1024 * 1024);
+	*envelope_r = get_slice(&m->body, SUBMIT_BYTES);
+	*content_r = get_slice(&m->body, SUBMIT_BYTES);
+	return k;
+}
+
+static void
+unpack(struct fake_message *k, struct slice envelope)
+{
+	struct slice copy;
+	struct wire w;
+
+	if (arena_copy(&k->arena, envelope, &copy) == -1)
+		abort();
+	w = wire_of(copy);
+	if (!envelope_unpack(&w, &k->arena, &k->envelope) || !wire_done(&w))
+		abort();
+}
+
+static void
+take_message(struct fake *f, struct message *m)
+{
+	struct slice envelope, content;
+	struct fake_message *k = keep(f, m, &envelope, &content);
+
+	assert(wire_done(&m->body));
+	assert(content.n <= INLINE_BYTES);
+	unpack(k, envelope);
+	k->bytes = mem_slicedup(content);
+	k->content = slice_of(k->bytes, content.n);
+}
+
+static void
+take_spooled(struct fake *f, struct message *m)
+{
+	struct slice envelope, prefix;
+	struct fake_message *k = keep(f, m, &envelope, &prefix);
+	uint64_t n = get_u64(&m->body);
+
+	assert(wire_done(&m->body));
+	assert(f->spool_fd != -1);
+	assert((uint64_t)lseek(f->spool_fd, 0, SEEK_END) == n);
+	unpack(k, envelope);
+	k->spooled = true;
+	k->bytes = mem_alloc(prefix.n + n);
+	memcpy(k->bytes, prefix.p, prefix.n);
+	if (pread(f->spool_fd, k->bytes + prefix.n, n, 0) != (ssize_t)n)
+		abort();
+	k->content = slice_of(k->bytes, prefix.n + n);
+}
+
+static void
+answer_message(struct fake *f, uint64_t id)
+{
+	struct buf *b;
+
+	if (f->refuse == NULL) {
+		fake_queued(f, id);
+		return;
+	}
+	b = channel_begin(f->qmgr, SQ_REFUSED, id);
+	put_u16(b, (uint16_t)strtoul(f->refuse, NULL, 10));
+	put_slice(b, slice_str(f->refuse + 4));
+	channel_end(f->qmgr);
+}
+
+void
+fake_queued(struct fake *f, uint64_t id)
+{
+	f->queued++;
+	channel_send(f->qmgr, SQ_QUEUED, id, SLICE_EMPTY);
+}
+
+void
+fake_give_spool(struct fake *f, uint64_t id)
+{
+	char path[64];
+	struct buf *b;
+	int fd;
+
+	if (f->refuse_spool != NULL) {
+		b = channel_begin(f->qmgr, SQ_REFUSED, id);
+		put_u16(b, (uint16_t)strtoul(f->refuse_spool, NULL, 10));
+		put_slice(b, slice_str(f->refuse_spool + 4));
+		channel_end(f->qmgr);
+		return;
+	}
+	if (f->spool_fd != -1)
+		close(f->spool_fd);
+	f->spool_fd = memfd_create("spool", MFD_CLOEXEC);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", f->spool_fd);
+	fd = open(path, f->spool_flags | O_CLOEXEC);
+	assert(fd != -1);
+	channel_begin(f->qmgr, SQ_SPOOL, id);
+	channel_end_fds(f->qmgr, &fd, 1);
+}
+
+static void
+note_abort(struct fake *f, uint64_t id)
+{
+	size_t i;
+
+	for (i = 0; i < f->nmessages; i++)
+		if (f->messages[i].id == id)
+			f->messages[i].aborted = true;
+}
+
+/* ---- lookup ------------------------------------------------------------------------ */
+
+static void
+lookup_told(void *arg, struct channel *c, struct message *m)
+{
+	struct fake *f = arg;
+	bool relay = get_u8(&m->body) != 0;
+	struct slice to;
+
+	(void)c;
+	get_u64(&m->body);
+	get_slice(&m->body, ADDRESS_BYTES);
+	to = get_slice(&m->body, ADDRESS_BYTES);
+	assert(wire_done(&m->body));
+	f->questions++;
+	if (!f->hold_verdicts) {
+		decide(f, m->id, relay, to);
+		return;
+	}
+	assert(f->nheld < FAKE_HELD);
+	snprintf(f->held_for[f->nheld], sizeof(f->held_for[0]), "%.*s",
+	    SLICE_ARG(to));
+	f->held[f->nheld++] = m->id;
+}
+
+void
+fake_decide(struct fake *f, size_t i)
+{
+	decide(f, f->held[i], true, slice_str(f->held_for[i]));
+}
+
+static void
+decide(struct fake *f, uint64_t id, bool relay, struct slice to)
+{
+	static const struct {
+		const char	*prefix;
+		enum rcpt_verdict verdict;
+		uint16_t	 code;
+		const char	*words;
+	} rules[] = {
+		{ "no",	   RCPT_REFUSE, 550, "5.1.1 No such user" },
+		{ "later", RCPT_REFUSE, 451, "4.4.3 Not now" },
+		{ "full",  RCPT_REFUSE, 452, "4.2.2 Mailbox full" },
+		{ "once",  RCPT_ACCEPT_ONCE, 0, "" },
+		{ "",	   RCPT_ACCEPT, 0, "" },
+	};
+	struct address a = address_split(to);
+	struct buf *b;
+	size_t i = 0;
+
+	while (!slice_starts(a.local, slice_str(rules[i].prefix)))
+		i++;
+	b = channel_begin(f->lookup, SL_VERDICT, id);
+	if (b == NULL)
+		return;
+	if (!relay && a.domain.n > 0 &&
+	    !slice_eq_nocase(a.domain, SLICE_LIT("example.org"))) {
+		put_u8(b, RCPT_REFUSE);
+		put_u16(b, 550);
+		put_slice(b, SLICE_LIT("5.7.1 Relaying denied"));
+	} else {
+		put_u8(b, rules[i].verdict);
+		put_u16(b, rules[i].code);
+		put_slice(b, slice_str(rules[i].words));
+	}
+	channel_end(f->lookup);
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * fake - sessions in this process with a qmgr and a lookup of the test's own.
+ *
+ * Recipients: local-parts that begin with "no" are refused (550), "later" 451,
+ * "full" 452; "once" is accepted for once.  Domain example.org is local, others
+ * need the relay right.
+ */
+#ifndef SMTPD_FAKE_H
+#define SMTPD_FAKE_H
+
+#include "ipc/channel.h"
+#include "mail/envelope.h"
+#include "session.h"
+
+#define FAKE_FIRST_ID	UINT64_C(0x123456789000)
+#define FAKE_MESSAGES	16
+#define FAKE_HELD	64
+
+/* A message that was submitted. */
+struct fake_message {
+	uint64_t	 id;
+	struct arena	 arena;
+	char		*bytes;		/* owned: what the slices point into */
+	struct envelope	 envelope;
+	struct slice	 content;
+	bool		 spooled;
+	bool		 aborted;
+};
+
+struct fake {
+	struct ev_loop	 loop;
+	struct smtpd	 smtpd;
+	struct channel	*qmgr;		/* qmgr's side; owned */
+	struct channel	*lookup;
+	struct channel	*smtpd_qmgr;	/* smtpd's sides; owned */
+	struct channel	*smtpd_lookup;
+	/* What they do: */
+	bool		 hold_ids;	/* SQ_IDS_ASK is not answered */
+	bool		 hold_spool;
+	bool		 hold_queued;
+	bool		 hold_verdicts;
+	const char	*refuse;	/* "452 4.3.1 ..." instead of QUEUED */
+	const char	*refuse_spool;
+	int		 spool_flags;	/* O_RDONLY makes writes fail */
+	/* What happened: */
+	uint64_t	 next_id;
+	struct fake_message messages[FAKE_MESSAGES];
+	size_t		 nmessages;
+	unsigned	 queued;
+	unsigned	 aborts;
+	unsigned	 spools;
+	unsigned	 questions;
+	uint64_t	 held[FAKE_HELD];	/* verdicts that are owed */
+	char		 held_for[FAKE_HELD][64];
+	size_t		 nheld;
+	int		 spool_fd;	/* owned, or -1 */
+	uint64_t	 spool_id;
+	bool		 drained;
+};
+
+/* conf: text of chasqui.conf. */
+void	 fake_init(struct fake *, const char *conf);
+void	 fake_clear(struct fake *);
+void	 fake_qmgr_up(struct fake *);
+void	 fake_qmgr_down(struct fake *);
+void	 fake_lookup_up(struct fake *);
+void	 fake_lookup_down(struct fake *);
+/* The client's end of a new session.  addr: "192.0.2.1", "uid=1000". */
+int	 fake_connect(struct fake *, enum listener_kind, const char *addr);
+/* Until nothing moves any more. */
+void	 fake_settle(struct fake *);
+/* Sends and settles; in parts of at most n bytes, where n is not 0. */
+void	 fake_send(struct fake *, int fd, struct slice, size_t n);
+/* What the server has said since the last call; *eof_r: it has closed. */
+void	 fake_receive(int fd, struct buf *, bool *eof_r);
+/* The i-th verdict that is held goes out, as the address has it. */
+void	 fake_decide(struct fake *, size_t i);
+void	 fake_give_spool(struct fake *, uint64_t id);
+void	 fake_queued(struct fake *, uint64_t id);
+void	 fake_forget_messages(struct fake *);
+
+#endif

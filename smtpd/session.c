@@ -1,0 +1,717 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * session - see session.h.
+ *
+ * A session that ends inside a call chain stays as memory, in state S_OVER,
+ * until the end of the turn, so that callers can still look at its state.
+ */
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/num.h"
+#include "content.h"
+#include "mail/outcome.h"
+#include "session.h"
+#include "submit.h"
+#include "verbs.h"
+
+#define SLOT_LIMIT	(1u << SESSION_SLOT_BITS)
+#define OUT_BYTES	(128 * 1024)
+#define LMTP_REPLY_BYTES 256		/* of each recipient */
+#define TICK_MS		1000
+#define QUICK_TICK_MS	50		/* while a short time is waited for */
+
+static bool	 refuse_connection(struct session *);
+static unsigned	 window_part(const struct session *, uint32_t *);
+static void	 greet(struct session *);
+static void	 ask_name(struct session *);
+static void	 name_found(void *, enum dns_status, struct slice);
+static void	 take_slot(struct smtpd *, struct session *);
+static void	 session_input(void *);
+static bool	 take_input(struct session *);
+static bool	 skip_octets(struct session *);
+static void	 refuse_early_talker(struct session *);
+static void	 session_sent(void *);
+static void	 session_ended(void *, enum stream_end);
+static void	 settle(struct session *);
+static enum deadline deadline_of(enum session_state);
+static int64_t	 deadline_at(const struct session *, int64_t);
+static void	 start_clock(struct smtpd *);
+static void	 clock_ticks(void *);
+static void	 time_is_up(struct session *);
+static void	 end_slow_ones(struct smtpd *);
+static void	 reap(void *);
+static void	 session_free(struct session *);
+
+static const struct stream_ops stream_ops = { session_input, session_sent,
+	NULL, session_ended };
+
+/* ---- the beginning ------------------------------------------------------- */
+
+void
+session_new(struct smtpd *d, int fd_take, const struct client *client)
+{
+	struct session *s = mem_alloc(sizeof(*s));
+	struct settings *set = settings_ref(d->settings);
+	bool local = client->family == AF_UNIX;
+	size_t out = OUT_BYTES;
+
+	s->d = d;
+	s->set = set;
+	s->client = *client;
+	s->connected_ms = clock_mono_ms();
+	s->stage = "connect";
+	s->state = S_GREETING;
+	s->may_relay = client->kind == LISTENER_SUBMIT ||
+	    (!local && nets_have(&set->relay, client->addr));
+	s->exempt = local || s->may_relay;
+	s->bare_lf = client->kind == LISTENER_SUBMIT ||
+	    (!local && nets_have(&set->bare_lf, client->addr));
+	if (client->kind == LISTENER_LMTP)
+		out += LMTP_REPLY_BYTES * set->max_recipients;
+	stream_open(&s->stream, d->loop, fd_take, out, &stream_ops, s);
+	take_slot(d, s);
+	d->connections++;
+	if (refuse_connection(s))
+		return;
+	ask_name(s);
+	session_enter(s, S_GREETING);
+	if (s->exempt || set->greet_delay == 0)
+		greet(s);
+}
+
+static void
+take_slot(struct smtpd *d, struct session *s)
+{
+	uint32_t i, n = d->nslots;
+
+	if (d->nfree == 0) {
+		d->nslots = n == 0 ? 64 : n * 2;
+		assert(d->nslots <= SLOT_LIMIT);
+		d->slots = mem_regrow(d->slots, d->nslots, sizeof(*d->slots));
+		d->free_slots = mem_regrow(d->free_slots, d->nslots,
+		    sizeof(*d->free_slots));
+		for (i = d->nslots; i > n; i--) {
+			d->slots[i - 1] = NULL;
+			d->free_slots[d->nfree++] = i - 1;
+		}
+	}
+	s->slot = d->free_slots[--d->nfree];
+	s->serial = ++d->serial % (1u << SESSION_SERIAL_BITS);
+	d->slots[s->slot] = s;
+	d->nsessions++;
+	start_clock(d);
+}
+
+struct session *
+session_find(struct smtpd *d, uint32_t slot, uint32_t serial)
+{
+	struct session *s = slot < d->nslots ? d->slots[slot] : NULL;
+
+	return s != NULL && s->serial == serial ? s : NULL;
+}
+
+static bool
+refuse_connection(struct session *s)
+{
+	struct smtpd *d = s->d;
+	const struct settings *set = s->set;
+	struct rate_use use;
+	uint32_t window;
+	unsigned part;
+
+	if (d->nsessions > set->max_sessions || d->nsessions > SLOT_LIMIT) {
+		session_shut(s, "4.3.2 Too many sessions, try again later",
+		    "full");
+		return true;
+	}
+	if (s->exempt)
+		return false;
+	part = window_part(s, &window);
+	rate_connected(&d->rate, rate_client(s->client.addr), window);
+	s->counted = true;
+	use = rate_of(&d->rate, rate_client(s->client.addr), window, part);
+	if (use.sessions > set->client_sessions) {
+		session_shut(s, "4.7.0 Too many sessions from your network",
+		    "client-sessions");
+		return true;
+	}
+	if (set->rate_connections > 0 &&
+	    use.connections > set->rate_connections) {
+		session_shut(s, "4.7.0 Too many connections from your network",
+		    "client-rate");
+		return true;
+	}
+	return false;
+}
+
+/* The number of the window that is now, and how much of it is over. */
+static unsigned
+window_part(const struct session *s, uint32_t *window_r)
+{
+	int64_t now = clock_mono_ms(), w = s->set->rate_window;
+
+	*window_r = (uint32_t)(now / w);
+	return (unsigned)(now % w * 1000 / w);
+}
+
+bool
+session_over_rate(const struct session *s)
+{
+	uint32_t window;
+	unsigned part = window_part(s, &window);
+
+	return s->counted && s->set->rate_messages > 0 &&
+	    rate_of(&s->d->rate, rate_client(s->client.addr), window,
+	    part).messages >= s->set->rate_messages;
+}
+
+void
+session_count_message(struct session *s)
+{
+	uint32_t window;
+
+	if (!s->counted)
+		return;
+	window_part(s, &window);
+	rate_message(&s->d->rate, rate_client(s->client.addr), window);
+}
+
+static void
+greet(struct session *s)
+{
+	session_enter(s, S_START);
+	session_say(s, buf_slice(&s->set->greeting));
+}
+
+/* For the trace field; see submit.c for how long it is waited for. */
+static void
+ask_name(struct session *s)
+{
+	static const uint8_t local6[16] = { [15] = 1 };
+	const uint8_t *a = s->client.addr;
+
+	if (s->client.family == AF_UNIX || !s->set->reverse_dns)
+		return;
+	if (memcmp(a, local6, 16) == 0 ||
+	    (s->client.family == AF_INET && a[12] == 127))
+		s->ptr = mem_strdup("localhost");
+	else
+		s->ptr_query = dns_reverse(&s->d->dns, a, name_found, s);
+}
+
+static void
+name_found(void *arg, enum dns_status status, struct slice name)
+{
+	struct session *s = arg;
+
+	s->ptr_query = NULL;
+	if (status == DNS_OK && dns_is_host_name(name))
+		s->ptr = mem_slicedup(name);
+	if (s->state == S_NAME_ASKED) {
+		submit_go_on(s);
+		session_resume(s);
+	}
+}
+
+/* ---- input ---------------------------------------------------------------- */
+
+static void
+session_input(void *arg)
+{
+	struct session *s = arg;
+	bool more;
+
+	while (!(s->state & S_ENDED) && stream_input(&s->stream).n > 0) {
+		if (stream_unsent(&s->stream) > UNSENT_BYTES) {
+			/* Until the client has taken its replies. */
+			s->throttled = true;
+			stream_pause(&s->stream);
+			return;
+		}
+		more = take_input(s);
+		settle(s);
+		if (!more)
+			break;
+	}
+	if (s->state & S_WAITING && stream_input(&s->stream).n > 0)
+		stream_pause(&s->stream);
+}
+
+/* False: nothing more can be done with what is there. */
+static bool
+take_input(struct session *s)
+{
+	if (s->state == S_GREETING) {
+		refuse_early_talker(s);
+		return false;
+	}
+	if (s->state == S_DATA)
+		return content_take_data(s);
+	if (s->state == S_CHUNK)
+		return content_take_chunk(s);
+	if (s->state & S_WAITING && s->state != S_RCPT_ASKED)
+		return false;
+	if (s->skip > 0)
+		return skip_octets(s);
+	return verbs_take_line(s);
+}
+
+static void
+refuse_early_talker(struct session *s)
+{
+	session_refuse(s, 554, "5.5.1 You spoke before the greeting");
+	session_close(s, "early-talker");
+}
+
+static bool
+skip_octets(struct session *s)
+{
+	size_t n = stream_input(&s->stream).n;
+
+	if (n > s->skip)
+		n = (size_t)s->skip;
+	stream_consume(&s->stream, n);
+	s->skip -= n;
+	session_touch(s);
+	return true;
+}
+
+void
+session_resume(struct session *s)
+{
+	settle(s);
+	if (!(s->state & (S_ENDED | S_WAITING)) || s->state == S_RCPT_ASKED)
+		stream_resume(&s->stream);
+}
+
+/* What may end a session is looked at when a step is done, never inside. */
+static void
+settle(struct session *s)
+{
+	if (s->state & S_ENDED)
+		return;
+	if (s->errors >= s->set->max_errors)
+		session_shut(s, "4.7.0 Too many errors", "errors");
+}
+
+static void
+session_sent(void *arg)
+{
+	struct session *s = arg;
+
+	if (!s->throttled)
+		return;
+	s->throttled = false;
+	session_resume(s);
+}
+
+/* ---- state ----------------------------------------------------------------- */
+
+static const struct {
+	enum session_state	 state;
+	const char		*name;
+	enum deadline		 deadline;
+	unsigned		 next;	/* beside S_CLOSING and S_OVER */
+} states[] = {
+	{ S_GREETING, "greeting", DEADLINE_GREETING, S_GREETING | S_START },
+	{ S_START, "start", DEADLINE_COMMAND, S_START | S_READY },
+	{ S_READY, "ready", DEADLINE_COMMAND, S_START | S_READY | S_MAIL |
+	    S_ID_ASKED },
+	{ S_ID_ASKED, "id-asked", DEADLINE_NONE, S_MAIL | S_READY },
+	{ S_MAIL, "mail", DEADLINE_COMMAND, S_MAIL | S_RCPT | S_RCPT_ASKED |
+	    S_READY },
+	{ S_RCPT, "rcpt", DEADLINE_COMMAND, S_RCPT | S_RCPT_ASKED | S_DATA |
+	    S_CHUNK | S_CHUNKS | S_SPOOL_ASKED | S_COMPLETE | S_READY },
+	{ S_RCPT_ASKED, "rcpt-asked", DEADLINE_NONE, S_RCPT_ASKED | S_MAIL |
+	    S_RCPT },
+	{ S_DATA, "data", DEADLINE_DATA, S_DATA | S_SPOOL_ASKED | S_COMPLETE |
+	    S_READY },
+	{ S_CHUNK, "chunk", DEADLINE_DATA, S_CHUNK | S_CHUNKS | S_SPOOL_ASKED |
+	    S_COMPLETE | S_READY },
+	{ S_CHUNKS, "chunks", DEADLINE_COMMAND, S_CHUNK | S_CHUNKS | S_COMPLETE |
+	    S_SPOOL_ASKED | S_READY },
+	{ S_SPOOL_ASKED, "spool-asked", DEADLINE_NONE, S_DATA | S_CHUNK |
+	    S_CHUNKS | S_SPOOL_ASKED | S_COMPLETE | S_READY },
+	{ S_COMPLETE, "complete", DEADLINE_NONE, S_NAME_ASKED | S_SUBMIT_HELD |
+	    S_SUBMITTED | S_READY },
+	{ S_NAME_ASKED, "name-asked", DEADLINE_NAME, S_COMPLETE | S_READY },
+	{ S_SUBMIT_HELD, "submit-held", DEADLINE_NONE, S_COMPLETE | S_READY },
+	{ S_SUBMITTED, "submitted", DEADLINE_NONE, S_READY },
+	{ S_CLOSING, "closing", DEADLINE_CLOSING, 0 },
+	{ S_OVER, "over", DEADLINE_NONE, 0 },
+};
+
+static size_t
+row_of(enum session_state state)
+{
+	return (size_t)__builtin_ctz(state);
+}
+
+void
+session_enter(struct session *s, enum session_state to)
+{
+	size_t from = row_of(s->state);
+
+	assert(states[from].state == s->state);
+	if (s->state != S_OVER && (to & S_ENDED))
+		;
+	else
+		assert(states[from].next & to);
+	log_debug("event=state client=%s from=%s to=%s", s->client.text,
+	    states[from].name, states[row_of(to)].name);
+	s->state = to;
+	session_touch(s);
+}
+
+static enum deadline
+deadline_of(enum session_state state)
+{
+	return states[row_of(state)].deadline;
+}
+
+/* ---- time ------------------------------------------------------------------- */
+
+/* Sessions under the same limit stand in the order of their deadlines, so that
+ * nothing but the front of each list is ever looked at. */
+void
+session_touch(struct session *s)
+{
+	struct smtpd *d = s->d;
+	enum deadline kind = deadline_of(s->state);
+
+	if (s->deadline != DEADLINE_NONE)
+		TAILQ_REMOVE(&d->deadlines[s->deadline], s, by_deadline);
+	s->deadline = kind;
+	if (kind == DEADLINE_NONE)
+		return;
+	s->deadline_ms = deadline_at(s, clock_mono_ms());
+	TAILQ_INSERT_TAIL(&d->deadlines[kind], s, by_deadline);
+	if (kind == DEADLINE_GREETING || kind == DEADLINE_NAME)
+		start_clock(d);
+}
+
+static int64_t
+deadline_at(const struct session *s, int64_t now)
+{
+	switch (s->deadline) {
+	case DEADLINE_GREETING:
+		return s->connected_ms + s->set->greet_delay;
+	case DEADLINE_NAME:
+		return s->connected_ms + NAME_WAIT_MS;
+	case DEADLINE_COMMAND:
+		return now + s->set->timeout_command;
+	case DEADLINE_DATA:
+		return now + s->set->timeout_data;
+	case DEADLINE_CLOSING:
+		return now + CLOSING_MS;
+	case DEADLINE_NONE:
+	case DEADLINES:
+		break;
+	}
+	return INT64_MAX;
+}
+
+/* One timer for all, and none while there is no session. */
+static void
+start_clock(struct smtpd *d)
+{
+	bool quick = !TAILQ_EMPTY(&d->deadlines[DEADLINE_GREETING]) ||
+	    !TAILQ_EMPTY(&d->deadlines[DEADLINE_NAME]);
+
+	if (ev_timer_is_set(&d->clock) && (d->clock_quick || !quick))
+		return;
+	d->clock_quick = quick;
+	ev_timer_set(&d->clock, quick ? QUICK_TICK_MS : TICK_MS);
+}
+
+static void
+clock_ticks(void *arg)
+{
+	struct smtpd *d = arg;
+	struct session *s;
+	int64_t now = clock_mono_ms();
+	int kind;
+
+	for (kind = DEADLINE_GREETING; kind < DEADLINES; kind++)
+		while ((s = TAILQ_FIRST(&d->deadlines[kind])) != NULL &&
+		    s->deadline_ms <= now)
+			time_is_up(s);
+	if (d->draining && now >= d->drain_until_ms)
+		end_slow_ones(d);
+	if (d->nsessions > 0)
+		start_clock(d);
+}
+
+static void
+time_is_up(struct session *s)
+{
+	switch (s->deadline) {
+	case DEADLINE_GREETING:
+		greet(s);
+		break;
+	case DEADLINE_NAME:
+		submit_go_on(s);
+		session_resume(s);
+		break;
+	case DEADLINE_COMMAND:
+	case DEADLINE_DATA:
+		session_shut(s, "4.4.2 Timeout, closing the connection",
+		    "timeout");
+		break;
+	case DEADLINE_CLOSING:
+		session_cut(s, s->end);
+		break;
+	case DEADLINE_NONE:
+	case DEADLINES:
+		assert(!"in no list");
+	}
+}
+
+/* ---- replies ------------------------------------------------------------------ */
+
+void
+session_say(struct session *s, struct slice line)
+{
+	/* Commands stop above UNSENT_BYTES, and OUT_BYTES has room for what
+	 * one of them can answer. */
+	if (stream_write(&s->stream, line) == -1)
+		assert(!"replies have a limit");
+}
+
+/* Words that lookup, qmgr or a client had a part in become a line of printable
+ * characters. */
+static struct slice
+reply_line(unsigned code, const char *fmt, va_list ap)
+{
+	static char line[REPLY_TEXT_BYTES + 8];
+	int n, m;
+	char *p;
+
+	n = snprintf(line, sizeof(line), "%u ", code);
+	m = vsnprintf(line + n, REPLY_TEXT_BYTES, fmt, ap);
+	if (m < 0)
+		m = 0;
+	if (m >= REPLY_TEXT_BYTES)
+		m = REPLY_TEXT_BYTES - 1;
+	for (p = line + n; p < line + n + m; p++)
+		if (*p < 0x20 || *p > 0x7e)
+			*p = '?';
+	n += m;
+	line[n++] = '\r';
+	line[n++] = '\n';
+	return slice_of(line, (size_t)n);
+}
+
+void
+session_reply(struct session *s, unsigned code, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	session_say(s, reply_line(code, fmt, ap));
+	va_end(ap);
+}
+
+void
+session_refuse(struct session *s, unsigned code, const char *fmt, ...)
+{
+	struct slice line;
+	va_list ap;
+
+	va_start(ap, fmt);
+	line = reply_line(code, fmt, ap);
+	va_end(ap);
+	session_say(s, line);
+	session_log_refusal(s, code, slice_of(line.p + 4, line.n - 6));
+}
+
+void
+session_log_refusal(struct session *s, unsigned code, struct slice words)
+{
+	const struct tx *tx = s->tx;
+	struct enhanced e;
+	struct enhanced_text text = { "" };
+	char id[sizeof("id=") + QUEUE_ID_CHARS + 1] = "";
+
+	s->d->refused++;
+	if (code >= 500)
+		s->errors++;
+	if (enhanced_parse(&words, &e))
+		text = enhanced_text(e);
+	if (tx != NULL && tx->id != 0)
+		snprintf(id, sizeof(id), "id=%s ", queue_id_text(tx->id).s);
+	log_info("%sevent=refused client=%s stage=%s code=%u enhanced=%s "
+	    "from=%s to=%s helo=%s reason=%s", id, s->client.text, s->stage,
+	    code, text.s, tx != NULL ? LOG_Q(tx->reverse_path) : "-",
+	    s->refused_to.p != NULL ? LOG_Q(s->refused_to) : "-",
+	    s->helo != NULL ? LOG_Q(slice_str(s->helo)) : "-",
+	    LOG_Q(slice_trim(words)));
+}
+
+/* ---- the end ------------------------------------------------------------------- */
+
+void
+session_ready(struct session *s)
+{
+	submit_abort(s);
+	tx_free(s->d, &s->tx);
+	if (s->state & S_ENDED)
+		return;
+	session_enter(s, s->helo != NULL ? S_READY : S_START);
+	if (s->d->draining)
+		session_shut(s, "4.3.2 Shutting down", "stop");
+}
+
+void
+session_shut(struct session *s, const char *words, const char *why)
+{
+	if (s->state & S_ENDED)
+		return;
+	session_refuse(s, 421, "%s", words);
+	session_close(s, why);
+}
+
+void
+session_close(struct session *s, const char *why)
+{
+	if (s->state & S_ENDED)
+		return;
+	s->end = why;
+	submit_forget(s);
+	tx_free(s->d, &s->tx);
+	session_enter(s, S_CLOSING);
+	stream_close_when_sent(&s->stream);
+}
+
+static void
+session_ended(void *arg, enum stream_end how)
+{
+	struct session *s = arg;
+
+	if (s->state == S_CLOSING)
+		session_cut(s, s->end);
+	else
+		session_cut(s, how == STREAM_EOF ? "eof" : "reset");
+}
+
+void
+session_cut(struct session *s, const char *why)
+{
+	struct smtpd *d = s->d;
+
+	if (s->state == S_OVER)
+		return;
+	submit_forget(s);
+	tx_free(d, &s->tx);
+	dns_cancel(&s->ptr_query);
+	stream_close(&s->stream);
+	session_enter(s, S_OVER);
+	if (s->counted)
+		rate_disconnected(&d->rate, rate_client(s->client.addr));
+	d->slots[s->slot] = NULL;
+	d->free_slots[d->nfree++] = s->slot;
+	d->nsessions--;
+	TAILQ_INSERT_TAIL(&d->over, s, waiting);
+	ev_task_ask(d->loop, &d->reaper);
+	log_info("event=session client=%s name=%s helo=%s messages=%u "
+	    "errors=%u ms=%jd end=%s", s->client.text,
+	    s->ptr != NULL ? s->ptr : "-",
+	    s->helo != NULL ? LOG_Q(slice_str(s->helo)) : "-", s->accepted,
+	    s->errors, (intmax_t)(clock_mono_ms() - s->connected_ms), why);
+}
+
+static void
+reap(void *arg)
+{
+	struct smtpd *d = arg;
+	struct session *s;
+
+	while ((s = TAILQ_FIRST(&d->over)) != NULL) {
+		TAILQ_REMOVE(&d->over, s, waiting);
+		session_free(s);
+	}
+	if (d->draining && d->nsessions == 0 && d->drained != NULL) {
+		d->drained(d->drained_arg);
+		d->drained = NULL;
+	}
+}
+
+static void
+session_free(struct session *s)
+{
+	settings_release(&s->set);
+	free(s->helo);
+	free(s->ptr);
+	free(s);
+}
+
+/* ---- all sessions ---------------------------------------------------------------- */
+
+void
+smtpd_init(struct smtpd *d, struct ev_loop *loop, struct settings *take)
+{
+	int i;
+
+	memset(d, 0, sizeof(*d));
+	d->loop = loop;
+	d->settings = take;
+	for (i = 0; i < DEADLINES; i++)
+		TAILQ_INIT(&d->deadlines[i]);
+	TAILQ_INIT(&d->over);
+	TAILQ_INIT(&d->want_id);
+	TAILQ_INIT(&d->want_submit);
+	ev_timer_init(&d->clock, loop, clock_ticks, d);
+	ev_task_init(&d->reaper, reap, d);
+	dns_init(&d->dns, loop);
+	rate_init(&d->rate);
+	arc4random_buf(d->verdicts.key, sizeof(d->verdicts.key));
+}
+
+void
+smtpd_clear(struct smtpd *d)
+{
+	assert(d->nsessions == 0);
+	reap(d);
+	ev_task_cancel(d->loop, &d->reaper);
+	ev_timer_clear(&d->clock);
+	dns_clear(&d->dns);
+	rate_clear(&d->rate);
+	settings_release(&d->settings);
+	free(d->slots);
+	free(d->free_slots);
+}
+
+void
+smtpd_drain(struct smtpd *d, void (*drained)(void *), void *arg)
+{
+	uint32_t i;
+
+	d->draining = true;
+	d->drained = drained;
+	d->drained_arg = arg;
+	d->drain_until_ms = clock_mono_ms() + DRAIN_MS;
+	for (i = 0; i < d->nslots; i++)
+		if (d->slots[i] != NULL &&
+		    d->slots[i]->state & (S_GREETING | S_START | S_READY))
+			session_shut(d->slots[i], "4.3.2 Shutting down",
+			    "stop");
+	ev_task_ask(d->loop, &d->reaper);
+}
+
+static void
+end_slow_ones(struct smtpd *d)
+{
+	uint32_t i;
+
+	for (i = 0; i < d->nslots; i++)
+		if (d->slots[i] != NULL)
+			session_shut(d->slots[i], "4.3.2 Shutting down",
+			    "stop");
+	d->drain_until_ms = INT64_MAX;
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * tx - one mail transaction: envelope and content on their way to qmgr.
+ *
+ * Made at MAIL; gone with QUEUED, a refusal, RSET or the session.
+ */
+#ifndef SMTPD_TX_H
+#define SMTPD_TX_H
+
+#include "base/arena.h"
+#include "mail/dot.h"
+#include "mail/envelope.h"
+#include "mail/header.h"
+#include "smtpd.h"
+
+#define TX_ARENA_BYTES	(512 * 1024)	/* paths and parameters */
+#define ASKED_MAX	32		/* RCPTs in flight */
+#define WORDS_BYTES	200		/* of a refusal */
+#define MSGID_BYTES	200		/* for the log */
+
+/* A RCPT that has no reply yet, because it or one before it is asked. */
+struct asked {
+	struct recipient r;		/* in the transaction's arena */
+	bool		 decided;
+	bool		 accepted;
+	uint16_t	 code;		/* refused: the reply */
+	struct slice	 words;
+};
+
+enum spool {
+	SPOOL_NONE,			/* content is in memory */
+	SPOOL_ASKED,
+	SPOOL_OPEN,			/* content goes to spool_fd */
+};
+
+struct tx {
+	uint64_t	 id;		/* queue id */
+	uint32_t	 epoch;		/* of the channel that granted it */
+	bool		 in_qmgr;	/* qmgr holds something: ABORT is owed */
+
+	struct arena	 arena;
+	struct slice	 reverse_path;
+	struct slice	 envid;
+	enum dsn_ret	 ret;
+	enum body_type	 body;
+	bool		 smtputf8;
+	uint64_t	 declared;	/* SIZE, or 0 */
+	struct recipient *recipients;	/* owned array; accepted ones */
+	size_t		 nrecipients;
+	size_t		 cap;
+	size_t		 envelope_bytes;
+	struct asked	*asked;		/* owned ring of ASKED_MAX, or NULL */
+	uint32_t	 asked_first;	/* counts up; ring index is % MAX */
+	uint32_t	 asked_end;
+
+	bool		 by_bdat;
+	bool		 last_chunk;
+	bool		 complete;	/* all of the content was received */
+	bool		 mend_cr;	/* bare_lf in BDAT: last byte was CR */
+	uint64_t	 chunk_said;	/* octets of the BDAT under way */
+	uint64_t	 chunk_left;
+	struct dot_decoder dot;
+	struct content_scan scan;
+	/* Why the content is refused in the end, the first reason; 0: it is
+	 * not.  Content is not kept from then on. */
+	uint16_t	 fault;
+	char		 fault_words[WORDS_BYTES];
+	struct buf	 content;	/* in memory, or not yet in the file */
+	enum spool	 spool;
+	int		 spool_fd;	/* owned, or -1 */
+	uint64_t	 spooled;	/* bytes written */
+	uint64_t	 pushed;	/* of which write-back was begun */
+	char		 msgid[MSGID_BYTES + 1]; /* "" until it is seen */
+};
+
+struct tx *tx_new(void);
+/* Content that is still held is taken off d->content_bytes. */
+void	 tx_free(struct smtpd *, struct tx **);
+
+#endif
