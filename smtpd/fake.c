@@ -241,6 +241,39 @@ fake_receive(int fd, struct buf *b, bool *eof_r)
 	}
 }
 
+/* ---- what tests look at ------------------------------------------------------- */
+
+bool
+fake_matches(struct slice text, const char *pattern)
+{
+	while (*pattern != '\0') {
+		if (*pattern != '*') {
+			if (text.n == 0 || text.p[0] != *pattern)
+				return false;
+			text = slice_from(text, 1);
+			pattern++;
+			continue;
+		}
+		pattern++;
+		while (text.n > 0 && text.p[0] != '\r')
+			text = slice_from(text, 1);
+	}
+	return text.n == 0;
+}
+
+struct slice
+fake_behind_trace(struct slice content)
+{
+	size_t n;
+
+	assert(slice_starts(content, SLICE_LIT("Received: ")));
+	do {
+		n = slice_find(content, '\n');
+		content = slice_from(content, n + 1);
+	} while (content.n > 0 && content.p[0] == '\t');
+	return content;
+}
+
 /* ---- qmgr ------------------------------------------------------------------------ */
 
 static void

@@ -79,5 +79,9 @@ void	 fake_decide(struct fake *, size_t i);
 void	 fake_give_spool(struct fake *, uint64_t id);
 void	 fake_queued(struct fake *, uint64_t id);
 void	 fake_forget_messages(struct fake *);
+/* '*' in the pattern stands for any bytes but CR. */
+bool	 fake_matches(struct slice, const char *pattern);
+/* What follows the Received field. */
+struct slice fake_behind_trace(struct slice content);
 
 #endif

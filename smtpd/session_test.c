@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/num.h"
 #include "fake.h"
+#include "replies.h"
 
 #define CONF	"hostname = mx.example.org\n"				\
 		"log.level = error\n"					\
@@ -20,29 +21,6 @@
 		"smtp.max_message = 1M\n"				\
 		"smtp.max_errors = 5\n"					\
 		"smtp.max_transactions = 5\n"
-
-#define HELLO		"220 mx.example.org ESMTP Chasqui\r\n"
-#define EHLO_REPLY	"250-mx.example.org\r\n250-PIPELINING\r\n"	\
-			"250-SIZE 1048576\r\n250-8BITMIME\r\n"		\
-			"250-ENHANCEDSTATUSCODES\r\n250-DSN\r\n"	\
-			"250-CHUNKING\r\n250-BINARYMIME\r\n"		\
-			"250-SMTPUTF8\r\n"				\
-			"250-LIMITS RCPTMAX=1000 MAILMAX=5\r\n250 HELP\r\n"
-#define HELO_REPLY	"250 mx.example.org\r\n"
-#define MAIL_OK		"250 2.1.0 Ok\r\n"
-#define RCPT_OK		"250 2.1.5 Ok\r\n"
-#define OK		"250 2.0.0 Ok\r\n"
-#define GO		"354 End data with <CR><LF>.<CR><LF>\r\n"
-#define QUEUED		"250 2.0.0 Ok: queued as *\r\n"
-#define BYE		"221 2.0.0 Bye\r\n"
-#define SEQUENCE	"503 5.5.1 Bad sequence of commands\r\n"
-#define BARE		"550 5.6.0 The message has a bare CR or LF; "	\
-			"lines end in CR LF\r\n"
-#define UP_TO_RCPT	"EHLO c\r\nMAIL FROM:<a@b.example>\r\n"		\
-			"RCPT TO:<u@example.org>\r\n"
-#define UP_TO_RCPT_OK	HELLO EHLO_REPLY MAIL_OK RCPT_OK
-#define UP_TO_DATA	UP_TO_RCPT "DATA\r\n"
-#define UP_TO_DATA_OK	UP_TO_RCPT_OK GO
 
 struct dialogue {
 	const char	*name;
@@ -323,39 +301,6 @@ tear_down(void **state)
 	return 0;
 }
 
-/* '*' stands for any bytes but CR. */
-static bool
-matches(struct slice text, const char *pattern)
-{
-	while (*pattern != '\0') {
-		if (*pattern != '*') {
-			if (text.n == 0 || text.p[0] != *pattern)
-				return false;
-			text = slice_from(text, 1);
-			pattern++;
-			continue;
-		}
-		pattern++;
-		while (text.n > 0 && text.p[0] != '\r')
-			text = slice_from(text, 1);
-	}
-	return text.n == 0;
-}
-
-/* Behind the Received field, which ends at a line that is not folded. */
-static struct slice
-behind_trace(struct slice content)
-{
-	size_t n;
-
-	assert_true(slice_starts(content, SLICE_LIT("Received: ")));
-	do {
-		n = slice_find(content, '\n');
-		content = slice_from(content, n + 1);
-	} while (content.n > 0 && content.p[0] == '\t');
-	return content;
-}
-
 static void
 expect_output(int fd, const char *pattern, const char *name)
 {
@@ -363,7 +308,7 @@ expect_output(int fd, const char *pattern, const char *name)
 	bool eof;
 
 	fake_receive(fd, &got, &eof);
-	if (!matches(buf_slice(&got), pattern))
+	if (!fake_matches(buf_slice(&got), pattern))
 		fail_msg("%s: got\n%s\nexpected\n%s", name, buf_cstr(&got),
 		    pattern);
 	buf_clear(&got);
@@ -402,7 +347,7 @@ run_dialogue(const struct dialogue *t, size_t part)
 	expect_output(fd, t->output, t->name);
 	assert_int_equal(f.queued - before, t->messages);
 	if (t->content != NULL) {
-		got = behind_trace(f.messages[f.nmessages - 1].content);
+		got = fake_behind_trace(f.messages[f.nmessages - 1].content);
 		if (!slice_eq(got, slice_str(t->content)))
 			fail_msg("%s: content is\n%.*s", t->name,
 			    SLICE_ARG(got));
