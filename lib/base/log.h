@@ -53,7 +53,7 @@ void	 log_flush(void);
 void	 log_last_words(const char *key_equals, const char *value);
 
 /*
- * The slice as one word: bytes outside 0x21..0x7e and '"' '\\' become \xHH and
+ * The slice as one word: bytes outside 0x20..0x7e and '"' '\\' become \xHH and
  * the word is put in quotes if anything but [A-Za-z0-9._@+:/<>=[]-] is in it;
  * cut to 500 bytes with "..." at the end.  The result stays valid for the next
  * 15 calls.

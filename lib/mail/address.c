@@ -268,7 +268,8 @@ address_split(struct slice s)
 {
 	size_t at = slice_rfind(s, '@');
 
-	if (at == s.n)
+	/* The last one may be within the quotes of a bare local-part. */
+	if (at == s.n || s.p[s.n - 1] == '"')
 		return (struct address){ s, SLICE_EMPTY };
 	return (struct address){ slice_first(s, at), slice_from(s, at + 1) };
 }

@@ -45,7 +45,8 @@ int	 address_canonical(struct arena *, const struct address *,
 int	 local_unquote(struct arena *, struct slice local, struct slice *text_r);
 /* Quoted as far as RFC 5321 needs it. */
 int	 local_quote(struct buf *, struct slice unquoted);
-/* Splits text at its last '@'; domain empty where there is none. */
+/* Splits text at its last '@' (not within quotes); domain empty where there is
+ * none. */
 struct address address_split(struct slice text);
 bool	 slice_is_ascii(struct slice);
 bool	 slice_is_utf8(struct slice);	/* RFC 3629: shortest form, no surrogates */

@@ -226,6 +226,8 @@ split_at_the_last_at(void **state)
 	(void)state;
 	assert_slice_equal(a.local, SLICE_LIT("\"a@b\""));
 	assert_slice_equal(a.domain, SLICE_LIT("c"));
+	a = address_split(SLICE_LIT("\"a@b\""));
+	assert_int_equal(a.domain.n, 0);
 	a = address_split(SLICE_LIT("root"));
 	assert_slice_equal(a.local, SLICE_LIT("root"));
 	assert_int_equal(a.domain.n, 0);
