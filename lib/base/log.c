@@ -68,6 +68,37 @@ log_set_facility(int facility)
 }
 
 void
+log_configure(const char *level, const char *facility)
+{
+	static const struct {
+		const char	*name;
+		enum log_level	 level;
+	} levels[] = {
+		{ "debug", LOG_LEVEL_DEBUG }, { "info", LOG_LEVEL_INFO },
+		{ "warn", LOG_LEVEL_WARN }, { "error", LOG_LEVEL_ERROR },
+	};
+	static const struct {
+		const char	*name;
+		int		 facility;
+	} facilities[] = {
+		{ "mail", LOG_MAIL }, { "daemon", LOG_DAEMON },
+		{ "user", LOG_USER }, { "local0", LOG_LOCAL0 },
+		{ "local1", LOG_LOCAL1 }, { "local2", LOG_LOCAL2 },
+		{ "local3", LOG_LOCAL3 }, { "local4", LOG_LOCAL4 },
+		{ "local5", LOG_LOCAL5 }, { "local6", LOG_LOCAL6 },
+		{ "local7", LOG_LOCAL7 },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(levels) / sizeof(levels[0]); i++)
+		if (strcmp(level, levels[i].name) == 0)
+			out.lowest = levels[i].level;
+	for (i = 0; i < sizeof(facilities) / sizeof(facilities[0]); i++)
+		if (strcmp(facility, facilities[i].name) == 0)
+			out.facility = facilities[i].facility;
+}
+
+void
 log_on_broken(void (*fn)(void *), void *arg)
 {
 	out.broken = fn;

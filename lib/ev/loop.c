@@ -180,7 +180,8 @@ ev_timer_is_set(const struct ev_timer *t)
 void
 ev_timer_stop(struct ev_timer *t)
 {
-	event_del(&t->ev);
+	if (t->loop != NULL)
+		event_del(&t->ev);
 }
 
 void

@@ -60,8 +60,8 @@ void	 ev_timer_init(struct ev_timer *, struct ev_loop *, void (*fn)(void *),
 	    void *arg);
 void	 ev_timer_set(struct ev_timer *, int64_t ms);
 bool	 ev_timer_is_set(const struct ev_timer *);
-void	 ev_timer_stop(struct ev_timer *);
-void	 ev_timer_clear(struct ev_timer *);	/* also of a zeroed one */
+void	 ev_timer_stop(struct ev_timer *);	/* also of a zeroed one */
+void	 ev_timer_clear(struct ev_timer *);	/* the same */
 
 /* Work for the end of the current turn; asking twice runs it once.  A task
  * that asks again runs again in the same turn, after the others. */

@@ -15,7 +15,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sysexits.h>
-#include <syslog.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -27,6 +26,7 @@
 #define WHY_BYTES	4000	/* of CTL_RELOADED */
 
 static void	 must_be_started_by_master(const char *program);
+static void	 ignore_signals(void);
 static void	 receive_all(struct child *);
 static void	 take_start(struct child *, struct message *);
 static void	 take_log(struct child *, struct message *);
@@ -46,7 +46,6 @@ static void	 peer_is_down(void *, struct channel *);
 static void	 peer_is_relaxed(void *, struct channel *);
 static void	 log_is_broken(void *);
 static void	 ask_for_log(void *);
-static void	 apply_log_conf(const struct conf *);
 static int	 take_fd(struct message *);
 
 static const struct message_rule master_rules[] = RULES_OF(MASTER_CHILD);
@@ -83,10 +82,7 @@ child_init(struct child *c, const struct child_spec *spec, void *arg, int argc,
 	c->spec = spec;
 	c->arg = arg;
 	umask(077);
-	signal(SIGPIPE, SIG_IGN);
-	/* A terminal's ^C is for master, which stops us in its own order. */
-	signal(SIGINT, SIG_IGN);
-	signal(SIGHUP, SIG_IGN);
+	ignore_signals();
 	/* With TZ set the C library reads the zone once; otherwise it looks
 	 * at the file at each local time, which the confined cannot. */
 	setenv("TZ", ":/etc/localtime", 0);
@@ -109,6 +105,27 @@ must_be_started_by_master(const char *program)
 		return;
 	errx(EX_USAGE, "%s is a part of Chasqui and is started by its master; "
 	    "see chasqui(8), `chasqui start`", program);
+}
+
+static void
+do_nothing(int sig)
+{
+	(void)sig;
+}
+
+/* A terminal's ^C, and the SIGTERM that a service manager sends to all of the
+ * suite, are for master, which stops us in its own order.  Handlers, because
+ * a program that is started for a user would inherit SIG_IGN. */
+static void
+ignore_signals(void)
+{
+	static const int ignored[] = { SIGPIPE, SIGINT, SIGHUP, SIGTERM };
+	struct sigaction sa = { .sa_handler = do_nothing,
+		.sa_flags = SA_RESTART };
+	size_t i;
+
+	for (i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
+		sigaction(ignored[i], &sa, NULL);
 }
 
 /* START, gifts, GO. */
@@ -162,7 +179,7 @@ take_start(struct child *c, struct message *m)
 		log_fatal("event=bad-configuration why=%s",
 		    LOG_Q(buf_slice(&why)));
 	buf_clear(&why);
-	apply_log_conf(c->conf);
+	log_configure(c->conf->log_level, c->conf->log_facility);
 }
 
 static void
@@ -170,34 +187,6 @@ take_go(struct child *c, struct message *m)
 {
 	(void)m;
 	c->started = true;
-}
-
-/* Log keys are the same for each process, so nobody else need know them. */
-static void
-apply_log_conf(const struct conf *conf)
-{
-	static const char *const levels[] = {
-		[LOG_LEVEL_DEBUG] = "debug", [LOG_LEVEL_INFO] = "info",
-		[LOG_LEVEL_WARN] = "warn", [LOG_LEVEL_ERROR] = "error",
-	};
-	static const struct {
-		const char	*name;
-		int		 facility;
-	} facilities[] = {
-		{ "mail", LOG_MAIL }, { "daemon", LOG_DAEMON },
-		{ "local0", LOG_LOCAL0 }, { "local1", LOG_LOCAL1 },
-		{ "local2", LOG_LOCAL2 }, { "local3", LOG_LOCAL3 },
-		{ "local4", LOG_LOCAL4 }, { "local5", LOG_LOCAL5 },
-		{ "local6", LOG_LOCAL6 }, { "local7", LOG_LOCAL7 },
-	};
-	size_t i;
-
-	for (i = 0; i < sizeof(levels) / sizeof(levels[0]); i++)
-		if (strcmp(conf->log_level, levels[i]) == 0)
-			log_set_level((enum log_level)i);
-	for (i = 0; i < sizeof(facilities) / sizeof(facilities[0]); i++)
-		if (strcmp(conf->log_facility, facilities[i].name) == 0)
-			log_set_facility(facilities[i].facility);
 }
 
 void
@@ -407,7 +396,7 @@ take_reload(struct child *c, struct message *m)
 	if (taken) {
 		conf_free(&c->conf);
 		c->conf = conf;
-		apply_log_conf(conf);
+		log_configure(conf->log_level, conf->log_facility);
 		log_info("event=reloaded");
 	} else {
 		conf_free(&conf);

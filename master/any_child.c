@@ -1,0 +1,412 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * any_child - a daemon for the tests of master, which plays every role.
+ *
+ * A test talks to it over any listener, a command a line, an answer a line.  A
+ * command that starts with a role's name goes to that role over the channel:
+ * "qmgr local pid" asks smtpd's qmgr's local.  It knows its orders for start
+ * and reload from the configuration: hostname = WHAT.ROLE.test, where WHAT is
+ * die (never READY) or refuse (the reload).
+ */
+#include <sys/mman.h>
+#include <sys/socket.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/num.h"
+#include "ev/stream.h"
+#include "ipc/child.h"
+
+#define SAY(X)								\
+	X(SAY_ASK,    1, EITHER, 0, 0, 4096)				\
+	X(SAY_ANSWER, 2, EITHER, 0, 0, 4096)
+ENUM_MESSAGES(SAY);
+
+struct daemon {
+	struct child	 child;
+	struct ev_io	 listeners[32];
+	size_t		 nlisteners;
+	char		 shared[32];
+	char		*refused;	/* why a worker was */
+	bool		 stubborn;
+};
+
+struct client {
+	struct stream	 stream;
+	struct daemon	*daemon;
+};
+
+/* A client's line, or a peer's: where its answer goes. */
+struct asked {
+	struct channel	*channel;
+	uint64_t	 id;
+	int		 fd;
+	struct channel	*to;		/* who owes the answer; NULL: nobody */
+};
+
+static void	 run_line(struct daemon *, struct slice, struct asked *);
+static void	 answer(struct asked *, const char *fmt, ...)
+		    __attribute__((format(printf, 2, 3)));
+
+static const struct message_rule say_rules[] = RULES_OF(SAY);
+static struct asked waiting[64];	/* by id */
+
+/* ---- commands ---- */
+
+static void
+cmd_pid(struct daemon *d, struct slice arg, struct asked *a)
+{
+	(void)d;
+	(void)arg;
+	answer(a, "%d", (int)getpid());
+}
+
+static void
+cmd_peers(struct daemon *d, struct slice arg, struct asked *a)
+{
+	struct buf b = BUF_INIT(4000);
+	size_t i;
+
+	(void)arg;
+	for (i = 0; i < d->child.npeers; i++)
+		buf_printf(&b, "%s.%u ",
+		    role_name(channel_peer(d->child.peers[i])),
+		    channel_index(d->child.peers[i]));
+	answer(a, "%s", buf_cstr(&b));
+	buf_clear(&b);
+}
+
+static void
+cmd_self(struct daemon *d, struct slice arg, struct asked *a)
+{
+	(void)arg;
+	answer(a, "%s.%u hostname=%s shared=%s listeners=%zu directory=%s",
+	    role_name(d->child.spec->role), d->child.index,
+	    d->child.conf->hostname, d->shared, d->nlisteners,
+	    d->child.directory);
+}
+
+static void
+cmd_exit(struct daemon *d, struct slice arg, struct asked *a)
+{
+	uint64_t n = 0;
+
+	(void)d;
+	(void)a;
+	slice_to_u64(arg, 0, 255, &n);
+	_exit((int)n);
+}
+
+/* A system call that no row allows. */
+static void
+cmd_forbidden(struct daemon *d, struct slice arg, struct asked *a)
+{
+	(void)d;
+	(void)arg;
+	answer(a, "%d", execl("/bin/true", "true", (char *)NULL));
+}
+
+/* Ends the channel to a peer, while both live. */
+static void
+cmd_breach(struct daemon *d, struct slice arg, struct asked *a)
+{
+	size_t i;
+
+	for (i = 0; i < d->child.npeers; i++)
+		if (slice_eq(arg, slice_str(role_name(
+		    channel_peer(d->child.peers[i]))))) {
+			channel_breach(d->child.peers[i], "asked-to");
+			answer(a, "done");
+			return;
+		}
+	answer(a, "no such peer");
+}
+
+static void
+cmd_stubborn(struct daemon *d, struct slice arg, struct asked *a)
+{
+	(void)arg;
+	d->stubborn = true;
+	answer(a, "done");
+}
+
+/* SLOT ROLE UID GID USER DIRECTORY */
+static void
+cmd_want(struct daemon *d, struct slice arg, struct asked *a)
+{
+	struct slice part;
+	uint64_t n;
+	struct buf *b;
+	int i;
+
+	free(d->refused);
+	d->refused = NULL;
+	b = channel_begin(d->child.master, CTL_WORKER_WANTED, 0);
+	for (i = 0; b != NULL && slice_next(&arg, ' ', &part); i++) {
+		n = 0;
+		if (i < 4) {
+			slice_to_u64(part, 0, UINT32_MAX, &n);
+			put_u32(b, (uint32_t)n);
+		} else
+			put_slice(b, slice_eq(part, SLICE_LIT("-")) ?
+			    SLICE_EMPTY : part);
+	}
+	channel_end(d->child.master);
+	answer(a, "asked");
+}
+
+static void
+cmd_refused(struct daemon *d, struct slice arg, struct asked *a)
+{
+	(void)arg;
+	answer(a, "%s", d->refused == NULL ? "no" : d->refused);
+}
+
+static const struct {
+	const char	*name;
+	void		(*run)(struct daemon *, struct slice, struct asked *);
+} commands[] = {
+	{ "pid", cmd_pid }, { "peers", cmd_peers }, { "self", cmd_self },
+	{ "exit", cmd_exit }, { "forbidden", cmd_forbidden },
+	{ "breach", cmd_breach }, { "stubborn", cmd_stubborn },
+	{ "want", cmd_want }, { "refused", cmd_refused },
+};
+
+static void
+run_line(struct daemon *d, struct slice line, struct asked *a)
+{
+	size_t sp = slice_find(line, ' '), i;
+	struct slice word = slice_first(line, sp), rest =
+	    slice_from(line, sp < line.n ? sp + 1 : sp);
+	static uint64_t ids;
+
+	for (i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+		if (slice_eq(word, slice_str(commands[i].name))) {
+			commands[i].run(d, rest, a);
+			return;
+		}
+	for (i = 0; i < d->child.npeers; i++)
+		if (slice_eq(word, slice_str(role_name(
+		    channel_peer(d->child.peers[i]))))) {
+			waiting[++ids % 64] = *a;
+			waiting[ids % 64].to = d->child.peers[i];
+			channel_send(d->child.peers[i], SAY_ASK, ids, rest);
+			return;
+		}
+	answer(a, "?");
+}
+
+static void
+answer(struct asked *a, const char *fmt, ...)
+{
+	struct buf b = BUF_INIT(4096);
+	va_list ap;
+
+	va_start(ap, fmt);
+	buf_vprintf(&b, fmt, ap);
+	va_end(ap);
+	if (a->channel != NULL)
+		channel_send(a->channel, SAY_ANSWER, a->id, buf_slice(&b));
+	else {
+		buf_add_byte(&b, '\n');
+		send(a->fd, b.p, b.n, MSG_NOSIGNAL);
+		close(a->fd);
+	}
+	buf_clear(&b);
+}
+
+/* ---- the skeleton ---- */
+
+static void
+peer_says(void *arg, struct channel *c, struct message *m)
+{
+	struct daemon *d = arg;
+	struct asked a = { c, m->id, -1, NULL };
+	struct asked *w = &waiting[m->id % 64];
+
+	if (m->type == SAY_ASK)
+		run_line(d, get_rest(&m->body), &a);
+	else if (m->type == SAY_ANSWER && w->to == c) {
+		answer(w, "%.*s", SLICE_ARG(m->body.rest));
+		w->to = NULL;
+	}
+}
+
+static void
+peer_is_down(void *arg, struct channel *c)
+{
+	size_t i;
+
+	(void)arg;
+	for (i = 0; i < 64; i++) {
+		if (waiting[i].to == c) {
+			waiting[i].to = NULL;
+			answer(&waiting[i], "down");
+		}
+		/* nobody to answer to any more */
+		if (waiting[i].to != NULL && waiting[i].channel == c)
+			waiting[i].to = NULL;
+	}
+}
+
+static const struct channel_ops say_ops = { peer_says, peer_is_down, NULL };
+
+/* One line a connection. */
+static void
+line_is_there(void *arg)
+{
+	struct client *c = arg;
+	struct slice line = stream_input(&c->stream);
+	struct asked a = { NULL, 0, -1, NULL };
+
+	if (slice_find(line, '\n') == line.n)
+		return;
+	a.fd = dup(c->stream.fd);
+	run_line(c->daemon, slice_first(line, slice_find(line, '\n')), &a);
+	stream_close(&c->stream);
+	free(c);
+}
+
+static void
+client_is_gone(void *arg, enum stream_end end)
+{
+	struct client *c = arg;
+
+	(void)end;
+	stream_close(&c->stream);
+	free(c);
+}
+
+static const struct stream_ops client_ops = { line_is_there, NULL, NULL,
+	client_is_gone };
+
+static void
+accept_one(void *arg, int ready)
+{
+	struct daemon *d = arg;
+	struct client *c;
+	size_t i;
+	int fd;
+
+	(void)ready;
+	for (i = 0; i < d->nlisteners; i++) {
+		if (d->listeners[i].fd == -1)
+			continue;
+		fd = accept4(d->listeners[i].fd, NULL, NULL, SOCK_CLOEXEC);
+		if (fd == -1 && errno == EINVAL) {
+			close(d->listeners[i].fd);
+			ev_io_clear(&d->listeners[i]);
+			d->listeners[i].fd = -1;
+		}
+		if (fd == -1)
+			continue;
+		c = mem_alloc(sizeof(*c));
+		c->daemon = d;
+		stream_open(&c->stream, &d->child.loop, fd, 4096, &client_ops,
+		    c);
+	}
+}
+
+static void
+take_listener(void *arg, enum listener_kind kind, const char *name,
+    int fd_take)
+{
+	struct daemon *d = arg;
+	struct ev_io *io = &d->listeners[d->nlisteners++];
+
+	(void)kind;
+	(void)name;
+	ev_io_init(io, &d->child.loop, fd_take, accept_one, d);
+	ev_io_want(io, EV_WANT_READ);
+}
+
+static void
+take_shared(void *arg, const char *name, int fd_take)
+{
+	struct daemon *d = arg;
+	void *p = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED,
+	    fd_take, 0);
+
+	snprintf(d->shared, sizeof(d->shared), "%s",
+	    p == MAP_FAILED ? "failed" : name);
+	close(fd_take);
+}
+
+static bool
+is_told_to(const struct conf *conf, const char *what, enum role role)
+{
+	char name[64];
+
+	snprintf(name, sizeof(name), "%s.%s.test", what, role_name(role));
+	return strcmp(conf->hostname, name) == 0;
+}
+
+static int
+reload(void *arg, const struct conf *conf, struct buf *why)
+{
+	struct daemon *d = arg;
+
+	if (!is_told_to(conf, "refuse", d->child.spec->role))
+		return 0;
+	buf_add_str(why, "told to refuse");
+	return -1;
+}
+
+static void
+stop(void *arg)
+{
+	struct daemon *d = arg;
+
+	if (!d->stubborn)
+		ev_stop(&d->child.loop);
+}
+
+static void
+status(void *arg, struct buf *b)
+{
+	(void)arg;
+	buf_add_str(b, "test=1");
+}
+
+static void
+control(void *arg, struct message *m)
+{
+	struct daemon *d = arg;
+
+	if (m->type != CTL_WORKER_REFUSED)
+		return;
+	get_u32(&m->body);
+	d->refused = mem_slicedup(get_slice(&m->body, 500));
+}
+
+int
+main(int argc, char *argv[])
+{
+	static struct child_edge edges[ROLE_LIMIT];
+	static struct child_spec spec = { ROLE_SMTPD, edges, NULL,
+		take_listener, take_shared, reload, stop, status, control };
+	static struct daemon d;
+	unsigned role, n = 0;
+
+	for (role = 1; role < ROLE_LIMIT; role++) {
+		if (argc > 1 && strcmp(role_name((enum role)role),
+		    argv[1]) == 0)
+			spec.role = (enum role)role;
+		if (priv_of((enum role)role) != NULL)
+			edges[n++] = (struct child_edge){ (enum role)role,
+				say_rules, &say_ops };
+	}
+	child_init(&d.child, &spec, &d, argc, argv);
+	if (is_told_to(d.child.conf, "die", spec.role))
+		_exit(3);
+	child_enter(&d.child);
+	return child_run(&d.child);
+}

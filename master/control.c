@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * control - answers the tools on control.sock: status, stop, reload.
+ *
+ * Only root, or whoever runs the suite, is let in.  A tool is not trusted
+ * beyond that: what it sends is checked like any other peer's.
+ */
+#include <sys/socket.h>
+
+#include <stdlib.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "master.h"
+#include "os/sandbox.h"
+#include "os/sockets.h"
+
+#define CLIENTS		32	/* at once */
+#define STATUS_MS	2000	/* a process that does not answer is shown so */
+
+struct client {
+	TAILQ_ENTRY(client)	 entry;
+	struct control		*control;
+	struct channel		*channel;	/* owned; NULL: gone */
+	uint64_t		 id;		/* of what it asked */
+	bool			 wants_status;
+	bool			 wants_end;
+	bool			 wants_reload;
+};
+
+struct control {
+	struct master		*master;
+	struct ev_io		 io;
+	struct ev_timer		 status_timer;
+	TAILQ_HEAD(, client)	 clients;
+	unsigned		 nclients;
+};
+
+static void	 accept_client(void *, int);
+static void	 client_says(void *, struct channel *, struct message *);
+static void	 client_is_gone(void *, struct channel *);
+static void	 ask_status(struct client *, struct message *);
+static void	 ask_stop(struct client *, struct message *);
+static void	 ask_reload(struct client *, struct message *);
+static void	 status_is_due(void *);
+static void	 tell_status(struct client *);
+static void	 tell_process(struct client *, const struct process *);
+static void	 reload_done(void *, int, struct slice);
+static void	 send_line(struct client *, struct buf *);
+static void	 send_end(struct client *, int status, const char *why);
+static void	 free_client(struct client *);
+
+static const struct message_rule rules[] = RULES_OF(TOOL_REQUESTS);
+static const struct channel_ops ops = { client_says, client_is_gone, NULL };
+
+void
+control_init(struct master *m)
+{
+	struct control *c = mem_alloc(sizeof(*c));
+	const struct listener *l;
+
+	c->master = m;
+	TAILQ_INIT(&c->clients);
+	ev_timer_init(&c->status_timer, &m->loop, status_is_due, c);
+	TAILQ_FOREACH(l, &m->listeners, entry)
+		if (l->kind == LISTENER_CONTROL)
+			ev_io_init(&c->io, &m->loop, l->fds[0],
+			    accept_client, c);
+	ev_io_want(&c->io, EV_WANT_READ);
+	m->control = c;
+}
+
+static void
+accept_client(void *arg, int ready)
+{
+	struct control *c = arg;
+	struct client *cl;
+	uid_t uid;
+	int fd = accept4(c->io.fd, NULL, NULL, SOCK_CLOEXEC);
+
+	(void)ready;
+	if (fd == -1)
+		return;
+	if (unix_peer(fd, &uid) == -1 || (uid != 0 && uid != geteuid()) ||
+	    c->nclients == CLIENTS) {
+		close(fd);
+		return;
+	}
+	cl = mem_alloc(sizeof(*cl));
+	cl->control = c;
+	TAILQ_INSERT_TAIL(&c->clients, cl, entry);
+	c->nclients++;
+	cl->channel = channel_new(&c->master->loop, fd, rules, ROLE_MASTER,
+	    ROLE_TOOL, 0, &ops, cl);
+}
+
+static void
+client_says(void *arg, struct channel *ch, struct message *m)
+{
+	static const struct {
+		uint16_t	 type;
+		void		(*ask)(struct client *, struct message *);
+	} verbs[] = {
+		{ TL_STATUS, ask_status },
+		{ TL_STOP, ask_stop },
+		{ TL_RELOAD, ask_reload },
+	};
+	struct client *cl = arg;
+	size_t i;
+
+	if (cl->wants_status || cl->wants_end || cl->wants_reload) {
+		channel_breach(ch, "one-at-a-time");
+		return;
+	}
+	cl->id = m->id;
+	for (i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
+		if (verbs[i].type == m->type) {
+			verbs[i].ask(cl, m);
+			return;
+		}
+	channel_breach(ch, "not-for-master");
+}
+
+/* A reload that it asked for goes on, and is told to nobody. */
+static void
+client_is_gone(void *arg, struct channel *ch)
+{
+	struct client *cl = arg;
+
+	(void)ch;
+	cl->channel = NULL;
+	if (!cl->wants_reload)
+		free_client(cl);
+}
+
+static void
+free_client(struct client *cl)
+{
+	TAILQ_REMOVE(&cl->control->clients, cl, entry);
+	cl->control->nclients--;
+	channel_free(&cl->channel);
+	free(cl);
+}
+
+/* ---- status -------------------------------------------------------------- */
+
+static void
+ask_status(struct client *cl, struct message *m)
+{
+	struct control *c = cl->control;
+	struct process *p;
+
+	(void)m;
+	cl->wants_status = true;
+	TAILQ_FOREACH(p, &c->master->processes, entry) {
+		if (p->state != PROCESS_RUNNING || p->channel == NULL ||
+		    p->status_owed)
+			continue;
+		p->status_owed = true;
+		channel_send(p->channel, CTL_STATUS_ASK, 0, SLICE_EMPTY);
+	}
+	ev_timer_set(&c->status_timer, STATUS_MS);
+	control_status_came(c->master);
+}
+
+void
+control_status_came(struct master *m)
+{
+	struct control *c = m->control;
+	struct process *p;
+
+	if (c == NULL)
+		return;
+	TAILQ_FOREACH(p, &c->master->processes, entry)
+		if (p->status_owed)
+			return;
+	status_is_due(c);
+}
+
+static void
+status_is_due(void *arg)
+{
+	struct control *c = arg;
+	struct client *cl;
+	struct process *p;
+
+	ev_timer_stop(&c->status_timer);
+	TAILQ_FOREACH(cl, &c->clients, entry)
+		if (cl->wants_status)
+			tell_status(cl);
+	TAILQ_FOREACH(p, &c->master->processes, entry) {
+		free(p->status);
+		p->status = NULL;
+	}
+}
+
+static void
+tell_status(struct client *cl)
+{
+	static const char *const phases[] = { "starting", "running",
+		"stopping" };
+	struct master *m = cl->control->master;
+	struct buf line = BUF_INIT(4096);
+	struct process *p;
+
+	cl->wants_status = false;
+	buf_printf(&line, "role=master index=0 pid=%d state=%s uptime=%lld "
+	    "restarts=0 uid=%u mode=%s landlock=%d conf=", (int)getpid(),
+	    phases[m->phase],
+	    (long long)(clock_mono_ms() - m->started_ms) / 1000,
+	    (unsigned)getuid(), m->mode == PRIV_FULL ? "full" : "user",
+	    sandbox_landlock_abi());
+	buf_add_str(&line, LOG_Q(slice_str(m->conf_path)));
+	send_line(cl, &line);
+	TAILQ_FOREACH(p, &m->processes, entry)
+		tell_process(cl, p);
+	send_end(cl, EX_OK, "");
+	buf_clear(&line);
+}
+
+static void
+tell_process(struct client *cl, const struct process *p)
+{
+	struct buf line = BUF_INIT(65000);
+
+	buf_printf(&line, "role=%s index=%u pid=%d state=%s uptime=%lld "
+	    "restarts=%u uid=%u", role_name(p->role), p->index, (int)p->pid,
+	    process_state_name(p->state), p->pid == 0 ? 0LL :
+	    (long long)(clock_mono_ms() - p->started_ms) / 1000, p->restarts,
+	    (unsigned)p->account.uid);
+	if (p->directory != NULL)
+		buf_printf(&line, " directory=%s",
+		    LOG_Q(slice_str(p->directory)));
+	if (p->status_owed)
+		buf_add_str(&line, " answers=no");
+	else if (p->status != NULL) {
+		buf_add_byte(&line, ' ');
+		buf_add_str(&line, p->status);
+	}
+	send_line(cl, &line);
+	buf_clear(&line);
+}
+
+/* ---- stop and reload ------------------------------------------------------ */
+
+static void
+ask_stop(struct client *cl, struct message *m)
+{
+	(void)m;
+	cl->wants_end = true;
+	master_stop(cl->control->master);
+}
+
+void
+control_suite_ended(struct master *m)
+{
+	struct client *cl;
+
+	TAILQ_FOREACH(cl, &m->control->clients, entry) {
+		if (!cl->wants_end)
+			continue;
+		send_end(cl, EX_OK, "");
+		channel_flush(cl->channel);
+	}
+}
+
+static void
+ask_reload(struct client *cl, struct message *m)
+{
+	(void)m;
+	cl->wants_reload = true;
+	reload_start(cl->control->master, reload_done, cl);
+}
+
+static void
+reload_done(void *arg, int status, struct slice lines)
+{
+	struct client *cl = arg;
+	struct slice part;
+
+	cl->wants_reload = false;
+	if (cl->channel == NULL) {
+		free_client(cl);
+		return;
+	}
+	while (lines.n > 0 && slice_next(&lines, '\n', &part))
+		if (part.n > 0)
+			channel_send(cl->channel, TL_LINE, cl->id,
+			    slice_first(part, part.n > 65000 ? 65000 :
+			    part.n));
+	send_end(cl, status, status == 0 ? "" : status == EX_CONFIG ?
+	    "the configuration in force is unchanged where the lines above "
+	    "do not say otherwise" : "the reload is not complete");
+}
+
+/* ---- answers -------------------------------------------------------------- */
+
+static void
+send_line(struct client *cl, struct buf *line)
+{
+	channel_send(cl->channel, TL_LINE, cl->id, buf_slice(line));
+}
+
+static void
+send_end(struct client *cl, int status, const char *why)
+{
+	struct buf *b = channel_begin(cl->channel, TL_END, cl->id);
+
+	if (b != NULL) {
+		put_u8(b, (uint8_t)status);
+		put_slice(b, slice_str(why));
+	}
+	channel_end(cl->channel);
+}
+
+void
+control_clear(struct master *m)
+{
+	struct control *c = m->control;
+	struct client *cl;
+
+	m->control = NULL;
+	if (c == NULL)
+		return;
+	while ((cl = TAILQ_FIRST(&c->clients)) != NULL)
+		free_client(cl);
+	ev_io_clear(&c->io);
+	ev_timer_clear(&c->status_timer);
+	free(c);
+}

@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * ground - what must be there before any process can start: the users, the
+ * directories, the lock that keeps a second instance away, the log.
+ *
+ * Directories are opened without following a link at their end, and changed
+ * through the descriptor: an instance may stand below a directory that others
+ * write to.
+ */
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "master.h"
+#include "os/sockets.h"
+
+#define PID_FILE	"master.pid"
+
+static char	*path_in(const char *dir, const char *name);
+static void	 make_directory(struct master *, const char *path,
+		    struct account, mode_t);
+static void	 make_parents(const char *path);
+static struct account find_user(const char *name, const char *why);
+static int	 open_syslog(struct master *, struct buf *);
+static void	 look_for_syslog(void *);
+
+static const struct account root_account = { 0, 0 };
+
+static char *
+path_in(const char *dir, const char *name)
+{
+	struct buf b = BUF_INIT(8192);
+	char *path;
+
+	buf_printf(&b, "%s/%s", dir, name);
+	path = mem_slicedup(buf_slice(&b));
+	buf_clear(&b);
+	return path;
+}
+
+/* The lock lives as long as the descriptor, so a dead instance has none. */
+void
+ground_lock(struct master *m)
+{
+	char *path = path_in(m->conf->path_run, PID_FILE), text[32] = "";
+	int n;
+
+	make_directory(m, m->conf->path_run, root_account, 0755);
+	m->pid_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW,
+	    0644);
+	if (m->pid_fd == -1)
+		master_die(EX_CANTCREAT, "%s: %s", path, strerror(errno));
+	if (flock(m->pid_fd, LOCK_EX | LOCK_NB) == -1) {
+		n = (int)read(m->pid_fd, text, sizeof(text) - 1);
+		text[n > 0 ? strcspn(text, "\n") : 0] = '\0';
+		master_die(EX_TEMPFAIL, "this instance is running already, as "
+		    "process %s; `chasqui status` shows it, `chasqui stop` "
+		    "ends it", text);
+	}
+	n = snprintf(text, sizeof(text), "%d\n", (int)getpid());
+	if (ftruncate(m->pid_fd, 0) == -1 ||
+	    pwrite(m->pid_fd, text, (size_t)n, 0) != n)
+		master_die(EX_CANTCREAT, "%s: %s", path, strerror(errno));
+	free(path);
+}
+
+void
+ground_find_users(struct master *m)
+{
+	const struct priv *row;
+	char name[256];
+	unsigned role;
+
+	for (role = 0; role < ROLE_LIMIT; role++) {
+		row = priv_of((enum role)role);
+		if (row == NULL)
+			continue;
+		m->accounts[role] = (struct account){ getuid(), getgid() };
+		if (m->mode == PRIV_USER || row->user == NULL)
+			continue;
+		snprintf(name, sizeof(name), "%s%s", m->conf->user_prefix,
+		    row->user);
+		m->accounts[role] = find_user(name, row->user);
+	}
+	m->mail_account = m->command_account =
+	    (struct account){ getuid(), getgid() };
+	if (m->mode == PRIV_USER)
+		return;
+	m->mail_account = find_user(m->conf->user_mail, "user.mail");
+	m->command_account = find_user(m->conf->user_commands,
+	    "user.commands");
+}
+
+static struct account
+find_user(const char *name, const char *why)
+{
+	const struct passwd *pw = getpwnam(name);
+
+	if (pw == NULL)
+		master_die(EX_NOUSER, "there is no system user \"%s\" (for "
+		    "%s); `chasqui init` makes the users that are missing, or: "
+		    "useradd --system --user-group --no-create-home --home-dir "
+		    "/nonexistent --shell /usr/sbin/nologin %s", name, why,
+		    name);
+	if (pw->pw_uid == 0 || pw->pw_gid == 0)
+		master_die(EX_NOPERM, "the system user \"%s\" (for %s) has "
+		    "uid or gid 0, which no process of the suite may have",
+		    name, why);
+	return (struct account){ pw->pw_uid, pw->pw_gid };
+}
+
+void
+ground_make_directories(struct master *m)
+{
+	const struct conf *c = m->conf;
+	char *drop = path_in(c->path_queue, "drop");
+
+	m->empty_root = path_in(c->path_run, "empty");
+	make_directory(m, m->empty_root, root_account, 0555);
+	make_directory(m, c->path_queue, m->accounts[ROLE_QMGR], 0711);
+	/* Anybody may put a file here, nobody but qmgr can list it. */
+	make_directory(m, drop, m->accounts[ROLE_QMGR], 03733);
+	make_directory(m, c->path_mail, m->mail_account, 0750);
+	free(drop);
+}
+
+static void
+make_directory(struct master *m, const char *path, struct account owner,
+    mode_t mode)
+{
+	struct stat st;
+	int fd;
+
+	make_parents(path);
+	if (mkdir(path, 0700) == -1 && errno != EEXIST)
+		master_die(EX_CANTCREAT, "%s: %s", path, strerror(errno));
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	/* A link is the operator's, where only root can have made it. */
+	if (fd == -1 && errno == ELOOP && lstat(path, &st) == 0 &&
+	    st.st_uid == 0)
+		fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd == -1 || fstat(fd, &st) == -1)
+		master_die(EX_CANTCREAT, "%s: %s", path, strerror(errno));
+	if (m->mode == PRIV_FULL &&
+	    (st.st_uid != owner.uid || st.st_gid != owner.gid) &&
+	    fchown(fd, owner.uid, owner.gid) == -1)
+		master_die(EX_NOPERM, "%s: cannot be given to uid %u: %s",
+		    path, (unsigned)owner.uid, strerror(errno));
+	if ((st.st_mode & 07777) != mode && fchmod(fd, mode) == -1)
+		master_die(EX_NOPERM, "%s: %s", path, strerror(errno));
+	close(fd);
+}
+
+static void
+make_parents(const char *path)
+{
+	char *copy = mem_strdup(path), *p;
+
+	for (p = strchr(copy + 1, '/'); p != NULL; p = strchr(p + 1, '/')) {
+		*p = '\0';
+		if (mkdir(copy, 0755) == -1 && errno != EEXIST &&
+		    errno != EROFS && errno != EACCES)
+			master_die(EX_CANTCREAT, "%s: %s", copy,
+			    strerror(errno));
+		*p = '/';
+	}
+	free(copy);
+}
+
+void
+ground_clear(struct master *m)
+{
+	static const char *const names[] = { SOCKET_CONTROL, SOCKET_QUEUE,
+		SOCKET_LOOKUP, SOCKET_SUBMIT, PID_FILE };
+	size_t i;
+	char *path;
+
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		path = path_in(m->conf->path_run, names[i]);
+		unlink(path);
+		free(path);
+	}
+}
+
+/* ---- the log ------------------------------------------------------------ */
+
+int
+ground_open_log(struct master *m, struct buf *why)
+{
+	const char *target = m->conf->log_target;
+	int fd;
+
+	log_configure(m->conf->log_level, m->conf->log_facility);
+	if (m->foreground || strcmp(target, "stderr") == 0) {
+		fd = dup(STDERR_FILENO);
+		m->log_sink = LOG_SINK_STREAM;
+	} else if (strcmp(target, "syslog") == 0) {
+		fd = open_syslog(m, why);
+	} else {
+		make_parents(target);
+		fd = open(target, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC |
+		    O_NOFOLLOW, 0640);
+		m->log_sink = LOG_SINK_STREAM;
+		if (fd == -1)
+			buf_printf(why, "log.target: %s: %s\n", target,
+			    strerror(errno));
+	}
+	if (fd == -1)
+		return -1;
+	fcntl(fd, F_SETFD, FD_CLOEXEC);
+	if (m->log_fd != -1)
+		close(m->log_fd);
+	m->log_fd = fd;
+	log_to(m->log_sink, fcntl(fd, F_DUPFD_CLOEXEC, 3));
+	return 0;
+}
+
+/* Without a listening syslog mail goes on: it is looked for again. */
+static int
+open_syslog(struct master *m, struct buf *why)
+{
+	int fd = unix_connect_datagram("/dev/log");
+
+	m->log_sink = LOG_SINK_SYSLOG;
+	if (fd != -1)
+		return fd;
+	if (m->log_timer.fn == NULL)
+		ev_timer_init(&m->log_timer, &m->loop, look_for_syslog, m);
+	ev_timer_set(&m->log_timer, 2000);
+	if (m->phase == SUITE_STARTING)
+		fprintf(stderr, "chasqui: warning: /dev/log: %s; nothing is "
+		    "logged until a syslog daemon runs (or set log.target)\n",
+		    strerror(errno));
+	m->log_sink = LOG_SINK_STREAM;
+	fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	if (fd == -1)
+		buf_printf(why, "/dev/null: %s\n", strerror(errno));
+	return fd;
+}
+
+static void
+look_for_syslog(void *arg)
+{
+	struct master *m = arg;
+	struct buf why = BUF_INIT(1024);
+	struct process *p;
+
+	if (ground_open_log(m, &why) == 0 && m->log_sink == LOG_SINK_SYSLOG)
+		TAILQ_FOREACH(p, &m->processes, entry)
+			wire_log(p);
+	buf_clear(&why);
+}

@@ -1,0 +1,446 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * master - starts the suite's processes, confines and wires them, starts them
+ * again, hands them new configurations, and stops them.
+ *
+ * The only process that stays root.  It reads nothing from the network; what
+ * its children say is checked by the table of ipc/master_child.h, and a child
+ * that breaks it is killed and started anew.  `chasqui start` runs it.
+ */
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/num.h"
+#include "master.h"
+#include "os/sandbox.h"
+#include "os/sockets.h"
+
+#define RATE_BYTES	(2 * 1024 * 1024)	/* smtpd's shared memory */
+#define START_SUITE_MS	60000
+#define START_FAILURES	3	/* of one process before the start fails */
+#define PER_CORE_MAX	64
+
+static void	 parse_args(struct master *, int, char *[]);
+static void	 read_configuration(struct master *);
+static void	 acquire(struct master *);
+static void	 start_processes(struct master *);
+static void	 suite_is_ready(struct master *);
+static void	 start_is_late(void *);
+static void	 go_on_stopping(struct master *);
+static bool	 stops_in_step(enum role, unsigned);
+static void	 on_signal(void *, int);
+static void	 hangup_reload_done(void *, int, struct slice);
+static void	 tell_starter(struct master *, const char *);
+static void	 notify_systemd(const char *);
+static unsigned	 cores(void);
+
+static struct ev_signal signals[5];
+
+int
+main(int argc, char *argv[])
+{
+	static struct master m = { .notify_fd = -1, .log_fd = -1,
+		.pid_fd = -1, .rate_fd = -1 };
+
+	parse_args(&m, argc, argv);
+	read_configuration(&m);
+	process_find_programs(&m);
+	ground_find_users(&m);
+	ground_lock(&m);
+	ground_make_directories(&m);
+	acquire(&m);
+	start_processes(&m);
+	ev_run(&m.loop);
+	control_clear(&m);
+	ground_clear(&m);
+	log_info("event=stopped");
+	log_flush();
+	return m.exit_status;
+}
+
+/* ---- start ---------------------------------------------------------------- */
+
+static void
+parse_args(struct master *m, int argc, char *argv[])
+{
+	const char *dir = NULL;
+	struct buf path = BUF_INIT(8192);
+	uint64_t fd;
+	int ch;
+
+	while ((ch = getopt(argc, argv, "C:fn:")) != -1)
+		if (ch == 'C')
+			dir = optarg;
+		else if (ch == 'f')
+			m->foreground = true;
+		else if (ch == 'n' && slice_to_u64(slice_str(optarg), 3, 1000,
+		    &fd))
+			m->notify_fd = (int)fd;
+		else
+			dir = NULL, argc = 0;
+	if (dir == NULL || optind != argc)
+		errx(EX_USAGE, "master is a part of Chasqui and is started by "
+		    "`chasqui start`");
+	if (m->notify_fd != -1)
+		fcntl(m->notify_fd, F_SETFD, FD_CLOEXEC);
+	buf_printf(&path, "%s/chasqui.conf", dir);
+	m->conf_path = mem_slicedup(buf_slice(&path));
+	buf_clear(&path);
+}
+
+/* Sets up the process itself on the way. */
+static void
+read_configuration(struct master *m)
+{
+	struct buf why = BUF_INIT(64 * 1024);
+
+	umask(022);
+	signal(SIGPIPE, SIG_IGN);
+	tzset();
+	log_open("master", LOG_LEVEL_INFO);
+	m->started_ms = clock_mono_ms();
+	m->mode = geteuid() == 0 ? PRIV_FULL : PRIV_USER;
+	TAILQ_INIT(&m->listeners);
+	TAILQ_INIT(&m->processes);
+	ev_loop_init(&m->loop);
+	m->conf = conf_load(m->conf_path, &why);
+	if (m->conf == NULL) {
+		fprintf(stderr, "%s", buf_cstr(&why));
+		master_die(EX_CONFIG, "the configuration has errors; nothing "
+		    "was started");
+	}
+	buf_clear(&why);
+	m->nsmtpd = (unsigned)m->conf->process_smtpd;
+	m->nremote = (unsigned)m->conf->process_remote;
+	if (m->nsmtpd == 0)
+		m->nsmtpd = cores();
+	if (m->nremote == 0)
+		m->nremote = cores();
+}
+
+static unsigned
+cores(void)
+{
+	cpu_set_t set;
+	int n = sched_getaffinity(0, sizeof(set), &set) == 0 ?
+	    CPU_COUNT(&set) : 1;
+
+	return n > PER_CORE_MAX ? PER_CORE_MAX : n < 1 ? 1 : (unsigned)n;
+}
+
+static void
+raise_descriptor_limit(void)
+{
+	struct rlimit r;
+
+	if (getrlimit(RLIMIT_NOFILE, &r) == -1)
+		return;
+	if (geteuid() == 0 && r.rlim_max < 131072)
+		r.rlim_max = 131072;
+	r.rlim_cur = r.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &r);
+}
+
+/* Listeners, shared memory, the log. */
+static void
+acquire(struct master *m)
+{
+	struct buf why = BUF_INIT(64 * 1024);
+	struct listeners fresh;
+
+	raise_descriptor_limit();
+	/* Nothing that descends from here gains rights by an exec. */
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1 ||
+	    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == -1)
+		master_die(EX_OSERR, "prctl: %s", strerror(errno));
+	if (listen_prepare(m, m->conf, &fresh, &why) == -1) {
+		fprintf(stderr, "%s", buf_cstr(&why));
+		master_die(EX_UNAVAILABLE, "not all addresses can be listened "
+		    "on; nothing was started");
+	}
+	listen_commit(m, &fresh);
+	m->rate_fd = memfd_create("chasqui-rate", MFD_CLOEXEC |
+	    MFD_ALLOW_SEALING);
+	if (m->rate_fd == -1 || ftruncate(m->rate_fd, RATE_BYTES) == -1 ||
+	    fcntl(m->rate_fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) == -1)
+		master_die(EX_OSERR, "shared memory: %s", strerror(errno));
+	if (ground_open_log(m, &why) == -1) {
+		fprintf(stderr, "%s", buf_cstr(&why));
+		master_die(EX_CANTCREAT, "the log cannot be opened");
+	}
+	buf_clear(&why);
+}
+
+static void
+start_processes(struct master *m)
+{
+	static const int caught[] = { SIGCHLD, SIGTERM, SIGINT, SIGHUP };
+	/* Who answers starts before who asks. */
+	struct {
+		enum role	 role;
+		unsigned	 n;
+	} order[] = {
+		{ ROLE_RESOLVER, 1 }, { ROLE_LOOKUP, 1 }, { ROLE_BOUNCE, 1 },
+		{ ROLE_LOCAL, 1 }, { ROLE_REMOTE, m->nremote },
+		{ ROLE_QMGR, 1 }, { ROLE_SMTPD, m->nsmtpd },
+	};
+	struct process *p;
+	unsigned i, j;
+
+	for (i = 0; i < sizeof(caught) / sizeof(caught[0]); i++)
+		ev_signal_init(&signals[i], &m->loop, caught[i], on_signal,
+		    m);
+	control_init(m);
+	ev_timer_init(&m->start_timer, &m->loop, start_is_late, m);
+	ev_timer_set(&m->start_timer, START_SUITE_MS);
+	log_info("event=starting mode=%s landlock=%d smtpd=%u remote=%u",
+	    m->mode == PRIV_FULL ? "full" : "user", sandbox_landlock_abi(),
+	    m->nsmtpd, m->nremote);
+	if (m->mode == PRIV_USER)
+		log_warn("event=without-root advice=\"all processes run as "
+		    "this user, without chroot; start as root for the whole "
+		    "confinement\"");
+	for (i = 0; i < sizeof(order) / sizeof(order[0]); i++)
+		for (j = 0; j < order[i].n; j++)
+			process_new(m, order[i].role, j);
+	TAILQ_FOREACH(p, &m->processes, entry)
+		process_event(p, EVENT_START);
+}
+
+/* A process became ready, or died. */
+void
+master_ready_changed(struct master *m)
+{
+	const struct process *p;
+	bool all = true;
+
+	if (m->phase != SUITE_STARTING)
+		return;
+	TAILQ_FOREACH(p, &m->processes, entry) {
+		all = all && p->state == PROCESS_RUNNING;
+		if (p->failures >= START_FAILURES && !p->was_ready) {
+			master_start_failed(m, "%s does not start; the log "
+			    "says why", role_name(p->role));
+			return;
+		}
+	}
+	if (all)
+		suite_is_ready(m);
+}
+
+static void
+suite_is_ready(struct master *m)
+{
+	m->phase = SUITE_RUNNING;
+	ev_timer_stop(&m->start_timer);
+	log_info("event=running ms=%lld",
+	    (long long)(clock_mono_ms() - m->started_ms));
+	tell_starter(m, "ready\n");
+	notify_systemd("READY=1");
+}
+
+static void
+start_is_late(void *arg)
+{
+	struct master *m = arg;
+	const struct process *p;
+
+	TAILQ_FOREACH(p, &m->processes, entry)
+		if (p->state != PROCESS_RUNNING)
+			break;
+	master_start_failed(m, "%s is not ready after %d s",
+	    p == NULL ? "?" : role_name(p->role), START_SUITE_MS / 1000);
+}
+
+void
+master_start_failed(struct master *m, const char *fmt, ...)
+{
+	struct buf why = BUF_INIT(4096);
+	va_list ap;
+
+	va_start(ap, fmt);
+	buf_vprintf(&why, fmt, ap);
+	va_end(ap);
+	log_error("event=start-failed why=%s", LOG_Q(buf_slice(&why)));
+	buf_add_byte(&why, '\n');
+	tell_starter(m, buf_cstr(&why));
+	m->exit_status = EX_UNAVAILABLE;
+	buf_clear(&why);
+	master_stop(m);
+}
+
+void
+master_die(int status, const char *fmt, ...)
+{
+	va_list ap;
+
+	log_flush();
+	fprintf(stderr, "chasqui: ");
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fprintf(stderr, "\n");
+	exit(status);
+}
+
+/* `chasqui start` waits for one word, or for the end of this; in the
+ * background its terminal is left alone from then on. */
+static void
+tell_starter(struct master *m, const char *text)
+{
+	int null;
+
+	if (m->notify_fd == -1)
+		return;
+	if (write(m->notify_fd, text, strlen(text)) == -1)
+		log_debug("event=starter-gone");
+	close(m->notify_fd);
+	m->notify_fd = -1;
+	if (m->foreground)
+		return;
+	null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (null == -1)
+		return;
+	dup2(null, STDIN_FILENO);
+	dup2(null, STDOUT_FILENO);
+	dup2(null, STDERR_FILENO);
+	close(null);
+}
+
+/* sd_notify(3): a datagram to the socket that the environment names. */
+static void
+notify_systemd(const char *text)
+{
+	const char *path = getenv("NOTIFY_SOCKET");
+	int fd;
+
+	if (path == NULL || path[0] != '/')
+		return;
+	fd = unix_connect_datagram(path);
+	if (fd == -1)
+		return;
+	if (send(fd, text, strlen(text), MSG_NOSIGNAL) == -1)
+		log_warn("event=notify-failed why=\"%s\"", strerror(errno));
+	close(fd);
+}
+
+/* ---- signals --------------------------------------------------------------- */
+
+static void
+on_signal(void *arg, int sig)
+{
+	struct master *m = arg;
+
+	switch (sig) {
+	case SIGCHLD:
+		process_reap(m);
+		break;
+	case SIGHUP:
+		reload_start(m, hangup_reload_done, m);
+		break;
+	default:
+		log_info("event=signal signal=SIG%s", sigabbrev_np(sig));
+		/* Asked twice: now. */
+		if (m->phase == SUITE_STOPPING)
+			process_kill_all(m, SIGKILL);
+		master_stop(m);
+		break;
+	}
+}
+
+/* reload.c has logged it. */
+static void
+hangup_reload_done(void *arg, int status, struct slice lines)
+{
+	(void)arg;
+	(void)status;
+	(void)lines;
+}
+
+/* ---- stop ------------------------------------------------------------------ */
+
+/*
+ * In steps, each when the last process of the one before has ended: smtpd
+ * finishes what clients are sending; qmgr finishes the attempts under way;
+ * then those who carry them out.
+ */
+#define STOP_STEPS	3
+
+static bool
+stops_in_step(enum role role, unsigned step)
+{
+	return step == (role == ROLE_SMTPD ? 0 : role == ROLE_QMGR ? 1 : 2);
+}
+
+void
+master_stop(struct master *m)
+{
+	struct listeners none = TAILQ_HEAD_INITIALIZER(none);
+	struct listener *l;
+
+	if (m->phase == SUITE_STOPPING)
+		return;
+	m->phase = SUITE_STOPPING;
+	ev_timer_stop(&m->start_timer);
+	log_info("event=stopping");
+	notify_systemd("STOPPING=1");
+	TAILQ_FOREACH(l, &m->listeners, entry)
+		l->wanted = l->role != ROLE_SMTPD;
+	listen_commit(m, &none);
+	m->stop_step = 0;
+	go_on_stopping(m);
+}
+
+static void
+go_on_stopping(struct master *m)
+{
+	struct process *p, *next;
+	bool left;
+
+	/* A process that is not there ends while it is told to. */
+	if (m->in_stop_step)
+		return;
+	m->in_stop_step = true;
+	for (; m->stop_step < STOP_STEPS; m->stop_step++) {
+		TAILQ_FOREACH_SAFE(p, &m->processes, entry, next)
+			if (stops_in_step(p->role, m->stop_step))
+				process_event(p, EVENT_STOP);
+		left = false;
+		TAILQ_FOREACH(p, &m->processes, entry)
+			left = left || (stops_in_step(p->role, m->stop_step) &&
+			    p->state != PROCESS_DOWN);
+		if (left)
+			break;
+	}
+	m->in_stop_step = false;
+	if (m->stop_step < STOP_STEPS)
+		return;
+	control_suite_ended(m);
+	ev_stop(&m->loop);
+}
+
+void
+master_process_ended(struct master *m)
+{
+	if (m->phase == SUITE_STOPPING)
+		go_on_stopping(m);
+}

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * master - what its files share.
+ *
+ *	master.c	start, signals, the end
+ *	ground.c	users, directories, the lock: what must be there
+ *	listen.c	the sockets that others accept from
+ *	process.c	the life of each process (a table of state and event)
+ *	wire.c		what a process is given: configuration, channels
+ *	reload.c	a new configuration
+ *	worker.c	local's requests for a user's process
+ *	control.c	the tools' requests
+ */
+#ifndef MASTER_H
+#define MASTER_H
+
+#include <sys/types.h>
+
+#include <sys/queue.h>
+
+#include "base/buf.h"
+#include "conf/conf.h"
+#include "ev/loop.h"
+#include "ipc/channel.h"
+#include "ipc/master_child.h"
+#include "ipc/tool.h"
+#include "os/priv.h"
+
+struct account {
+	uid_t	uid;
+	gid_t	gid;
+};
+
+/* ---- listeners ---- */
+
+/* One address of a listener block, or one of the tools' sockets. */
+struct listener {
+	TAILQ_ENTRY(listener)	 entry;
+	enum role		 role;		/* who accepts from it */
+	enum listener_kind	 kind;
+	char			*name;		/* of the block; owned */
+	char			*address;	/* as configured; owned */
+	int			*fds;		/* owned */
+	size_t			 nfds;
+	unsigned		 instances;	/* fd i is instance i % this's;
+						 * 0: everybody shares all */
+	bool			 wanted;	/* reload: it stays */
+};
+TAILQ_HEAD(listeners, listener);
+
+/* ---- processes ---- */
+
+/*
+ *	     START	    READY
+ *	DOWN ----> STARTING -----> RUNNING
+ *	 ^  ^	    | |  ^	    | |
+ *	 |  |  DIED | |  | TIME	    | | DIED
+ *	 |  |	    v |  |	    | v
+ *	 |  +-- STOP - WAITING <----(-+	    (STOP takes STARTING too)
+ *	 |	      |		    |
+ *	 |	 STOP +-> STOPPING <+ STOP
+ *	 +--- DIED -------+
+ */
+enum process_state {
+	PROCESS_DOWN,		/* there is none, and none is wanted */
+	PROCESS_STARTING,	/* forked; READY is awaited */
+	PROCESS_RUNNING,
+	PROCESS_STOPPING,	/* told to; killed when time is up */
+	PROCESS_WAITING,	/* it died, and starts when time is up */
+	PROCESS_STATES
+};
+enum process_event {
+	EVENT_START, EVENT_READY, EVENT_DIED, EVENT_TIME, EVENT_STOP,
+	PROCESS_EVENTS
+};
+
+#define LOST_PEERS	64	/* reports of a process that wait */
+
+struct process {
+	TAILQ_ENTRY(process)	 entry;
+	struct master		*master;
+	enum role		 role;
+	unsigned		 index;		/* of the role; worker: slot */
+	enum process_state	 state;
+	pid_t			 pid;		/* 0: none */
+	struct channel		*channel;	/* owned; NULL: none */
+	struct ev_timer		 timer;		/* EVENT_TIME */
+	struct ev_timer		 hangup;	/* the channel ended first */
+	struct ev_timer		 rewire;
+	int64_t			 started_ms;	/* monotonic */
+	int64_t			 rewired_ms;
+	unsigned		 failures;	/* since it last ran well */
+	unsigned		 restarts;	/* since the suite started */
+	bool			 was_ready;	/* ever */
+	struct {
+		enum role	 role;
+		unsigned	 index;
+	}			 lost[LOST_PEERS];
+	size_t			 nlost;
+	/* WORKER and COMMAND: */
+	struct account		 account;
+	char			*user;		/* owned; "" none */
+	char			*directory;	/* owned */
+	/* What is asked of it and not answered yet. */
+	bool			 reload_owed;
+	bool			 status_owed;
+	char			*status;	/* its last words; owned */
+};
+TAILQ_HEAD(processes, process);
+
+/* ---- all of it ---- */
+
+enum phase { SUITE_STARTING, SUITE_RUNNING, SUITE_STOPPING };
+
+struct control;		/* control.c */
+struct reload;		/* reload.c */
+
+struct master {
+	struct ev_loop		 loop;
+	char			*conf_path;	/* owned */
+	struct conf		*conf;		/* owned */
+	bool			 foreground;
+	int			 notify_fd;	/* `chasqui start`; or -1 */
+	enum phase		 phase;
+	unsigned		 stop_step;
+	bool			 in_stop_step;
+	int			 exit_status;
+	int64_t			 started_ms;
+
+	enum priv_mode		 mode;
+	struct account		 accounts[ROLE_LIMIT];
+	struct account		 mail_account;
+	struct account		 command_account;
+	char			*empty_root;	/* owned */
+	int			 pid_fd;
+	int			 rate_fd;	/* smtpd's shared memory */
+	unsigned		 nsmtpd, nremote;
+	unsigned		 descriptors;	/* what we may have open */
+
+	int			 log_fd;	/* what the children get */
+	uint8_t			 log_sink;
+	struct ev_timer		 log_timer;	/* looks for syslog again */
+	struct ev_timer		 start_timer;	/* the suite's start */
+
+	struct listeners	 listeners;
+	struct processes	 processes;
+	struct control		*control;	/* owned */
+	struct reload		*reload;	/* owned; NULL: none is under way */
+};
+
+/* ground.c: each ends the program with advice on failure. */
+void	 ground_lock(struct master *);
+void	 ground_find_users(struct master *);
+void	 ground_make_directories(struct master *);
+void	 ground_clear(struct master *);
+/* -1 and why. */
+int	 ground_open_log(struct master *, struct buf *why);
+
+/* listen.c */
+/* Binds what conf wants and is not bound yet, into a list of its own; nothing
+ * stays open on failure (-1 and a line for each in why). */
+int	 listen_prepare(struct master *, const struct conf *,
+	    struct listeners *fresh, struct buf *why);
+/* Gives the new ones to those who accept, ends those that are not wanted. */
+void	 listen_commit(struct master *, struct listeners *fresh);
+void	 listen_give(struct process *, const struct listener *);
+void	 listen_clear(struct listeners *);
+
+/* process.c */
+struct process *process_new(struct master *, enum role, unsigned index);
+void	 process_event(struct process *, enum process_event);
+bool	 process_is_alive(const struct process *);
+void	 process_reap(struct master *);
+void	 process_kill_all(struct master *, int sig);
+struct process *process_find(struct master *, enum role, unsigned index);
+const char *process_state_name(enum process_state);
+void	 process_find_programs(struct master *);
+
+/* wire.c */
+extern const struct channel_ops wire_ops;
+extern const struct message_rule wire_rules[];
+/* Everything that a new process gets, up to GO. */
+void	 wire_process(struct process *);
+void	 wire_log(struct process *);
+
+/* worker.c */
+void	 worker_wanted(struct process *local, struct message *);
+void	 worker_not_started(struct process *);
+void	 worker_end_all(struct master *);
+
+/* reload.c */
+/* done is called once with what there is to say, a line each. */
+void	 reload_start(struct master *, void (*done)(void *, int status,
+	    struct slice lines), void *arg);
+void	 reload_answered(struct process *, bool taken, struct slice why);
+void	 reload_process_gone(struct process *);
+
+/* control.c */
+/* Answers on control.sock, which is among the listeners. */
+void	 control_init(struct master *);
+void	 control_status_came(struct master *);
+void	 control_suite_ended(struct master *);
+void	 control_clear(struct master *);
+
+/* master.c */
+void	 master_ready_changed(struct master *);
+void	 master_process_ended(struct master *);
+void	 master_start_failed(struct master *, const char *fmt, ...)
+	    __attribute__((format(printf, 2, 3)));
+void	 master_stop(struct master *);
+/* For the start: "chasqui: ..." and exit. */
+void	 master_die(int status, const char *fmt, ...)
+	    __attribute__((format(printf, 2, 3), noreturn));
+
+#endif

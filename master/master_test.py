@@ -1,0 +1,455 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: ISC
+"""Starts master with test daemons (any_child.c) in the place of the real ones.
+
+Runs as any user.  As root with the whole confinement where the system users
+exist, otherwise as nobody; the stories in tests/system do the former always.
+"""
+import contextlib
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import unittest
+
+BUILD = os.getcwd()             # automake runs tests in the build directory
+ROLES = ("smtpd", "qmgr", "remote", "local", "bounce", "lookup", "resolver")
+IS_ROOT = os.geteuid() == 0
+PATIENCE = 30
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def wait_for(condition, what):
+    end = time.monotonic() + PATIENCE
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise AssertionError("waited in vain for " + what)
+        time.sleep(0.01)
+
+
+def alive(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as f:
+            return f.read().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+class Suite:
+    def __init__(self, test, mode_user=False, **conf):
+        self.dir = tempfile.mkdtemp(prefix="master_test.", dir="/tmp")
+        test.addCleanup(self.clean)
+        os.chmod(self.dir, 0o755)
+        self.libexec = os.path.join(self.dir, "libexec")
+        os.mkdir(self.libexec)
+        for role in ROLES:
+            # A copy, because the build tree may be closed to other users.
+            shutil.copy(os.path.join(BUILD, "any_child"), os.path.join(self.libexec, role))
+        shutil.copy(os.path.join(BUILD, "master"), self.libexec)
+        self.port = free_port()
+        self.mode_user = mode_user or not IS_ROOT or not users_exist()
+        self.conf = {"hostname": "mx.example.org", "path.queue": "queue", "path.run": "run",
+                     "path.mail": "mail", "process.smtpd": "2", "process.remote": "1",
+                     "log.target": "stderr", "log.level": "debug"}
+        self.listeners = {"public": f"127.0.0.1:{self.port}"}
+        self.conf.update(conf)
+        if self.mode_user and IS_ROOT:
+            shutil.chown(self.dir, "nobody", "nogroup")
+        self.write()
+        self.process = None
+
+    def write(self, extra=""):
+        with open(os.path.join(self.dir, "chasqui.conf"), "w") as f:
+            for k, v in self.conf.items():
+                f.write(f"{k} = {v}\n")
+            for k, v in self.listeners.items():
+                f.write(f'listener {k} {{ address = "{v}" }}\n')
+            f.write(extra)
+
+    def start(self, ready=True):
+        env = dict(os.environ, CHASQUI_LIBEXEC=self.libexec)
+        argv = [os.path.join(self.libexec, "master"), "-C", self.dir, "-f"]
+        as_user = {}
+        if self.mode_user and IS_ROOT:
+            as_user = {"user": "nobody", "group": "nogroup", "extra_groups": []}
+        self.logfile = os.path.join(self.dir, "log")
+        log = open(self.logfile, "ab")
+        self.process = subprocess.Popen(argv, env=env, stdin=subprocess.DEVNULL, stdout=log,
+                                        stderr=log, start_new_session=True, **as_user)
+        log.close()
+        if ready:
+            self.wait_log(r"event=running")
+        return self
+
+    def log(self):
+        with open(self.logfile, errors="replace") as f:
+            return f.read()
+
+    def wait_log(self, pattern, since=0):
+        def there():
+            found = re.search(pattern, self.log()[since:])
+            if not found and self.process.poll() is not None:
+                raise AssertionError(f"master ended with {self.process.returncode}, no {pattern}\n{self.log()}")
+            return found
+        try:
+            return wait_for(there, pattern)
+        except AssertionError:
+            raise AssertionError(f"no {pattern!r} in\n{self.log()}")
+
+    def ask(self, line, port=None):
+        with socket.create_connection(("127.0.0.1", port or self.port), PATIENCE) as s:
+            s.settimeout(PATIENCE)
+            s.sendall(line.encode() + b"\n")
+            got = b""
+            while not got.endswith(b"\n"):
+                data = s.recv(4096)
+                if not data:
+                    return None
+                got += data
+            return got.decode().strip()
+
+    def ask_until(self, line, good, what):
+        def there():
+            try:
+                said = self.ask(line)
+            except OSError:
+                return None
+            return said if said is not None and good(said) else None
+        return wait_for(there, what)
+
+    def pid(self, path):
+        """The pid of a role, asked over the channels; None while it cannot be."""
+        said = self.ask((path + " pid").strip())
+        return int(said) if said and said.isdigit() else None
+
+    def wait_other_pid(self, path, old):
+        return int(self.ask_until((path + " pid").strip(),
+                                  lambda s: s.isdigit() and int(s) != old, f"another {path}"))
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(PATIENCE)
+
+    def hangup(self):
+        since = len(self.log())
+        self.process.send_signal(signal.SIGHUP)
+        return since
+
+    def clean(self):
+        if self.process and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+
+def users_exist():
+    """What `chasqui init` makes; a test of the build makes no users."""
+    import pwd
+    try:
+        for role in ROLES + ("mail",):
+            pwd.getpwnam("_chasqui_" + role)
+    except KeyError:
+        return False
+    return True
+
+
+class Master(unittest.TestCase):
+    def test_wires_everybody_as_wiring_h_says(self):
+        s = Suite(self).start()
+        def peers(path):
+            return set(s.ask((path + " peers").strip()).split())
+        self.assertEqual(peers(""), {"qmgr.0", "lookup.0", "resolver.0"})
+        self.assertEqual(peers("qmgr"), {"smtpd.0", "smtpd.1", "lookup.0", "local.0", "remote.0", "bounce.0"})
+        self.assertEqual(peers("lookup"), {"smtpd.0", "smtpd.1", "qmgr.0", "local.0"})
+        self.assertEqual(peers("resolver"), {"smtpd.0", "smtpd.1", "remote.0"})
+        self.assertEqual(peers("qmgr bounce"), {"qmgr.0"})
+        self.assertEqual(peers("qmgr local"), {"qmgr.0", "lookup.0"})
+        self.assertEqual(peers("qmgr remote"), {"qmgr.0", "resolver.0"})
+        self.assertEqual(s.stop(), 0)
+        self.assertNotIn("event=died", s.log())
+
+    def test_gives_configuration_listeners_and_memory(self):
+        s = Suite(self).start()
+        # its own TCP socket and submit.sock
+        self.assertRegex(s.ask("self"), r"^smtpd\.[01] hostname=mx\.example\.org shared=rate listeners=2 ")
+        self.assertRegex(s.ask("qmgr self"), r"^qmgr\.0 hostname=mx\.example\.org shared= listeners=1 ")
+        self.assertRegex(s.ask("lookup self"), r"listeners=1 ")
+        self.assertRegex(s.ask("qmgr bounce self"), r"listeners=0 ")
+        run = os.path.join(s.dir, "run")
+        modes = {n: os.stat(os.path.join(run, n)).st_mode & 0o777 for n in os.listdir(run)}
+        self.assertEqual(modes["submit.sock"], 0o666)
+        self.assertEqual(modes["queue.sock"], 0o666)
+        self.assertEqual(modes["lookup.sock"], 0o600)
+        self.assertEqual(modes["control.sock"], 0o600)
+        self.assertEqual(os.stat(os.path.join(s.dir, "queue", "drop")).st_mode & 0o7777, 0o3733)
+        s.stop()
+        self.assertEqual(set(os.listdir(run)) - {"empty"}, set(), "sockets stay behind")
+
+    def test_killed_process_is_back_and_wired_within_a_second(self):
+        s = Suite(self).start()
+        for path, via in (("qmgr", "qmgr"), ("lookup", "lookup"), ("resolver", "resolver"),
+                          ("qmgr local", "local"), ("qmgr remote", "remote"), ("qmgr bounce", "bounce")):
+            old = s.pid(path)
+            since = len(s.log())
+            begun = time.monotonic()
+            os.kill(old, signal.SIGKILL)
+            s.wait_other_pid(path, old)
+            self.assertLess(time.monotonic() - begun, 1.0, path)
+            s.wait_log(rf"event=died role={via} index=0 child={old} signal=SIGKILL", since)
+        self.assertEqual(set(s.ask("qmgr peers").split()),
+                         {"smtpd.0", "smtpd.1", "lookup.0", "local.0", "remote.0", "bounce.0"})
+        s.stop()
+
+    def test_connection_in_the_backlog_of_a_killed_smtpd_is_served(self):
+        s = Suite(self, **{"process.smtpd": "1"}).start()
+        old = s.pid("")
+        os.kill(old, signal.SIGSTOP)
+        with socket.create_connection(("127.0.0.1", s.port), PATIENCE) as c:
+            c.settimeout(PATIENCE)
+            c.sendall(b"pid\n")
+            os.kill(old, signal.SIGKILL)
+            said = c.recv(100)
+        self.assertTrue(said.strip().isdigit(), said)
+        self.assertNotEqual(int(said), old)
+        s.stop()
+
+    def test_process_that_keeps_dying_is_started_ever_later(self):
+        s = Suite(self).start()
+        for i in range(5):
+            old = wait_for(lambda: s.pid("qmgr bounce"), "bounce")
+            os.kill(old, signal.SIGKILL)
+            s.wait_log(f"event=died role=bounce index=0 child={old} ")
+            s.wait_other_pid("qmgr bounce", old)
+        times = [line.split()[0] for line in s.log().splitlines() if "event=ready role=bounce" in line]
+        def at(t):
+            m = re.match(r".*T(\d+):(\d+):(\d+\.\d+)Z", t)
+            return int(m[1]) * 3600 + int(m[2]) * 60 + float(m[3])
+        gaps = [at(b) - at(a) for a, b in zip(times, times[1:])]
+        self.assertEqual(len(gaps), 5)
+        self.assertGreater(gaps[4], 0.4)    # 0, 50, 100, 200, 400 ms
+        s.stop()
+
+    def test_forbidden_call_is_named_and_the_process_replaced(self):
+        s = Suite(self).start()
+        old = s.pid("qmgr bounce")
+        with socket.create_connection(("127.0.0.1", s.port), PATIENCE) as c:
+            c.sendall(b"qmgr bounce forbidden\n")
+            s.wait_log(rf"bounce\[{old}\] error: event=forbidden-call call=execve")
+        s.wait_log(rf"event=died role=bounce index=0 child={old} signal=SIGSYS")
+        s.wait_other_pid("qmgr bounce", old)
+        s.stop()
+
+    def test_channel_that_broke_between_two_that_live_is_made_again(self):
+        s = Suite(self).start()
+        # long enough ago that a start cannot be the reason
+        wait_for(lambda: time.monotonic() - self.begun > 3, "time to pass")
+        self.assertEqual(s.ask("qmgr breach bounce"), "done")
+        s.wait_log("event=rewired one=qmgr index=0 other=bounce")
+        s.ask_until("qmgr bounce pid", str.isdigit, "bounce over a new channel")
+        s.stop()
+
+    def test_stubborn_process_is_left_and_the_rest_stops_in_order(self):
+        s = Suite(self).start()
+        self.assertEqual(s.stop(), 0)
+        ends = re.findall(r"event=ended role=(\w+)", s.log())
+        self.assertEqual(sorted(ends[:2]), ["smtpd", "smtpd"])
+        self.assertEqual(ends[2], "qmgr")
+        self.assertEqual(set(ends[3:]), {"remote", "local", "bounce", "lookup", "resolver"})
+
+    def test_second_signal_kills_what_does_not_stop(self):
+        s = Suite(self).start()
+        self.assertEqual(s.ask("qmgr stubborn"), "done")
+        s.process.send_signal(signal.SIGTERM)
+        s.wait_log("event=ended role=smtpd index=1")
+        s.process.send_signal(signal.SIGTERM)
+        self.assertEqual(s.process.wait(PATIENCE), 0)
+        self.assertIn("event=died role=qmgr", s.log())
+
+    def test_children_end_when_master_is_killed(self):
+        s = Suite(self).start()
+        pids = [s.pid(p) for p in ("", "qmgr", "lookup", "resolver", "qmgr local")]
+        s.process.kill()
+        s.process.wait()
+        wait_for(lambda: not any(alive(p) for p in pids), "the children's end")
+        s.start()       # and stale sockets are in nobody's way
+        s.stop()
+
+    def test_second_instance_is_refused(self):
+        s = Suite(self).start()
+        p = subprocess.run([os.path.join(s.libexec, "master"), "-C", s.dir, "-f"],
+                           env=dict(os.environ, CHASQUI_LIBEXEC=s.libexec),
+                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=PATIENCE)
+        self.assertEqual(p.returncode, 75)
+        self.assertIn(f"running already, as process {s.process.pid}".encode(), p.stdout)
+        self.assertIsNotNone(s.pid("qmgr"))
+        s.stop()
+
+    def test_taken_address_fails_the_start(self):
+        s = Suite(self)
+        with socket.socket() as other:
+            other.bind(("127.0.0.1", s.port))
+            other.listen()
+            s.start(ready=False)
+            self.assertEqual(s.process.wait(PATIENCE), 69)
+            self.assertIn("listener public: 127.0.0.1:%d: Address already in use" % s.port, s.log())
+
+    def test_broken_configuration_fails_the_start(self):
+        s = Suite(self)
+        s.write("no.such.key = 1\n")
+        s.start(ready=False)
+        self.assertEqual(s.process.wait(PATIENCE), 78)
+        self.assertRegex(s.log(), r"chasqui\.conf:\d+:\d+: ")
+
+    def test_process_that_never_starts_fails_the_start(self):
+        s = Suite(self, hostname="die.qmgr.test")
+        s.start(ready=False)
+        self.assertEqual(s.process.wait(PATIENCE), 69)
+        self.assertIn('why="qmgr does not start', s.log())
+        self.assertIn("event=died role=qmgr index=0", s.log())
+
+    def setUp(self):
+        self.begun = time.monotonic()
+
+
+class Reload(unittest.TestCase):
+    def test_takes_a_new_value_everywhere(self):
+        s = Suite(self).start()
+        pids = [s.pid(p) for p in ("qmgr", "lookup", "qmgr local")]
+        s.conf["hostname"] = "new.example.org"
+        s.write()
+        since = s.hangup()
+        s.wait_log(r"master\[\d+\] info: event=reloaded", since)
+        for path in ("", "qmgr ", "lookup ", "qmgr local ", "qmgr remote ", "resolver "):
+            self.assertIn("hostname=new.example.org", s.ask(path + "self"), path)
+        self.assertEqual(pids, [s.pid(p) for p in ("qmgr", "lookup", "qmgr local")])
+        # and a successor gets it too
+        os.kill(pids[0], signal.SIGKILL)
+        s.wait_other_pid("qmgr", pids[0])
+        self.assertIn("hostname=new.example.org", s.ask("qmgr self"))
+        s.stop()
+
+    def test_broken_file_changes_nothing(self):
+        s = Suite(self).start()
+        s.conf["hostname"] = "new.example.org"
+        s.write("smtp.max_mesage = 1\n")
+        since = s.hangup()
+        s.wait_log(r"event=reload-failed why=.*chasqui\.conf:\d+:\d+: ", since)
+        self.assertIn("hostname=mx.example.org", s.ask("qmgr self"))
+        s.stop()
+
+    def test_listener_comes_and_goes_and_the_others_stay(self):
+        s = Suite(self).start()
+        kept = socket.create_connection(("127.0.0.1", s.port), PATIENCE)
+        second = free_port()
+        s.listeners["second"] = f"127.0.0.1:{second}"
+        s.write()
+        s.wait_log(r"master\[\d+\] info: event=reloaded", s.hangup())
+        self.assertTrue(wait_for(lambda: s.ask("pid", second), "the new listener").isdigit())
+        del s.listeners["second"]
+        s.write()
+        s.wait_log(r"master\[\d+\] info: event=reloaded", s.hangup())
+        with self.assertRaises(OSError):
+            socket.create_connection(("127.0.0.1", second), PATIENCE)
+        kept.sendall(b"pid\n")
+        kept.settimeout(PATIENCE)
+        self.assertTrue(kept.recv(100).strip().isdigit(), "a connection of before the reloads")
+        self.assertIsNotNone(s.pid("qmgr"))
+        kept.close()
+        s.stop()
+
+    def test_taken_address_changes_nothing(self):
+        s = Suite(self).start()
+        with socket.socket() as other:
+            other.bind(("127.0.0.1", 0))
+            other.listen()
+            s.conf["hostname"] = "new.example.org"
+            s.listeners["second"] = f"127.0.0.1:{other.getsockname()[1]}"
+            s.write()
+            s.wait_log("event=reload-failed why=.*listener.*second", s.hangup())
+        self.assertIn("hostname=mx.example.org", s.ask("qmgr self"))
+        s.stop()
+
+    def test_refusal_of_one_process_is_told(self):
+        s = Suite(self).start()
+        s.conf["hostname"] = "refuse.lookup.test"
+        s.write()
+        s.wait_log("event=reload-incomplete why=.*lookup.*told.*to.*refuse", s.hangup())
+        self.assertIn("hostname=mx.example.org", s.ask("lookup self"))
+        s.stop()
+
+
+class Workers(unittest.TestCase):
+    def test_worker_is_started_for_local(self):
+        s = Suite(self).start()
+        uid, gid = self.mail_ids(s)
+        self.assertEqual(s.ask(f"qmgr local want 7 6 {uid} {gid} - {s.dir}/mail"), "asked")
+        said = s.ask_until("qmgr local worker self", lambda x: x.startswith("worker"), "the worker")
+        self.assertIn(f"worker.7 ", said)
+        self.assertIn(f"directory={s.dir}/mail", said)
+        self.assertIn("worker.7", s.ask("qmgr local peers").split())
+        pid = int(s.ask("qmgr local worker pid"))
+        with open(f"/proc/{pid}/status") as f:
+            status = f.read()
+        self.assertIn(f"Uid:\t{uid}\t{uid}\t{uid}\t{uid}", status)
+        # local's death takes its workers along
+        os.kill(s.pid("qmgr local"), signal.SIGKILL)
+        wait_for(lambda: not alive(pid), "the worker's end")
+        s.stop()
+
+    def test_workers_that_may_not_be_are_refused(self):
+        s = Suite(self, **{"local.workers": "1"}).start()
+        uid, gid = self.mail_ids(s)
+        mail = s.dir + "/mail"
+        self.assertEqual(s.ask(f"qmgr local want 1 6 {uid} {gid} - {mail}"), "asked")
+        s.ask_until("qmgr local worker pid", str.isdigit, "the first worker")
+        if s.mode_user:
+            low = (1, "its own user")
+        else:
+            low = (1, "minimum_uid")
+        for want, why in ((f"2 6 0 0 root {mail}", "root"),
+                          (f"2 6 {low[0]} 1 daemon {mail}", low[1]),
+                          (f"2 6 {uid} {gid} - /", "directory"),
+                          (f"2 6 {uid} {gid} - {mail}/../..", "directory"),
+                          (f"2 6 {uid} {gid} - {mail}:/etc", "directory"),
+                          (f"2 6 {uid} {gid} - relative", "directory"),
+                          (f"2 6 {uid} {gid} - {mail}", "local.workers")):
+            self.assertEqual(s.ask(f"qmgr local want {want}"), "asked")
+            said = s.ask_until("qmgr local refused", lambda x: x != "no", f"the refusal of {want}")
+            self.assertIn(why, said, want)
+        s.stop()
+
+    def mail_ids(self, s):
+        import pwd
+        if not IS_ROOT:
+            return os.getuid(), os.getgid()
+        pw = pwd.getpwnam("nobody" if s.mode_user else "_chasqui_mail")
+        return pw.pw_uid, pw.pw_gid
+
+
+@unittest.skipUnless(IS_ROOT, "needs root to be another user")
+class WithoutRoot(unittest.TestCase):
+    def test_runs_as_an_ordinary_user(self):
+        s = Suite(self, mode_user=True).start()
+        self.assertIn("event=without-root", s.log())
+        old = s.pid("qmgr bounce")
+        with open(f"/proc/{old}/status") as f:
+            status = f.read()
+        self.assertRegex(status, r"NoNewPrivs:\t1")
+        self.assertRegex(status, r"Seccomp:\t2")
+        s.stop()
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

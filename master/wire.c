@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * wire - what a process is given, and what it may say to master.
+ *
+ * The pairs that get a channel are the rows of ipc/wiring.h.  A pair is wired
+ * when the second of the two starts, so a process that starts again is wired
+ * to all that are there; the others learn of it by a new CHANNEL.
+ */
+#include <sys/socket.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "master.h"
+
+#define REWIRE_MS	200
+#define REWIRE_AGAIN_MS	2000	/* where it was needed a moment ago */
+
+static void	 says(void *, struct channel *, struct message *);
+static void	 is_gone(void *, struct channel *);
+static void	 give_start(struct process *);
+static void	 put_paths(struct buf *, struct process *);
+static uint64_t	 descriptors_of(const struct process *);
+static void	 give_rate(struct process *);
+static bool	 is_wired_to(const struct process *, const struct process *);
+static void	 wire_pair(struct process *, struct process *);
+static void	 take_ready(struct process *, struct message *);
+static void	 take_reloaded(struct process *, struct message *);
+static void	 take_log_lost(struct process *, struct message *);
+static void	 take_status(struct process *, struct message *);
+static void	 take_peer_lost(struct process *, struct message *);
+static void	 rewire(void *);
+
+const struct message_rule wire_rules[] = RULES_OF(MASTER_CHILD);
+const struct channel_ops wire_ops = { says, is_gone, NULL };
+
+/* What a process may say. */
+static const struct {
+	uint16_t	 type;
+	void		(*take)(struct process *, struct message *);
+} verbs[] = {
+	{ CTL_READY,		take_ready },
+	{ CTL_RELOADED,		take_reloaded },
+	{ CTL_LOG_LOST,		take_log_lost },
+	{ CTL_STATUS,		take_status },
+	{ CTL_PEER_LOST,	take_peer_lost },
+	{ CTL_WORKER_WANTED,	worker_wanted },
+};
+
+/* ---- given --------------------------------------------------------------- */
+
+void
+wire_process(struct process *p)
+{
+	struct master *m = p->master;
+	struct listener *l;
+	struct process *q;
+
+	give_start(p);
+	wire_log(p);
+	if (p->role == ROLE_SMTPD)
+		give_rate(p);
+	TAILQ_FOREACH(l, &m->listeners, entry)
+		listen_give(p, l);
+	TAILQ_FOREACH(q, &m->processes, entry)
+		if (process_is_alive(q) && is_wired_to(p, q))
+			wire_pair(p, q);
+	channel_send(p->channel, CTL_GO, 0, SLICE_EMPTY);
+}
+
+static void
+give_start(struct process *p)
+{
+	struct master *m = p->master;
+	int fd = conf_to_memfd(m->conf, p->role);
+	struct buf *b;
+
+	if (fd == -1) {
+		log_error("event=no-configuration role=%s why=\"%s\"",
+		    role_name(p->role), strerror(errno));
+		return;		/* it ends, having got something else first */
+	}
+	b = channel_begin(p->channel, CTL_START, 0);
+	if (b != NULL) {
+		put_u32(b, p->role);
+		put_u32(b, p->index);
+		put_u32(b, p->account.uid);
+		put_u32(b, p->account.gid);
+		put_u8(b, (uint8_t)m->mode);
+		put_u64(b, m->conf->process_memory);
+		put_u64(b, descriptors_of(p));
+		put_paths(b, p);
+	}
+	channel_end_fds(p->channel, &fd, 1);
+}
+
+/* root, writable, readable, directory */
+static void
+put_paths(struct buf *b, struct process *p)
+{
+	const struct master *m = p->master;
+	const struct priv *row = priv_of(p->role);
+	const char *own = p->directory == NULL ? "" : p->directory;
+	struct buf readable = BUF_INIT(12000);
+	char *dir, *slash;
+	size_t i;
+
+	put_slice(b, slice_str(row->root == EMPTY ? m->empty_root :
+	    row->root == SPOOL ? m->conf->path_queue : ""));
+	put_slice(b, slice_str(p->role == ROLE_QMGR ? m->conf->path_queue :
+	    p->role == ROLE_WORKER ? own : ""));
+	if (row->files == RO_FILES) {
+		/* The name service, included lists, and the directories of
+		 * the tables, whose files are replaced by new ones. */
+		buf_printf(&readable, "/etc:/usr/lib:/lib:/usr/share:%s",
+		    m->conf->path_tables);
+		for (i = 0; i < m->conf->ntables; i++) {
+			dir = mem_strdup(m->conf->tables[i].path);
+			slash = strrchr(dir, '/');
+			if (slash != NULL) {
+				*slash = '\0';
+				buf_printf(&readable, ":%s", dir);
+			}
+			free(dir);
+		}
+	}
+	put_slice(b, buf_slice(&readable));
+	buf_clear(&readable);
+	put_slice(b, slice_str(own));
+}
+
+static uint64_t
+descriptors_of(const struct process *p)
+{
+	const struct conf *c = p->master->conf;
+	uint64_t n = 1024;
+
+	if (p->role == ROLE_SMTPD)
+		n = 2 * c->smtp_max_sessions + 512;
+	else if (p->role == ROLE_REMOTE)
+		n = 2 * c->remote_connections + 512;
+	else if (p->role == ROLE_QMGR || p->role == ROLE_LOCAL ||
+	    p->role == ROLE_RESOLVER)
+		n = 8192;
+	return n;
+}
+
+void
+wire_log(struct process *p)
+{
+	struct master *m = p->master;
+	struct buf *b;
+	int fd;
+
+	if (p->channel == NULL)
+		return;
+	fd = fcntl(m->log_fd, F_DUPFD_CLOEXEC, 3);
+	if (fd == -1)
+		return;
+	b = channel_begin(p->channel, CTL_LOG, 0);
+	if (b != NULL)
+		put_u8(b, m->log_sink);
+	channel_end_fds(p->channel, &fd, 1);
+}
+
+static void
+give_rate(struct process *p)
+{
+	int fd = fcntl(p->master->rate_fd, F_DUPFD_CLOEXEC, 3);
+	struct buf *b;
+
+	if (fd == -1)
+		return;
+	b = channel_begin(p->channel, CTL_SHARED, 0);
+	if (b != NULL)
+		put_slice(b, SLICE_LIT("rate"));
+	channel_end_fds(p->channel, &fd, 1);
+}
+
+/* ---- pairs --------------------------------------------------------------- */
+
+static bool
+is_wired_to(const struct process *p, const struct process *q)
+{
+	enum { ROLE_0 = 0 };
+	static const struct {
+		unsigned one, other;
+	} edges[] = {
+#define X(name, one, other) { ROLE_##one, ROLE_##other },
+		EDGES(X)
+#undef X
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(edges) / sizeof(edges[0]); i++) {
+		unsigned a = edges[i].one, b = edges[i].other;
+
+		if ((a == p->role && b == q->role) ||
+		    (a == q->role && b == p->role))
+			return true;
+	}
+	/* The resolver's clients. */
+	return (p->role == ROLE_RESOLVER && (q->role == ROLE_SMTPD ||
+	    q->role == ROLE_REMOTE)) ||
+	    (q->role == ROLE_RESOLVER && (p->role == ROLE_SMTPD ||
+	    p->role == ROLE_REMOTE));
+}
+
+static void
+give_channel(struct process *to, const struct process *peer, int fd_take)
+{
+	struct buf *b = channel_begin(to->channel, CTL_CHANNEL, 0);
+
+	if (b != NULL) {
+		put_u32(b, peer->role);
+		put_u32(b, peer->index);
+	}
+	channel_end_fds(to->channel, &fd_take, 1);
+}
+
+static void
+wire_pair(struct process *p, struct process *q)
+{
+	int s[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, s) == -1) {
+		log_error("event=cannot-wire one=%s other=%s why=\"%s\"",
+		    role_name(p->role), role_name(q->role), strerror(errno));
+		return;
+	}
+	give_channel(p, q, s[0]);
+	give_channel(q, p, s[1]);
+}
+
+/* ---- said ---------------------------------------------------------------- */
+
+static void
+says(void *arg, struct channel *c, struct message *m)
+{
+	struct process *p = arg;
+	size_t i;
+
+	for (i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
+		if (verbs[i].type == m->type) {
+			verbs[i].take(p, m);
+			return;
+		}
+	channel_breach(c, "not-a-child's");
+}
+
+/* A process without master is of no use: it ends by itself, or is ended. */
+static void
+is_gone(void *arg, struct channel *c)
+{
+	struct process *p = arg;
+
+	(void)c;
+	p->channel = NULL;
+	ev_timer_set(&p->hangup, 1000);
+}
+
+static void
+take_ready(struct process *p, struct message *m)
+{
+	(void)m;
+	process_event(p, EVENT_READY);
+}
+
+static void
+take_reloaded(struct process *p, struct message *m)
+{
+	bool taken = get_u8(&m->body) != 0;
+	struct slice why = get_slice(&m->body, 4096);
+
+	if (!wire_done(&m->body) || !p->reload_owed) {
+		channel_breach(p->channel, "reloaded");
+		return;
+	}
+	p->reload_owed = false;
+	reload_answered(p, taken, why);
+}
+
+static void
+take_log_lost(struct process *p, struct message *m)
+{
+	struct master *master = p->master;
+	struct buf why = BUF_INIT(1024);
+
+	(void)m;
+	if (ground_open_log(master, &why) == 0)
+		wire_log(p);
+	buf_clear(&why);
+}
+
+static void
+take_status(struct process *p, struct message *m)
+{
+	if (!p->status_owed)
+		return;
+	free(p->status);
+	p->status = mem_slicedup(get_rest(&m->body));
+	p->status_owed = false;
+	control_status_came(p->master);
+}
+
+/*
+ * Both sides of a channel that ended tell it; the one with the lower role is
+ * heard.  Where the other process died its successor gets a channel anyway, so
+ * this is looked at a little later.
+ */
+static void
+take_peer_lost(struct process *p, struct message *m)
+{
+	enum role role = get_u32(&m->body);
+	unsigned index = get_u32(&m->body);
+
+	if (p->role >= role || p->nlost == LOST_PEERS)
+		return;
+	p->lost[p->nlost].role = role;
+	p->lost[p->nlost++].index = index;
+	if (p->rewire.fn == NULL)
+		ev_timer_init(&p->rewire, &p->master->loop, rewire, p);
+	if (!ev_timer_is_set(&p->rewire))
+		ev_timer_set(&p->rewire,
+		    clock_mono_ms() - p->rewired_ms < 5 * REWIRE_AGAIN_MS ?
+		    REWIRE_AGAIN_MS : REWIRE_MS);
+}
+
+static void
+rewire(void *arg)
+{
+	struct process *p = arg, *q;
+	int64_t now = clock_mono_ms();
+	size_t i;
+
+	for (i = 0; i < p->nlost; i++) {
+		q = process_find(p->master, p->lost[i].role, p->lost[i].index);
+		/* One that was started since then has been wired. */
+		if (q == NULL || !process_is_alive(p) ||
+		    !process_is_alive(q) || !is_wired_to(p, q) ||
+		    now - q->started_ms < REWIRE_AGAIN_MS + REWIRE_MS)
+			continue;
+		if (q->role == ROLE_WORKER || q->role == ROLE_COMMAND) {
+			/* local has given it up and will ask for another. */
+			process_event(q, EVENT_STOP);
+			continue;
+		}
+		log_warn("event=rewired one=%s index=%u other=%s "
+		    "other_index=%u", role_name(p->role), p->index,
+		    role_name(q->role), q->index);
+		wire_pair(p, q);
+		p->rewired_ms = now;
+	}
+	p->nlost = 0;
+}

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * worker - starts a process of a mailbox owner's uid when local asks for one.
+ *
+ * local is not trusted: what it may ask for is checked here.  It never gets a
+ * process of root's, of a system uid (but user.mail and user.commands), or
+ * more of them than local.workers.
+ */
+#include <pwd.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "master.h"
+
+static const char *why_not(struct master *, enum role, struct account,
+		    struct slice directory);
+static bool	 is_path(struct slice);
+static void	 refuse(struct process *local, uint32_t slot,
+		    const char *why);
+
+void
+worker_wanted(struct process *local, struct message *msg)
+{
+	struct master *m = local->master;
+	struct wire *w = &msg->body;
+	uint32_t slot = get_u32(w);
+	enum role role = get_u32(w);
+	struct account who = { .uid = get_u32(w), .gid = 0 };
+	struct slice user, directory;
+	struct process *p;
+	const char *why;
+
+	who.gid = get_u32(w);
+	user = get_slice(w, 256);
+	directory = get_slice(w, 4096);
+	if (!wire_done(w) || (role != ROLE_WORKER && role != ROLE_COMMAND) ||
+	    memchr(user.p, '\0', user.n) != NULL) {
+		channel_breach(local->channel, "worker");
+		return;
+	}
+	why = why_not(m, role, who, directory);
+	if (why != NULL) {
+		log_warn("event=worker-refused role=%s uid=%u directory=%s "
+		    "why=\"%s\"", role_name(role), (unsigned)who.uid,
+		    LOG_Q(directory), why);
+		refuse(local, slot, why);
+		return;
+	}
+	p = process_new(m, role, slot);
+	p->account = who;
+	p->user = mem_slicedup(user);
+	p->directory = mem_slicedup(directory);
+	process_event(p, EVENT_START);
+}
+
+static const char *
+why_not(struct master *m, enum role role, struct account who,
+    struct slice directory)
+{
+	const struct process *p;
+	uint64_t n = 0;
+
+	if (m->phase == SUITE_STOPPING)
+		return "the suite is stopping";
+	if (m->mode == PRIV_USER && who.uid != m->mail_account.uid)
+		return "without root only its own user's";
+	if (who.uid == 0 || (m->mode == PRIV_FULL && who.gid == 0))
+		return "never as root";
+	if (m->mode == PRIV_FULL && who.uid < m->conf->user_minimum_uid &&
+	    who.uid != m->mail_account.uid &&
+	    who.uid != m->command_account.uid)
+		return "the uid is below user.minimum_uid";
+	if (!is_path(directory) && !(role == ROLE_COMMAND &&
+	    directory.n == 0))
+		return "not a directory for mail";
+	TAILQ_FOREACH(p, &m->processes, entry)
+		n += p->role == ROLE_WORKER || p->role == ROLE_COMMAND;
+	if (n >= m->conf->local_workers)
+		return "local.workers are running";
+	return NULL;
+}
+
+/* Absolute, not the root itself, without "..", and with nothing that would be
+ * more than one path for Landlock. */
+static bool
+is_path(struct slice path)
+{
+	struct slice rest = path, part;
+
+	if (path.n < 2 || path.p[0] != '/' ||
+	    memchr(path.p, '\0', path.n) != NULL ||
+	    memchr(path.p, ':', path.n) != NULL)
+		return false;
+	while (slice_next(&rest, '/', &part))
+		if (slice_eq(part, SLICE_LIT("..")))
+			return false;
+	return true;
+}
+
+static void
+refuse(struct process *local, uint32_t slot, const char *why)
+{
+	struct buf *b = channel_begin(local->channel, CTL_WORKER_REFUSED, 0);
+
+	if (b != NULL) {
+		put_u32(b, slot);
+		put_slice(b, slice_str(why));
+	}
+	channel_end(local->channel);
+}
+
+/* Nothing for processes that local did not ask for. */
+void
+worker_not_started(struct process *p)
+{
+	struct process *local = process_find(p->master, ROLE_LOCAL, 0);
+
+	if ((p->role == ROLE_WORKER || p->role == ROLE_COMMAND) &&
+	    local != NULL && process_is_alive(local))
+		refuse(local, p->index, "it could not be started");
+}
+
+/* local is gone, and with it who would hear their answers. */
+void
+worker_end_all(struct master *m)
+{
+	struct process *p, *next;
+
+	TAILQ_FOREACH_SAFE(p, &m->processes, entry, next)
+		if (p->role == ROLE_WORKER || p->role == ROLE_COMMAND)
+			process_event(p, EVENT_STOP);
+}
