@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: ISC */
+/* compose - see compose.h. */
+#include "compose.h"
+#include "mail/address.h"
+
+#define PATH_ARENA_BYTES	8192
+
+static int	 add_path(struct buf *, struct slice path, bool utf8);
+static int	 add_notify(struct buf *, uint8_t notify);
+static bool	 path_needs_utf8(struct slice);
+
+int
+compose_mail(struct buf *b, const struct compose *c, const struct job *j)
+{
+	int e;
+
+	e = buf_add_str(b, "MAIL FROM:<");
+	e |= add_path(b, j->reverse_path, c->utf8);
+	e |= buf_add_byte(b, '>');
+	if (c->offers & EHLO_SIZE)
+		e |= buf_printf(b, " SIZE=%llu", (unsigned long long)c->size);
+	if (c->body == BODY_8BITMIME && c->offers & EHLO_8BITMIME)
+		e |= buf_add_str(b, " BODY=8BITMIME");
+	else if (c->body == BODY_BINARYMIME)
+		e |= buf_add_str(b, " BODY=BINARYMIME");
+	if (c->utf8)
+		e |= buf_add_str(b, " SMTPUTF8");
+	if (c->offers & EHLO_DSN) {
+		if (j->ret != RET_NONE)
+			e |= buf_add_str(b, j->ret == RET_FULL ?
+			    " RET=FULL" : " RET=HDRS");
+		if (j->envid.n > 0) {
+			e |= buf_add_str(b, " ENVID=");
+			e |= xtext_encode(b, j->envid);
+		}
+	}
+	return e | buf_add_str(b, "\r\n");
+}
+
+int
+compose_rcpt(struct buf *b, const struct compose *c,
+    const struct job_recipient *r)
+{
+	int e;
+
+	e = buf_add_str(b, "RCPT TO:<");
+	e |= add_path(b, r->address, c->utf8);
+	e |= buf_add_byte(b, '>');
+	if (c->offers & EHLO_DSN) {
+		if (r->notify != 0)
+			e |= add_notify(b, r->notify);
+		if (r->orcpt.n > 0) {
+			e |= buf_add_str(b, " ORCPT=");
+			e |= orcpt_encode(b, r->orcpt, c->utf8);
+		}
+	}
+	return e | buf_add_str(b, "\r\n");
+}
+
+static int
+add_path(struct buf *b, struct slice path, bool utf8)
+{
+	struct arena arena = ARENA_INIT(PATH_ARENA_BYTES);
+	struct address a;
+	struct slice text;
+	int e = -1;
+
+	if (utf8 || slice_is_ascii(path))
+		return buf_add(b, path);
+	a = address_split(path);
+	if (slice_is_ascii(a.local) &&
+	    address_canonical(&arena, &a, false, &text) == 0)
+		e = buf_add(b, text);
+	arena_clear(&arena);
+	return e;
+}
+
+static int
+add_notify(struct buf *b, uint8_t notify)
+{
+	static const struct {
+		uint8_t		 bit;
+		const char	*word;
+	} words[] = {
+		{ NOTIFY_NEVER, "NEVER" }, { NOTIFY_SUCCESS, "SUCCESS" },
+		{ NOTIFY_FAILURE, "FAILURE" }, { NOTIFY_DELAY, "DELAY" },
+	};
+	const char *sep = " NOTIFY=";
+	size_t i;
+	int e = 0;
+
+	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (notify & words[i].bit) {
+			e |= buf_printf(b, "%s%s", sep, words[i].word);
+			sep = ",";
+		}
+	return e;
+}
+
+bool
+job_needs_utf8(const struct job *j, struct slice header)
+{
+	size_t i;
+
+	for (i = 0; i < j->nrecipients; i++)
+		if (path_needs_utf8(j->recipients[i].address))
+			return true;
+	return path_needs_utf8(j->reverse_path) ||
+	    (j->smtputf8 && !slice_is_ascii(header));
+}
+
+static bool
+path_needs_utf8(struct slice path)
+{
+	struct buf b = BUF_INIT(4096);
+	bool needs = !slice_is_ascii(path) && add_path(&b, path, false) != 0;
+
+	buf_clear(&b);
+	return needs;
+}

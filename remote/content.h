@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: ISC */
+/* content - a message's bytes, wherever they are, in pieces. */
+#ifndef REMOTE_CONTENT_H
+#define REMOTE_CONTENT_H
+
+#include <stdint.h>
+
+#include "base/buf.h"
+
+#define CONTENT_PIECE	(64 * 1024)
+
+struct content {
+	struct slice	 front;		/* borrowed */
+	int		 fd;		/* borrowed; -1: front is all */
+	uint64_t	 offset;	/* what follows in the file */
+	uint64_t	 size;
+};
+
+uint64_t content_size(const struct content *);
+/* The piece at a place, at most CONTENT_PIECE bytes; empty at the end.  Valid
+ * until the next call for any content.  -1 with errno; EIO where the file is
+ * shorter than it should be. */
+int	 content_read(const struct content *, uint64_t at,
+	    struct slice *piece_r);
+/* All of it, appended.  -1 with errno; ENOMEM at the ceiling. */
+int	 content_read_all(const struct content *, struct buf *);
+
+#endif

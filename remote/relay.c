@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: ISC */
+/* relay - see relay.h. */
+#include <assert.h>
+#include <stdlib.h>
+
+#include "attempt.h"
+#include "base/clock.h"
+#include "base/num.h"
+#include "conn.h"
+#include "relay.h"
+#include "site.h"
+
+static void	 bury_dead(void *);
+static void	 idle_is_over(void *);
+static void	 cancel(struct relay *, uint64_t id);
+static void	 time_to_stop(void *);
+static struct avoid *avoid_of(const struct relay *, const uint8_t[16],
+		    uint16_t);
+
+void
+relay_init(struct relay *r, struct ev_loop *loop, const struct conf *conf)
+{
+	memset(r, 0, sizeof(*r));
+	r->loop = loop;
+	r->conf = conf;
+	LIST_INIT(&r->attempts);
+	LIST_INIT(&r->conns);
+	LIST_INIT(&r->dead);
+	TAILQ_INIT(&r->idle);
+	TAILQ_INIT(&r->unused);
+	dns_init(&r->dns, loop);
+	ev_task_init(&r->bury, bury_dead, r);
+	ev_timer_init(&r->idle_timer, loop, idle_is_over, r);
+	ev_timer_init(&r->stop_timer, loop, time_to_stop, r);
+	arc4random_buf(r->hash_key, sizeof(r->hash_key));
+	buf_init(&r->line, LINE_BYTES);
+}
+
+void
+relay_clear(struct relay *r)
+{
+	struct conn *c;
+
+	relay_qmgr_down(r);
+	while ((c = LIST_FIRST(&r->conns)) != NULL)
+		conn_bury(c);
+	ev_task_cancel(r->loop, &r->bury);
+	conn_free_dead(r);
+	site_clear_all(r);
+	ev_timer_clear(&r->idle_timer);
+	ev_timer_clear(&r->stop_timer);
+	dns_clear(&r->dns);
+	buf_clear(&r->line);
+}
+
+static void
+bury_dead(void *arg)
+{
+	conn_free_dead(arg);
+}
+
+/* ---- qmgr --------------------------------------------------------------- */
+
+void
+relay_message(struct relay *r, struct channel *c, struct message *m)
+{
+	switch (m->type) {
+	case DL_JOB:
+	case DL_JOB_FILE:
+		attempt_begin(r, c, m);
+		break;
+	case DL_CANCEL:
+		cancel(r, m->id);
+		break;
+	default:
+		channel_breach(c, "direction");
+	}
+}
+
+/* An id that is not known: its results are on their way. */
+static void
+cancel(struct relay *r, uint64_t id)
+{
+	struct attempt *a;
+
+	LIST_FOREACH(a, &r->attempts, entry)
+		if (a->id == id) {
+			attempt_cancel(a);
+			return;
+		}
+}
+
+void
+relay_qmgr_down(struct relay *r)
+{
+	struct attempt *a;
+
+	r->qmgr = NULL;
+	while ((a = LIST_FIRST(&r->attempts)) != NULL)
+		attempt_drop(a);
+}
+
+/* ---- stopping ----------------------------------------------------------- */
+
+void
+relay_stop(struct relay *r, void (*fn)(void *), void *arg)
+{
+	struct conn *c;
+
+	r->stopping = true;
+	r->stopped = fn;
+	r->stopped_arg = arg;
+	ev_timer_set(&r->stop_timer, STOP_MS);
+	while ((c = TAILQ_FIRST(&r->idle)) != NULL)
+		conn_quit(c);
+	relay_check_stopped(r);
+}
+
+static void
+time_to_stop(void *arg)
+{
+	struct relay *r = arg;
+	struct attempt *a;
+	struct conn *c;
+
+	while ((a = LIST_FIRST(&r->attempts)) != NULL)
+		attempt_defer_rest(a, (struct enhanced){ 4, 3, 2 },
+		    "this host is being stopped");
+	while ((c = LIST_FIRST(&r->conns)) != NULL)
+		conn_bury(c);
+}
+
+void
+relay_check_stopped(struct relay *r)
+{
+	void (*fn)(void *) = r->stopped;
+
+	if (fn == NULL || !LIST_EMPTY(&r->attempts) || !LIST_EMPTY(&r->conns))
+		return;
+	ev_timer_stop(&r->stop_timer);
+	r->stopped = NULL;
+	fn(r->stopped_arg);
+}
+
+/* ---- connections -------------------------------------------------------- */
+
+bool
+relay_make_room(struct relay *r)
+{
+	struct conn *c = TAILQ_FIRST(&r->idle);
+
+	if (r->nconns < r->conf->remote_connections)
+		return true;
+	if (c == NULL)
+		return false;
+	/* No QUIT, which would still need its descriptor for a while. */
+	conn_bury(c);
+	return true;
+}
+
+void
+relay_watch_idle(struct relay *r)
+{
+	if (!ev_timer_is_set(&r->idle_timer))
+		ev_timer_set(&r->idle_timer, r->conf->remote_idle);
+}
+
+static void
+idle_is_over(void *arg)
+{
+	struct relay *r = arg;
+	struct conn *c;
+	int64_t now = clock_mono_ms(), left;
+
+	while ((c = TAILQ_FIRST(&r->idle)) != NULL) {
+		left = c->idle_since + r->conf->remote_idle - now;
+		if (left > 0) {
+			ev_timer_set(&r->idle_timer, left);
+			return;
+		}
+		conn_quit(c);
+	}
+}
+
+/* ---- hosts that failed lately ------------------------------------------- */
+
+/* A place for each hash: a newcomer takes an older one's, which costs that
+ * one no more than an attempt. */
+static struct avoid *
+avoid_of(const struct relay *r, const uint8_t address[16], uint16_t port)
+{
+	uint8_t key[18];
+
+	memcpy(key, address, 16);
+	memcpy(key + 16, &port, 2);
+	/* The table is ours to change also where the caller only looks. */
+	return (struct avoid *)(uintptr_t)&r->avoid[siphash(r->hash_key,
+	    slice_of(key, sizeof(key))) % AVOID_SLOTS];
+}
+
+bool
+relay_avoids(const struct relay *r, const uint8_t address[16], uint16_t port)
+{
+	const struct avoid *a = avoid_of(r, address, port);
+
+	return a->until_ms > clock_mono_ms() && a->port == port &&
+	    memcmp(a->address, address, 16) == 0;
+}
+
+void
+relay_avoid(struct relay *r, const uint8_t address[16], uint16_t port,
+    bool avoid)
+{
+	struct avoid *a = avoid_of(r, address, port);
+
+	if (avoid) {
+		memcpy(a->address, address, 16);
+		a->port = port;
+		a->until_ms = clock_mono_ms() + AVOID_MS;
+	} else if (relay_avoids(r, address, port))
+		a->until_ms = 0;
+}

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * remote - takes messages to other hosts by SMTP and LMTP, for qmgr.
+ *
+ * One process holds thousands of connections.  Jobs: attempt.c, next hops:
+ * site.c and plan.c, connections: conn.c, what is said over them: smtp.c.
+ * Neither the hosts that it talks to nor the resolver is trusted.
+ */
+#include "base/log.h"
+#include "ipc/child.h"
+#include "relay.h"
+
+struct remote {
+	struct child	 child;
+	struct relay	 relay;
+};
+
+static void	 channel_up(void *, struct channel *);
+static void	 qmgr_says(void *, struct channel *, struct message *);
+static void	 qmgr_is_down(void *, struct channel *);
+static void	 resolver_says(void *, struct channel *, struct message *);
+static void	 resolver_is_down(void *, struct channel *);
+static int	 reload(void *, const struct conf *, struct buf *);
+static void	 stop(void *);
+static void	 stopped(void *);
+static void	 status(void *, struct buf *);
+
+static const struct message_rule qmgr_rules[] = RULES_OF(DELIVERY);
+static const struct channel_ops qmgr_ops = { qmgr_says, qmgr_is_down, NULL };
+static const struct message_rule resolver_rules[] = RULES_OF(RESOLVER_CLIENT);
+static const struct channel_ops resolver_ops = { resolver_says,
+	resolver_is_down, NULL };
+static const struct child_edge edges[] = {
+	{ ROLE_QMGR, qmgr_rules, &qmgr_ops },
+	{ ROLE_RESOLVER, resolver_rules, &resolver_ops },
+	{ 0, NULL, NULL },
+};
+static const struct child_spec remote_spec = {
+	.role = ROLE_REMOTE,
+	.edges = edges,
+	.channel_up = channel_up,
+	.reload = reload,
+	.stop = stop,
+	.status = status,
+};
+
+int
+main(int argc, char *argv[])
+{
+	static struct remote d;
+
+	child_init(&d.child, &remote_spec, &d, argc, argv);
+	relay_init(&d.relay, &d.child.loop, d.child.conf);
+	child_enter(&d.child);
+	return child_run(&d.child);
+}
+
+static void
+channel_up(void *arg, struct channel *c)
+{
+	struct remote *d = arg;
+
+	if (channel_peer(c) == ROLE_QMGR)
+		d->relay.qmgr = c;
+	else
+		dns_up(&d->relay.dns, c);
+}
+
+static void
+qmgr_says(void *arg, struct channel *c, struct message *m)
+{
+	struct remote *d = arg;
+
+	relay_message(&d->relay, c, m);
+}
+
+static void
+qmgr_is_down(void *arg, struct channel *c)
+{
+	struct remote *d = arg;
+
+	if (d->relay.qmgr == c)
+		relay_qmgr_down(&d->relay);
+}
+
+static void
+resolver_says(void *arg, struct channel *c, struct message *m)
+{
+	struct remote *d = arg;
+
+	dns_message(&d->relay.dns, c, m);
+}
+
+static void
+resolver_is_down(void *arg, struct channel *c)
+{
+	struct remote *d = arg;
+
+	dns_down(&d->relay.dns, c);
+}
+
+/* Connections that stand keep what they were greeted with. */
+static int
+reload(void *arg, const struct conf *conf, struct buf *why)
+{
+	struct remote *d = arg;
+
+	(void)why;
+	d->relay.conf = conf;
+	return 0;
+}
+
+static void
+stop(void *arg)
+{
+	struct remote *d = arg;
+
+	relay_stop(&d->relay, stopped, d);
+}
+
+static void
+stopped(void *arg)
+{
+	struct remote *d = arg;
+
+	ev_stop(&d->child.loop);
+}
+
+static void
+status(void *arg, struct buf *b)
+{
+	const struct remote *d = arg;
+	const struct relay *r = &d->relay;
+
+	buf_printf(b, "connections=%zu next-hops=%zu messages=%llu "
+	    "connected=%llu connect-failed=%llu", r->nconns, r->nsites,
+	    (unsigned long long)r->messages,
+	    (unsigned long long)r->connected,
+	    (unsigned long long)r->connect_failed);
+}
