@@ -90,6 +90,11 @@ bool	 conf_explain(const char *key, struct buf *);
 /* The option list of the man page, mdoc. */
 int	 conf_write_mdoc(struct buf *);
 
+/* Sizes and times as in the file, for the tools: "20M" is bytes; "90s" and
+ * "1h30m" are milliseconds, and 0 needs no unit. */
+bool	 conf_size_parse(struct slice, uint64_t *bytes_r);
+bool	 conf_duration_parse(struct slice, uint64_t *ms_r);
+
 /* A network in CIDR form, or one address; v6 may be in brackets.  Bits behind
  * the prefix must be zero. */
 struct conf_net {

@@ -17,8 +17,6 @@ static int	 set_number(const struct conf_key *, void *, const char *,
 		    struct buf *);
 static int	 set_list(struct arena *, const struct conf_key *, void *,
 		    const char *const *, size_t, struct buf *, size_t *);
-static bool	 parse_size(struct slice, uint64_t *);
-static bool	 parse_duration(struct slice, uint64_t *);
 static int	 write_word(struct buf *, const char *);
 static int	 write_list(struct buf *, const struct conf_list *);
 static void	 write_number(struct buf *, enum conf_type, uint64_t);
@@ -106,7 +104,8 @@ set_number(const struct conf_key *key, void *to, const char *word,
 	bool ok;
 
 	ok = key->type == CONF_INT ? slice_to_u64(s, 0, UINT64_MAX, &v) :
-	    key->type == CONF_SIZE ? parse_size(s, &v) : parse_duration(s, &v);
+	    key->type == CONF_SIZE ? conf_size_parse(s, &v) :
+	    conf_duration_parse(s, &v);
 	if (!ok) {
 		buf_printf(why, "%s expected, not \"%s\"",
 		    key->type == CONF_INT ? "a number" :
@@ -158,8 +157,8 @@ set_list(struct arena *arena, const struct conf_key *key, void *to,
 	return 0;
 }
 
-static bool
-parse_size(struct slice s, uint64_t *v_r)
+bool
+conf_size_parse(struct slice s, uint64_t *v_r)
 {
 	uint64_t v;
 	size_t i;
@@ -172,9 +171,8 @@ parse_size(struct slice s, uint64_t *v_r)
 	return false;
 }
 
-/* One or more numbers with their units: 90s, 1h30m; 0 needs none. */
-static bool
-parse_duration(struct slice s, uint64_t *v_r)
+bool
+conf_duration_parse(struct slice s, uint64_t *v_r)
 {
 	uint64_t total = 0, v;
 	size_t i, n;
