@@ -459,7 +459,8 @@ lookup_told(void *arg, struct channel *c, struct message *m)
 		decide(f, m->id, relay, to);
 		return;
 	}
-	assert(f->nheld < FAKE_HELD);
+	if (f->nheld == FAKE_HELD)
+		return;
 	snprintf(f->held_for[f->nheld], sizeof(f->held_for[0]), "%.*s",
 	    SLICE_ARG(to));
 	f->held[f->nheld++] = m->id;
