@@ -226,7 +226,8 @@ update_wants(struct stream *s)
 		if (!s->paused && !s->eof && s->kept.n - s->kept_off <
 		    STREAM_KEEP_BYTES)
 			wants |= EV_WANT_READ;
-		if (stream_unsent(s) > 0)
+		/* What this turn's end sends need not be waited for. */
+		if (stream_unsent(s) > 0 && !s->task.due)
 			wants |= EV_WANT_WRITE;
 	}
 	ev_io_want(&s->io, wants);
