@@ -24,6 +24,7 @@ static struct {
 	enum log_level	 lowest;
 	enum log_sink	 sink;
 	int		 fd;
+	int		 pid;		/* 0: not asked for yet */
 	int		 facility;
 	void		(*broken)(void *);
 	void		*broken_arg;
@@ -43,6 +44,7 @@ log_open(const char *program, enum log_level lowest)
 {
 	snprintf(out.program, sizeof(out.program), "%s", program);
 	out.lowest = lowest;
+	out.pid = (int)getpid();
 }
 
 void
@@ -172,11 +174,13 @@ put_prefix(enum log_level level, char *line, size_t size)
 	struct tm tm;
 	int n;
 
+	if (out.pid == 0)
+		out.pid = (int)getpid();
 	if (out.sink == LOG_SINK_SYSLOG) {
 		/* The daemon behind /dev/log adds time and host itself. */
 		n = snprintf(line, size, "<%d>%s[%d]: ",
 		    out.facility | severities[level], out.program,
-		    (int)getpid());
+		    out.pid);
 		return n < 0 ? 0 : (size_t)n;
 	}
 	clock_gettime(CLOCK_REALTIME, &now);
@@ -186,7 +190,7 @@ put_prefix(enum log_level level, char *line, size_t size)
 		strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%S", &tm);
 	}
 	n = snprintf(line, size, "%s.%03ldZ %s[%d] %s: ", when,
-	    now.tv_nsec / 1000000, out.program, (int)getpid(), names[level]);
+	    now.tv_nsec / 1000000, out.program, out.pid, names[level]);
 	return n < 0 ? 0 : (size_t)n;
 }
 
