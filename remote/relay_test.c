@@ -743,11 +743,813 @@ one_host_decides(void **state)
 	}
 }
 
+/* ---- several hosts ------------------------------------------------------ */
+
+static const struct known zone[] = {
+	{ "example.org", DNS_MX, DNS_OK, "10 one.example", "20 two.example" },
+	{ "one.example", DNS_A, DNS_OK, "127.0.0.1", NULL },
+	{ "two.example", DNS_A, DNS_OK, "127.0.0.2", NULL },
+	{ "implicit.example", DNS_A, DNS_OK, "127.0.0.3", NULL },
+	{ "null.example", DNS_MX, DNS_OK, "0 ", NULL },
+	{ "broken.example", DNS_MX, DNS_FAILED, NULL, NULL },
+	{ "noaddr.example", DNS_MX, DNS_OK, "5 bare.example", NULL },
+	{ "bare.example", DNS_TXT, DNS_NO_DATA, NULL, NULL },
+	{ "half.example", DNS_MX, DNS_OK, "5 failing.example", NULL },
+	{ "failing.example", DNS_A, DNS_FAILED, NULL, NULL },
+	{ "ours.example", DNS_MX, DNS_OK, "5 us.example", "9 one.example" },
+	{ "backup.example", DNS_MX, DNS_OK, "5 one.example",
+	    "9 us.example" },
+	{ "equal.example", DNS_MX, DNS_OK, "5 one.example", "5 us.example" },
+	{ "us.example", DNS_A, DNS_OK, "127.0.0.3", NULL },
+	{ "mixed.example", DNS_A, DNS_OK, "127.0.0.1", "127.0.0.2" },
+	{ "six.example", DNS_AAAA, DNS_OK, "2001:db8::25", NULL },
+	{ "six.example", DNS_A, DNS_OK, "127.0.0.1", NULL },
+	{ NULL, 0, 0, NULL, NULL },
+};
+
+static const struct several {
+	const char	*name;
+	const char	*hop;
+	struct script	 scripts[HOSTS];
+	unsigned	 recipients;
+	const char	*results;	/* NULL: not looked at */
+	unsigned	 connections[HOSTS];
+	bool		 utf8;
+	const char	*settings;
+} several[] = {
+	{ "best first", "example.org", { { NULL } }, 1,
+	    "1/0 relayed 250 2.0.0 taken|", { 1, 0, 0 }, false, NULL },
+	{ "best is down", "example.org", { { .absent = true } }, 1,
+	    "1/0 relayed 250 2.0.0 taken|", { 0, 1, 0 }, false, NULL },
+	{ "best greets with 554", "example.org", { { .greeting = "554 no!" } },
+	    1, "1/0 relayed 250 2.0.0 taken|", { 1, 1, 0 }, false, NULL },
+	{ "best hangs up at MAIL", "example.org", { { .mail = { "!" } } }, 1,
+	    "1/0 relayed 250 2.0.0 taken|", { 1, 1, 0 }, false, NULL },
+	{ "best says 421 to the content", "example.org",
+	    { { .end = { "421 4.3.2 no!" } } }, 1,
+	    "1/0 relayed 250 2.0.0 taken|", { 1, 1, 0 }, false, NULL },
+	{ "best is lost after the content: no other", "example.org",
+	    { { .end = { "!" } } }, 1, NULL, { 1, 0, 0 }, false, NULL },
+	{ "refusals stand, the rest goes on", "example.org",
+	    { { .ehlo = "250 x", .rcpt = { "550 5.1.1 no", "250 ok", "!" } } },
+	    3, "1/0 failed 550 5.1.1 no|1/1 relayed 250 2.0.0 taken|"
+	    "1/2 relayed 250 2.0.0 taken|", { 1, 1, 0 }, false, NULL },
+	{ "4xx to RCPT is the answer", "example.org",
+	    { { .rcpt = { "450 4.2.0 greylisted" } } }, 1,
+	    "1/0 deferred 450 4.2.0 greylisted|", { 1, 0, 0 }, false, NULL },
+	{ "all hosts down", "example.org", { { .absent = true },
+	    { .absent = true } }, 1, NULL, { 0, 0, 0 }, false, NULL },
+	{ "implicit MX", "implicit.example", { { NULL } }, 1,
+	    "1/0 relayed 250 2.0.0 taken|", { 0, 0, 1 }, false, NULL },
+	{ "null MX", "null.example", { { NULL } }, 1, "1/0 failed 556 5.1.10 "
+	    "the domain takes no mail (null MX record)|", { 0, 0, 0 }, false,
+	    NULL },
+	{ "no domain", "nonesuch.example", { { NULL } }, 2, "1/0 failed 0 "
+	    "5.1.2 there is no such domain|1/1 failed 0 5.1.2 there is no "
+	    "such domain|", { 0, 0, 0 }, false, NULL },
+	{ "DNS trouble", "broken.example", { { NULL } }, 1, "1/0 deferred 0 "
+	    "4.4.3 site the domain's MX records cannot be looked up now|",
+	    { 0, 0, 0 }, false, NULL },
+	{ "no address", "noaddr.example", { { NULL } }, 1, "1/0 failed 0 "
+	    "5.4.4 the next hop has no address|", { 0, 0, 0 }, false, NULL },
+	{ "no address of our family", "noaddr.example", { { NULL } }, 1,
+	    "1/0 deferred 0 4.4.4 site the next hop has no address of the "
+	    "family that this host uses|", { 0, 0, 0 }, false,
+	    "remote.ipv6 = no" },
+	{ "addresses unknown", "half.example", { { NULL } }, 1, "1/0 deferred "
+	    "0 4.4.3 site the next hop's addresses cannot be looked up now|",
+	    { 0, 0, 0 }, false, NULL },
+	{ "host by name", "[one.example]:P", { { NULL } }, 1,
+	    "1/0 relayed 250 2.0.0 taken|", { 1, 0, 0 }, false, NULL },
+	{ "we are the best MX", "ours.example", { { NULL } }, 1, "1/0 failed "
+	    "0 5.4.6 the domain's best MX host is this host, which does not "
+	    "receive mail for it (loop)|", { 0, 0, 0 }, false, NULL },
+	{ "we are a backup MX", "backup.example", { { NULL } }, 1,
+	    "1/0 relayed 250 2.0.0 taken|", { 1, 0, 0 }, false, NULL },
+	{ "we are one of the best MX", "equal.example", { { NULL } }, 1,
+	    "1/0 failed 0 5.4.6 the domain's best MX host is this host, which "
+	    "does not receive mail for it (loop)|", { 0, 0, 0 }, false, NULL },
+	{ "the host has our name", "example.org",
+	    { { .ehlo = "250 US.example hi" } }, 1, "1/0 failed 0 5.4.6 the "
+	    "domain's MX host is this host, which does not receive mail for "
+	    "it (loop)|", { 1, 0, 0 }, false, NULL },
+	{ "the worse host has our name", "example.org",
+	    { { .absent = true }, { .ehlo = "250 us.example" } }, 1,
+	    "1/0 deferred 0 4.4.1 site no MX host that is better than this "
+	    "host can be reached|", { 0, 1, 0 }, false, NULL },
+	{ "a configured host may have our name", "[one.example]:P",
+	    { { .ehlo = "250 us.example" } }, 1,
+	    "1/0 relayed 250 2.0.0 taken|", { 1, 0, 0 }, false, NULL },
+	{ "unreachable IPv6 falls back", "six.example", { { NULL } }, 1,
+	    "1/0 relayed 250 2.0.0 taken|", { 1, 0, 0 }, false, NULL },
+	{ "SMTPUTF8 at the second host", "example.org",
+	    { { .ehlo = "250-x\r\n250 8BITMIME" }, { .ehlo = ALL_EHLO } }, 1,
+	    "1/0 relayed 250 2.0.0 taken|", { 1, 1, 0 }, true, NULL },
+	{ "SMTPUTF8 nowhere", "example.org", { { NULL } }, 1, "1/0 failed 0 "
+	    "5.6.7 the host does not take internationalized mail (SMTPUTF8)|",
+	    { 1, 1, 0 }, true, NULL },
+	{ "SMTPUTF8 perhaps at the host that is down", "example.org",
+	    { { NULL }, { .absent = true } }, 1, NULL, { 1, 0, 0 }, true,
+	    NULL },
+	{ "no next hop at all", "exa mple", { { NULL } }, 1, "1/0 failed 0 "
+	    "5.3.5 the configured next hop is none|", { 0, 0, 0 }, false,
+	    NULL },
+};
+
+static void
+set_hop(const char *form, uint16_t port, char *hop, size_t size)
+{
+	size_t n = strlen(form);
+
+	if (n > 2 && strcmp(form + n - 2, ":P") == 0)
+		snprintf(hop, size, "%.*s:%u", (int)n - 2, form, port);
+	else
+		snprintf(hop, size, "%s", form);
+}
+
+static void
+several_hosts_are_tried_in_order(void **state)
+{
+	const struct script *scripts[HOSTS];
+	struct job_recipient r[4];
+	const struct several *t;
+	struct fixture f;
+	struct job j;
+	char hop[64];
+	size_t i;
+
+	(void)state;
+	for (t = several; t < several + sizeof(several) / sizeof(several[0]);
+	    t++) {
+		for (i = 0; i < HOSTS; i++)
+			scripts[i] = &t->scripts[i];
+		set_up(&f, zone, scripts, t->settings != NULL ? t->settings :
+		    "");
+		set_hop(t->hop, f.port, hop, sizeof(hop));
+		j = job_to(r, t->recipients, hop);
+		if (t->utf8) {
+			j.smtputf8 = true;
+			j.reverse_path = SLICE_LIT("\303\274@us.example");
+		}
+		send_job(&f, 1, &j, -1);
+		wait_for_results(&f, t->recipients);
+		if (t->results != NULL &&
+		    strcmp(buf_cstr(&f.results), t->results) != 0)
+			fail_msg("%s:\n%s\nnot\n%s", t->name,
+			    buf_cstr(&f.results), t->results);
+		for (i = 0; i < HOSTS; i++)
+			if (f.hosts[i].connections != t->connections[i])
+				fail_msg("%s: host %zu: %u connections",
+				    t->name, i, f.hosts[i].connections);
+		if (t->results == NULL)
+			assert_non_null(strstr(buf_cstr(&f.results),
+			    "deferred"));
+		tear_down(&f);
+	}
+}
+
+static void
+host_that_failed_is_passed_over_for_a_while(void **state)
+{
+	static const struct script down = { .greeting = "554 no!" };
+	struct job_recipient r[1];
+	struct fixture f;
+	struct job j = job_to(r, 1, "example.org");
+
+	(void)state;
+	set_up(&f, zone, (const struct script *[]){ &down, NULL, NULL },
+	    "remote.idle = 0s");
+	send_job(&f, 1, &j, -1);
+	wait_for_results(&f, 1);
+	send_job(&f, 2, &j, -1);
+	wait_for_results(&f, 2);
+	assert_int_equal(f.hosts[0].connections, 1);
+	assert_int_equal(f.hosts[1].connections, 2);
+	tear_down(&f);
+}
+
+static void
+host_that_failed_is_tried_where_there_is_no_other(void **state)
+{
+	static const struct script down = { .greeting = "554 no!" };
+	struct job_recipient r[1];
+	struct fixture f;
+	struct job j = job_to(r, 1, "example.org");
+
+	(void)state;
+	set_up(&f, zone, (const struct script *[]){ &down, &down, NULL }, "");
+	send_job(&f, 1, &j, -1);
+	wait_for_results(&f, 1);
+	f.hosts[0].script = &good;
+	send_job(&f, 2, &j, -1);
+	wait_for_results(&f, 2);
+	assert_non_null(strstr(buf_cstr(&f.results), "2/0 relayed"));
+	assert_int_equal(f.hosts[0].connections, 2);
+	tear_down(&f);
+}
+
+/* ---- many jobs ---------------------------------------------------------- */
+
+static void
+connection_is_used_again(void **state)
+{
+	struct job_recipient r[1];
+	struct fixture f;
+	struct job j = job_to(r, 1, "example.org");
+	unsigned i;
+
+	(void)state;
+	set_up(&f, zone, (const struct script *[]){ NULL, NULL, NULL }, "");
+	for (i = 0; i < 10; i++) {
+		send_job(&f, i, &j, -1);
+		wait_for_results(&f, i + 1);
+	}
+	assert_int_equal(f.hosts[0].connections, 1);
+	assert_null(strstr(buf_cstr(&f.heard), "RSET"));
+	tear_down(&f);
+}
+
+static void
+connection_is_reset_after_a_refused_transaction(void **state)
+{
+	static const struct script sc = { .rcpt = { "550 5.1.1 no" } };
+	struct job_recipient r[1];
+	struct fixture f;
+	struct job j = job_to(r, 1, "example.org");
+
+	(void)state;
+	set_up(&f, zone, (const struct script *[]){ &sc, NULL, NULL }, "");
+	send_job(&f, 1, &j, -1);
+	wait_for_results(&f, 1);
+	f.hosts[0].script = &good;
+	send_job(&f, 2, &j, -1);
+	wait_for_results(&f, 2);
+	assert_int_equal(f.hosts[0].connections, 1);
+	assert_non_null(strstr(buf_cstr(&f.heard), "RSET|MAIL"));
+	assert_non_null(strstr(buf_cstr(&f.results), "2/0 relayed"));
+	tear_down(&f);
+}
+
+static void
+connection_ends_after_max_messages(void **state)
+{
+	struct job_recipient r[1];
+	struct fixture f;
+	struct job j = job_to(r, 1, "example.org");
+	unsigned i;
+
+	(void)state;
+	set_up(&f, zone, (const struct script *[]){ NULL, NULL, NULL },
+	    "remote.max_messages = 2");
+	for (i = 0; i < 6; i++) {
+		send_job(&f, i, &j, -1);
+		wait_for_results(&f, i + 1);
+	}
+	assert_int_equal(f.hosts[0].connections, 3);
+	tear_down(&f);
+}
+
+static void
+idle_connection_ends_after_its_time(void **state)
+{
+	struct job_recipient r[1];
+	struct fixture f;
+	struct job j = job_to(r, 1, "example.org");
+
+	(void)state;
+	set_up(&f, zone, (const struct script *[]){ NULL, NULL, NULL },
+	    "remote.idle = 20ms");
+	send_job(&f, 1, &j, -1);
+	wait_for_results(&f, 1);
+	assert_int_equal(f.relay.nconns, 1);
+	while (strstr(buf_cstr(&f.heard), "QUIT") == NULL)
+		ev_turn(&f.loop, 1000);
+	assert_int_equal(f.relay.nconns, 0);
+	tear_down(&f);
+}
+
+/* The host closes when it has waited long enough; our next job must not suffer
+ * for it, whether we have seen the close yet or not. */
+static void
+connection_closed_while_idle_is_replaced(void **state)
+{
+	struct job_recipient r[1];
+	struct fixture f;
+	struct session *s;
+	struct job j = job_to(r, 1, "example.org");
+	unsigned round;
+
+	(void)state;
+	for (round = 0; round < 2; round++) {
+		set_up(&f, zone, (const struct script *[]){ NULL, NULL, NULL },
+		    "");
+		send_job(&f, 1, &j, -1);
+		wait_for_results(&f, 1);
+		for (s = f.sessions; s != NULL; s = s->next)
+			if (stream_is_open(&s->stream)) {
+				if (round == 1)
+					(void)!send(s->stream.fd,
+					    "421 4.4.2 idle\r\n", 16, 0);
+				session_ended(s, STREAM_EOF);
+			}
+		send_job(&f, 2, &j, -1);
+		wait_for_results(&f, 2);
+		assert_non_null(strstr(buf_cstr(&f.results), "2/0 relayed"));
+		assert_int_equal(f.hosts[0].connections, 2);
+		tear_down(&f);
+	}
+}
+
+static void
+no_more_connections_than_configured(void **state)
+{
+	static const struct script slow = { .greeting = "" };
+	struct job_recipient r[1];
+	struct fixture f;
+	struct job j = job_to(r, 1, "example.org");
+
+	(void)state;
+	set_up(&f, zone, (const struct script *[]){ &slow, NULL, NULL },
+	    "remote.connections = 2");
+	send_job(&f, 1, &j, -1);
+	send_job(&f, 2, &j, -1);
+	send_job(&f, 3, &j, -1);
+	while (!f.full)
+		ev_turn(&f.loop, 1000);
+	assert_int_equal(f.relay.nconns, 2);
+	assert_int_equal(f.nresults, 0);
+	tear_down(&f);
+}
+
+static void
+idle_connection_makes_room_for_another_next_hop(void **state)
+{
+	struct job_recipient r[1], r2[1];
+	struct fixture f;
+	struct job j = job_to(r, 1, "example.org");
+	struct job j2 = job_to(r2, 1, "implicit.example");
+
+	(void)state;
+	set_up(&f, zone, (const struct script *[]){ NULL, NULL, NULL },
+	    "remote.connections = 1");
+	send_job(&f, 1, &j, -1);
+	wait_for_results(&f, 1);
+	send_job(&f, 2, &j2, -1);
+	wait_for_results(&f, 2);
+	assert_false(f.full);
+	assert_non_null(strstr(buf_cstr(&f.results), "2/0 relayed"));
+	tear_down(&f);
+}
+
+static void
+step_that_takes_too_long_is_given_up(void **state)
+{
+	static const struct {
+		struct script	 script;
+		const char	*setting;
+		const char	*why;
+	} rows[] = {
+		{ { .greeting = "" }, "remote.timeout_greeting = 100ms",
+		    "the connection" },
+		{ { .ehlo = "" }, "remote.timeout_greeting = 100ms", "EHLO" },
+		{ { .ehlo = "250 x", .mail = { "" } },
+		    "remote.timeout_mail = 100ms", "MAIL" },
+		{ { .ehlo = "250 x", .rcpt = { "" } },
+		    "remote.timeout_rcpt = 100ms", "RCPT" },
+		{ { .ehlo = "250 x", .data = "" },
+		    "remote.timeout_data = 100ms", "DATA" },
+		{ { .ehlo = "250 x", .end = { "" } },
+		    "remote.timeout_end = 100ms", "the end of the content" },
+	};
+	struct job_recipient r[1];
+	struct fixture f;
+	struct job j;
+	char hop[40];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		set_up(&f, NULL, (const struct script *[]){ &rows[i].script,
+		    NULL, NULL }, rows[i].setting);
+		set_hop("[127.0.0.1]:P", f.port, hop, sizeof(hop));
+		j = job_to(r, 1, hop);
+		send_job(&f, 1, &j, -1);
+		wait_for_results(&f, 1);
+		assert_non_null(strstr(buf_cstr(&f.results), "timed out"));
+		assert_non_null(strstr(buf_cstr(&f.results), rows[i].why));
+		tear_down(&f);
+	}
+}
+
+static void
+cancelled_job_ends_where_nothing_is_decided(void **state)
+{
+	static const struct script slow = { .greeting = "" };
+	struct job_recipient r[1];
+	struct fixture f;
+	struct job j = job_to(r, 1, "example.org");
+
+	(void)state;
+	set_up(&f, zone, (const struct script *[]){ &slow, NULL, NULL }, "");
+	send_job(&f, 1, &j, -1);
+	while (f.hosts[0].connections == 0)
+		ev_turn(&f.loop, 1000);
+	channel_send(f.qmgr_peer, DL_CANCEL, 1, SLICE_EMPTY);
+	channel_send(f.qmgr_peer, DL_CANCEL, 99, SLICE_EMPTY);
+	wait_for_results(&f, 1);
+	assert_string_equal(buf_cstr(&f.results),
+	    "1/0 deferred 0 4.3.0 the attempt was cancelled|");
+	assert_int_equal(f.relay.nconns, 0);
+	tear_down(&f);
+}
+
+static void
+has_stopped(void *arg)
+{
+	((struct fixture *)arg)->stopped = true;
+}
+
+static void
+stop_finishes_what_is_under_way(void **state)
+{
+	struct job_recipient r[1];
+	struct fixture f;
+	struct job j = job_to(r, 1, "example.org");
+
+	(void)state;
+	set_up(&f, zone, (const struct script *[]){ NULL, NULL, NULL }, "");
+	send_job(&f, 1, &j, -1);
+	while (f.hosts[0].connections == 0)
+		ev_turn(&f.loop, 1000);
+	relay_stop(&f.relay, has_stopped, &f);
+	assert_false(f.stopped);
+	send_job(&f, 2, &j, -1);
+	wait_for_results(&f, 1);
+	while (!f.stopped)
+		ev_turn(&f.loop, 1000);
+	assert_true(f.full);
+	assert_string_equal(buf_cstr(&f.results),
+	    "1/0 relayed 250 2.0.0 taken|");
+	tear_down(&f);
+}
+
+static void
+dead_qmgr_ends_what_is_under_way(void **state)
+{
+	static const struct script slow = { .end = { "" } };
+	struct job_recipient r[1];
+	struct fixture f;
+	struct job j = job_to(r, 1, "example.org");
+
+	(void)state;
+	set_up(&f, zone, (const struct script *[]){ &slow, NULL, NULL }, "");
+	send_job(&f, 1, &j, -1);
+	while (strstr(buf_cstr(&f.heard), "<26>") == NULL)
+		ev_turn(&f.loop, 1000);
+	relay_qmgr_down(&f.relay);
+	assert_int_equal(f.relay.nconns, 0);
+	tear_down(&f);
+}
+
+/* ---- content ------------------------------------------------------------ */
+
+#define LARGE	(3u << 20)
+
+static int
+large_file(size_t size)
+{
+	char line[64];
+	FILE *fp = tmpfile();
+	size_t i;
+	int fd;
+
+	memset(line, '.', sizeof(line));
+	memcpy(line + 62, "\r\n", 2);
+	for (i = 0; i < size; i += sizeof(line))
+		fwrite(line, 1, sizeof(line), fp);
+	fflush(fp);
+	fd = dup(fileno(fp));
+	fclose(fp);
+	return fd;
+}
+
+static void
+large_content_comes_from_the_descriptor(void **state)
+{
+	/* With dots doubled: a byte more for each line of 64. */
+	static const struct {
+		const char	*ehlo;
+		size_t		 size;
+	} rows[] = {
+		{ NULL, LARGE + LARGE / 64 + 5 },
+		{ "250-x\r\n250-PIPELINING\r\n250 CHUNKING", LARGE + 5 },
+		{ "250-x\r\n250 CHUNKING", LARGE + 5 },
+		{ "250 x", LARGE + LARGE / 64 + 5 },
+	};
+	struct job_recipient r[2];
+	struct script sc = { NULL };
+	struct fixture f;
+	struct job j;
+	char text[64];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		sc.ehlo = rows[i].ehlo;
+		set_up(&f, zone, (const struct script *[]){ &sc, NULL, NULL },
+		    "");
+		j = job_to(r, 2, "example.org");
+		j.content = SLICE_LIT("x\r\n\r\n");
+		j.offset = 64;
+		j.size = LARGE;
+		send_job(&f, 1, &j, large_file(LARGE + 128));
+		wait_for_results(&f, 2);
+		assert_string_equal(buf_cstr(&f.results),
+		    "1/0 relayed 250 2.0.0 taken|"
+		    "1/1 relayed 250 2.0.0 taken|");
+		snprintf(text, sizeof(text), "<%zu>", rows[i].size);
+		if (strstr(buf_cstr(&f.heard), text) == NULL)
+			fail_msg("%s not in %s", text, buf_cstr(&f.heard));
+		tear_down(&f);
+	}
+}
+
+static void
+truncated_file_defers_the_message(void **state)
+{
+	struct job_recipient r[1];
+	struct fixture f;
+	struct job j = job_to(r, 1, "implicit.example");
+
+	(void)state;
+	set_up(&f, zone, (const struct script *[]){ NULL, NULL, NULL }, "");
+	log_set_level(LOG_LEVEL_ERROR + 1);
+	j.size = LARGE;
+	send_job(&f, 1, &j, large_file(LARGE / 2));
+	wait_for_results(&f, 1);
+	assert_non_null(strstr(buf_cstr(&f.results), "deferred 0 4.3.0"));
+	assert_null(strstr(buf_cstr(&f.heard), "DATA|<"));
+	log_set_level(LOG_LEVEL_ERROR);
+	tear_down(&f);
+}
+
+static void
+content_refused_before_its_end(void **state)
+{
+	static const struct script sc = { .early = "552 5.3.4 too much!" };
+	struct job_recipient r[1];
+	struct fixture f;
+	struct job j = job_to(r, 1, "example.org");
+
+	(void)state;
+	set_up(&f, zone, (const struct script *[]){ &sc, NULL, NULL }, "");
+	j.size = LARGE;
+	send_job(&f, 1, &j, large_file(LARGE));
+	wait_for_results(&f, 1);
+	assert_string_equal(buf_cstr(&f.results),
+	    "1/0 failed 552 5.3.4 too much|");
+	assert_int_equal(f.hosts[1].connections, 0);
+	tear_down(&f);
+}
+
+static void
+eight_bit_content_is_converted_for_a_host_without_8bitmime(void **state)
+{
+	static const struct script seven = { .ehlo = "250 x" };
+	static const char text[] = "MIME-Version: 1.0\r\n"
+	    "Content-Type: text/plain; charset=utf-8\r\n"
+	    "Content-Transfer-Encoding: 8bit\r\n\r\n\303\274\r\n";
+	static const char signed_text[] = "MIME-Version: 1.0\r\n"
+	    "Content-Type: multipart/signed; boundary=b\r\n\r\n"
+	    "--b\r\nContent-Type: text/plain; charset=utf-8\r\n"
+	    "Content-Transfer-Encoding: 8bit\r\n\r\n\303\274\r\n"
+	    "--b\r\nContent-Type: application/pgp-signature\r\n\r\nx\r\n"
+	    "--b--\r\n";
+	struct job_recipient r[1];
+	struct fixture f;
+	struct session *s;
+	struct job j = job_to(r, 1, "example.org");
+	size_t i;
+
+	(void)state;
+	set_up(&f, zone, (const struct script *[]){ &seven, NULL, NULL }, "");
+	j.body = BODY_8BITMIME;
+	j.content = slice_str(text);
+	send_job(&f, 1, &j, -1);
+	wait_for_results(&f, 1);
+	assert_string_equal(buf_cstr(&f.results),
+	    "1/0 relayed 250 2.0.0 taken|");
+	for (s = f.sessions; s != NULL; s = s->next)
+		for (i = 0; i < s->content.n; i++)
+			assert_true((unsigned char)s->content.p[i] < 0x80);
+	buf_reset(&f.results);
+	j.content = slice_str(signed_text);
+	send_job(&f, 2, &j, -1);
+	wait_for_results(&f, 2);
+	assert_non_null(strstr(buf_cstr(&f.results), "failed 0 5.6.3"));
+	tear_down(&f);
+}
+
+/* ---- commands ----------------------------------------------------------- */
+
+static void
+commands_have_what_the_host_offers(void **state)
+{
+	static const struct {
+		const char	*reverse_path;
+		enum dsn_ret	 ret;
+		const char	*envid;
+		const char	*to;
+		uint8_t		 notify;
+		const char	*orcpt;
+		struct compose	 how;
+		const char	*text;
+	} rows[] = {
+		{ "a@b", 0, "", "c@d", 0, "", { .size = 9 },
+		    "MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\n" },
+		{ "", RET_FULL, "i d", "c@d", NOTIFY_SUCCESS | NOTIFY_DELAY,
+		    "rfc822;c+x@d", { .size = 9 },
+		    "MAIL FROM:<>\r\nRCPT TO:<c@d>\r\n" },
+		{ "", RET_FULL, "i d", "c@d", NOTIFY_SUCCESS | NOTIFY_DELAY,
+		    "rfc822;c+x@d", { .size = 9, .offers = EHLO_DSN |
+			EHLO_SIZE }, "MAIL FROM:<> SIZE=9 RET=FULL "
+		    "ENVID=i+20d\r\nRCPT TO:<c@d> NOTIFY=SUCCESS,DELAY "
+		    "ORCPT=rfc822;c+2Bx@d\r\n" },
+		{ "a@b", RET_HDRS, "", "c@d", NOTIFY_NEVER, "",
+		    { .offers = EHLO_DSN | EHLO_8BITMIME,
+			.body = BODY_8BITMIME },
+		    "MAIL FROM:<a@b> BODY=8BITMIME RET=HDRS\r\n"
+		    "RCPT TO:<c@d> NOTIFY=NEVER\r\n" },
+		{ "a@b", 0, "", "c@d", 0, "", { .offers = EHLO_CHUNKING |
+		    EHLO_BINARYMIME, .body = BODY_BINARYMIME },
+		    "MAIL FROM:<a@b> BODY=BINARYMIME\r\nRCPT TO:<c@d>\r\n" },
+		{ "\303\274@b", 0, "", "c@\303\274.example", 0, "",
+		    { .offers = EHLO_SMTPUTF8, .utf8 = true },
+		    "MAIL FROM:<\303\274@b> SMTPUTF8\r\n"
+		    "RCPT TO:<c@\303\274.example>\r\n" },
+		{ "a@b", 0, "", "c@\303\274.example", 0, "", { .size = 9 },
+		    "MAIL FROM:<a@b>\r\nRCPT TO:<c@xn--tda.example>\r\n" },
+	};
+	struct buf b = BUF_INIT(10000);
+	struct job_recipient r;
+	struct job j;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		buf_reset(&b);
+		j = job_to(&r, 1, "x");
+		j.reverse_path = slice_str(rows[i].reverse_path);
+		j.ret = rows[i].ret;
+		j.envid = slice_str(rows[i].envid);
+		r.address = slice_str(rows[i].to);
+		r.notify = rows[i].notify;
+		r.orcpt = slice_str(rows[i].orcpt);
+		assert_int_equal(compose_mail(&b, &rows[i].how, &j), 0);
+		assert_int_equal(compose_rcpt(&b, &rows[i].how, &r), 0);
+		assert_string_equal(buf_cstr(&b), rows[i].text);
+	}
+	buf_clear(&b);
+}
+
+static void
+smtputf8_is_asked_for_only_where_needed(void **state)
+{
+	static const struct {
+		const char	*reverse_path;
+		const char	*to;
+		const char	*header;
+		bool		 asked;		/* by the client */
+		bool		 needed;
+	} rows[] = {
+		{ "a@b", "c@d", "Subject: x", false, false },
+		{ "a@b", "c@d", "Subject: x", true, false },
+		{ "a@b", "c@d", "Subject: \303\274", true, true },
+		/* Raw 8-bit in a header, which nobody has declared. */
+		{ "a@b", "c@d", "Subject: \303\274", false, false },
+		{ "\303\274@b", "c@d", "", true, true },
+		{ "a@b", "\303\274@d", "", false, true },
+		{ "a@b", "c@\303\274.example", "", true, false },
+		{ "a@\377\376", "c@d", "", true, true },
+	};
+	struct job_recipient r;
+	struct job j;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		j = job_to(&r, 1, "x");
+		j.reverse_path = slice_str(rows[i].reverse_path);
+		j.smtputf8 = rows[i].asked;
+		r.address = slice_str(rows[i].to);
+		assert_int_equal(job_needs_utf8(&j,
+		    slice_str(rows[i].header)), rows[i].needed);
+	}
+}
+
+/* ---- next hops ---------------------------------------------------------- */
+
+static void
+next_hop_texts(void **state)
+{
+	static const struct {
+		const char	*text;
+		enum hop_kind	 kind;		/* 0: refused */
+		bool		 lmtp;
+		const char	*host;
+		unsigned	 port;
+		const char	*address;
+	} rows[] = {
+		{ "example.org", HOP_MX, false, "example.org", 0, NULL },
+		{ "example.org.", HOP_MX, false, "example.org.", 0, NULL },
+		{ "smtp:example.org", HOP_MX, false, "example.org", 0, NULL },
+		{ "example.org:2525", HOP_MX, false, "example.org", 2525,
+		    NULL },
+		{ "b\303\274cher.example", HOP_MX, false,
+		    "b\303\274cher.example", 0, NULL },
+		{ "[mail.example.org]", HOP_HOST, false, "mail.example.org",
+		    0, NULL },
+		{ "[mail.example.org]:26", HOP_HOST, false,
+		    "mail.example.org", 26, NULL },
+		{ "[192.0.2.1]:2525", HOP_ADDRESS, false, "192.0.2.1", 2525,
+		    "192.0.2.1" },
+		{ "192.0.2.1", HOP_ADDRESS, false, "192.0.2.1", 0,
+		    "192.0.2.1" },
+		{ "[IPv6:2001:db8::1]:25", HOP_ADDRESS, false, "2001:db8::1",
+		    25, "2001:db8::1" },
+		{ "[2001:db8::1]", HOP_ADDRESS, false, "2001:db8::1", 0,
+		    "2001:db8::1" },
+		{ "lmtp:[host]:24", HOP_HOST, true, "host", 24, NULL },
+		{ "LMTP:host.example", HOP_HOST, true, "host.example", 0,
+		    NULL },
+		{ "lmtp:127.0.0.1:2424", HOP_ADDRESS, true, "127.0.0.1", 2424,
+		    "127.0.0.1" },
+		{ "lmtp:/run/lmtp.sock", HOP_SOCKET, true, "/run/lmtp.sock",
+		    0, NULL },
+		{ "", 0, false, NULL, 0, NULL },
+		{ "[", 0, false, NULL, 0, NULL },
+		{ "[]", 0, false, NULL, 0, NULL },
+		{ "[a b]", 0, false, NULL, 0, NULL },
+		{ "[host", 0, false, NULL, 0, NULL },
+		{ "[host]x", 0, false, NULL, 0, NULL },
+		{ "[host]:", 0, false, NULL, 0, NULL },
+		{ "host:0", 0, false, NULL, 0, NULL },
+		{ "host:65536", 0, false, NULL, 0, NULL },
+		{ "host:25x", 0, false, NULL, 0, NULL },
+		{ "2001:db8::1", 0, false, NULL, 0, NULL },
+		{ "lmtp:", 0, false, NULL, 0, NULL },
+		{ "lmtp:/", 0, false, NULL, 0, NULL },
+		{ "/run/x", 0, false, NULL, 0, NULL },
+		{ "a..b", 0, false, NULL, 0, NULL },
+		{ "a\r\nb", 0, false, NULL, 0, NULL },
+	};
+	struct next_hop h;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		if (next_hop_parse(slice_str(rows[i].text), &h) !=
+		    (rows[i].kind != 0))
+			fail_msg("%s", rows[i].text);
+		if (rows[i].kind == 0)
+			continue;
+		assert_int_equal(h.kind, rows[i].kind);
+		assert_int_equal(h.lmtp, rows[i].lmtp);
+		assert_true(slice_eq(h.host, slice_str(rows[i].host)));
+		assert_int_equal(h.port, rows[i].port);
+		if (rows[i].address != NULL)
+			assert_string_equal(dns_address_text(h.address).s,
+			    rows[i].address);
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(one_host_decides),
+		cmocka_unit_test(several_hosts_are_tried_in_order),
+		cmocka_unit_test(host_that_failed_is_passed_over_for_a_while),
+		cmocka_unit_test(host_that_failed_is_tried_where_there_is_no_other),
+		cmocka_unit_test(connection_is_used_again),
+		cmocka_unit_test(connection_is_reset_after_a_refused_transaction),
+		cmocka_unit_test(connection_ends_after_max_messages),
+		cmocka_unit_test(idle_connection_ends_after_its_time),
+		cmocka_unit_test(connection_closed_while_idle_is_replaced),
+		cmocka_unit_test(no_more_connections_than_configured),
+		cmocka_unit_test(idle_connection_makes_room_for_another_next_hop),
+		cmocka_unit_test(step_that_takes_too_long_is_given_up),
+		cmocka_unit_test(cancelled_job_ends_where_nothing_is_decided),
+		cmocka_unit_test(stop_finishes_what_is_under_way),
+		cmocka_unit_test(dead_qmgr_ends_what_is_under_way),
+		cmocka_unit_test(large_content_comes_from_the_descriptor),
+		cmocka_unit_test(truncated_file_defers_the_message),
+		cmocka_unit_test(content_refused_before_its_end),
+		cmocka_unit_test(
+		    eight_bit_content_is_converted_for_a_host_without_8bitmime),
+		cmocka_unit_test(commands_have_what_the_host_offers),
+		cmocka_unit_test(smtputf8_is_asked_for_only_where_needed),
+		cmocka_unit_test(next_hop_texts),
 	};
 
 	log_open("relay_test", LOG_LEVEL_ERROR);
