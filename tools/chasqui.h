@@ -9,6 +9,7 @@
 
 struct tool {
 	const char	*dir;		/* -C: where chasqui.conf is */
+	bool		 dir_is_default;
 	struct conf	*conf;		/* NULL until tool_conf() */
 };
 
@@ -23,6 +24,10 @@ struct command {
 extern const struct command cmd_init, cmd_start, cmd_stop, cmd_reload,
     cmd_status, cmd_confinement, cmd_config, cmd_queue, cmd_table, cmd_explain;
 
+/* The command's usage on stderr; EX_USAGE. */
+int	 tool_usage(const struct command *);
+/* Where chasqui.conf is, or would be. */
+const char *tool_conf_path(struct tool *);
 /* Loads the configuration once; ends the program with EX_CONFIG and the
  * reasons when it is broken. */
 const struct conf *tool_conf(struct tool *);
