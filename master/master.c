@@ -34,7 +34,6 @@
 #include "os/sandbox.h"
 #include "os/sockets.h"
 
-#define RATE_BYTES	(2 * 1024 * 1024)	/* smtpd's shared memory */
 #define START_SUITE_MS	60000
 #define START_FAILURES	3	/* of one process before the start fails */
 #define PER_CORE_MAX	64
@@ -180,7 +179,7 @@ acquire(struct master *m)
 	listen_commit(m, &fresh);
 	m->rate_fd = memfd_create("chasqui-rate", MFD_CLOEXEC |
 	    MFD_ALLOW_SEALING);
-	if (m->rate_fd == -1 || ftruncate(m->rate_fd, RATE_BYTES) == -1 ||
+	if (m->rate_fd == -1 || ftruncate(m->rate_fd, RATE_SHARED_BYTES) == -1 ||
 	    fcntl(m->rate_fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) == -1)
 		master_die(EX_OSERR, "shared memory: %s", strerror(errno));
 	if (ground_open_log(m, &why) == -1) {

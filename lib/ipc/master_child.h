@@ -13,6 +13,8 @@
 #include "ipc/channel.h"
 
 #define CHILD_FD	3
+/* SHARED "rate" of smtpd; pages that nobody touches cost nothing. */
+#define RATE_SHARED_BYTES	(48 * 1024 * 1024)
 
 /*        name             no  sender  fds min  max     body */
 #define MASTER_CHILD(X)							\
