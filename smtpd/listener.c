@@ -16,8 +16,8 @@
 #include "listener.h"
 #include "session.h"
 
-/* More would let one process take a burst that several are to share. */
-#define ACCEPTS_A_TURN	8
+/* Those that are there have their turn too. */
+#define ACCEPTS_A_TURN	16
 #define RETRY_MS	500	/* without descriptors or memory */
 
 union address {

@@ -3,12 +3,14 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
-#include <errno.h>
+#include <assert.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/log.h"
+#include "ipc/master_child.h"
 #include "rate.h"
+
+static_assert(RATE_BYTES <= RATE_SHARED_BYTES, "master makes it");
 
 static struct rate_entry *find(const struct rate_table *, uint64_t);
 static struct rate_entry *find_or_make(struct rate *, uint64_t, uint32_t);
@@ -39,8 +41,8 @@ rate_share(struct rate *r, int fd, unsigned self)
 
 	if (self >= RATE_PROCESSES || fstat(fd, &st) == -1)
 		return -1;
-	/* Whoever comes first gives it its size: all have the same. */
-	if ((size_t)st.st_size < RATE_BYTES && ftruncate(fd, RATE_BYTES) == -1)
+	/* Beyond its end an access would be a SIGBUS. */
+	if (st.st_size < (off_t)RATE_BYTES)
 		return -1;
 	p = mmap(NULL, RATE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (p == MAP_FAILED)
@@ -48,7 +50,9 @@ rate_share(struct rate *r, int fd, unsigned self)
 	rate_clear(r);
 	*r = (struct rate){ .memory = p, .self = self, .bytes = RATE_BYTES };
 	/* What a predecessor left: its sessions are gone. */
-	memset(&r->memory->tables[self], 0, sizeof(struct rate_table));
+	if (madvise(&r->memory->tables[self], sizeof(struct rate_table),
+	    MADV_REMOVE) == -1)
+		memset(&r->memory->tables[self], 0, sizeof(struct rate_table));
 	n = GET(r->memory->processes);
 	while (n <= self && !atomic_compare_exchange_weak(
 	    &r->memory->processes, &n, self + 1))

@@ -36,7 +36,7 @@ struct rate_table {
 
 struct rate_memory {
 	_Atomic uint32_t processes;	/* tables in use: those below this */
-	uint32_t	 unused[15];
+	uint32_t	 unused[1023];	/* tables begin at a page */
 	struct rate_table tables[RATE_PROCESSES];
 };
 
