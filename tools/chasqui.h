@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* chasqui - what the commands of chasqui(8) share; one file a command. */
+/* chasqui - what the commands of chasqui(8) share; one file a command.  tool.c
+ * serves other tools too, usage and the table of commands are chasqui.c's. */
 #ifndef TOOLS_CHASQUI_H
 #define TOOLS_CHASQUI_H
 
@@ -8,7 +9,8 @@
 #include "ipc/tool.h"
 
 struct tool {
-	const char	*dir;		/* -C: where chasqui.conf is */
+	const char	*dir;		/* where chasqui.conf is; NULL: not
+					 * looked for yet */
 	bool		 dir_is_default;
 	struct conf	*conf;		/* NULL until tool_conf() */
 };
@@ -24,6 +26,10 @@ struct command {
 extern const struct command cmd_init, cmd_start, cmd_stop, cmd_reload,
     cmd_status, cmd_confinement, cmd_config, cmd_queue, cmd_table, cmd_explain;
 
+/* For messages: the command that runs. */
+void	 tool_name(const char *);
+/* The instance: given, or that of the environment, or the default. */
+void	 tool_directory(struct tool *, const char *given);
 /* The command's usage on stderr; EX_USAGE. */
 int	 tool_usage(const struct command *);
 /* Where chasqui.conf is, or would be. */

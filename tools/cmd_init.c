@@ -69,10 +69,11 @@ const struct command cmd_init = { "init",
 	"[--dir DIR] [--hostname HOST] [--domain DOMAIN]...\n"
 	"    [--user USER@DOMAIN[:PASSWORD]]... [--port-base N] "
 	"[--dns ADDRESS:PORT]\n"
-	"    [--relay DOMAIN=HOST[:PORT]]... [--relay-network CIDR]...",
-	"Make a configuration, its tables and directories.  With --dir all of "
-	"it is below DIR;\nwith --port-base it listens on the loopback "
-	"addresses, on port N+25 for SMTP.", run };
+	"    [--relay DOMAIN=HOST[:PORT]]... [--relay-network CIDR]...\n\n"
+	"With --dir all of it is below DIR.  With --port-base SMTP is served "
+	"on port N+25 of\nthe loopback addresses, otherwise on port 25 of "
+	"all.  As root the system users that\nare missing are made.",
+	"make a configuration, its tables and directories", run };
 
 static int
 run(struct tool *t, int argc, char *argv[])

@@ -8,8 +8,7 @@
 static int	 run(struct tool *, int, char *[]);
 
 const struct command cmd_reload = { "reload", "",
-	"Put a changed configuration in force; with mistakes in it the old one "
-	"stays.", run };
+	"put a changed configuration in force, if it has no mistakes", run };
 
 /* master reads the file, so what is wrong with it is told by master. */
 static int

@@ -23,8 +23,7 @@ static int	 wait_for_word(struct tool *, int fd, pid_t);
 static void	 find_master(char *path, size_t);
 
 const struct command cmd_start = { "start", "[-f | --foreground]",
-	"Start the suite: in the background, or in the foreground with its "
-	"log on stderr.", run };
+	"start the suite, in the background or (-f) logging to stderr", run };
 
 static int
 run(struct tool *t, int argc, char *argv[])

@@ -21,8 +21,7 @@ static struct slice value_of(struct slice words, const char *key);
 static void	 show_confinement(struct slice master);
 
 const struct command cmd_status = { "status", "[--json]",
-	"Show each process: its id, state, age, restarts, and how it is "
-	"confined.", run };
+	"show each process, and how they are confined", run };
 
 static int
 run(struct tool *t, int argc, char *argv[])

@@ -8,8 +8,7 @@
 static int	 run(struct tool *, int, char *[]);
 
 const struct command cmd_stop = { "stop", "",
-	"Stop the suite: what is under way is finished first, for 30 seconds "
-	"at most.", run };
+	"stop the suite, once what is under way is finished", run };
 
 static int
 run(struct tool *t, int argc, char *argv[])

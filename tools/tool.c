@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: ISC */
+/* tool - see chasqui.h: what the commands of chasqui(8), and the other tools
+ * that talk to the suite, share. */
+#include <errno.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "chasqui.h"
+#include "os/sockets.h"
+
+static const char *command_name;	/* for tool_fail() */
+
+void
+tool_name(const char *command)
+{
+	command_name = command;
+}
+
+/* Absolute, because master works in the root directory. */
+void
+tool_directory(struct tool *t, const char *given)
+{
+	static char real[PATH_MAX];
+
+	if (given == NULL)
+		given = secure_getenv("CHASQUI_DIR");
+	t->dir_is_default = given == NULL;
+	if (given == NULL)
+		given = CONF_DIR;
+	t->dir = realpath(given, real) != NULL ? real : given;
+}
+
+int
+tool_fail(int status, const char *fmt, ...)
+{
+	va_list ap;
+
+	fflush(stdout);
+	fprintf(stderr, "%s%s%s: ", program_invocation_short_name,
+	    command_name == NULL ? "" : " ",
+	    command_name == NULL ? "" : command_name);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fprintf(stderr, "\n");
+	return status;
+}
+
+const char *
+tool_conf_path(struct tool *t)
+{
+	static struct buf path = { .max = 2 * PATH_MAX };
+
+	if (t->dir == NULL)
+		tool_directory(t, NULL);
+	buf_reset(&path);
+	buf_printf(&path, "%s/chasqui.conf", t->dir);
+	return buf_cstr(&path);
+}
+
+const struct conf *
+tool_conf(struct tool *t)
+{
+	struct buf why = BUF_INIT(64 * 1024);
+
+	if (t->conf != NULL)
+		return t->conf;
+	if (access(tool_conf_path(t), F_OK) == -1)
+		exit(tool_fail(EX_CONFIG, "%s: %s; `chasqui init%s%s` makes "
+		    "one, -C DIR names another place", tool_conf_path(t),
+		    strerror(errno), t->dir_is_default ? "" : " --dir ",
+		    t->dir_is_default ? "" : t->dir));
+	t->conf = conf_load(tool_conf_path(t), &why);
+	if (t->conf == NULL) {
+		fprintf(stderr, "%s", buf_cstr(&why));
+		exit(tool_fail(EX_CONFIG, "the configuration has errors"));
+	}
+	buf_clear(&why);
+	return t->conf;
+}
+
+/* ---- talking to the suite ------------------------------------------------- */
+
+static void
+no_message(void *arg, struct channel *c, struct message *m)
+{
+	(void)arg;
+	(void)c;
+	(void)m;
+}
+
+static void
+no_down(void *arg, struct channel *c)
+{
+	(void)arg;
+	(void)c;
+}
+
+struct channel *
+tool_connect(struct tool *t, const char *name)
+{
+	static const struct message_rule rules[] = RULES_OF(TOOL_REQUESTS);
+	static const struct channel_ops ops = { no_message, no_down, NULL };
+	static const struct {
+		const char	*name;
+		enum role	 role;
+	} sockets[] = {
+		{ SOCKET_CONTROL, ROLE_MASTER }, { SOCKET_QUEUE, ROLE_QMGR },
+		{ SOCKET_LOOKUP, ROLE_LOOKUP },
+	};
+	struct buf path = BUF_INIT(2 * PATH_MAX);
+	enum role role = ROLE_MASTER;
+	size_t i;
+	int fd;
+
+	buf_printf(&path, "%s/%s", tool_conf(t)->path_run, name);
+	for (i = 0; i < sizeof(sockets) / sizeof(sockets[0]); i++)
+		if (strcmp(name, sockets[i].name) == 0)
+			role = sockets[i].role;
+	fd = unix_connect(buf_cstr(&path));
+	if (fd == -1 && (errno == ENOENT || errno == ECONNREFUSED))
+		exit(tool_fail(EX_UNAVAILABLE, "the suite of %s is not "
+		    "running; `chasqui%s%s start` starts it", t->dir,
+		    t->dir_is_default ? "" : " -C ",
+		    t->dir_is_default ? "" : t->dir));
+	if (fd == -1 && errno == EACCES)
+		exit(tool_fail(EX_NOPERM, "%s: only root, or who runs the "
+		    "suite, may do this", buf_cstr(&path)));
+	if (fd == -1)
+		exit(tool_fail(EX_UNAVAILABLE, "%s: %s", buf_cstr(&path),
+		    strerror(errno)));
+	buf_clear(&path);
+	return channel_new(NULL, fd, rules, ROLE_TOOL, role, 0, &ops, NULL);
+}
+
+int
+tool_answer(struct channel *c, void (*on)(void *, struct message *),
+    void *arg)
+{
+	struct message m;
+	struct slice why;
+	int status, i;
+
+	while (channel_wait(c, &m, -1) == 0) {
+		if (m.type == TL_LINE) {
+			why = get_rest(&m.body);
+			printf("%.*s\n", SLICE_ARG(why));
+		} else if (m.type == TL_END) {
+			status = get_u8(&m.body);
+			why = get_slice(&m.body, 1024);
+			if (why.n > 0)
+				return tool_fail(status, "%.*s",
+				    SLICE_ARG(why));
+			return status;
+		} else if (on != NULL)
+			on(arg, &m);
+		for (i = 0; i < m.nfds; i++)
+			if (m.fds[i] != -1)
+				close(m.fds[i]);
+	}
+	return tool_fail(EX_UNAVAILABLE, "the suite has not answered; its log "
+	    "may say why");
+}
