@@ -129,6 +129,9 @@ put_paths(struct buf *b, struct process *p)
 			}
 			free(dir);
 		}
+		for (i = 0; i < m->conf->alias_includes.n; i++)
+			buf_printf(&readable, ":%s",
+			    m->conf->alias_includes.v[i]);
 	}
 	put_slice(b, buf_slice(&readable));
 	buf_clear(&readable);

@@ -63,6 +63,7 @@ static const struct {
 	{ "", "alias.tables",		check_tables },
 	{ "", "alias.virtual",		check_tables },
 	{ "", "route.tables",		check_tables },
+	{ "", "alias.includes",		check_path },
 	{ "", "dns.servers",		check_server },
 	{ "listener", "address",	check_endpoint },
 	{ "domain", "mailboxes",	check_domain_tables },

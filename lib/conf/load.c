@@ -125,6 +125,8 @@ paths_absolute(struct conf *c, const char *file)
 	make_absolute(c, real, &c->path_templates);
 	if (strchr(c->log_target, '/') != NULL)
 		make_absolute(c, real, &c->log_target);
+	for (i = 0; i < c->alias_includes.n; i++)
+		make_absolute(c, real, &c->alias_includes.v[i]);
 	for (i = 0; i < c->nlisteners; i++)
 		for (j = 0; j < c->listeners[i].address.n; j++)
 			if (strchr(c->listeners[i].address.v[j], '/') != NULL)

@@ -35,7 +35,7 @@
 X(hostname, "hostname", STRING, "", 0, 0, R_ALL,			\
   "The name of this host in greetings, trace fields and reports; the system's fully qualified name where empty.") \
 X(postmaster, "postmaster", STRING, "postmaster", 0, 0, R_SMTPD | R_BOUNCE | R_LOOKUP, \
-  "Where mail for postmaster without a domain goes: an address, or a local name of the first domain.") \
+  "Where mail for postmaster goes that has no domain, or that nothing else takes: an address, or a name of the first system domain.  Where that does not exist either, it goes to root.") \
 X(relay_networks, "relay_networks", NETS, "127.0.0.0/8 ::1/128", 0, 0, R_SMTPD, \
   "Networks whose clients may send to any domain.")			\
 X(recipient_delimiter, "recipient_delimiter", STRING, "+", 0, 0, R_LOOKUP | R_WORKER | R_COMMAND, \
@@ -174,6 +174,7 @@ X(alias_virtual, "alias.virtual", LIST, "", 0, 0, R_LOOKUP, "Tables from address
 X(alias_max_depth, "alias.max_depth", INT, "50", 1, 1000, R_LOOKUP, "How deep aliases may lead to aliases.") \
 X(alias_max_results, "alias.max_results", INT, "10000", 1, 100000, R_LOOKUP, "How many recipients one address may become.") \
 X(alias_commands, "alias.commands", BOOL, "yes", 0, 0, R_LOOKUP, "Alias tables may name programs and files.") \
+X(alias_includes, "alias.includes", LIST, "", 0, 0, R_MASTER | R_LOOKUP, "Directories that files named by :include: may be in, beside /etc and those of the tables.") \
 X(route_tables, "route.tables", LIST, "", 0, 0, R_LOOKUP, "Tables from an address, a domain, .domain (and all below it) or * to a next hop: a host by its MX, [host]:port, lmtp:[host]:port or lmtp:/socket.") \
 									\
 X(table_max_entries, "table.max_entries", INT, "10000000", 1, 1000000000, R_LOOKUP, "The most entries of a table that is held in memory.") \

@@ -8,11 +8,13 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "table/driver.h"
 #include "table/lines.h"
 
 #define LINES_A_STEP	20000	/* a few milliseconds */
+#define SETTLE_MS	200	/* who writes a file in place gets this time */
 
 /* What tells one state of a file from another. */
 struct stamp {
@@ -21,6 +23,7 @@ struct stamp {
 	off_t		 size;
 	struct timespec	 mtime;
 	struct timespec	 ctime;
+	uid_t		 uid;
 	int		 error;		/* errno of stat(), or 0 */
 };
 
@@ -55,6 +58,7 @@ static void			 abandon(struct table *);
 static struct stamp		 stamp_of(const char *);
 static struct stamp		 stamp_fd(int);
 static bool			 same_stamp(struct stamp, struct stamp);
+static bool			 is_being_written(struct stamp, struct stamp);
 
 static const struct driver *const drivers[] = { &driver_inline, &driver_file,
 	&driver_aliases, &driver_btree, &driver_hash, &driver_pcre,
@@ -144,6 +148,12 @@ table_entries(const struct table *t)
 	return t->data == NULL ? 0 : t->driver->entries(t->data);
 }
 
+uint32_t
+table_owner(const struct table *t)
+{
+	return t->seen.uid;
+}
+
 bool
 table_is(const struct table *t, const struct conf_table *ct,
     uint64_t max_entries)
@@ -170,7 +180,8 @@ table_refresh(struct table *t, struct buf *why)
 		return step(t, why);
 	if (t->driver != &driver_inline)
 		now = stamp_of(t->path);
-	if (t->looked && same_stamp(now, t->seen))
+	if (t->looked &&
+	    (same_stamp(now, t->seen) || is_being_written(now, t->seen)))
 		return TABLE_SAME;
 	return begin(t, now, why);
 }
@@ -343,7 +354,7 @@ make_stamp(const struct stat *st, int error)
 		return (struct stamp){ .error = S_ISDIR(st->st_mode) ? EISDIR :
 			EINVAL };
 	return (struct stamp){ st->st_dev, st->st_ino, st->st_size,
-		st->st_mtim, st->st_ctim, 0 };
+		st->st_mtim, st->st_ctim, st->st_uid, 0 };
 }
 
 static struct stamp
@@ -372,4 +383,16 @@ same_stamp(struct stamp a, struct stamp b)
 	    a.mtime.tv_nsec == b.mtime.tv_nsec &&
 	    a.ctime.tv_sec == b.ctime.tv_sec &&
 	    a.ctime.tv_nsec == b.ctime.tv_nsec;
+}
+
+/* The same file, changed a moment ago: an editor or a shell may be about to
+ * write the rest.  A new file in its place is taken as whole. */
+static bool
+is_being_written(struct stamp now, struct stamp seen)
+{
+	int64_t age = clock_wall_ms() -
+	    ((int64_t)now.mtime.tv_sec * 1000 + now.mtime.tv_nsec / 1000000);
+
+	return now.error == 0 && seen.error == 0 && now.ino == seen.ino &&
+	    now.dev == seen.dev && age >= 0 && age < SETTLE_MS;
 }

@@ -37,6 +37,8 @@ const char *table_name(const struct table *);
 const char *table_type(const struct table *);
 /* The file that is read: for btree and hash the database; "" for inline. */
 const char *table_path(const struct table *);
+/* The owner of the file that was last read; root for inline. */
+uint32_t table_owner(const struct table *);
 /* Whether this table is what the settings ask for. */
 bool	 table_is(const struct table *, const struct conf_table *,
 	    uint64_t max_entries);

@@ -111,9 +111,10 @@ nothing: /dev/null
 circle: circle2
 circle2: circle
 """},
-            conf="""table my-aliases { type = aliases ; path = aliases }
+            conf=f"""table my-aliases {{ type = aliases ; path = aliases }}
                     alias.tables = my-aliases
-                    domain system.example { type = system }""")
+                    alias.includes = {cls.out}
+                    domain system.example {{ type = system }}""")
 
     def mail(self, who):
         return maildir(os.path.join(who.pw_dir, "Maildir"))
