@@ -1,0 +1,580 @@
+/* SPDX-License-Identifier: ISC */
+/* harness - see harness.h. */
+#include <sys/socket.h>
+
+#include <stdarg.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <ftw.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/num.h"
+#include "harness.h"
+
+static void	 smtpd_hears(void *, struct channel *, struct message *);
+static void	 lookup_hears(void *, struct channel *, struct message *);
+static void	 delivery_hears(void *, struct channel *, struct message *);
+static void	 bounce_hears(void *, struct channel *, struct message *);
+static void	 is_down(void *, struct channel *);
+
+static const struct channel_ops our_smtpd = { smtpd_hears, is_down, NULL };
+static const struct channel_ops our_lookup = { lookup_hears, is_down, NULL };
+static const struct channel_ops our_delivery = { delivery_hears, is_down,
+	NULL };
+static const struct channel_ops our_bounce = { bounce_hears, is_down, NULL };
+
+/* ---- the world ---------------------------------------------------------- */
+
+void
+world_init(struct world *w, const char *more)
+{
+	struct buf text = BUF_INIT(65536), why = BUF_INIT(65536);
+
+	memset(w, 0, sizeof(*w));
+	w->spool_fd = -1;
+	log_open("qmgr_test", getenv("QMGR_TEST_LOG") != NULL ?
+	    LOG_LEVEL_DEBUG : LOG_LEVEL_ERROR + 1);
+	ev_loop_init(&w->loop);
+	snprintf(w->dir, sizeof(w->dir), "/tmp/qmgr_test.XXXXXX");
+	assert_non_null(mkdtemp(w->dir));
+	buf_printf(&text, "path.queue = %s\nqueue.journal = 1M\n"
+	    "queue.segments = 3\nqueue.retry_first = 100ms\n"
+	    "queue.retry_max = 400ms\nqueue.min_free = 0\n%s", w->dir, more);
+	w->conf = conf_parse(buf_slice(&text), "test", &why);
+	if (w->conf == NULL)
+		fail_msg("%s", buf_cstr(&why));
+	w->deliveries = mem_array(DELIVERIES, sizeof(*w->deliveries));
+	w->queued = mem_array(DELIVERIES, sizeof(*w->queued));
+	buf_clear(&text);
+	buf_clear(&why);
+}
+
+static int
+remove_one(const char *path, const struct stat *st, int type, struct FTW *f)
+{
+	(void)st;
+	(void)type;
+	(void)f;
+	return remove(path);
+}
+
+void
+world_clear(struct world *w)
+{
+	if (w->q != NULL)
+		world_kill(w);
+	nftw(w->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	ev_loop_clear(&w->loop);
+	conf_free(&w->conf);
+	free(w->deliveries);
+	free(w->queued);
+	if (w->spool_fd != -1)
+		close(w->spool_fd);
+}
+
+int
+world_start(struct world *w, unsigned peers)
+{
+	w->q = mem_alloc(sizeof(*w->q));
+	if (qmgr_open(w->q, w->dir) == -1 ||
+	    qmgr_start(w->q, &w->loop, w->conf, false) == -1)
+		return -1;
+	world_up(w, peers);
+	return 0;
+}
+
+static struct channel *
+connect_peer(struct world *w, enum role role, const struct message_rule *rules,
+    const struct channel_ops *theirs, const struct channel_ops *ours)
+{
+	struct channel *c;
+	int fds[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+	c = channel_new(&w->loop, fds[0], rules, ROLE_QMGR, role, 0, theirs,
+	    w->q);
+	qmgr_channel_up(w->q, c);
+	return channel_new(&w->loop, fds[1], rules, role, ROLE_QMGR, 0, ours,
+	    w);
+}
+
+void
+world_up(struct world *w, unsigned peers)
+{
+	if (peers & UP_SMTPD) {
+		w->smtpd = connect_peer(w, ROLE_SMTPD, smtpd_rules, &smtpd_ops,
+		    &our_smtpd);
+		w->block = 0;
+		w->next_in_block = 0;
+	}
+	if (peers & UP_LOOKUP)
+		w->lookup = connect_peer(w, ROLE_LOOKUP, lookup_rules,
+		    &lookup_ops, &our_lookup);
+	if (peers & UP_LOCAL)
+		w->local = connect_peer(w, ROLE_LOCAL, delivery_rules,
+		    &delivery_ops, &our_delivery);
+	if (peers & UP_REMOTE)
+		w->remote = connect_peer(w, ROLE_REMOTE, delivery_rules,
+		    &delivery_ops, &our_delivery);
+	if (peers & UP_BOUNCE)
+		w->bounce = connect_peer(w, ROLE_BOUNCE, bounce_rules,
+		    &bounce_ops, &our_bounce);
+}
+
+void
+world_down(struct world *w, unsigned peers)
+{
+	if (peers & UP_SMTPD)
+		channel_free(&w->smtpd);
+	if (peers & UP_LOOKUP)
+		channel_free(&w->lookup);
+	if (peers & UP_LOCAL)
+		channel_free(&w->local);
+	if (peers & UP_REMOTE)
+		channel_free(&w->remote);
+	if (peers & UP_BOUNCE)
+		channel_free(&w->bounce);
+	ev_turn(&w->loop, 0);
+	ev_turn(&w->loop, 0);
+}
+
+static void
+is_down(void *arg, struct channel *c)
+{
+	struct world *w = arg;
+	struct channel **all[] = { &w->smtpd, &w->lookup, &w->local,
+		&w->remote, &w->bounce };
+	size_t i;
+
+	for (i = 0; i < 5; i++)
+		if (*all[i] == c)
+			*all[i] = NULL;
+}
+
+void
+world_kill(struct world *w)
+{
+	struct channel *theirs[] = { w->q->smtpds[0], w->q->lookup,
+		w->q->local, w->q->remotes[0], w->q->bounce };
+	size_t i;
+
+	if (w->q->smtpds[0] != NULL)
+		smtpd_ops.down(w->q, w->q->smtpds[0]);
+	qmgr_clear(w->q);
+	for (i = 0; i < 5; i++)
+		channel_free(&theirs[i]);
+	channel_free(&w->smtpd);
+	channel_free(&w->lookup);
+	channel_free(&w->local);
+	channel_free(&w->remote);
+	channel_free(&w->bounce);
+	free(w->q);
+	w->q = NULL;
+}
+
+void
+world_timeout(struct world *w, const char *file, int line, const char *cond)
+{
+	struct buf b = BUF_INIT(4096);
+
+	qmgr_status(w->q, &b);
+	print_error("%s:%d: waited in vain for %s\n%s\n", file, line, cond,
+	    buf_cstr(&b));
+	buf_clear(&b);
+	fail();
+}
+
+void
+world_run(struct world *w, int ms)
+{
+	int64_t end = clock_mono_ms() + ms;
+
+	while (clock_mono_ms() < end)
+		ev_turn(&w->loop, 2);
+}
+
+/* ---- smtpd -------------------------------------------------------------- */
+
+static void
+smtpd_hears(void *arg, struct channel *c, struct message *m)
+{
+	struct world *w = arg;
+
+	(void)c;
+	switch (m->type) {
+	case SQ_IDS:
+		w->block = get_u64(&m->body);
+		w->next_in_block = 0;
+		break;
+	case SQ_QUEUED:
+		w->queued[w->nqueued++ % DELIVERIES] = m->id;
+		break;
+	case SQ_REFUSED:
+		w->nrefused++;
+		w->refusal = get_u16(&m->body);
+		break;
+	case SQ_SPOOL:
+		if (w->spool_fd != -1)
+			close(w->spool_fd);
+		w->spool_fd = m->fds[0];
+		m->fds[0] = -1;
+		break;
+	}
+}
+
+bool
+world_was_queued(const struct world *w, uint64_t id)
+{
+	size_t i;
+
+	for (i = 0; i < w->nqueued; i++)
+		if (w->queued[i] == id)
+			return true;
+	return false;
+}
+
+static uint64_t
+new_id(struct world *w)
+{
+	if (w->block == 0 || w->next_in_block == QUEUE_ID_BLOCK) {
+		w->block = 0;
+		channel_send(w->smtpd, SQ_IDS_ASK, 0, SLICE_EMPTY);
+		world_wait(w, 5000, w->block != 0 || w->smtpd == NULL);
+	}
+	return w->block + w->next_in_block++;
+}
+
+static void
+content_make(struct buf *b, size_t size)
+{
+	size_t i;
+	char *p = buf_reserve(b, size);
+
+	for (i = 0; i < size; i++)
+		p[i] = (char)(i * 7 + i / 251);
+	b->n += size;
+}
+
+uint32_t
+world_content_crc(size_t size)
+{
+	struct buf b = BUF_INIT(64 * 1024 * 1024);
+	uint32_t crc;
+
+	content_make(&b, size);
+	crc = crc32c(0, buf_slice(&b));
+	buf_clear(&b);
+	return crc;
+}
+
+static void
+pack_envelope(struct buf *b, const char *from, const char *to)
+{
+	static struct recipient r[2000];
+	struct slice rest = slice_str(to), word;
+	struct envelope e = {
+		.reverse_path = slice_str(from),
+		.envid = SLICE_LIT("env-1"),
+		.body = BODY_8BITMIME,
+		.arrived_ms = clock_wall_ms(),
+		.client = SLICE_LIT("192.0.2.1"),
+		.helo = SLICE_LIT("client"),
+		.protocol = SLICE_LIT("ESMTP"),
+		.recipients = r,
+	};
+	uint64_t n;
+	size_t at;
+
+	while (slice_next(&rest, ' ', &word)) {
+		r[e.nrecipients] = (struct recipient){ .address = word };
+		at = slice_find(word, ';');
+		if (at < word.n) {
+			assert_true(slice_to_u64(slice_from(word,
+			    at + sizeof(";notify=") - 1), 0, 15, &n));
+			r[e.nrecipients].address = slice_first(word, at);
+			r[e.nrecipients].notify = (uint8_t)n;
+			r[e.nrecipients].orcpt = SLICE_LIT("rfc822;orig@x");
+		}
+		e.nrecipients++;
+	}
+	assert_int_equal(envelope_pack(b, &e), 0);
+}
+
+uint64_t
+world_submit(struct world *w, const char *from, const char *to, size_t size)
+{
+	uint64_t id = new_id(w);
+	struct buf env = BUF_INIT(1024 * 1024), content = BUF_INIT(1024 * 1024);
+	struct buf *b;
+
+	pack_envelope(&env, from, to);
+	content_make(&content, size);
+	b = channel_begin(w->smtpd, SQ_SUBMIT, id);
+	if (b != NULL) {
+		put_slice(b, buf_slice(&env));
+		put_slice(b, buf_slice(&content));
+	}
+	channel_end(w->smtpd);
+	buf_clear(&env);
+	buf_clear(&content);
+	return id;
+}
+
+uint64_t
+world_submit_large(struct world *w, const char *from, const char *to,
+    size_t size)
+{
+	uint64_t id = new_id(w);
+	struct buf env = BUF_INIT(1024 * 1024);
+	struct buf content = BUF_INIT(64 * 1024 * 1024);
+	size_t refused = w->nrefused;
+	struct buf *b = channel_begin(w->smtpd, SQ_SPOOL_ASK, id);
+
+	put_u64(b, size);
+	channel_end(w->smtpd);
+	world_wait(w, 5000, w->spool_fd != -1 || w->nrefused > refused);
+	if (w->spool_fd == -1)
+		return id;
+	content_make(&content, size);
+	assert_int_equal(write(w->spool_fd, content.p + 100, size - 100),
+	    size - 100);
+	close(w->spool_fd);
+	w->spool_fd = -1;
+	pack_envelope(&env, from, to);
+	b = channel_begin(w->smtpd, SQ_SUBMIT_SPOOLED, id);
+	put_slice(b, buf_slice(&env));
+	put_slice(b, slice_of(content.p, 100));
+	put_u64(b, size - 100);
+	channel_end(w->smtpd);
+	buf_clear(&env);
+	buf_clear(&content);
+	return id;
+}
+
+/* ---- lookup ------------------------------------------------------------- */
+
+static void
+send_destination(struct channel *c, uint64_t id, const struct destination *d)
+{
+	struct buf *b = channel_begin(c, QL_DESTINATION, id);
+
+	if (b != NULL)
+		destination_pack(b, d);
+	channel_end(c);
+}
+
+static void
+send_targets(struct channel *c, uint64_t id, const char *sender,
+    const char *one, const char *two)
+{
+	struct buf *b = channel_begin(c, QL_TARGETS, id);
+
+	if (b != NULL) {
+		put_slice(b, slice_str(sender));
+		put_u8(b, 1);
+		put_u8(b, 0);
+		put_slice(b, slice_str(one));
+		if (two != NULL) {
+			put_u8(b, 0);
+			put_slice(b, slice_str(two));
+		}
+	}
+	channel_end(c);
+}
+
+static void
+lookup_hears(void *arg, struct channel *c, struct message *m)
+{
+	struct world *w = arg;
+	struct slice a;
+	struct destination d = { .kind = DEST_REMOTE };
+	size_t at;
+	uint8_t flags = get_u8(&m->body);
+
+	a = get_slice(&m->body, 1024);
+	w->nroutes++;
+	if (w->routes_down)
+		return;
+	at = slice_rfind(a, '@');
+	if (slice_starts(a, SLICE_LIT("alias")) && !(flags & ROUTE_EXPANDED)) {
+		send_targets(c, m->id, "", "local-a1@here", "local-a2@here");
+		return;
+	}
+	if (slice_starts(a, SLICE_LIT("one"))) {
+		send_targets(c, m->id, "", "local-a1@here", NULL);
+		return;
+	}
+	if (slice_starts(a, SLICE_LIT("list"))) {
+		send_targets(c, m->id, "owner-list@here", "local-a1@here",
+		    "out@far");
+		return;
+	}
+	if (slice_starts(a, SLICE_LIT("loop"))) {
+		char next[64];
+
+		snprintf(next, sizeof(next), "loop%zu@here", w->nroutes);
+		send_targets(c, m->id, "", next, NULL);
+		return;
+	}
+	d.next_hop = slice_from(a, at + 1);
+	if (slice_starts(a, SLICE_LIT("local")) ||
+	    slice_starts(a, SLICE_LIT("fwd"))) {
+		d.kind = DEST_MAILDIR;
+		d.next_hop = SLICE_LIT("local:1000");
+		d.uid = d.gid = 1000;
+		d.user = SLICE_LIT("user");
+		d.home = SLICE_LIT("/home/user");
+		d.path = SLICE_LIT("/home/user/Maildir");
+	} else if (slice_starts(a, SLICE_LIT("nobody"))) {
+		d.kind = DEST_FAIL;
+		d.next_hop = SLICE_EMPTY;
+		d.code = 550;
+		d.text = SLICE_LIT("5.1.1 no such user");
+	} else if (slice_starts(a, SLICE_LIT("slow"))) {
+		d.kind = DEST_DEFER;
+		d.next_hop = SLICE_EMPTY;
+		d.code = 450;
+		d.text = SLICE_LIT("4.3.0 table unavailable");
+	}
+	send_destination(c, m->id, &d);
+}
+
+/* ---- local, remote ------------------------------------------------------ */
+
+static void
+cut(char *to, size_t n, struct slice s)
+{
+	snprintf(to, n, "%.*s", SLICE_ARG(s));
+}
+
+static void
+delivery_hears(void *arg, struct channel *c, struct message *m)
+{
+	struct world *w = arg;
+	struct arena arena = ARENA_INIT(1024 * 1024);
+	struct job j = { 0 };
+	struct outcome o;
+	struct delivery *d;
+	struct buf content = BUF_INIT(64 * 1024 * 1024), *b;
+	size_t i;
+
+	if (m->type == DL_CANCEL)
+		return;
+	assert_true(job_unpack(&m->body, &arena, &j));
+	buf_add(&content, j.content);
+	if (m->type == DL_JOB_FILE) {
+		char *p = buf_reserve(&content, j.size);
+
+		assert_int_equal(pread(m->fds[0], p, j.size,
+		    (off_t)j.offset), j.size);
+		content.n += j.size;
+	}
+	for (i = 0; i < j.nrecipients; i++) {
+		assert_true(w->ndeliveries < DELIVERIES);
+		d = &w->deliveries[w->ndeliveries++];
+		d->id = j.queue_id;
+		d->number = j.recipients[i].number;
+		d->maybe_done = j.recipients[i].maybe_done;
+		d->local = c == w->local;
+		cut(d->address, sizeof(d->address), j.recipients[i].address);
+		cut(d->original, sizeof(d->original), j.recipients[i].original);
+		cut(d->sender, sizeof(d->sender), j.reverse_path);
+		d->notify = j.recipients[i].notify;
+		d->crc = crc32c(0, buf_slice(&content));
+		d->size = content.n;
+		d->job = m->id;
+		d->together = (unsigned)j.nrecipients;
+		d->at = clock_mono_ms();
+		o = (struct outcome){ .status = d->local ? OUTCOME_DELIVERED :
+		    OUTCOME_RELAYED_NO_DSN, .enhanced = { 2, 0, 0 },
+		    .text = SLICE_LIT("ok") };
+		if (slice_starts(slice_str(d->address), SLICE_LIT("fwd"))) {
+			struct buf list = BUF_INIT(4096);
+
+			put_u8(&list, 0);
+			put_slice(&list, SLICE_LIT("local-f1@here"));
+			put_u8(&list, TARGET_NO_FORWARD);
+			put_slice(&list, SLICE_LIT("local-f2@here"));
+			b = channel_begin(c, DL_EXPANDED, m->id);
+			put_u32(b, d->number);
+			put_u8(b, 0);
+			put_slice(b, buf_slice(&list));
+			channel_end(c);
+			buf_clear(&list);
+			continue;
+		}
+		if (w->outcome != NULL && !w->outcome(w, d, &o))
+			continue;
+		b = channel_begin(c, DL_RESULT, m->id);
+		if (b != NULL) {
+			put_u32(b, 1);
+			put_u32(b, d->number);
+			outcome_pack(b, &o);
+		}
+		channel_end(c);
+	}
+	arena_clear(&arena);
+	buf_clear(&content);
+}
+
+size_t
+world_count(const struct world *w, uint64_t id, const char *address)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < w->ndeliveries; i++)
+		if ((id == 0 || w->deliveries[i].id == id) &&
+		    strcmp(w->deliveries[i].address, address) == 0)
+			n++;
+	return n;
+}
+
+/* ---- bounce ------------------------------------------------------------- */
+
+static void
+bounce_hears(void *arg, struct channel *c, struct message *m)
+{
+	struct world *w = arg;
+	struct arena arena = ARENA_INIT(1024 * 1024);
+	struct report r;
+	struct reported *d;
+	struct envelope e = {
+		.arrived_ms = clock_wall_ms(),
+		.protocol = SLICE_LIT("bounce"),
+	};
+	struct recipient to = { 0 };
+	struct buf env = BUF_INIT(65536), *b;
+
+	assert_true(report_unpack(&m->body, &arena, &r));
+	if (w->bounce_fails) {
+		b = channel_begin(c, QB_FAILED, m->id);
+		put_slice(b, SLICE_LIT("out of ink"));
+		channel_end(c);
+		arena_clear(&arena);
+		return;
+	}
+	assert_true(w->nreported < 1000);
+	d = &w->reported[w->nreported++];
+	d->kind = r.kind;
+	d->about = r.queue_id;
+	d->id = r.report_id;
+	d->nrecipients = (unsigned)r.nrecipients;
+	d->first = r.recipients[0].outcome.status;
+	cut(d->to, sizeof(d->to), r.reverse_path);
+	cut(d->text, sizeof(d->text), r.recipients[0].outcome.text);
+	to.address = r.kind == REPORT_POSTMASTER ?
+	    SLICE_LIT("local-postmaster@here") : r.reverse_path;
+	e.recipients = &to;
+	e.nrecipients = 1;
+	assert_int_equal(envelope_pack(&env, &e), 0);
+	b = channel_begin(c, QB_MESSAGE, m->id);
+	put_slice(b, buf_slice(&env));
+	put_slice(b, SLICE_LIT("Subject: report\r\n\r\n"));
+	channel_end(c);
+	buf_clear(&env);
+	arena_clear(&arena);
+}

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * harness - a whole queue manager in a test, its peers played.
+ *
+ * The addresses say what happens: lookup sends "local..." to a mailbox,
+ * "cmd..." to a program, "nobody..." nowhere, "slow..." to be asked again
+ * later, "alias..." to a1 and a2, "one..." to a1, "list..." the same with the
+ * reverse-path owner-list@here, "loop..." to itself, all else to the remote
+ * next hop of its domain.  Deliveries end as world.outcome says.
+ */
+#ifndef QMGR_HARNESS_H
+#define QMGR_HARNESS_H
+
+#include "qmgr.h"
+
+#define DELIVERIES	20000
+
+struct delivery {
+	uint64_t	 id;
+	uint32_t	 number;
+	bool		 local;
+	bool		 maybe_done;
+	char		 address[64];
+	char		 sender[64];
+	char		 original[64];
+	uint8_t		 notify;
+	uint32_t	 crc;		/* of the content */
+	uint64_t	 size;
+	uint64_t	 job;
+	unsigned	 together;	/* recipients of the job */
+	int64_t		 at;
+};
+
+struct reported {
+	enum report_kind kind;
+	uint64_t	 about;
+	uint64_t	 id;
+	char		 to[64];
+	unsigned	 nrecipients;
+	enum outcome_status first;
+	char		 text[128];
+};
+
+struct world {
+	struct ev_loop	 loop;
+	struct conf	*conf;
+	char		 dir[64];
+	struct qmgr	*q;		/* NULL: not running */
+	struct channel	*smtpd;		/* our sides; NULL: down */
+	struct channel	*lookup;
+	struct channel	*local;
+	struct channel	*remote;
+	struct channel	*bounce;
+
+	uint64_t	 block;		/* ids we were granted */
+	unsigned	 next_in_block;
+
+	struct delivery	*deliveries;	/* owned */
+	size_t		 ndeliveries;
+	struct reported	 reported[1000];
+	size_t		 nreported;
+	size_t		 nqueued;	/* acknowledged */
+	uint64_t	*queued;	/* owned; their ids */
+	size_t		 nrefused;
+	uint16_t	 refusal;	/* the last code */
+	size_t		 nroutes;	/* questions to lookup */
+	size_t		 nfull;
+	int		 spool_fd;	/* the last SPOOL's, or -1 */
+
+	/* What deliveries come to; NULL: delivered, or relayed.  False: no
+	 * answer. */
+	bool		(*outcome)(struct world *, const struct delivery *,
+			    struct outcome *);
+	void		*arg;
+	bool		 routes_down;	/* lookup does not answer */
+	bool		 bounce_fails;
+};
+
+/* A fresh queue directory below the temporary one.  more: further lines of
+ * configuration, or "". */
+void	 world_init(struct world *, const char *more);
+void	 world_clear(struct world *);	/* removes the directory too */
+/* Starts qmgr with all peers, or those of a mask. */
+enum { UP_SMTPD = 1, UP_LOOKUP = 2, UP_LOCAL = 4, UP_REMOTE = 8,
+	UP_BOUNCE = 16, UP_ALL = 31 };
+int	 world_start(struct world *, unsigned peers);
+void	 world_up(struct world *, unsigned peers);
+void	 world_down(struct world *, unsigned peers);
+/* Ends qmgr without a word, as a crash would; what is not written is lost. */
+void	 world_kill(struct world *);
+/* Turns until the condition holds; fails the test after ms. */
+#define world_wait(w, ms, cond)						\
+	do {								\
+		int64_t world_end_ = clock_mono_ms() + (ms);		\
+		while (!(cond)) {					\
+			if (clock_mono_ms() > world_end_)		\
+				world_timeout(w, __FILE__, __LINE__, #cond); \
+			ev_turn(&(w)->loop, 2);				\
+		}							\
+	} while (0)
+void	 world_timeout(struct world *, const char *, int, const char *);
+/* Turns for a time. */
+void	 world_run(struct world *, int ms);
+
+/* Submits; the id.  to: addresses with spaces between, each may have
+ * ";notify=N". */
+uint64_t world_submit(struct world *, const char *from, const char *to,
+	    size_t size);
+uint64_t world_submit_large(struct world *, const char *from, const char *to,
+	    size_t size);
+uint32_t world_content_crc(size_t size);
+/* How often an address was delivered to (all messages, or of one). */
+size_t	 world_count(const struct world *, uint64_t id, const char *address);
+bool	 world_was_queued(const struct world *, uint64_t id);
+
+#endif

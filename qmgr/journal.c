@@ -1,0 +1,1102 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * journal - see journal.h.
+ *
+ * A segment's life:
+ *
+ *	MAKING -> FREE -> ACTIVE -> FULL -> CLEANING -> FREE
+ *	  make()  activate()  retire()  clean_oldest()  journal_cleaned()
+ *
+ * Always: at most one segment is ACTIVE and at most one commit under way, in
+ * it; `ring` holds the FULL and CLEANING ones by generation, and only its
+ * first is ever CLEANING.
+ */
+#include <assert.h>
+#include <dirent.h>
+#include <endian.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/num.h"
+#include "base/wire.h"
+#include "fs.h"
+#include "journal.h"
+
+#define JOURNAL_DIR	"journal"
+#define RECORD_MAGIC	0xc5636552u	/* "Rec\xc5" */
+#define FORMAT_VERSION		1
+#define FIXED_BYTES	64		/* of a segment header, used */
+#define BATCH_BYTES	(2 * 1024 * 1024)
+#define SPARE_SEGMENTS	2		/* over the configured number */
+#define RETRY_MS	1000
+#define SCAN_BYTES	(1024 * 1024)
+
+static const char segment_magic[8] = "CHASQJ1\n";
+
+enum segment_state {
+	SEG_MAKING, SEG_FREE, SEG_ACTIVE, SEG_FULL, SEG_CLEANING,
+};
+
+TAILQ_HEAD(young_list, young);
+
+struct segment {
+	TAILQ_ENTRY(segment) link;	/* in the ring, or among the free */
+	enum segment_state state;
+	unsigned	 index;
+	char		 name[16];	/* "0003" */
+	int		 fd;		/* owned, or -1 */
+	uint64_t	 size;		/* of the file */
+	uint64_t	 generation;
+	uint32_t	 salt;
+	uint64_t	 used;		/* where the next record goes */
+	bool		 headed;	/* its header is durable */
+	bool		 files;
+	bool		 bad;		/* a write failed: not used again */
+	struct young_list young;
+};
+TAILQ_HEAD(segment_list, segment);
+
+/* One record in a batch. */
+struct gathered {
+	uint32_t	 at;		/* in the bytes */
+	uint32_t	 n;		/* with header and padding */
+	uint32_t	 body;		/* bytes of the body */
+	unsigned	 flags;
+	struct journal_wait *wait;	/* NULL: none */
+	struct young	*young;		/* NULL: none, or released meanwhile */
+};
+
+/* What one commit writes. */
+struct batch {
+	TAILQ_ENTRY(batch) link;
+	struct disk_task  task;
+	struct journal	 *j;
+	struct buf	  bytes;
+	struct gathered	 *recs;		/* owned */
+	size_t		  nrecs;
+	size_t		  cap;
+	bool		  soon;
+	/* Since it is sealed: */
+	struct segment	 *segment;
+	uint64_t	  at;
+	char		  header[FIXED_BYTES];
+	bool		  with_header;
+	int		  error;
+};
+TAILQ_HEAD(batch_list, batch);
+
+struct making {
+	struct disk_task  task;
+	struct journal	 *j;
+	struct segment	 *segment;
+	int		  error;
+};
+
+struct journal {
+	struct journal_config	 conf;
+	const struct journal_ops *ops;
+	void			*arg;
+	int			 dir;		/* journal/; owned */
+	struct segment_list	 ring;
+	struct segment_list	 free;
+	struct segment		*active;	/* NULL: none yet */
+	unsigned		 nsegments;
+	unsigned		 nfree;
+	bool			 making;
+	uint64_t		 generation;	/* the highest */
+	uint64_t		 ids;
+	struct batch_list	 gathering;	/* oldest first */
+	struct batch_list	 spare;		/* empty, with memory */
+	size_t			 gathered;	/* bytes */
+	struct batch		*committing;
+	bool			 was_full;
+	bool			 failed;	/* the last commit */
+	bool			 started;
+	int64_t			 failing_until;	/* monotonic; 0: all is well */
+	struct ev_task		 task;
+	struct ev_timer		 lazy;
+	struct ev_timer		 retry;
+	struct journal_stats	 stats;
+	struct making		 maker;
+};
+
+static int	 open_segments(struct journal *);
+static struct segment *segment_new(struct journal *, unsigned index);
+static void	 segment_drop(struct journal *, struct segment *);
+static int	 open_segment(struct journal *, struct segment *);
+static bool	 header_unpack(struct slice, struct segment *, uint64_t *ids_r);
+static void	 header_pack(const struct journal *, const struct segment *,
+		    char to[FIXED_BYTES]);
+static struct batch *batch_for(struct journal *, size_t);
+static void	 try_commit(void *);
+static void	 lazy_is_over(void *);
+static bool	 have_room(struct journal *, size_t);
+static void	 activate(struct journal *, struct segment *);
+static void	 retire(struct journal *);
+static void	 prepare(struct journal *);
+static void	 make(struct journal *);
+static void	 make_work(struct disk_task *);
+static void	 make_done(struct disk_task *);
+static void	 clean_oldest(struct journal *);
+static void	 seal(struct journal *, struct batch *);
+static void	 commit_work(struct disk_task *);
+static void	 commit_done(struct disk_task *);
+static void	 tell(struct batch *, bool durable);
+static void	 commit_failed(struct journal *, struct batch *);
+static void	 add_again(struct journal *, const struct batch *);
+static void	 fail_gathered(struct journal *);
+static void	 try_again(void *);
+
+/* ---- opening ------------------------------------------------------------ */
+
+struct journal *
+journal_open(const struct journal_config *conf, const struct journal_ops *ops,
+    void *arg)
+{
+	struct journal *j = mem_alloc(sizeof(*j));
+
+	j->conf = *conf;
+	j->ops = ops;
+	j->arg = arg;
+	j->dir = -1;
+	TAILQ_INIT(&j->ring);
+	TAILQ_INIT(&j->free);
+	TAILQ_INIT(&j->gathering);
+	TAILQ_INIT(&j->spare);
+	j->maker.j = j;
+	ev_task_init(&j->task, try_commit, j);
+	ev_timer_init(&j->lazy, conf->loop, lazy_is_over, j);
+	ev_timer_init(&j->retry, conf->loop, try_again, j);
+	if (open_segments(j) == -1) {
+		journal_close(&j);
+		return NULL;
+	}
+	return j;
+}
+
+void
+journal_close(struct journal **jp)
+{
+	struct journal *j = *jp;
+	struct segment *s;
+	struct batch *b;
+
+	*jp = NULL;
+	if (j == NULL)
+		return;
+	assert(j->committing == NULL && !j->making);
+	while ((s = TAILQ_FIRST(&j->ring)) != NULL) {
+		TAILQ_REMOVE(&j->ring, s, link);
+		segment_drop(j, s);
+	}
+	while ((s = TAILQ_FIRST(&j->free)) != NULL) {
+		TAILQ_REMOVE(&j->free, s, link);
+		segment_drop(j, s);
+	}
+	if (j->active != NULL)
+		segment_drop(j, j->active);
+	TAILQ_CONCAT(&j->spare, &j->gathering, link);
+	while ((b = TAILQ_FIRST(&j->spare)) != NULL) {
+		TAILQ_REMOVE(&j->spare, b, link);
+		buf_clear(&b->bytes);
+		free(b->recs);
+		free(b);
+	}
+	ev_task_cancel(j->conf.loop, &j->task);
+	ev_timer_clear(&j->lazy);
+	ev_timer_clear(&j->retry);
+	if (j->dir != -1)
+		fs->close(j->dir);
+	free(j);
+}
+
+static int
+open_segments(struct journal *j)
+{
+	struct dirent *e;
+	struct segment *s;
+	uint64_t index;
+	DIR *d;
+
+	if (fs_make_dir(j->conf.dir, JOURNAL_DIR, 0700) == -1)
+		return -1;
+	j->dir = fs->open(j->conf.dir, JOURNAL_DIR, O_RDONLY | O_DIRECTORY, 0);
+	if (j->dir == -1)
+		return -1;
+	d = fs_list(j->conf.dir, JOURNAL_DIR);
+	if (d == NULL)
+		return -1;
+	while ((e = readdir(d)) != NULL) {
+		if (strlen(e->d_name) != 4 ||
+		    !slice_to_u64(slice_str(e->d_name), 0, 9999, &index))
+			continue;
+		s = segment_new(j, (unsigned)index);
+		if (open_segment(j, s) == -1) {
+			segment_drop(j, s);
+			closedir(d);
+			return -1;
+		}
+	}
+	closedir(d);
+	return 0;
+}
+
+static struct segment *
+segment_new(struct journal *j, unsigned index)
+{
+	struct segment *s = mem_alloc(sizeof(*s));
+
+	s->fd = -1;
+	s->index = index;
+	s->state = SEG_MAKING;
+	snprintf(s->name, sizeof(s->name), "%04u", index % 10000);
+	TAILQ_INIT(&s->young);
+	j->nsegments++;
+	return s;
+}
+
+static void
+segment_drop(struct journal *j, struct segment *s)
+{
+	if (s->fd != -1)
+		fs->close(s->fd);
+	j->nsegments--;
+	free(s);
+}
+
+/* Puts it into the ring by generation; its size and header decide what can
+ * be read from it. */
+static int
+open_segment(struct journal *j, struct segment *s)
+{
+	char head[FIXED_BYTES];
+	struct segment *at;
+	struct stat st;
+	uint64_t ids = 0;
+
+	s->fd = fs->open(j->dir, s->name, O_RDWR, 0);
+	if (s->fd == -1 || fs->stat(s->fd, &st) == -1)
+		return -1;
+	s->size = (uint64_t)st.st_size;
+	s->state = SEG_FULL;
+	s->headed = true;
+	if (s->size < SEGMENT_MIN_BYTES)
+		s->bad = true;	/* its making was cut short */
+	else if ((fs_read_all(s->fd, head, sizeof(head), 0) == 0 &&
+	    header_unpack(slice_of(head, sizeof(head)), s, &ids)) ||
+	    (fs_read_all(s->fd, head, sizeof(head),
+	    (off_t)(s->size - SEGMENT_HEADER_BYTES)) == 0 &&
+	    header_unpack(slice_of(head, sizeof(head)), s, &ids)))
+		s->used = SEGMENT_HEADER_BYTES;
+	if (s->generation > j->generation)
+		j->generation = s->generation;
+	if (ids > j->ids)
+		j->ids = ids;
+	TAILQ_FOREACH(at, &j->ring, link)
+		if (at->generation > s->generation)
+			break;
+	if (at != NULL)
+		TAILQ_INSERT_BEFORE(at, s, link);
+	else
+		TAILQ_INSERT_TAIL(&j->ring, s, link);
+	return 0;
+}
+
+/* False for a header that is none: a segment that was never used. */
+static bool
+header_unpack(struct slice head, struct segment *s, uint64_t *ids_r)
+{
+	struct wire w;
+	uint64_t generation, size, ids;
+	uint32_t salt, crc;
+
+	if (memcmp(head.p, segment_magic, 8) != 0)
+		return false;
+	w = wire_of(slice_from(head, 8));
+	crc = get_u32(&w);
+	if (crc != crc32c(0, slice_from(head, 12)) ||
+	    get_u32(&w) != FORMAT_VERSION)
+		return false;
+	generation = get_u64(&w);
+	size = get_u64(&w);
+	ids = get_u64(&w);
+	get_u64(&w);
+	salt = get_u32(&w);
+	if (w.bad || size != s->size)
+		return false;
+	s->generation = generation;
+	s->salt = salt;
+	*ids_r = ids;
+	return true;
+}
+
+static void
+header_pack(const struct journal *j, const struct segment *s,
+    char to[FIXED_BYTES])
+{
+	static const char zero[12];
+	struct buf b = BUF_INIT(FIXED_BYTES);
+	uint32_t crc;
+
+	buf_add(&b, slice_of(segment_magic, 8));
+	put_u32(&b, 0);
+	put_u32(&b, FORMAT_VERSION);
+	put_u64(&b, s->generation);
+	put_u64(&b, s->size);
+	put_u64(&b, j->ids);
+	put_u64(&b, (uint64_t)clock_wall_ms());
+	put_u32(&b, s->salt);
+	buf_add(&b, slice_of(zero, sizeof(zero)));
+	assert(b.n == FIXED_BYTES);
+	crc = htole32(crc32c(0, slice_from(buf_slice(&b), 12)));
+	memcpy(to, b.p, FIXED_BYTES);
+	memcpy(to + 8, &crc, 4);
+	buf_clear(&b);
+}
+
+/* ---- replay ------------------------------------------------------------- */
+
+/* A window on a segment's bytes. */
+struct scan {
+	const struct segment *s;
+	char		*bytes;		/* owned, SCAN_BYTES */
+	uint64_t	 at;		/* of bytes[0] */
+	size_t		 n;
+};
+
+/* n bytes at a place, NULL where the file ends before or cannot be read. */
+static const char *
+scan_see(struct scan *c, uint64_t at, size_t n)
+{
+	uint64_t left;
+
+	assert(n <= SCAN_BYTES);
+	if (at >= c->at && at + n <= c->at + c->n)
+		return c->bytes + (at - c->at);
+	if (at + n > c->s->size)
+		return NULL;
+	left = c->s->size - at;
+	c->at = at;
+	c->n = left < SCAN_BYTES ? (size_t)left : SCAN_BYTES;
+	if (fs_read_all(c->s->fd, c->bytes, c->n, (off_t)at) == -1) {
+		c->n = 0;
+		return NULL;
+	}
+	return c->bytes;
+}
+
+static uint32_t
+record_crc(uint32_t salt, struct slice whole)
+{
+	return crc32c(salt, slice_from(whole, 8));
+}
+
+/* The record at a place; false where there is no valid one. */
+static bool
+record_at(struct scan *c, uint64_t at, struct record *r, size_t *whole_r)
+{
+	const char *p = scan_see(c, at, RECORD_HEADER_BYTES);
+	struct wire w;
+	uint32_t crc, n;
+
+	if (p == NULL)
+		return false;
+	w = wire_of(slice_of(p, RECORD_HEADER_BYTES));
+	if (get_u32(&w) != RECORD_MAGIC)
+		return false;
+	crc = get_u32(&w);
+	n = get_u32(&w);
+	if (n > RECORD_BODY_BYTES ||
+	    get_u32(&w) != (uint32_t)c->s->generation)
+		return false;
+	r->id = get_u64(&w);
+	r->type = get_u16(&w);
+	get_u16(&w);
+	if (get_u32(&w) != (uint32_t)(at / 8))
+		return false;
+	p = scan_see(c, at, RECORD_HEADER_BYTES + n);
+	if (p == NULL || crc != record_crc(c->s->salt,
+	    slice_of(p, RECORD_HEADER_BYTES + n)))
+		return false;
+	r->body = slice_of(p + RECORD_HEADER_BYTES, n);
+	r->at = at + RECORD_HEADER_BYTES;
+	*whole_r = (RECORD_HEADER_BYTES + (size_t)n + 7) / 8 * 8;
+	return true;
+}
+
+/* The next place from at on that holds a valid record, or 0. */
+static uint64_t
+next_record(struct scan *c, uint64_t at)
+{
+	const uint32_t magic = htole32(RECORD_MAGIC);
+	struct record r;
+	const char *p;
+	size_t whole;
+
+	for (; (p = scan_see(c, at, RECORD_HEADER_BYTES)) != NULL; at += 8)
+		if (memcmp(p, &magic, 4) == 0 && record_at(c, at, &r, &whole))
+			return at;
+	return 0;
+}
+
+/* A segment whose header cannot be read (twice), and yet has records. */
+static bool
+looks_used(struct scan *c)
+{
+	const uint32_t magic = htole32(RECORD_MAGIC);
+	const char *p = scan_see(c, SEGMENT_HEADER_BYTES, 4);
+
+	return p != NULL && memcmp(p, &magic, 4) == 0;
+}
+
+void
+journal_replay(struct journal *j,
+    void (*record)(void *, const struct record *),
+    void (*damage)(void *, const struct journal_damage *), void *arg)
+{
+	struct scan c = { .bytes = mem_realloc(NULL, SCAN_BYTES) };
+	struct record r;
+	struct segment *s;
+	uint64_t at, next;
+	size_t whole;
+
+	TAILQ_FOREACH(s, &j->ring, link) {
+		c.s = s;
+		c.n = 0;
+		if (s->used == 0) {
+			if (looks_used(&c))
+				damage(arg, &(struct journal_damage){
+				    s->name, s->fd, 0, s->size });
+			continue;
+		}
+		for (at = SEGMENT_HEADER_BYTES;; at += whole) {
+			if (!record_at(&c, at, &r, &whole)) {
+				next = next_record(&c, at + 8);
+				if (next == 0)
+					break;	/* the tail */
+				damage(arg, &(struct journal_damage){
+				    s->name, s->fd, at, next });
+				at = next;
+				if (!record_at(&c, at, &r, &whole))
+					break;	/* not readable any more */
+			}
+			r.segment = s;
+			record(arg, &r);
+		}
+		s->used = at;
+	}
+	free(c.bytes);
+}
+
+void
+journal_keep(struct journal *j, struct young *y, const struct record *r)
+{
+	journal_release(j, y);
+	y->segment = r->segment;
+	y->at = r->at;
+	y->n = (uint32_t)r->body.n;
+	TAILQ_INSERT_TAIL(&r->segment->young, y, link);
+}
+
+/* What replay has read may concern files, of which we know no more: every
+ * segment is cleaned with a sync before it is used again. */
+void
+journal_start(struct journal *j)
+{
+	struct segment *s;
+
+	TAILQ_FOREACH(s, &j->ring, link)
+		s->files = true;
+	j->started = true;
+	prepare(j);
+}
+
+/* ---- adding ------------------------------------------------------------- */
+
+static struct batch *
+batch_for(struct journal *j, size_t n)
+{
+	struct batch *b = TAILQ_LAST(&j->gathering, batch_list);
+	size_t most = j->conf.segment_bytes / 8;
+
+	if (most > BATCH_BYTES)
+		most = BATCH_BYTES;
+	if (b != NULL && (b->bytes.n == 0 || b->bytes.n + n <= most))
+		return b;
+	b = TAILQ_FIRST(&j->spare);
+	if (b != NULL)
+		TAILQ_REMOVE(&j->spare, b, link);
+	else {
+		b = mem_alloc(sizeof(*b));
+		b->j = j;
+		buf_init(&b->bytes, SIZE_MAX / 2);
+	}
+	b->soon = false;
+	TAILQ_INSERT_TAIL(&j->gathering, b, link);
+	return b;
+}
+
+static struct gathered *
+batch_rec(struct batch *b)
+{
+	if (b->nrecs == b->cap) {
+		b->cap = b->cap == 0 ? 64 : b->cap * 2;
+		b->recs = mem_regrow(b->recs, b->cap, sizeof(*b->recs));
+	}
+	return &b->recs[b->nrecs++];
+}
+
+static void
+want_commit(struct journal *j, struct batch *b, unsigned flags)
+{
+	if (flags & JOURNAL_SOON) {
+		b->soon = true;
+		ev_task_ask(j->conf.loop, &j->task);
+	} else if (!ev_timer_is_set(&j->lazy))
+		ev_timer_set(&j->lazy, JOURNAL_LAZY_MS);
+	if (j->gathered > JOURNAL_GATHER_BYTES)
+		j->was_full = true;
+}
+
+void
+journal_add(struct journal *j, uint16_t type, uint64_t id,
+    const struct slice *parts, size_t nparts, unsigned flags,
+    struct journal_wait *wait, struct young *young)
+{
+	static const char pad[8];
+	struct batch *b;
+	struct gathered *g;
+	size_t n = 0, whole, i;
+
+	for (i = 0; i < nparts; i++)
+		n += parts[i].n;
+	assert(n <= RECORD_BODY_BYTES);
+	whole = (RECORD_HEADER_BYTES + n + 7) / 8 * 8;
+	b = batch_for(j, whole);
+	g = batch_rec(b);
+	*g = (struct gathered){ .at = (uint32_t)b->bytes.n,
+		.n = (uint32_t)whole, .body = (uint32_t)n, .flags = flags,
+		.wait = wait, .young = young };
+	put_u32(&b->bytes, RECORD_MAGIC);
+	put_u32(&b->bytes, 0);		/* CRC: commit_work() */
+	put_u32(&b->bytes, (uint32_t)n);
+	put_u32(&b->bytes, 0);		/* generation */
+	put_u64(&b->bytes, id);
+	put_u16(&b->bytes, type);
+	put_u16(&b->bytes, 0);
+	put_u32(&b->bytes, 0);		/* place */
+	for (i = 0; i < nparts; i++)
+		buf_add(&b->bytes, parts[i]);
+	buf_add(&b->bytes, slice_of(pad, whole - RECORD_HEADER_BYTES - n));
+	j->gathered += whole;
+	if (young != NULL)
+		young->segment = NULL;
+	want_commit(j, b, flags);
+}
+
+void
+journal_release(struct journal *j, struct young *y)
+{
+	struct segment *s = y->segment;
+
+	(void)j;
+	if (s == NULL)
+		return;
+	TAILQ_REMOVE(&s->young, y, link);
+	y->segment = NULL;
+	if (s->state == SEG_CLEANING && TAILQ_EMPTY(&s->young))
+		j->ops->clean(j->arg, s);
+}
+
+void
+journal_set_ids(struct journal *j, uint64_t ids)
+{
+	j->ids = ids;
+}
+
+uint64_t
+journal_ids(const struct journal *j)
+{
+	return j->ids;
+}
+
+bool
+journal_is_full(const struct journal *j)
+{
+	return j->gathered > JOURNAL_GATHER_BYTES;
+}
+
+bool
+journal_is_failing(const struct journal *j)
+{
+	return j->failing_until > clock_mono_ms();
+}
+
+bool
+journal_is_idle(const struct journal *j)
+{
+	return j->gathered == 0 && j->committing == NULL && !j->making;
+}
+
+void
+journal_flush(struct journal *j)
+{
+	struct batch *b = TAILQ_LAST(&j->gathering, batch_list);
+
+	if (b != NULL)
+		want_commit(j, b, JOURNAL_SOON);
+}
+
+static void
+lazy_is_over(void *arg)
+{
+	journal_flush(arg);
+}
+
+/* ---- committing --------------------------------------------------------- */
+
+static void
+try_commit(void *arg)
+{
+	struct journal *j = arg;
+	struct batch *b = TAILQ_FIRST(&j->gathering);
+
+	if (!j->started || j->committing != NULL || b == NULL ||
+	    journal_is_failing(j))
+		return;
+	if (!b->soon && TAILQ_NEXT(b, link) == NULL)
+		return;		/* lazy ones only: the timer runs */
+	if (!have_room(j, b->bytes.n))
+		return;		/* goes on when there is a segment */
+	TAILQ_REMOVE(&j->gathering, b, link);
+	seal(j, b);
+	disk_do(j->conf.commits, &b->task);
+}
+
+/* There is an active segment with room, or becomes one at once. */
+static bool
+have_room(struct journal *j, size_t n)
+{
+	struct segment *s = j->active;
+
+	if (s != NULL && s->used + n <= s->size - SEGMENT_HEADER_BYTES)
+		return true;
+	if (s != NULL)
+		retire(j);
+	s = TAILQ_FIRST(&j->free);
+	if (s != NULL)
+		activate(j, s);
+	prepare(j);
+	return s != NULL;
+}
+
+static void
+activate(struct journal *j, struct segment *s)
+{
+	assert(s->state == SEG_FREE && TAILQ_EMPTY(&s->young));
+	TAILQ_REMOVE(&j->free, s, link);
+	j->nfree--;
+	s->state = SEG_ACTIVE;
+	s->generation = ++j->generation;
+	s->salt = arc4random();
+	s->used = SEGMENT_HEADER_BYTES;
+	s->headed = false;
+	s->files = false;
+	j->active = s;
+}
+
+static void
+retire(struct journal *j)
+{
+	struct segment *s = j->active;
+
+	s->state = SEG_FULL;
+	TAILQ_INSERT_TAIL(&j->ring, s, link);
+	j->active = NULL;
+}
+
+/* Sees to it that there is a free segment before it is needed. */
+static void
+prepare(struct journal *j)
+{
+	unsigned most = j->conf.segments;
+
+	if (!j->started || j->nfree > 0 || j->making)
+		return;
+	/* Without any active one (after a restart, or where cleaning takes
+	 * its time) one more is better than to wait. */
+	if (j->active == NULL)
+		most += SPARE_SEGMENTS;
+	if (j->nsegments < most)
+		make(j);
+	else
+		clean_oldest(j);
+	if (j->active == NULL)
+		clean_oldest(j);
+}
+
+static void
+seal(struct journal *j, struct batch *b)
+{
+	struct segment *s = j->active;
+
+	b->segment = s;
+	b->at = s->used;
+	b->error = 0;
+	b->with_header = !s->headed;
+	if (b->with_header)
+		header_pack(j, s, b->header);
+	b->task.work = commit_work;
+	b->task.done = commit_done;
+	s->used += b->bytes.n;
+	j->committing = b;
+}
+
+/* On the lane: nothing but the batch is touched. */
+static void
+commit_work(struct disk_task *t)
+{
+	struct batch *b = (struct batch *)((char *)t -
+	    offsetof(struct batch, task));
+	struct segment *s = b->segment;
+	struct slice head = slice_of(b->header, sizeof(b->header));
+	uint32_t generation = htole32((uint32_t)s->generation), place, crc;
+	size_t i;
+	char *p;
+
+	for (i = 0; i < b->nrecs; i++) {
+		p = b->bytes.p + b->recs[i].at;
+		place = htole32((uint32_t)((b->at + b->recs[i].at) / 8));
+		memcpy(p + 12, &generation, 4);
+		memcpy(p + 28, &place, 4);
+		crc = htole32(record_crc(s->salt, slice_of(p,
+		    RECORD_HEADER_BYTES + b->recs[i].body)));
+		memcpy(p + 4, &crc, 4);
+	}
+	if ((b->with_header && (fs_write_all(s->fd, head, 0) == -1 ||
+	    fs_write_all(s->fd, head,
+	    (off_t)(s->size - SEGMENT_HEADER_BYTES)) == -1)) ||
+	    fs_write_all(s->fd, buf_slice(&b->bytes), (off_t)b->at) == -1 ||
+	    fs->datasync(s->fd) == -1)
+		b->error = errno == 0 ? EIO : errno;
+}
+
+static void
+commit_done(struct disk_task *t)
+{
+	struct batch *b = (struct batch *)((char *)t -
+	    offsetof(struct batch, task));
+	struct journal *j = b->j;
+	struct segment *s = b->segment;
+
+	j->committing = NULL;
+	j->gathered -= b->bytes.n;
+	if (b->error != 0)
+		commit_failed(j, b);
+	else {
+		s->headed = true;
+		j->failed = false;
+		j->failing_until = 0;
+		j->stats.commits++;
+		j->stats.records += b->nrecs;
+		j->stats.bytes += b->bytes.n;
+		tell(b, true);
+	}
+	b->nrecs = 0;
+	if (b->bytes.cap > BATCH_BYTES)
+		buf_clear(&b->bytes);
+	else
+		buf_reset(&b->bytes);
+	TAILQ_INSERT_TAIL(&j->spare, b, link);
+	if (!TAILQ_EMPTY(&j->gathering))
+		ev_task_ask(j->conf.loop, &j->task);
+	if (j->was_full && j->gathered < JOURNAL_GATHER_BYTES / 2) {
+		j->was_full = false;
+		j->ops->relaxed(j->arg);
+	}
+}
+
+static void
+tell(struct batch *b, bool durable)
+{
+	struct gathered *g;
+	size_t i;
+
+	for (i = 0; i < b->nrecs; i++) {
+		g = &b->recs[i];
+		if (durable && g->flags & JOURNAL_FILES)
+			b->segment->files = true;
+		if (durable && g->young != NULL) {
+			g->young->segment = b->segment;
+			g->young->at = b->at + g->at + RECORD_HEADER_BYTES;
+			g->young->n = g->body;
+			TAILQ_INSERT_TAIL(&b->segment->young, g->young, link);
+		}
+		if (g->wait != NULL && (durable ||
+		    !(g->flags & JOURNAL_STUBBORN)))
+			g->wait->fn(g->wait, durable);
+	}
+}
+
+/* fsync tells an error once and then believes what it could not write, so
+ * this segment is not written to again. */
+static void
+commit_failed(struct journal *j, struct batch *b)
+{
+	struct segment *s = b->segment;
+
+	errno = b->error;
+	log_error("event=commit-failed segment=%s records=%zu error=%s",
+	    s->name, b->nrecs, LOG_Q(slice_str(strerror(b->error))));
+	j->stats.failures++;
+	s->bad = true;
+	s->files = true;
+	retire(j);
+	if (j->failed) {
+		j->failing_until = clock_mono_ms() + RETRY_MS;
+		ev_timer_set(&j->retry, RETRY_MS);
+	}
+	j->failed = true;
+	add_again(j, b);
+	tell(b, false);
+	prepare(j);
+}
+
+/* What nobody waits for is true in any case and only has to be written. */
+static void
+add_again(struct journal *j, const struct batch *b)
+{
+	const struct gathered *g;
+	struct slice body;
+	struct wire w;
+	uint64_t id;
+	size_t i;
+
+	for (i = 0; i < b->nrecs; i++) {
+		g = &b->recs[i];
+		if (g->wait != NULL && !(g->flags & JOURNAL_STUBBORN))
+			continue;
+		w = wire_of(slice_of(b->bytes.p + g->at + 16, 10));
+		id = get_u64(&w);
+		body = slice_of(b->bytes.p + g->at + RECORD_HEADER_BYTES,
+		    g->body);
+		journal_add(j, get_u16(&w), id, &body, 1, g->flags, g->wait,
+		    g->young);
+	}
+}
+
+/* No segment can be had: those who wait are told so. */
+static void
+fail_gathered(struct journal *j)
+{
+	struct batch_list old = TAILQ_HEAD_INITIALIZER(old);
+	struct batch *b;
+
+	TAILQ_CONCAT(&old, &j->gathering, link);
+	while ((b = TAILQ_FIRST(&old)) != NULL) {
+		TAILQ_REMOVE(&old, b, link);
+		j->gathered -= b->bytes.n;
+		add_again(j, b);
+		tell(b, false);
+		buf_clear(&b->bytes);
+		b->nrecs = 0;
+		TAILQ_INSERT_TAIL(&j->spare, b, link);
+	}
+}
+
+static void
+try_again(void *arg)
+{
+	struct journal *j = arg;
+
+	j->failing_until = 0;
+	prepare(j);
+	ev_task_ask(j->conf.loop, &j->task);
+}
+
+/* ---- segments come and go ----------------------------------------------- */
+
+static bool
+index_is_used(const struct journal *j, unsigned index)
+{
+	const struct segment *s;
+
+	TAILQ_FOREACH(s, &j->ring, link)
+		if (s->index == index)
+			return true;
+	TAILQ_FOREACH(s, &j->free, link)
+		if (s->index == index)
+			return true;
+	return j->active != NULL && j->active->index == index;
+}
+
+static void
+make(struct journal *j)
+{
+	unsigned index = 0;
+
+	while (index_is_used(j, index))
+		index++;
+	j->making = true;
+	j->maker.segment = segment_new(j, index);
+	j->maker.segment->size = j->conf.segment_bytes;
+	j->maker.error = 0;
+	j->maker.task.work = make_work;
+	j->maker.task.done = make_done;
+	disk_do(j->conf.files, &j->maker.task);
+}
+
+/* Written through once: later commits then change no metadata. */
+static int
+fill(const struct segment *s)
+{
+	static const char zero[256 * 1024];
+	uint64_t at, n;
+
+	for (at = 0; at < s->size; at += n) {
+		n = s->size - at;
+		if (n > sizeof(zero))
+			n = sizeof(zero);
+		if (fs_write_all(s->fd, slice_of(zero, (size_t)n),
+		    (off_t)at) == -1)
+			return -1;
+	}
+	return fs->sync(s->fd);
+}
+
+static void
+make_work(struct disk_task *t)
+{
+	struct making *m = (struct making *)((char *)t -
+	    offsetof(struct making, task));
+	struct segment *s = m->segment;
+
+	s->fd = fs->open(m->j->dir, s->name, O_RDWR | O_CREAT | O_TRUNC, 0600);
+	if (s->fd != -1 && fill(s) == 0 && fs->sync(m->j->dir) == 0)
+		return;
+	m->error = errno == 0 ? EIO : errno;
+	if (s->fd != -1)
+		fs->unlink(m->j->dir, s->name);
+}
+
+static void
+make_done(struct disk_task *t)
+{
+	struct making *m = (struct making *)((char *)t -
+	    offsetof(struct making, task));
+	struct journal *j = m->j;
+
+	j->making = false;
+	if (m->error == 0) {
+		m->segment->state = SEG_FREE;
+		TAILQ_INSERT_TAIL(&j->free, m->segment, link);
+		j->nfree++;
+		ev_task_ask(j->conf.loop, &j->task);
+		return;
+	}
+	log_error("event=no-segment name=%s error=%s", m->segment->name,
+	    LOG_Q(slice_str(strerror(m->error))));
+	segment_drop(j, m->segment);
+	j->stats.failures++;
+	ev_timer_set(&j->retry, RETRY_MS);
+	if (j->active == NULL && j->committing == NULL) {
+		j->failing_until = clock_mono_ms() + RETRY_MS;
+		fail_gathered(j);
+	}
+}
+
+static void
+clean_oldest(struct journal *j)
+{
+	struct segment *s = TAILQ_FIRST(&j->ring);
+
+	if (s == NULL || s->state == SEG_CLEANING)
+		return;
+	s->state = SEG_CLEANING;
+	j->ops->clean(j->arg, s);
+}
+
+void
+journal_cleaned(struct journal *j, struct segment *s)
+{
+	assert(s->state == SEG_CLEANING && TAILQ_EMPTY(&s->young));
+	TAILQ_REMOVE(&j->ring, s, link);
+	if (s->bad || s->size != j->conf.segment_bytes ||
+	    j->nsegments > j->conf.segments) {
+		/* Durably, or its old records could come back one day. */
+		if (fs->unlink(j->dir, s->name) == -1 ||
+		    fs->sync(j->dir) == -1)
+			log_error("event=segment-not-removed name=%s error=%s",
+			    s->name, LOG_Q(slice_str(strerror(errno))));
+		segment_drop(j, s);
+	} else {
+		s->state = SEG_FREE;
+		TAILQ_INSERT_TAIL(&j->free, s, link);
+		j->nfree++;
+	}
+	prepare(j);
+	ev_task_ask(j->conf.loop, &j->task);
+}
+
+void
+journal_clean_failed(struct journal *j, struct segment *s)
+{
+	assert(s->state == SEG_CLEANING);
+	s->state = SEG_FULL;
+	ev_timer_set(&j->retry, RETRY_MS);
+}
+
+/* ---- questions ---------------------------------------------------------- */
+
+struct young *
+segment_first(const struct segment *s)
+{
+	return TAILQ_FIRST(&s->young);
+}
+
+bool
+segment_has_files(const struct segment *s)
+{
+	return s->files;
+}
+
+const char *
+segment_name(const struct segment *s)
+{
+	return s->name;
+}
+
+uint64_t
+segment_generation(const struct segment *s)
+{
+	return s->generation;
+}
+
+int
+segment_read(const struct segment *s, void *to, size_t n, uint64_t at)
+{
+	return fs_read_all(s->fd, to, n, (off_t)at);
+}
+
+struct segment *
+journal_oldest(const struct journal *j)
+{
+	struct segment *s;
+
+	TAILQ_FOREACH(s, &j->ring, link)
+		if (!TAILQ_EMPTY(&s->young))
+			return s;
+	return NULL;
+}
+
+void
+journal_stats(const struct journal *j, struct journal_stats *st)
+{
+	*st = j->stats;
+	st->segments = j->nsegments;
+	st->free = j->nfree;
+}

@@ -1,0 +1,729 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * life - what becomes of a message, from durable to gone.
+ *
+ *	entry_begin() -> route.c -> deliver.c -> rcpt_decided()
+ *	entry_unpin() -> settle() -> report.c, or sleep_until_due(), or end()
+ *
+ * Q2: end() is reached only when each recipient is DONE, and a recipient with
+ * a report due is DONE only when that report is durable (report.c).
+ */
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/num.h"
+#include "old.h"
+#include "qmgr.h"
+
+#define EXPAND_BYTES	(150 * 1024)	/* targets in one record */
+#define REPORT_RETRY_MS	60000
+
+static void	 begin_rcpt(struct qmgr *, struct entry *, uint32_t number);
+static void	 log_outcome(const struct entry *, const struct rcpt *,
+		    const struct outcome *);
+static void	 decide_failed(struct qmgr *, struct entry *, struct rcpt *);
+static void	 settle(struct qmgr *, struct entry **);
+static void	 fail_open(struct qmgr *, struct entry *, const char *why,
+		    struct enhanced);
+static void	 write_status(struct qmgr *, struct entry *);
+static void	 sleep_until_due(struct qmgr *, struct entry **);
+static void	 end(struct qmgr *, struct entry **);
+static void	 end_files(struct qmgr *, const struct entry *, bool file);
+static void	 end_durable(struct journal_wait *, bool);
+static void	 loaded(struct store_wait *, bool ok);
+static void	 expand_durable(struct journal_wait *, bool);
+
+const char *
+id_text(uint64_t id)
+{
+	static struct queue_id_text text[4];
+	static unsigned next;
+
+	text[next = (next + 1) % 4] = queue_id_text(id);
+	return text[next].s;
+}
+
+/* ---- waking ------------------------------------------------------------- */
+
+struct waking {
+	struct load	 load;		/* first */
+	struct qmgr	*q;
+};
+
+void
+slot_wake(struct qmgr *q, struct slot *s)
+{
+	struct waking *w;
+
+	if (s->state != SLOT_WAITING && s->state != SLOT_HELD)
+		return;
+	hop_unwait(s);
+	if (s->entry != NULL) {
+		entry_begin(q, s->entry);
+		return;
+	}
+	slot_enter(&q->queue, s, SLOT_LOADING);
+	s->wake = true;
+	q->retrying++;
+	w = mem_alloc(sizeof(*w));
+	w->q = q;
+	w->load.id = s->id;
+	w->load.wait.fn = loaded;
+	store_load(q->store, &w->load);
+}
+
+static void
+loaded(struct store_wait *sw, bool ok)
+{
+	struct waking *w = (struct waking *)(void *)sw;
+	struct qmgr *q = w->q;
+	struct slot *s = queue_find(&q->queue, w->load.id);
+	struct entry *e = NULL;
+
+	q->retrying--;
+	if (s != NULL && s->state == SLOT_LOADING) {
+		if (ok)
+			e = stored_entry(&q->queue, s,
+			    buf_slice(&w->load.bytes), s->id, false);
+		if (e != NULL)
+			entry_begin(q, e);
+		else
+			old_damaged(q, &s, w->load.error);
+	}
+	buf_clear(&w->load.bytes);
+	free(w);
+}
+
+void
+wake_due(struct qmgr *q)
+{
+	int64_t now = clock_wall_ms();
+	struct heap_node *n;
+
+	while (q->retrying < RETRIES_AT_ONCE && !q->stopping &&
+	    (n = heap_first(&q->queue.due)) != NULL && n->when <= now)
+		slot_wake(q, (struct slot *)(void *)((char *)n -
+		    offsetof(struct slot, due)));
+	qmgr_due_changed(q);
+}
+
+void
+entry_begin(struct qmgr *q, struct entry *e)
+{
+	uint32_t i, n = e->nrcpts;
+	int64_t now = clock_wall_ms();
+
+	hop_unwait(e->slot);
+	slot_enter(&q->queue, e->slot, SLOT_ACTIVE);
+	if (e->slot->attempts > 0 && !e->retry) {
+		e->retry = true;
+		q->retrying++;
+	}
+	entry_pin(e);
+	/* Woken for a warning or its end only: not tried. */
+	if (!e->held && !q->stopping && e->next_ms <= now + 1000 &&
+	    now < entry_expires(q, e))
+		for (i = 0; i < n; i++)
+			begin_rcpt(q, e, i);
+	entry_unpin(q, &e);
+}
+
+static void
+begin_rcpt(struct qmgr *q, struct entry *e, uint32_t number)
+{
+	struct rcpt *r = &e->rcpts[number];
+
+	if (r->state != RCPT_NEW && r->state != RCPT_DEFERRED)
+		return;
+	e->tried = true;
+	rcpt_enter(e, r, RCPT_ROUTING);
+	route_ask(q, e, number);
+}
+
+/* ---- outcomes ----------------------------------------------------------- */
+
+static struct slice
+hop_name(const struct rcpt *r)
+{
+	return r->route == NULL || r->route->hop == NULL ? SLICE_EMPTY :
+	    slice_str(r->route->hop->name);
+}
+
+static void
+log_outcome(const struct entry *e, const struct rcpt *r,
+    const struct outcome *o)
+{
+	int64_t delay = r->attempted_ms - e->env.arrived_ms;
+	struct buf more = BUF_INIT(4096);
+
+	if (!slice_eq(r->address, r->original))
+		buf_printf(&more, " orig=%s", LOG_Q(r->original));
+	if (o->remote.n > 0)
+		buf_printf(&more, " remote=%s", LOG_Q(o->remote));
+	if (o->code != 0)
+		buf_printf(&more, " code=%u", (unsigned)o->code);
+	if (o->text.n > 0)
+		buf_printf(&more, " text=%s", LOG_Q(o->text));
+	log_info("id=%s event=%s rcpt=%s hop=%s delay=%lld.%03d "
+	    "attempt=%u status=%s%s", id_text(e->id), outcome_name(o->status),
+	    LOG_Q(r->address), LOG_Q(hop_name(r)),
+	    (long long)(delay < 0 ? 0 : delay / 1000),
+	    (int)(delay < 0 ? 0 : delay % 1000),
+	    (unsigned)e->slot->attempts + 1, enhanced_text(o->enhanced).s,
+	    buf_cstr(&more));
+	buf_clear(&more);
+}
+
+void
+rcpt_decided(struct qmgr *q, struct entry *e, struct rcpt *r,
+    const struct outcome *o)
+{
+	bool success = (r->notify & NOTIFY_SUCCESS) != 0;
+
+	r->attempted_ms = clock_wall_ms();
+	log_outcome(e, r, o);
+	if (o->status == OUTCOME_DEFERRED || o->status == OUTCOME_FAILED ||
+	    success)
+		rcpt_set_outcome(&q->queue, e, r, o);
+	if (!(r->flags & RCPT_DIRTY)) {
+		r->flags |= RCPT_DIRTY;
+		e->dirty++;
+	}
+	r->flags &= (uint8_t)~RCPT_MAYBE_DONE;
+	switch (o->status) {
+	case OUTCOME_DELIVERED:
+	case OUTCOME_EXPANDED:
+		q->stats.delivered++;
+		rcpt_enter(e, r, success ? RCPT_OWING : RCPT_DONE);
+		return;
+	case OUTCOME_RELAYED:	/* the next host reports (RFC 3461 5.2.2) */
+		q->stats.relayed++;
+		rcpt_enter(e, r, RCPT_DONE);
+		return;
+	case OUTCOME_RELAYED_NO_DSN:
+		q->stats.relayed++;
+		rcpt_enter(e, r, success ? RCPT_OWING : RCPT_DONE);
+		return;
+	case OUTCOME_DEFERRED:
+		q->stats.deferred++;
+		rcpt_enter(e, r, RCPT_DEFERRED);
+		return;
+	case OUTCOME_FAILED:
+		q->stats.failed++;
+		decide_failed(q, e, r);
+		return;
+	}
+}
+
+/* Is anybody to hear of it?  RFC 3461 4.1; nobody where the reverse-path is
+ * null, but postmaster where that is configured. */
+static void
+decide_failed(struct qmgr *q, struct entry *e, struct rcpt *r)
+{
+	bool wanted = r->notify == 0 || r->notify & NOTIFY_FAILURE;
+
+	if (e->senders[r->sender].n == 0) {
+		log_warn("id=%s event=double-bounce rcpt=%s", id_text(e->id),
+		    LOG_Q(r->address));
+		wanted = q->conf->bounce_postmaster_copy;
+	}
+	if (e->flags & ENTRY_NO_REPORT)
+		wanted = false;
+	rcpt_enter(e, r, wanted ? RCPT_OWING : RCPT_DONE);
+}
+
+/* ---- what now? ---------------------------------------------------------- */
+
+void
+entry_unpin(struct qmgr *q, struct entry **ep)
+{
+	struct entry *e = *ep;
+
+	assert(e->pins > 0);
+	if (--e->pins == 0)
+		settle(q, ep);
+}
+
+static void
+settle(struct qmgr *q, struct entry **ep)
+{
+	struct entry *e = *ep;
+	int64_t now = clock_wall_ms();
+
+	if (e->slot->state != SLOT_ACTIVE || e->reporting)
+		return;
+	e->pins++;	/* what follows decides recipients in its turn */
+	if (e->routing == 0)
+		deliver_go(q, e);
+	if (e->busy == 0 && e->bounce)
+		fail_open(q, e, "returned by the postmaster",
+		    (struct enhanced){ 5, 0, 0 });
+	else if (e->busy == 0 && now >= entry_expires(q, e) && !e->held)
+		fail_open(q, e, "delivery time expired",
+		    (struct enhanced){ 5, 4, 7 });
+	e->pins--;
+	if (e->busy == 0)
+		deliver_idle(q, e);
+	if (e->busy > 0) {
+		if (e->dirty > 0)
+			write_status(q, e);
+		return;
+	}
+	if (e->delete || (e->open == 0 && e->owing == 0)) {
+		end(q, ep);
+		return;
+	}
+	if (!e->held && (e->owing > 0 || now >= report_delay_at(q, e))) {
+		if (e->dirty > 0)
+			write_status(q, e);
+		if (e->owing > 0 ? report_start(q, e) :
+		    report_delay(q, e, now))
+			return;
+	}
+	sleep_until_due(q, ep);
+}
+
+int64_t
+entry_expires(const struct qmgr *q, const struct entry *e)
+{
+	return e->env.arrived_ms + q->conf->queue_lifetime;
+}
+
+/* With the last attempt's words, which say what the matter was. */
+static void
+fail_open(struct qmgr *q, struct entry *e, const char *why,
+    struct enhanced enhanced)
+{
+	struct buf text = BUF_INIT(4096);
+	struct outcome o;
+	uint32_t i;
+
+	for (i = 0; i < e->nrcpts; i++) {
+		struct rcpt *r = &e->rcpts[i];
+
+		if (r->state != RCPT_NEW && r->state != RCPT_DEFERRED)
+			continue;
+		memset(&o, 0, sizeof(o));
+		buf_reset(&text);
+		buf_add_str(&text, why);
+		if (rcpt_outcome(r, &o) && o.text.n > 0) {
+			buf_add_str(&text, "; last attempt: ");
+			buf_add(&text, o.text);
+		}
+		o.status = OUTCOME_FAILED;
+		o.enhanced = enhanced;
+		o.text = buf_slice(&text);
+		rcpt_decided(q, e, r, &o);
+	}
+	buf_clear(&text);
+}
+
+static bool
+is_dirty(const struct rcpt *r)
+{
+	return r->flags & RCPT_DIRTY;
+}
+
+static void
+write_status(struct qmgr *q, struct entry *e)
+{
+	struct buf b = BUF_INIT(RECORD_BODY_BYTES);
+	uint32_t from = 0, i;
+
+	while (from < e->nrcpts) {
+		buf_reset(&b);
+		status_pack(&b, e, is_dirty, &from);
+		entry_record(q, e, REC_STATUS, buf_slice(&b), 0, NULL);
+	}
+	for (i = 0; i < e->nrcpts; i++)
+		e->rcpts[i].flags &= (uint8_t)~RCPT_DIRTY;
+	e->dirty = 0;
+	buf_clear(&b);
+}
+
+void
+entry_record(struct qmgr *q, struct entry *e, uint16_t type,
+    struct slice body, unsigned flags, struct journal_wait *wait)
+{
+	bool file = e->has_file || e->migrating;
+
+	journal_add(q->journal, type, e->id, &body, 1,
+	    flags | (file ? JOURNAL_FILES : 0), wait, NULL);
+	if (!file)
+		return;
+	store_append(q->store, e->id, e->file_end, type, body,
+	    e->held ? HELD_MTIME_S * 1000 : e->next_ms);
+	e->file_end += store_append_bytes(body.n);
+}
+
+/* ---- sleeping ----------------------------------------------------------- */
+
+static int64_t
+backoff(const struct qmgr *q, unsigned attempts)
+{
+	int64_t ms = q->conf->queue_retry_first;
+
+	while (--attempts > 0 && ms < q->conf->queue_retry_max)
+		ms *= 2;
+	return jitter(ms < q->conf->queue_retry_max ? ms :
+	    q->conf->queue_retry_max);
+}
+
+/* The dead next hop that all it has to do waits for, or NULL. */
+static struct hop *
+waits_for(const struct entry *e)
+{
+	struct hop *h = NULL;
+	uint32_t i;
+
+	for (i = 0; i < e->nrcpts; i++) {
+		const struct rcpt *r = &e->rcpts[i];
+
+		if (r->state != RCPT_DEFERRED && r->state != RCPT_NEW)
+			continue;
+		if (r->route == NULL || r->route->hop == NULL ||
+		    (h != NULL && h != r->route->hop))
+			return NULL;
+		h = r->route->hop;
+	}
+	return h != NULL && hop_is_dead(h) ? h : NULL;
+}
+
+static int64_t
+earlier(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+static void
+sleep_until_due(struct qmgr *q, struct entry **ep)
+{
+	struct entry *e = *ep;
+	struct slot *s = e->slot;
+	int64_t now = clock_wall_ms(), due;
+	struct hop *h = waits_for(e);
+
+	if (e->tried) {
+		if (s->attempts < UINT8_MAX)
+			s->attempts++;
+		e->next_ms = now + backoff(q, s->attempts);
+		if (h != NULL)
+			e->next_ms = now + hop_until(h) - clock_mono_ms();
+		e->tried = false;
+		if (e->dirty == 0 && !q->stopping)
+			e->rcpts[0].flags |= RCPT_DIRTY, e->dirty++;
+	}
+	if (e->dirty > 0)
+		write_status(q, e);
+	due = INT64_MAX;
+	if (e->open > 0) {
+		due = h != NULL ? now + 2 * q->conf->queue_retry_max :
+		    e->next_ms;
+		due = earlier(due, entry_expires(q, e));
+	}
+	if (e->owing > 0 || report_delay_at(q, e) <= now)
+		due = earlier(due, now + REPORT_RETRY_MS);
+	else
+		due = earlier(due, report_delay_at(q, e));
+	if (e->retry) {
+		e->retry = false;
+		q->retrying--;
+	}
+	if (e->held)
+		slot_enter(&q->queue, s, SLOT_HELD);
+	else {
+		slot_wait(&q->queue, s, due);
+		if (h != NULL)
+			hop_wait(h, s);
+	}
+	entry_release_routes(q, e);
+	s->kbytes = (uint32_t)((entry_size(e) + 1023) / 1024);
+	if (e->has_file && !e->migrating && e->owing == 0)
+		entry_free(&q->queue, ep);
+	qmgr_due_changed(q);
+}
+
+void
+entry_set_held(struct qmgr *q, struct entry *e, bool held, struct slice why)
+{
+	struct buf b = BUF_INIT(4096);
+
+	if (e->held == held)
+		return;
+	e->held = held;
+	e->why_held = entry_keep(&q->queue, e, why.n > 400 ?
+	    slice_first(why, 400) : why);
+	hold_pack(&b, e);
+	entry_record(q, e, REC_HOLD, buf_slice(&b), JOURNAL_SOON, NULL);
+	buf_clear(&b);
+}
+
+/* ---- the end ------------------------------------------------------------ */
+
+void
+entry_release_routes(struct qmgr *q, struct entry *e)
+{
+	uint32_t i;
+
+	for (i = 0; i < e->nrcpts; i++)
+		route_release(q, &e->rcpts[i].route);
+}
+
+/* The files go when it is durable that they are not needed. */
+struct ending {
+	struct journal_wait wait;	/* first */
+	struct qmgr	*q;
+	uint64_t	 id;
+	bool		 file;
+	bool		 large;
+};
+
+static void
+end_files(struct qmgr *q, const struct entry *e, bool file)
+{
+	struct ending *n = mem_alloc(sizeof(*n));
+
+	n->wait.fn = end_durable;
+	n->q = q;
+	n->id = e->id;
+	n->file = file;
+	n->large = (e->flags & ENTRY_LARGE) != 0;
+	journal_add(q->journal, REC_DONE, e->id, NULL, 0,
+	    JOURNAL_FILES | JOURNAL_STUBBORN, &n->wait, NULL);
+}
+
+static void
+end_durable(struct journal_wait *w, bool durable)
+{
+	struct ending *n = (struct ending *)(void *)w;
+
+	(void)durable;		/* STUBBORN */
+	if (n->file)
+		store_unlink(n->q->store, n->id);
+	if (n->large)
+		store_unlink_large(n->q->store, n->id);
+	free(n);
+}
+
+static void
+end(struct qmgr *q, struct entry **ep)
+{
+	struct entry *e = *ep;
+	struct slot *s = e->slot;
+	bool file = e->has_file || e->migrating;
+
+	assert(TAILQ_EMPTY(&e->jobs));
+	log_info("id=%s event=removed%s", id_text(e->id),
+	    e->delete ? " deleted=1" : "");
+	q->stats.removed++;
+	if (file || e->flags & ENTRY_LARGE)
+		end_files(q, e, file);
+	else
+		journal_add(q->journal, REC_DONE, e->id, NULL, 0, 0, NULL,
+		    NULL);
+	if (e->retry)
+		q->retrying--;
+	entry_release_routes(q, e);
+	journal_release(q->journal, &e->young);
+	entry_free(&q->queue, ep);
+	hop_unwait(s);
+	queue_slot_free(&q->queue, &s);
+}
+
+/* ---- content ------------------------------------------------------------ */
+
+struct content *
+entry_content(struct qmgr *q, struct entry *e)
+{
+	char *bytes;
+	struct load l = { .id = e->id };
+	int r;
+
+	if (e->content == NULL) {
+		if (e->young.segment != NULL) {
+			bytes = mem_realloc(NULL, e->content_n);
+			r = segment_read(e->young.segment, bytes, e->content_n,
+			    e->young.at + e->content_off);
+			if (r == 0)
+				entry_set_content(&q->queue, e,
+				    slice_of(bytes, e->content_n));
+			free(bytes);
+		} else {
+			struct stored st;
+
+			r = store_read(q->store, &l);
+			if (r == 0 && stored_parse(buf_slice(&l.bytes), e->id,
+			    false, &st))
+				entry_set_content(&q->queue, e, st.content);
+			buf_clear(&l.bytes);
+		}
+		if (e->content == NULL) {
+			log_error("id=%s event=content-unreadable error=%s",
+			    id_text(e->id), LOG_Q(slice_str(strerror(errno))));
+			entry_set_held(q, e, true,
+			    SLICE_LIT("its content cannot be read"));
+			return NULL;
+		}
+	}
+	e->content->refs++;
+	return e->content;
+}
+
+/* ---- expansion ---------------------------------------------------------- */
+
+/* Until an expansion is durable its children are not touched: a restart might
+ * find other ones. */
+struct expanding {
+	struct journal_wait wait;	/* first */
+	struct qmgr	*q;
+	struct entry	*e;		/* pinned */
+	bool		 last;
+};
+
+static bool
+has_child(const struct entry *e, const struct target *t, struct slice owner)
+{
+	uint32_t i;
+
+	for (i = (uint32_t)e->env.nrecipients; i < e->nrcpts; i++)
+		if (slice_eq(e->rcpts[i].address, t->address) &&
+		    (e->rcpts[i].flags & RCPT_NO_FORWARD) == t->flags &&
+		    slice_eq(e->rcpts[i].owner, owner))
+			return true;
+	return false;
+}
+
+static void
+refuse_expansion(struct qmgr *q, struct entry *e, uint32_t number,
+    struct enhanced enhanced, const char *text)
+{
+	struct outcome o = { .status = OUTCOME_FAILED, .enhanced = enhanced,
+		.code = 554, .text = slice_str(text) };
+
+	rcpt_decided(q, e, &e->rcpts[number], &o);
+}
+
+/* What the children are told of NOTIFY, and the sender of the parent: RFC 3461
+ * 5.2.7.  A list (a new reverse-path) is a delivery, its members have nothing
+ * to do with what the sender asked; one other address stands for the parent;
+ * several get no SUCCESS of their own. */
+static void
+expansion_notify(const struct rcpt *r, bool list, bool single,
+    struct expansion *x, struct outcome *o)
+{
+	bool success = (r->notify & NOTIFY_SUCCESS) != 0;
+
+	o->status = list ? OUTCOME_DELIVERED : OUTCOME_EXPANDED;
+	o->enhanced = (struct enhanced){ 2, 0, 0 };
+	o->text = list ? SLICE_LIT("distributed to a mailing list") :
+	    SLICE_LIT("expanded");
+	x->keep_orcpt = !list;
+	x->then = success && !single ? KEPT_OWING : KEPT_DONE;
+	if (list) {
+		x->notify = 0;
+		x->then = success ? KEPT_OWING : KEPT_DONE;
+	} else if (single || r->notify == 0)
+		x->notify = r->notify;
+	else {
+		x->notify = r->notify & (uint8_t)~NOTIFY_SUCCESS;
+		if (x->notify == 0)
+			x->notify = NOTIFY_NEVER;
+	}
+}
+
+static void
+expand_some(struct qmgr *q, struct entry *e, const struct expansion *x,
+    const struct target *targets, uint32_t n, bool last)
+{
+	struct expanding *w = mem_alloc(sizeof(*w));
+	struct buf body = BUF_INIT(RECORD_BODY_BYTES);
+	enum applied a;
+
+	w->wait.fn = expand_durable;
+	w->q = q;
+	w->e = e;
+	w->last = last;
+	expand_pack(&body, e, x, targets, n);
+	entry_pin(e);
+	a = record_apply(&q->queue, e, REC_EXPAND, buf_slice(&body), false);
+	assert(a == APPLIED);
+	entry_record(q, e, REC_EXPAND, buf_slice(&body),
+	    JOURNAL_SOON | JOURNAL_STUBBORN, &w->wait);
+	buf_clear(&body);
+}
+
+void
+entry_expand(struct qmgr *q, struct entry *e, uint32_t number,
+    const struct slice *new_sender, struct slice owner,
+    const struct target *targets, uint32_t ntargets)
+{
+	struct rcpt *r = &e->rcpts[number];
+	struct expansion x = { .parent = number, .owner = owner,
+		.new_sender = new_sender != NULL,
+		.sender = new_sender != NULL ? *new_sender : SLICE_EMPTY };
+	struct target *fresh;
+	struct outcome o = { 0 };
+	struct buf packed = BUF_INIT(4096);
+	uint32_t i, n = 0, from;
+	size_t bytes;
+	enum kept then;
+
+	if (r->depth >= MAX_DEPTH) {
+		refuse_expansion(q, e, number, (struct enhanced){ 5, 4, 6 },
+		    "too many levels of aliases and forwarding");
+		return;
+	}
+	fresh = mem_array(ntargets, sizeof(*fresh));
+	for (i = 0; i < ntargets; i++)
+		if (!has_child(e, &targets[i], owner))
+			fresh[n++] = targets[i];
+	if (n > ENVELOPE_RECIPIENTS - e->nrcpts) {
+		refuse_expansion(q, e, number, (struct enhanced){ 5, 5, 3 },
+		    "too many recipients after expansion");
+		free(fresh);
+		return;
+	}
+	rcpt_enter(e, r, RCPT_EXPANDING);
+	expansion_notify(r, new_sender != NULL, ntargets == 1, &x, &o);
+	r->attempted_ms = clock_wall_ms();
+	outcome_pack(&packed, &o);
+	log_info("id=%s event=expanded rcpt=%s to=%u%s%s", id_text(e->id),
+	    LOG_Q(r->address), (unsigned)n,
+	    new_sender != NULL ? " sender=" : "",
+	    new_sender != NULL ? LOG_Q(*new_sender) : "");
+	then = x.then;
+	for (from = 0; from < n || from == 0; from += i) {
+		for (i = 0, bytes = 0; from + i < n && bytes < EXPAND_BYTES;
+		    i++)
+			bytes += fresh[from + i].address.n + 8;
+		x.then = from + i >= n ? then : KEPT_OPEN;
+		x.outcome = x.then == KEPT_OPEN ? SLICE_EMPTY :
+		    buf_slice(&packed);
+		expand_some(q, e, &x, fresh + from, i, from + i >= n);
+		if (i == 0)
+			break;
+	}
+	buf_clear(&packed);
+	free(fresh);
+}
+
+static void
+expand_durable(struct journal_wait *wait, bool durable)
+{
+	struct expanding *w = (struct expanding *)(void *)wait;
+	struct qmgr *q = w->q;
+	struct entry *e = w->e;
+	uint32_t i, n = e->nrcpts;
+
+	(void)durable;		/* STUBBORN: it is */
+	if (w->last && !e->delete && !e->held)
+		for (i = (uint32_t)e->env.nrecipients; i < n; i++)
+			if (e->rcpts[i].state == RCPT_NEW)
+				begin_rcpt(q, e, i);
+	free(w);
+	entry_unpin(q, &e);
+}

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * old - see old.h.
+ *
+ * Always: a message whose migration is under way is `migrating`, and what is
+ * recorded about it goes to the journal and, behind the migration on the same
+ * lane, to its file.  So the file is complete whenever the lane is done.
+ */
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "old.h"
+
+#define BATCH		64	/* messages moved at a time */
+#define LAZY_MS		5000	/* who waits shorter stays young */
+
+/* The segment that is being cleaned; there is only one. */
+struct cleaner {
+	struct store_wait wait;		/* first */
+	struct qmgr	*q;
+	struct segment	*segment;	/* NULL: none */
+	unsigned	 moving;	/* of its messages */
+	bool		 moved;		/* so a sync is needed */
+	bool		 failed;
+	bool		 syncing;
+};
+
+struct move {
+	struct migration m;		/* first */
+	struct qmgr	*q;
+	struct segment	*segment;
+};
+
+static void	 clean_on(struct cleaner *);
+static void	 cleaner_synced(struct store_wait *, bool ok);
+static void	 move_start(struct qmgr *, struct entry *, struct segment *);
+static void	 move_done(struct store_wait *, bool ok);
+
+#define ENTRY_OF(y)							\
+	((struct entry *)(void *)((char *)(y) - offsetof(struct entry, young)))
+
+void
+old_init(struct qmgr *q)
+{
+	q->cleaner = mem_alloc(sizeof(*q->cleaner));
+	q->cleaner->q = q;
+}
+
+void
+old_clear(struct qmgr *q)
+{
+	free(q->cleaner);
+	q->cleaner = NULL;
+}
+
+/* ---- a segment is wanted ------------------------------------------------ */
+
+void
+old_clean_segment(void *arg, struct segment *s)
+{
+	struct qmgr *q = arg;
+	struct cleaner *c = q->cleaner;
+
+	if (c->segment != s) {
+		c->segment = s;
+		c->moved = c->failed = false;
+	}
+	clean_on(c);
+}
+
+static void
+clean_on(struct cleaner *c)
+{
+	struct segment *s = c->segment;
+	struct qmgr *q = c->q;
+	struct young *y;
+	unsigned n;
+
+	if (s == NULL || c->syncing || c->moving > 0)
+		return;
+	if (c->failed) {
+		c->segment = NULL;
+		journal_clean_failed(q->journal, s);
+		return;
+	}
+	y = segment_first(s);
+	for (n = 0; n < BATCH && y != NULL; n++, y = TAILQ_NEXT(y, link)) {
+		struct entry *e = ENTRY_OF(y);
+
+		c->moved = true;
+		c->moving++;
+		if (!e->migrating)
+			move_start(q, e, s);
+	}
+	if (c->moving > 0)
+		return;
+	/* Empty.  What reads from it on the lane is to be over, too. */
+	c->syncing = true;
+	c->wait.fn = cleaner_synced;
+	if (c->moved || segment_has_files(s))
+		store_barrier(q->store, &c->wait);
+	else
+		store_fence(q->store, &c->wait);
+}
+
+static void
+cleaner_synced(struct store_wait *w, bool ok)
+{
+	struct cleaner *c = (struct cleaner *)(void *)w;
+	struct segment *s = c->segment;
+
+	c->syncing = false;
+	c->segment = NULL;
+	if (ok)
+		journal_cleaned(c->q->journal, s);
+	else
+		journal_clean_failed(c->q->journal, s);
+}
+
+/* ---- one message -------------------------------------------------------- */
+
+static void
+move_start(struct qmgr *q, struct entry *e, struct segment *s)
+{
+	struct move *v = mem_alloc(sizeof(*v));
+
+	migration_init(&v->m, e);
+	v->q = q;
+	v->segment = s;
+	v->m.wait.fn = move_done;
+	if (e->content != NULL) {
+		v->m.content = e->content;
+		e->content->refs++;
+	}
+	v->m.segment = e->young.segment;
+	v->m.at = e->young.at + e->content_off;
+	e->migrating = true;
+	e->file_end = v->m.size;
+	e->file_content = v->m.head.n;
+	store_migrate(q->store, &v->m);
+}
+
+static void
+move_done(struct store_wait *w, bool ok)
+{
+	struct move *v = (struct move *)(void *)w;
+	struct qmgr *q = v->q;
+	struct slot *s = queue_find(&q->queue, v->m.id);
+	struct entry *e = s == NULL ? NULL : s->entry;
+	struct cleaner *c = q->cleaner;
+	bool for_cleaner = v->segment == c->segment;
+
+	if (!ok)
+		log_error("id=%s event=migration-failed error=%s",
+		    id_text(v->m.id), LOG_Q(slice_str(strerror(v->m.error))));
+	content_release(&q->queue, &v->m.content);
+	if (e != NULL && e->migrating) {
+		e->migrating = false;
+		if (ok) {
+			e->has_file = true;
+			journal_release(q->journal, &e->young);
+			if (!e->held && e->next_ms != v->m.mtime)
+				store_mtime(q->store, e->id, e->next_ms);
+			if ((s->state == SLOT_WAITING ||
+			    s->state == SLOT_HELD) && e->pins == 0 &&
+			    e->owing == 0)
+				entry_free(&q->queue, &s->entry);
+		}
+	}
+	buf_clear(&v->m.head);
+	free(v);
+	if (for_cleaner && c->moving > 0) {
+		c->moving--;
+		if (!ok)
+			c->failed = true;
+		clean_on(c);
+	}
+}
+
+void
+old_tick(struct qmgr *q)
+{
+	struct segment *s = journal_oldest(q->journal);
+	int64_t now = clock_wall_ms();
+	struct young *y;
+	unsigned n = 0;
+
+	if (s == NULL || q->cleaner->segment != NULL ||
+	    disk_lane_load(q->files) > BATCH)
+		return;
+	for (y = segment_first(s); y != NULL && n < BATCH;
+	    y = TAILQ_NEXT(y, link), n++) {
+		struct entry *e = ENTRY_OF(y);
+
+		if (!e->migrating && (e->slot->state == SLOT_HELD ||
+		    (e->slot->state == SLOT_WAITING &&
+		    e->slot->due.when > now + LAZY_MS)))
+			move_start(q, e, s);
+	}
+}
+
+/* ---- damage ------------------------------------------------------------- */
+
+void
+old_damaged(struct qmgr *q, struct slot **sp, int error)
+{
+	struct slot *s = *sp;
+
+	log_error("id=%s event=queue-file-damaged error=%s", id_text(s->id),
+	    error == 0 ? "format" : LOG_Q(slice_str(strerror(error))));
+	store_set_aside(q->store, "deferred", s->id);
+	hop_unwait(s);
+	queue_slot_free(&q->queue, sp);
+}

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: ISC */
+/* qmgr - owns the queue: makes messages durable, schedules every attempt and
+ * keeps every recipient's status.  Its parts: qmgr.h. */
+#include <errno.h>
+
+#include "base/log.h"
+#include "ipc/child.h"
+#include "qmgr.h"
+
+struct daemon {
+	struct child	 child;
+	struct qmgr	 q;
+};
+
+static void	 channel_up(void *, struct channel *);
+static int	 reload(void *, const struct conf *, struct buf *);
+static void	 stop(void *);
+static void	 stopped(void *);
+static void	 status(void *, struct buf *);
+
+static const struct child_edge edges[] = {
+	{ ROLE_SMTPD,	smtpd_rules,	&smtpd_ops },
+	{ ROLE_LOOKUP,	lookup_rules,	&lookup_ops },
+	{ ROLE_LOCAL,	delivery_rules,	&delivery_ops },
+	{ ROLE_REMOTE,	delivery_rules,	&delivery_ops },
+	{ ROLE_BOUNCE,	bounce_rules,	&bounce_ops },
+	{ 0, NULL, NULL },
+};
+
+static const struct child_spec spec = {
+	.role = ROLE_QMGR,
+	.edges = edges,
+	.channel_up = channel_up,
+	.reload = reload,
+	.stop = stop,
+	.status = status,
+};
+
+static struct daemon the_daemon;
+
+int
+main(int argc, char *argv[])
+{
+	struct daemon *d = &the_daemon;
+
+	child_init(&d->child, &spec, &d->q, argc, argv);
+	if (qmgr_open(&d->q, d->child.conf->path_queue) == -1)
+		log_fatal("event=no-queue path=%s error=%s",
+		    LOG_Q(slice_str(d->child.conf->path_queue)),
+		    LOG_Q(slice_str(strerror(errno))));
+	child_enter(&d->child);
+	if (qmgr_start(&d->q, &d->child.loop, d->child.conf, true) == -1)
+		log_fatal("event=queue-not-opened path=%s error=%s",
+		    LOG_Q(slice_str(d->child.conf->path_queue)),
+		    LOG_Q(slice_str(strerror(errno))));
+	return child_run(&d->child);
+}
+
+static void
+channel_up(void *arg, struct channel *c)
+{
+	qmgr_channel_up(arg, c);
+}
+
+static int
+reload(void *arg, const struct conf *conf, struct buf *why)
+{
+	const struct conf *now = the_daemon.child.conf;
+
+	if (strcmp(conf->path_queue, now->path_queue) != 0) {
+		buf_add_str(why, "path.queue: a change takes a restart");
+		return -1;
+	}
+	qmgr_reload(arg, conf);
+	return 0;
+}
+
+static void
+stop(void *arg)
+{
+	qmgr_stop(arg, stopped, NULL);
+}
+
+static void
+stopped(void *arg)
+{
+	(void)arg;
+	ev_stop(&the_daemon.child.loop);
+}
+
+static void
+status(void *arg, struct buf *b)
+{
+	qmgr_status(arg, b);
+}

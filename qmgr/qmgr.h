@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * qmgr - what its parts share.
+ *
+ *	submit.c	smtpd: messages come in
+ *	drop.c		messages left in drop/ while the suite was stopped
+ *	life.c		what becomes of a message
+ *	route.c		lookup: where recipients go
+ *	deliver.c	local, remote: jobs and their results
+ *	report.c	bounce: reports about failures, delays, successes
+ *	store.c		files of the old generation
+ *	recover.c	what was there when we started
+ *	control.c	queue.sock: the tools
+ */
+#ifndef QMGR_QMGR_H
+#define QMGR_QMGR_H
+
+#include "conf/conf.h"
+#include "disk.h"
+#include "fs.h"
+#include "ipc/channel.h"
+#include "ipc/delivery.h"
+#include "ipc/master_child.h"
+#include "ipc/qmgr_bounce.h"
+#include "ipc/qmgr_lookup.h"
+#include "ipc/smtpd_qmgr.h"
+#include "ipc/tool.h"
+#include "journal.h"
+#include "queue.h"
+#include "record.h"
+#include "schedule.h"
+#include "store.h"
+
+#define QMGR_PEERS	64	/* processes of one role */
+#define RETRIES_AT_ONCE	2000	/* sleeping messages that are awake */
+#define MAX_DEPTH	20	/* of expansion */
+#define KILLS		2	/* processes that die with a message */
+
+struct cleaner;
+struct routes;
+struct drops;
+struct controls;
+
+struct qmgr {
+	struct ev_loop		*loop;
+	const struct conf	*conf;		/* borrowed; changes at reload */
+	int			 dir;		/* the queue; owned */
+	struct disk_lane	*commits;
+	struct disk_lane	*files;
+	struct journal		*journal;
+	struct store		*store;
+	struct cleaner		*cleaner;	/* old.c's */
+	struct queue		 queue;
+	struct sched		 sched;
+	struct routes		*routes;
+	struct drops		*drops;
+	struct controls		*controls;
+	uint64_t		 hash_key[2];
+
+	struct channel		*lookup;	/* NULL: down; so for all */
+	struct channel		*local;
+	struct channel		*bounce;
+	struct channel		*remotes[QMGR_PEERS];	/* by index */
+	unsigned		 nremotes;	/* highest index + 1 */
+	struct channel		*smtpds[QMGR_PEERS];
+	bool			 paused;	/* smtpds are not read from */
+
+	uint64_t		 last_id;	/* the start of the last block */
+	uint64_t		 ids_reserved;	/* durable: ids below may be used */
+	uint64_t		 ids_asked;	/* to be reserved */
+	struct journal_wait	 ids_wait;
+
+	struct idmap		 jobs;		/* SENT */
+	uint64_t		 last_job;
+	struct entry		*suspect;	/* the one that is tried alone */
+	TAILQ_HEAD(, entry)	 suspects;	/* who wait for that */
+	TAILQ_HEAD(, entry)	 committing;	/* by of_peer */
+
+	struct idmap		 reports;
+	uint64_t		 last_report;
+
+	unsigned		 retrying;	/* woken messages that are active */
+	bool			 disk_full;	/* below queue.min_free */
+	uint64_t		 free_bytes;
+	struct ev_timer		 due_timer;	/* WAITING slots */
+	struct ev_timer		 sched_timer;
+	struct ev_task		 sched_task;
+	struct ev_timer		 tick;
+	bool			 stopping;
+	void			(*stopped)(void *);	/* once all is durable */
+	void			*stopped_arg;
+
+	struct {
+		uint64_t	 queued, delivered, relayed, deferred, failed;
+		uint64_t	 removed, refused;
+	} stats;
+};
+
+/* qmgr.c */
+/* Opens the queue directory (before rights are dropped). */
+int	 qmgr_open(struct qmgr *, const char *path);
+/* Recovers what is there and begins.  threads false: file system work in the
+ * loop, for tests. */
+int	 qmgr_start(struct qmgr *, struct ev_loop *, const struct conf *,
+	    bool threads);
+void	 qmgr_channel_up(struct qmgr *, struct channel *);
+void	 qmgr_reload(struct qmgr *, const struct conf *);
+/* Nothing new is begun; stopped() follows when all is durable. */
+void	 qmgr_stop(struct qmgr *, void (*stopped)(void *), void *arg);
+void	 qmgr_clear(struct qmgr *);
+void	 qmgr_status(struct qmgr *, struct buf *);
+extern const struct channel_ops smtpd_ops, lookup_ops, delivery_ops, bounce_ops;
+extern const struct message_rule smtpd_rules[], lookup_rules[],
+    delivery_rules[], bounce_rules[];
+
+/* A queue id nobody has used. */
+uint64_t qmgr_new_id(struct qmgr *);
+/* Something may be sent, or a sleeping message has got another time. */
+void	 qmgr_wake_scheduler(struct qmgr *);
+void	 qmgr_due_changed(struct qmgr *);
+/* smtpds are read from unless the journal is full. */
+void	 qmgr_relaxed(void *arg);
+
+/* life.c */
+/* An entry may not end or sleep while it is pinned; the last unpin decides
+ * what becomes of it. */
+static inline void
+entry_pin(struct entry *e)
+{
+	e->pins++;
+}
+void	 entry_unpin(struct qmgr *, struct entry **);
+/* Tries all its open recipients. */
+void	 entry_begin(struct qmgr *, struct entry *);
+/* A WAITING or HELD message is tried now; its file is loaded as needed. */
+void	 slot_wake(struct qmgr *, struct slot *);
+/* The due ones of the WAITING. */
+void	 wake_due(struct qmgr *);
+void	 rcpt_decided(struct qmgr *, struct entry *, struct rcpt *,
+	    const struct outcome *);
+/* Adds a record about the message; to its file as well if it has one. */
+void	 entry_record(struct qmgr *, struct entry *, uint16_t type,
+	    struct slice body, unsigned flags, struct journal_wait *);
+void	 entry_set_held(struct qmgr *, struct entry *, bool, struct slice why);
+void	 entry_release_routes(struct qmgr *, struct entry *);
+int64_t	 entry_expires(const struct qmgr *, const struct entry *);
+/* The recipient becomes others (lookup's targets, ~/.forward). */
+void	 entry_expand(struct qmgr *, struct entry *, uint32_t number,
+	    const struct slice *new_sender, struct slice owner,
+	    const struct target *, uint32_t n);
+/* Content, from memory or the disk; released with content_release().  NULL
+ * and a log line where it cannot be read: the message is then held. */
+struct content *entry_content(struct qmgr *, struct entry *);
+const char *id_text(uint64_t);	/* valid for the next 3 calls */
+
+/* submit.c */
+void	 submit_up(struct qmgr *, struct channel *);
+void	 submit_tick(struct qmgr *);
+/* A message of our own (a report, a drop); status: see record.h.  fn, if any,
+ * is called when it is durable, which it is sooner or later.  -1: the envelope
+ * is none. */
+int	 submit_own(struct qmgr *, uint64_t id, const struct message_body *,
+	    void (*fn)(struct qmgr *, struct entry *));
+
+/* route.c */
+struct route {
+	uint64_t	 hash;		/* first: idmap */
+	unsigned	 refs;
+	struct slice	 key;		/* owned */
+	char		*packed;	/* owned */
+	struct destination to;
+	struct hop	*hop;		/* a reference; NULL: no delivery */
+	uint64_t	 group;		/* recipients of different groups are
+					 * not delivered together */
+	int64_t		 until;		/* monotonic: may be used for others */
+	bool		 cached;
+	TAILQ_ENTRY(route) link;
+};
+void	 routes_init(struct qmgr *);
+void	 routes_clear(struct qmgr *);
+void	 route_ask(struct qmgr *, struct entry *, uint32_t number);
+void	 route_release(struct qmgr *, struct route **);
+void	 route_up(struct qmgr *);
+
+/* deliver.c */
+void	 deliver_gather(struct qmgr *, struct entry *, uint32_t number);
+/* All its recipients are routed: its jobs go to their next hops. */
+void	 deliver_go(struct qmgr *, struct entry *);
+/* Takes back what no process has yet, and asks those that have it to end. */
+void	 deliver_cancel(struct qmgr *, struct entry *);
+/* Nothing of it is under way any more. */
+void	 deliver_idle(struct qmgr *, struct entry *);
+extern const struct sched_ops deliver_sched_ops;
+void	 deliver_up(struct qmgr *, struct channel *);
+/* At our own end: frees an attempt of any state. */
+void	 attempt_drop(struct qmgr *, struct attempt *);
+
+/* report.c */
+/* Sees to the recipients that are OWING.  True while bounce is at it. */
+bool	 report_start(struct qmgr *, struct entry *);
+/* Warns of the delay where it is time. */
+bool	 report_delay(struct qmgr *, struct entry *, int64_t now);
+/* When the next warning is due, or INT64_MAX. */
+int64_t	 report_delay_at(const struct qmgr *, const struct entry *);
+void	 report_up(struct qmgr *);
+void	 reports_clear(struct qmgr *);
+
+/* recover.c */
+int	 recover(struct qmgr *);
+
+/* drop.c */
+void	 drop_init(struct qmgr *);
+void	 drop_take_in(struct qmgr *);
+void	 drop_clear(struct qmgr *);
+
+/* control.c */
+void	 control_listen(struct qmgr *, int fd_take);
+void	 control_clear(struct qmgr *);
+
+#endif

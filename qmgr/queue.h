@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * queue - the messages in memory.
+ *
+ * Every message has a slot: less than 100 bytes, all that is known of one that
+ * sleeps in its file.  One that is being worked on, or is young, has an entry
+ * too: its envelope, its recipients and, while memory allows, its content.
+ *
+ * A recipient's states; what a restart finds stands behind each:
+ *
+ *	NEW -----> ROUTING -> READY -> SENT		open
+ *	 ^  route()    |                 |
+ *	 |             v                 v
+ *	 |         EXPANDING         (outcome)		open
+ *	 |             |            /    |    \
+ *	 +-- DEFERRED <------------+     |     |	open, last outcome
+ *	  due                            v     v
+ *	                  OWING (a report is due) ----> DONE
+ *	                                        durable	owing; done
+ *
+ * rcpt_enter() alone changes the state, and keeps the entry's counts.
+ */
+#ifndef QMGR_QUEUE_H
+#define QMGR_QUEUE_H
+
+#include <sys/queue.h>
+
+#include "heap.h"
+#include "idmap.h"
+#include "ipc/channel.h"
+#include "journal.h"
+#include "mail/envelope.h"
+#include "mail/outcome.h"
+
+struct entry;
+struct hop;
+struct attempt;
+struct qmgr;
+struct route;
+
+enum slot_state {
+	SLOT_COMMITTING,	/* not durable yet: not acknowledged */
+	SLOT_ACTIVE,		/* something is under way for it */
+	SLOT_WAITING,		/* until its time, or for its next hop */
+	SLOT_HELD,		/* until released */
+	SLOT_LOADING,		/* its file is being read */
+};
+
+struct slot {
+	uint64_t	 id;		/* first: idmap */
+	struct heap_node due;		/* WAITING: in queue.due */
+	struct entry	*entry;		/* NULL: asleep in its file */
+	struct hop	*hop;		/* the next hop it waits for, or NULL */
+	TAILQ_ENTRY(slot) of_hop;
+	uint32_t	 arrived_s;	/* since 1970; 0: not known */
+	uint32_t	 kbytes;	/* size, rounded up */
+	uint8_t		 state;		/* enum slot_state */
+	uint8_t		 attempts;
+	bool		 wake;		/* LOADING: try it when loaded */
+};
+TAILQ_HEAD(slot_list, slot);
+
+enum rcpt_state {
+	RCPT_NEW, RCPT_ROUTING, RCPT_EXPANDING, RCPT_READY, RCPT_SENT,
+	RCPT_DEFERRED, RCPT_OWING, RCPT_DONE,
+};
+
+enum {
+	RCPT_NO_FORWARD = 1,	/* was "\name" */
+	RCPT_EXPANDED = 2,	/* came from another recipient */
+	RCPT_MAYBE_DONE = 4,	/* an attempt's end is not known */
+	RCPT_WARNED = 8,	/* the delay was reported */
+	RCPT_DIRTY = 16,	/* its record is to be written */
+	RCPT_REPORTING = 32,	/* bounce is writing about it */
+	/* Kept on disk: */
+	RCPT_KEPT_FLAGS = RCPT_NO_FORWARD | RCPT_EXPANDED | RCPT_WARNED,
+};
+
+#define NO_PARENT	UINT32_MAX
+
+struct rcpt {
+	/* All slices are in memory that the entry owns. */
+	struct slice	 address;
+	struct slice	 original;	/* before any expansion */
+	struct slice	 orcpt;
+	struct slice	 owner;		/* whose ~/.forward named it */
+	struct route	*route;		/* a reference, or NULL */
+	char		*outcome;	/* packed, owned; NULL: no attempt */
+	uint32_t	 noutcome;
+	uint32_t	 parent;	/* its number, or NO_PARENT */
+	int64_t		 attempted_ms;
+	uint16_t	 sender;	/* which of entry.senders */
+	uint8_t		 notify;
+	uint8_t		 state;		/* enum rcpt_state */
+	uint8_t		 flags;		/* RCPT_* */
+	uint8_t		 depth;		/* of expansion */
+};
+
+/* Content that is in memory; shared with what reads it on a lane. */
+struct content {
+	uint32_t	 refs;
+	uint32_t	 n;
+	char		 bytes[];
+};
+
+struct blob {
+	struct blob	*next;
+	size_t		 n;
+	char		 bytes[];
+};
+
+enum {
+	ENTRY_LARGE = 1,	/* the content is in large/XX/ID, `content` is
+				 * only what comes before it */
+	ENTRY_NO_REPORT = 2,	/* nobody hears of its failures */
+};
+
+TAILQ_HEAD(attempt_list, attempt);
+
+struct entry {
+	struct slot	*slot;
+	struct qmgr	*q;		/* for callbacks */
+	void		(*on_durable)(struct qmgr *, struct entry *);
+	uint64_t	 id;
+	struct young	 young;
+	struct journal_wait wait;	/* for its MESSAGE record */
+	struct slice	 packed;	/* the envelope as it came, in blobs */
+	struct envelope	 env;		/* unpacked, without the recipients */
+	uint32_t	 flags;		/* ENTRY_* */
+	uint32_t	 seq;		/* of the last record about it */
+	struct content	*content;	/* a reference; NULL: not in memory */
+	uint32_t	 content_n;
+	uint32_t	 content_off;	/* in the body of its MESSAGE record */
+	uint64_t	 file_content;	/* has_file: where in the file */
+	uint64_t	 large_n;	/* bytes in the large file */
+	struct rcpt	*rcpts;		/* owned */
+	uint32_t	 nrcpts;
+	uint32_t	 cap;
+	struct slice	*senders;	/* reverse-paths; [0] is the envelope's */
+	uint16_t	 nsenders;
+	struct blob	*blobs;		/* owned */
+	size_t		 memory;	/* all of the above, bytes */
+	/* Recipients: neither DONE nor OWING; OWING; under way; ROUTING. */
+	uint32_t	 open;
+	uint32_t	 owing;
+	uint32_t	 busy;
+	uint32_t	 routing;
+	uint32_t	 dirty;
+	struct attempt_list jobs;	/* of all states */
+	TAILQ_ENTRY(entry) of_peer;	/* COMMITTING: of its submitter */
+	struct channel	*from;		/* COMMITTING: who is told; or NULL */
+	int64_t		 next_ms;	/* the next attempt; 0: now */
+	uint64_t	 report_of;	/* this is the report on that message */
+	unsigned	 pins;		/* it may not be unloaded or end now */
+	TAILQ_ENTRY(entry) of_suspects;
+	uint8_t		 kills;		/* processes that died with it */
+	bool		 suspected;	/* it is in that list */
+	bool		 has_file;	/* old generation */
+	uint64_t	 file_end;	/* where its log goes on */
+	bool		 migrating;
+	bool		 held;
+	struct slice	 why_held;
+	bool		 aborted;	/* COMMITTING: the client is gone */
+	bool		 delete;	/* as soon as nothing is under way */
+	bool		 bounce;	/* fail what is open */
+	bool		 retry;		/* this activity is not its first */
+	bool		 tried;		/* in this activity */
+	bool		 reporting;	/* from the question to bounce until its
+				 * report is durable: no record is made
+				 * about this message meanwhile */
+	uint8_t		 report_failures;
+};
+
+struct queue {
+	struct idmap	 slots;
+	struct heap	 due;		/* of WAITING slots */
+	size_t		 entries;
+	size_t		 memory;	/* of all entries with content */
+	size_t		 content;	/* of content alone */
+};
+
+struct slot *queue_slot_new(struct queue *, uint64_t id);
+/* The slot has no entry any more. */
+void	 queue_slot_free(struct queue *, struct slot **);
+struct slot *queue_find(const struct queue *, uint64_t id);
+void	 slot_enter(struct queue *, struct slot *, enum slot_state);
+/* WAITING until a time, ms since 1970. */
+void	 slot_wait(struct queue *, struct slot *, int64_t until);
+void	 queue_clear(struct queue *);
+
+/*
+ * An entry for a slot from a packed envelope, which is copied; its recipients
+ * are NEW.  NULL: it is none.
+ */
+struct entry *entry_new(struct queue *, struct slot *, struct slice envelope);
+void	 entry_free(struct queue *, struct entry **);
+void	 entry_set_content(struct queue *, struct entry *, struct slice);
+void	 entry_drop_content(struct queue *, struct entry *);
+void	 content_release(struct queue *, struct content **);
+/* Memory that lives as long as the entry. */
+struct slice entry_keep(struct queue *, struct entry *, struct slice);
+/* The whole message's size. */
+uint64_t entry_size(const struct entry *);
+/* Numbers continue from entry.nrcpts.  NULL: too many. */
+struct rcpt *entry_add_rcpt(struct queue *, struct entry *);
+/* Which of entry.senders; adds it.  -1: too many. */
+int	 entry_sender(struct queue *, struct entry *, struct slice);
+
+void	 rcpt_enter(struct entry *, struct rcpt *, enum rcpt_state);
+static inline uint32_t
+rcpt_number(const struct entry *e, const struct rcpt *r)
+{
+	return (uint32_t)(r - e->rcpts);
+}
+void	 rcpt_set_outcome(struct queue *, struct entry *, struct rcpt *,
+	    const struct outcome *);
+/* False where there was none. */
+bool	 rcpt_outcome(const struct rcpt *, struct outcome *);
+
+#endif

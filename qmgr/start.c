@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: ISC */
+/* start - the queue manager as a whole: opening, its clocks, stopping. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "old.h"
+#include "qmgr.h"
+
+#define TICK_MS		1000
+
+static void	 configure_sched(struct qmgr *, struct sched_config *);
+static void	 hop_limits(void *, const char *, unsigned *, uint64_t *);
+static void	 tick(void *);
+static void	 due(void *);
+static void	 run_sched(void *);
+static void	 try_stop(struct qmgr *);
+
+static const struct journal_ops journal_ops = { old_clean_segment,
+	qmgr_relaxed };
+
+int
+qmgr_open(struct qmgr *q, const char *path)
+{
+	q->dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return q->dir == -1 ? -1 : 0;
+}
+
+int
+qmgr_start(struct qmgr *q, struct ev_loop *loop, const struct conf *conf,
+    bool threads)
+{
+	struct journal_config jc = {
+		.dir = q->dir,
+		.segment_bytes = conf->queue_journal,
+		.segments = (unsigned)conf->queue_segments,
+		.loop = loop,
+	};
+	struct sched_config sc;
+
+	q->loop = loop;
+	q->conf = conf;
+	TAILQ_INIT(&q->committing);
+	TAILQ_INIT(&q->suspects);
+	arc4random_buf(q->hash_key, sizeof(q->hash_key));
+	ev_timer_init(&q->due_timer, loop, due, q);
+	ev_timer_init(&q->sched_timer, loop, run_sched, q);
+	ev_timer_init(&q->tick, loop, tick, q);
+	ev_task_init(&q->sched_task, run_sched, q);
+	q->commits = disk_lane_new(loop, threads);
+	q->files = disk_lane_new(loop, threads);
+	q->store = store_open(loop, q->dir, q->files);
+	if (q->store == NULL)
+		return -1;
+	jc.commits = q->commits;
+	jc.files = q->files;
+	q->journal = journal_open(&jc, &journal_ops, q);
+	if (q->journal == NULL)
+		return -1;
+	old_init(q);
+	routes_init(q);
+	configure_sched(q, &sc);
+	sched_init(&q->sched, &sc, &deliver_sched_ops, q);
+	submit_tick(q);
+	if (recover(q) == -1)
+		return -1;
+	ev_timer_set(&q->tick, TICK_MS);
+	qmgr_due_changed(q);
+	return 0;
+}
+
+static void
+configure_sched(struct qmgr *q, struct sched_config *sc)
+{
+	*sc = (struct sched_config){
+		.remote_window = (unsigned)q->conf->remote_concurrency,
+		.local_window = (unsigned)q->conf->local_concurrency,
+		.remote_rate = q->conf->remote_rate,
+		.retry_first = q->conf->queue_retry_first,
+		.retry_max = q->conf->queue_retry_max,
+		.limits = hop_limits,
+	};
+}
+
+static void
+hop_limits(void *arg, const char *name, unsigned *window, uint64_t *rate)
+{
+	struct qmgr *q = arg;
+	size_t i;
+
+	for (i = 0; i < q->conf->nnexthops; i++)
+		if (slice_eq_nocase(slice_str(q->conf->nexthops[i].name),
+		    slice_str(name))) {
+			*window = (unsigned)q->conf->nexthops[i].concurrency;
+			*rate = q->conf->nexthops[i].rate;
+		}
+}
+
+void
+qmgr_reload(struct qmgr *q, const struct conf *conf)
+{
+	struct sched_config sc;
+
+	q->conf = conf;
+	configure_sched(q, &sc);
+	sched_configure(&q->sched, &sc);
+	qmgr_wake_scheduler(q);
+}
+
+void
+qmgr_channel_up(struct qmgr *q, struct channel *c)
+{
+	unsigned index = channel_index(c);
+
+	switch ((int)channel_peer(c)) {
+	case ROLE_SMTPD:
+		if (index >= QMGR_PEERS)
+			break;
+		q->smtpds[index] = c;
+		submit_up(q, c);
+		return;
+	case ROLE_REMOTE:
+		if (index >= QMGR_PEERS)
+			break;
+		q->remotes[index] = c;
+		if (index >= q->nremotes)
+			q->nremotes = index + 1;
+		deliver_up(q, c);
+		return;
+	case ROLE_LOCAL:
+		q->local = c;
+		deliver_up(q, c);
+		return;
+	case ROLE_LOOKUP:
+		q->lookup = c;
+		route_up(q);
+		return;
+	case ROLE_BOUNCE:
+		q->bounce = c;
+		report_up(q);
+		return;
+	}
+	log_error("event=unexpected-peer role=%s index=%u",
+	    role_name(channel_peer(c)), index);
+}
+
+/* ---- clocks ------------------------------------------------------------- */
+
+static void
+tick(void *arg)
+{
+	struct qmgr *q = arg;
+
+	submit_tick(q);
+	old_tick(q);
+	sched_tick(&q->sched);
+	wake_due(q);
+	qmgr_wake_scheduler(q);
+	if (q->stopping)
+		try_stop(q);
+	ev_timer_set(&q->tick, q->stopping ? TICK_MS / 20 : TICK_MS);
+}
+
+static void
+due(void *arg)
+{
+	wake_due(arg);
+}
+
+void
+qmgr_due_changed(struct qmgr *q)
+{
+	const struct heap_node *n = heap_first(&q->queue.due);
+	int64_t ms;
+
+	if (n == NULL || q->stopping)
+		return;
+	ms = n->when - clock_wall_ms();
+	if (ms > TICK_MS)
+		return;		/* the tick is soon enough */
+	if (q->retrying >= RETRIES_AT_ONCE)
+		ms = TICK_MS / 10;
+	ev_timer_set(&q->due_timer, ms < 0 ? 0 : ms);
+}
+
+void
+qmgr_wake_scheduler(struct qmgr *q)
+{
+	ev_task_ask(q->loop, &q->sched_task);
+}
+
+static void
+run_sched(void *arg)
+{
+	struct qmgr *q = arg;
+	int64_t now = clock_mono_ms(), next;
+
+	if (q->stopping)
+		return;
+	sched_run(&q->sched, now);
+	next = sched_next(&q->sched);
+	if (next >= 0)
+		ev_timer_set(&q->sched_timer, next - now);
+}
+
+/* ---- stopping ----------------------------------------------------------- */
+
+void
+qmgr_stop(struct qmgr *q, void (*stopped)(void *), void *arg)
+{
+	q->stopping = true;
+	q->stopped = stopped;
+	q->stopped_arg = arg;
+	journal_flush(q->journal);
+	ev_timer_set(&q->tick, 0);
+}
+
+/* Deliveries that are under way may end, as long as their processes live:
+ * master bounds the time. */
+static void
+try_stop(struct qmgr *q)
+{
+	void (*stopped)(void *) = q->stopped;
+
+	journal_flush(q->journal);
+	if (stopped == NULL || q->jobs.n > 0 || !journal_is_idle(q->journal) ||
+	    disk_lane_load(q->files) > 0)
+		return;
+	q->stopped = NULL;
+	stopped(q->stopped_arg);
+}
+
+void
+qmgr_clear(struct qmgr *q)
+{
+	struct slot *s;
+	size_t cursor = 0;
+	struct attempt *j;
+
+	disk_lane_drain(q->commits);
+	disk_lane_drain(q->files);
+	while ((s = idmap_next(&q->queue.slots, &cursor)) != NULL) {
+		hop_unwait(s);
+		if (s->entry == NULL)
+			continue;
+		while ((j = TAILQ_FIRST(&s->entry->jobs)) != NULL)
+			attempt_drop(q, j);
+		entry_release_routes(q, s->entry);
+	}
+	idmap_clear(&q->jobs);
+	reports_clear(q);
+	routes_clear(q);
+	queue_clear(&q->queue);
+	sched_clear(&q->sched);
+	journal_close(&q->journal);
+	store_close(&q->store);
+	old_clear(q);
+	disk_lane_free(&q->commits);
+	disk_lane_free(&q->files);
+	ev_timer_clear(&q->due_timer);
+	ev_timer_clear(&q->sched_timer);
+	ev_timer_clear(&q->tick);
+	ev_task_cancel(q->loop, &q->sched_task);
+	fs->close(q->dir);
+}
+
+void
+qmgr_status(struct qmgr *q, struct buf *b)
+{
+	struct journal_stats st;
+
+	journal_stats(q->journal, &st);
+	buf_printf(b, "messages=%zu entries=%zu memory=%zu jobs=%zu "
+	    "next_hops=%u queued=%llu delivered=%llu relayed=%llu "
+	    "deferred=%llu failed=%llu removed=%llu refused=%llu "
+	    "commits=%llu records=%llu journal_bytes=%llu segments=%u "
+	    "segments_free=%u%s", q->queue.slots.n, q->queue.entries,
+	    q->queue.memory + q->queue.content, q->jobs.n, q->sched.nhops,
+	    (unsigned long long)q->stats.queued,
+	    (unsigned long long)q->stats.delivered,
+	    (unsigned long long)q->stats.relayed,
+	    (unsigned long long)q->stats.deferred,
+	    (unsigned long long)q->stats.failed,
+	    (unsigned long long)q->stats.removed,
+	    (unsigned long long)q->stats.refused,
+	    (unsigned long long)st.commits, (unsigned long long)st.records,
+	    (unsigned long long)st.bytes, st.segments, st.free,
+	    disk_lane_is_threaded(q->commits) ? "" : " threads=no");
+}

@@ -1,0 +1,731 @@
+/* SPDX-License-Identifier: ISC */
+/* store - see store.h. */
+#include <dirent.h>
+#include <endian.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/num.h"
+#include "fs.h"
+#include "record.h"
+#include "store.h"
+
+#define HEAD_BYTES	80
+#define FORMAT_VERSION	1
+#define LOG_MAGIC	0xc5676f4cu	/* "Log\xc5" */
+#define LOG_HEADER	16
+#define FILE_BYTES	(64 * 1024 * 1024)	/* the largest we read */
+
+#define DEFERRED	"deferred"
+#define LARGE		"large"
+#define CORRUPT		"corrupt"
+
+static const char file_magic[8] = "CHASQM1\n";
+
+#define RETRY_MS	1000
+
+struct store {
+	int		 dir;		/* borrowed */
+	struct ev_loop	*loop;
+	struct disk_lane *lane;
+	TAILQ_HEAD(, change) failed;	/* to be tried again */
+	struct ev_timer	 retry;
+	bool		 broken;	/* a sync failed */
+};
+
+enum change_kind { APPEND, MTIME, UNLINK, UNLINK_LARGE };
+
+/* A change that is under way. */
+struct change {
+	TAILQ_ENTRY(change) link;	/* failed */
+	struct disk_task task;
+	struct store	*store;
+	enum change_kind kind;
+	uint64_t	 id;
+	uint64_t	 at;
+	int64_t		 mtime;
+	int		 error;
+	bool		 told;
+	struct buf	 bytes;
+};
+
+static void	 retry_failed(void *);
+static void	 change_start(struct change *);
+static void	 change_work(struct disk_task *);
+static void	 change_done(struct disk_task *);
+static int	 change_file(const struct change *);
+static void	 barrier_work(struct disk_task *);
+static void	 fence_work(struct disk_task *);
+static void	 wait_done(struct disk_task *);
+static void	 barrier_done(struct disk_task *);
+static void	 migrate_work(struct disk_task *);
+static int	 migrate_file(struct migration *, int fd);
+static void	 load_work(struct disk_task *);
+static void	 large_work(struct disk_task *);
+static int	 read_head(struct load *, int fd, size_t size);
+
+#define OF_TASK(type, t)						\
+	((struct type *)(void *)((char *)(t) - offsetof(struct type, task)))
+
+struct store *
+store_open(struct ev_loop *loop, int dir, struct disk_lane *lane)
+{
+	static const char *const tops[] = { DEFERRED, LARGE };
+	struct store *s;
+	char name[32];
+	size_t top;
+	unsigned i;
+
+	if (fs_make_dir(dir, CORRUPT, 0700) == -1)
+		return NULL;
+	for (top = 0; top < 2; top++) {
+		if (fs_make_dir(dir, tops[top], 0700) == -1)
+			return NULL;
+		for (i = 0; i < STORE_DIRS; i++) {
+			snprintf(name, sizeof(name), "%s/%02x", tops[top], i);
+			if (fs->mkdir(dir, name, 0700) == -1 &&
+			    errno != EEXIST)
+				return NULL;
+		}
+	}
+	if (fs->syncfs(dir) == -1)
+		return NULL;
+	s = mem_alloc(sizeof(*s));
+	s->dir = dir;
+	s->loop = loop;
+	s->lane = lane;
+	TAILQ_INIT(&s->failed);
+	ev_timer_init(&s->retry, loop, retry_failed, s);
+	return s;
+}
+
+void
+store_close(struct store **sp)
+{
+	struct store *s = *sp;
+	struct change *c;
+
+	*sp = NULL;
+	if (s == NULL)
+		return;
+	while ((c = TAILQ_FIRST(&s->failed)) != NULL) {
+		TAILQ_REMOVE(&s->failed, c, link);
+		buf_clear(&c->bytes);
+		free(c);
+	}
+	ev_timer_clear(&s->retry);
+	free(s);
+}
+
+struct store_name
+store_name(const char *dir, uint64_t id)
+{
+	struct store_name n;
+
+	snprintf(n.s, sizeof(n.s), "%s/%02x/%s", dir,
+	    (unsigned)(id >> 10 & 0xff), queue_id_text(id).s);
+	return n;
+}
+
+/* ---- changes ------------------------------------------------------------ */
+
+static struct change *
+change_new(struct store *s, enum change_kind kind, uint64_t id)
+{
+	struct change *c = mem_alloc(sizeof(*c));
+
+	c->store = s;
+	c->kind = kind;
+	c->id = id;
+	buf_init(&c->bytes, RECORD_BODY_BYTES + LOG_HEADER);
+	return c;
+}
+
+static void
+change_start(struct change *c)
+{
+	c->error = 0;
+	c->task.work = change_work;
+	c->task.done = change_done;
+	disk_do(c->store->lane, &c->task);
+}
+
+size_t
+store_append_bytes(size_t body)
+{
+	return LOG_HEADER + body;
+}
+
+void
+store_append(struct store *s, uint64_t id, uint64_t at, uint16_t type,
+    struct slice body, int64_t mtime)
+{
+	struct change *c = change_new(s, APPEND, id);
+	uint32_t crc;
+
+	c->at = at;
+	c->mtime = mtime;
+	put_u32(&c->bytes, LOG_MAGIC);
+	put_u32(&c->bytes, 0);
+	put_u16(&c->bytes, type);
+	put_u16(&c->bytes, 0);
+	put_u32(&c->bytes, (uint32_t)body.n);
+	buf_add(&c->bytes, body);
+	crc = htole32(crc32c(0, slice_from(buf_slice(&c->bytes), 8)));
+	memcpy(c->bytes.p + 4, &crc, 4);
+	change_start(c);
+}
+
+void
+store_mtime(struct store *s, uint64_t id, int64_t mtime)
+{
+	struct change *c = change_new(s, MTIME, id);
+
+	c->mtime = mtime;
+	change_start(c);
+}
+
+void
+store_unlink(struct store *s, uint64_t id)
+{
+	change_start(change_new(s, UNLINK, id));
+}
+
+void
+store_unlink_large(struct store *s, uint64_t id)
+{
+	change_start(change_new(s, UNLINK_LARGE, id));
+}
+
+static void
+change_work(struct disk_task *t)
+{
+	struct change *c = OF_TASK(change, t);
+
+	if (change_file(c) == -1)
+		c->error = errno == 0 ? EIO : errno;
+	/* A file that is gone has been removed meanwhile, by a message's end
+	 * or by hand: there is nothing to keep in it. */
+	if (c->error == ENOENT)
+		c->error = 0;
+}
+
+static int
+change_file(const struct change *c)
+{
+	struct store_name name = store_name(c->kind == UNLINK_LARGE ? LARGE :
+	    DEFERRED, c->id);
+	int fd, r = 0, error;
+
+	if (c->kind == UNLINK || c->kind == UNLINK_LARGE)
+		return fs->unlink(c->store->dir, name.s);
+	fd = fs->open(c->store->dir, name.s, O_WRONLY, 0);
+	if (fd == -1)
+		return -1;
+	if (c->kind == APPEND)
+		r = fs_write_all(fd, buf_slice(&c->bytes), (off_t)c->at);
+	if (r == 0)
+		r = fs->mtime(fd, c->mtime);
+	error = errno;
+	fs->close(fd);
+	errno = error;
+	return r;
+}
+
+/* What failed is asked for again, and until it is done no barrier succeeds:
+ * the file is shorter than it should be, but the journal still knows. */
+static void
+change_done(struct disk_task *t)
+{
+	struct change *c = OF_TASK(change, t);
+	struct store *s = c->store;
+
+	if (c->error == 0) {
+		buf_clear(&c->bytes);
+		free(c);
+		return;
+	}
+	if (!c->told)
+		log_error("id=%s event=file-change-failed error=%s",
+		    queue_id_text(c->id).s,
+		    LOG_Q(slice_str(strerror(c->error))));
+	c->told = true;
+	TAILQ_INSERT_TAIL(&s->failed, c, link);
+	if (!ev_timer_is_set(&s->retry))
+		ev_timer_set(&s->retry, RETRY_MS);
+}
+
+static void
+retry_failed(void *arg)
+{
+	struct store *s = arg;
+	TAILQ_HEAD(, change) again = TAILQ_HEAD_INITIALIZER(again);
+	struct change *c;
+
+	TAILQ_CONCAT(&again, &s->failed, link);
+	while ((c = TAILQ_FIRST(&again)) != NULL) {
+		TAILQ_REMOVE(&again, c, link);
+		change_start(c);
+	}
+}
+
+/* ---- barrier ------------------------------------------------------------ */
+
+static void
+wait_start(struct store *s, struct store_wait *w,
+    void (*work)(struct disk_task *), void (*done)(struct disk_task *))
+{
+	w->store = s;
+	w->ok = false;
+	w->task.work = work;
+	w->task.done = done;
+	disk_do(s->lane, &w->task);
+}
+
+static void
+wait_done(struct disk_task *t)
+{
+	struct store_wait *w = OF_TASK(store_wait, t);
+
+	w->fn(w, w->ok);
+}
+
+static void
+barrier_done(struct disk_task *t)
+{
+	struct store_wait *w = OF_TASK(store_wait, t);
+	struct store *s = w->store;
+
+	if (!w->ok && !s->broken) {
+		log_error("event=sync-failed what=\"files of the queue\" "
+		    "remedy=\"see to the disk, then restart\"");
+		s->broken = true;
+	}
+	w->fn(w, w->ok && !s->broken && TAILQ_EMPTY(&s->failed));
+}
+
+void
+store_barrier(struct store *s, struct store_wait *w)
+{
+	wait_start(s, w, barrier_work, barrier_done);
+}
+
+void
+store_fence(struct store *s, struct store_wait *w)
+{
+	wait_start(s, w, fence_work, wait_done);
+}
+
+static void
+fence_work(struct disk_task *t)
+{
+	OF_TASK(store_wait, t)->ok = true;
+}
+
+static void
+barrier_work(struct disk_task *t)
+{
+	struct store_wait *w = OF_TASK(store_wait, t);
+
+	w->ok = fs->syncfs(w->store->dir) == 0;
+}
+
+/* ---- migration ---------------------------------------------------------- */
+
+void
+migration_init(struct migration *m, const struct entry *e)
+{
+	static const char zero[12];
+	struct buf state = BUF_INIT(SIZE_MAX / 2);
+	struct buf *b = &m->head;
+	uint32_t crc;
+
+	memset(m, 0, sizeof(*m));
+	state_pack(&state, e);
+	m->id = e->id;
+	m->n = e->content_n;
+	m->mtime = e->held ? HELD_MTIME_S * 1000 : e->next_ms;
+	buf_init(b, SIZE_MAX / 2);
+	buf_add(b, slice_of(file_magic, 8));
+	put_u32(b, 0);
+	put_u32(b, FORMAT_VERSION);
+	put_u64(b, e->id);
+	put_u32(b, e->flags);
+	put_u32(b, e->seq);
+	put_u64(b, e->large_n);
+	put_u64(b, e->report_of);
+	put_u32(b, (uint32_t)e->packed.n);
+	put_u32(b, (uint32_t)state.n);
+	put_u32(b, e->content_n);
+	put_u32(b, crc32c(crc32c(0, e->packed), buf_slice(&state)));
+	put_u32(b, 0);			/* content's: migrate_work() */
+	buf_add(b, slice_of(zero, sizeof(zero)));
+	/* the CRC over the head is made there too */
+	buf_add(b, e->packed);
+	buf_add(b, buf_slice(&state));
+	crc = 0;
+	memcpy(b->p + 8, &crc, 4);
+	buf_clear(&state);
+	m->size = b->n + m->n;
+}
+
+void
+store_migrate(struct store *s, struct migration *m)
+{
+	wait_start(s, &m->wait, migrate_work, wait_done);
+}
+
+static void
+migrate_work(struct disk_task *t)
+{
+	struct migration *m = (struct migration *)(void *)OF_TASK(store_wait, t);
+	struct store_name name = store_name(DEFERRED, m->id);
+	int fd = fs->open(m->wait.store->dir, name.s,
+	    O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+	m->wait.ok = fd != -1 && migrate_file(m, fd) == 0;
+	m->error = m->wait.ok ? 0 : errno;
+	if (fd != -1)
+		fs->close(fd);
+	if (!m->wait.ok && fd != -1)
+		fs->unlink(m->wait.store->dir, name.s);
+}
+
+static int
+migrate_file(struct migration *m, int fd)
+{
+	char *copy = NULL;
+	const char *content;
+	uint32_t crc;
+	int r = -1;
+
+	if (m->content != NULL)
+		content = m->content->bytes;
+	else {
+		content = copy = mem_realloc(NULL, m->n);
+		if (segment_read(m->segment, copy, m->n, m->at) == -1)
+			goto out;
+	}
+	crc = htole32(crc32c(0, slice_of(content, m->n)));
+	memcpy(m->head.p + 64, &crc, 4);
+	crc = htole32(crc32c(0, slice_of(m->head.p + 12, HEAD_BYTES - 12)));
+	memcpy(m->head.p + 8, &crc, 4);
+	if (fs_write_all(fd, buf_slice(&m->head), 0) == 0 &&
+	    fs_write_all(fd, slice_of(content, m->n),
+	    (off_t)m->head.n) == 0 && fs->mtime(fd, m->mtime) == 0)
+		r = 0;
+out:
+	free(copy);
+	return r;
+}
+
+/* ---- reading ------------------------------------------------------------ */
+
+void
+store_load(struct store *s, struct load *l)
+{
+	wait_start(s, &l->wait, load_work, wait_done);
+}
+
+static void
+load_work(struct disk_task *t)
+{
+	struct load *l = (struct load *)(void *)OF_TASK(store_wait, t);
+
+	l->wait.ok = store_read(l->wait.store, l) == 0;
+}
+
+int
+store_read(struct store *s, struct load *l)
+{
+	struct store_name name = store_name(DEFERRED, l->id);
+	struct stat st;
+	int fd, r = -1;
+
+	l->wait.store = s;
+	buf_init(&l->bytes, FILE_BYTES);
+	fd = fs->open(s->dir, name.s, O_RDONLY, 0);
+	if (fd == -1 || fs->stat(fd, &st) == -1)
+		goto out;
+	l->mtime = (int64_t)st.st_mtim.tv_sec * 1000 +
+	    st.st_mtim.tv_nsec / 1000000;
+	if (!S_ISREG(st.st_mode) || st.st_size > FILE_BYTES) {
+		errno = EFBIG;
+		goto out;
+	}
+	r = read_head(l, fd, (size_t)st.st_size);
+out:
+	l->error = r == 0 ? 0 : errno;
+	if (fd != -1)
+		fs->close(fd);
+	return r;
+}
+
+/* Content is in the middle; without it what stands before and behind it is
+ * put together. */
+static int
+read_head(struct load *l, int fd, size_t size)
+{
+	size_t before = size, skip = 0, n;
+	char head[HEAD_BYTES];
+	struct wire w;
+	char *to;
+
+	if (l->head_only && size >= HEAD_BYTES) {
+		if (fs_read_all(fd, head, sizeof(head), 0) == -1)
+			return -1;
+		w = wire_of(slice_of(head + 48, 12));
+		before = HEAD_BYTES + (size_t)get_u32(&w);
+		before += get_u32(&w);
+		skip = get_u32(&w);
+		if (before > size || skip > size - before) {
+			before = size;	/* damaged: let the parser say so */
+			skip = 0;
+		}
+	}
+	n = size - skip;
+	to = buf_reserve(&l->bytes, n);
+	if (to == NULL || fs_read_all(fd, to, before, 0) == -1 ||
+	    fs_read_all(fd, to + before, n - before,
+	    (off_t)(before + skip)) == -1)
+		return -1;
+	l->bytes.n = n;
+	return 0;
+}
+
+bool
+stored_parse(struct slice bytes, uint64_t id, bool head_only,
+    struct stored *s_r)
+{
+	struct stored s = { 0 };
+	uint32_t crc, envelope_n, state_n, crc_both, crc_content;
+	struct wire w;
+	size_t n;
+
+	if (bytes.n < HEAD_BYTES || memcmp(bytes.p, file_magic, 8) != 0)
+		return false;
+	w = wire_of(slice_of(bytes.p + 8, HEAD_BYTES - 8));
+	crc = get_u32(&w);
+	if (crc != crc32c(0, slice_of(bytes.p + 12, HEAD_BYTES - 12)) ||
+	    get_u32(&w) != FORMAT_VERSION || get_u64(&w) != id)
+		return false;
+	s.flags = get_u32(&w);
+	s.seq = get_u32(&w);
+	s.large_n = get_u64(&w);
+	s.report_of = get_u64(&w);
+	envelope_n = get_u32(&w);
+	state_n = get_u32(&w);
+	s.content_n = get_u32(&w);
+	crc_both = get_u32(&w);
+	crc_content = get_u32(&w);
+	n = bytes.n - HEAD_BYTES;
+	if (envelope_n > n || state_n > n - envelope_n ||
+	    (!head_only && s.content_n > n - envelope_n - state_n))
+		return false;
+	s.envelope = slice_of(bytes.p + HEAD_BYTES, envelope_n);
+	s.state = slice_of(s.envelope.p + envelope_n, state_n);
+	s.content = slice_of(s.state.p + state_n,
+	    head_only ? 0 : s.content_n);
+	s.content_at = HEAD_BYTES + (uint64_t)envelope_n + state_n;
+	s.log = slice_of(s.content.p + s.content.n,
+	    n - envelope_n - state_n - s.content.n);
+	if (crc_both != crc32c(crc32c(0, s.envelope), s.state) ||
+	    (!head_only && crc_content != crc32c(0, s.content)))
+		return false;
+	*s_r = s;
+	return true;
+}
+
+enum parse
+stored_log_next(struct slice *log, uint16_t *type_r, struct slice *body_r)
+{
+	struct wire w = wire_of(*log);
+	uint32_t magic = get_u32(&w), crc = get_u32(&w), n;
+	uint16_t type = get_u16(&w);
+
+	get_u16(&w);
+	n = get_u32(&w);
+	if (w.bad || magic != LOG_MAGIC || n > w.rest.n ||
+	    crc != crc32c(0, slice_of(log->p + 8, LOG_HEADER - 8 + n)))
+		return PARSE_MORE;
+	*type_r = type;
+	*body_r = slice_of(log->p + LOG_HEADER, n);
+	*log = slice_from(*log, LOG_HEADER + n);
+	return PARSE_OK;
+}
+
+struct entry *
+stored_entry(struct queue *q, struct slot *slot, struct slice bytes,
+    uint64_t id, bool head_only)
+{
+	struct stored s;
+	struct entry *e;
+	struct slice body;
+	uint16_t type;
+
+	if (!stored_parse(bytes, id, head_only, &s))
+		return NULL;
+	e = entry_new(q, slot, s.envelope);
+	if (e == NULL)
+		return NULL;
+	e->flags = s.flags;
+	e->large_n = s.large_n;
+	e->report_of = s.report_of;
+	e->content_n = s.content_n;
+	e->file_content = s.content_at;
+	e->has_file = true;
+	if (state_apply(q, e, s.state) != APPLIED)
+		goto bad;
+	e->seq = s.seq;
+	while (stored_log_next(&s.log, &type, &body) == PARSE_OK)
+		if (record_apply(q, e, type, body, true) == APPLIED_BAD)
+			goto bad;
+	/* A torn end is written over by what comes next. */
+	e->file_end = s.content_at + s.content_n +
+	    (uint64_t)(s.log.p - s.content.p) - s.content.n;
+	if (!head_only)
+		entry_set_content(q, e, s.content);
+	return e;
+bad:
+	entry_free(q, &slot->entry);
+	return NULL;
+}
+
+/* ---- large content ------------------------------------------------------ */
+
+int
+store_large_create(struct store *s, uint64_t id)
+{
+	return fs->open(s->dir, store_name(LARGE, id).s,
+	    O_WRONLY | O_CREAT | O_EXCL | O_APPEND, 0600);
+}
+
+int
+store_large_open(struct store *s, uint64_t id)
+{
+	return fs->open(s->dir, store_name(LARGE, id).s, O_RDONLY, 0);
+}
+
+void
+store_large_sync(struct store *s, struct large_sync *l)
+{
+	wait_start(s, &l->wait, large_work, wait_done);
+}
+
+/* The file and the entry of its directory. */
+static void
+large_work(struct disk_task *t)
+{
+	struct large_sync *l = (struct large_sync *)(void *)OF_TASK(store_wait,
+	    t);
+	struct store *s = l->wait.store;
+	struct store_name name = store_name(LARGE, l->id);
+	char dir[16];
+	struct stat st;
+	int fd = fs->open(s->dir, name.s, O_RDONLY, 0), dfd;
+
+	snprintf(dir, sizeof(dir), "%s/%02x", LARGE,
+	    (unsigned)(l->id >> 10 & 0xff));
+	dfd = fs->open(s->dir, dir, O_RDONLY | O_DIRECTORY, 0);
+	if (fd == -1 || dfd == -1 || fs->stat(fd, &st) == -1)
+		l->error = errno;
+	else if (st.st_size < 0 || (uint64_t)st.st_size != l->size)
+		l->error = EMSGSIZE;
+	else if (fs->datasync(fd) == -1 || fs->sync(dfd) == -1)
+		l->error = errno;
+	else
+		l->wait.ok = true;
+	if (fd != -1)
+		fs->close(fd);
+	if (dfd != -1)
+		fs->close(dfd);
+}
+
+/* ---- what is damaged, what is there ------------------------------------- */
+
+void
+store_set_aside(struct store *s, const char *dir, uint64_t id)
+{
+	char to[64];
+
+	snprintf(to, sizeof(to), "%s/%s", CORRUPT, queue_id_text(id).s);
+	if (fs->rename(s->dir, store_name(dir, id).s, s->dir, to) == -1)
+		log_error("id=%s event=not-set-aside error=%s",
+		    queue_id_text(id).s, LOG_Q(slice_str(strerror(errno))));
+	else
+		log_error("id=%s event=set-aside file=%s", queue_id_text(id).s,
+		    to);
+}
+
+int
+store_save_damage(struct store *s, const char *name, int fd, uint64_t from,
+    uint64_t to)
+{
+	char path[64], *bytes = mem_realloc(NULL, 65536);
+	uint64_t at, n;
+	int out, r = -1;
+
+	snprintf(path, sizeof(path), "%s/journal-%s-%llx-%llx", CORRUPT, name,
+	    (unsigned long long)clock_wall_ms(), (unsigned long long)from);
+	out = fs->open(s->dir, path, O_WRONLY | O_CREAT | O_EXCL, 0600);
+	for (at = from; out != -1 && at < to; at += n) {
+		n = to - at < 65536 ? to - at : 65536;
+		if (fs_read_all(fd, bytes, (size_t)n, (off_t)at) == -1 ||
+		    fs_write_all(out, slice_of(bytes, (size_t)n),
+		    (off_t)(at - from)) == -1)
+			break;
+	}
+	if (out != -1) {
+		r = at >= to && fs->sync(out) == 0 ? 0 : -1;
+		fs->close(out);
+	}
+	free(bytes);
+	log_error("event=journal-damaged segment=%s from=%llu to=%llu saved=%s",
+	    name, (unsigned long long)from, (unsigned long long)to,
+	    r == 0 ? path : "no");
+	return r;
+}
+
+static void
+walk_one(struct store *s, const char *dir,
+    void (*found)(void *, uint64_t, const struct stat *), void *arg)
+{
+	struct dirent *e;
+	struct stat st;
+	char path[64];
+	uint64_t id;
+	DIR *d = fs_list(s->dir, dir);
+
+	while (d != NULL && (e = readdir(d)) != NULL) {
+		if (!queue_id_parse(slice_str(e->d_name), &id)) {
+			if (e->d_name[0] != '.')
+				log_warn("event=foreign-file dir=%s name=%s",
+				    dir, LOG_Q(slice_str(e->d_name)));
+			continue;
+		}
+		snprintf(path, sizeof(path), "%s/%s", dir,
+		    queue_id_text(id).s);
+		if (fs->statat(s->dir, path, &st) == 0 && S_ISREG(st.st_mode))
+			found(arg, id, &st);
+	}
+	if (d != NULL)
+		closedir(d);
+}
+
+int
+store_walk(struct store *s, const char *dir,
+    void (*found)(void *, uint64_t, const struct stat *), void *arg)
+{
+	char path[32];
+	unsigned i;
+
+	for (i = 0; i < STORE_DIRS; i++) {
+		snprintf(path, sizeof(path), "%s/%02x", dir, i);
+		walk_one(s, path, found, arg);
+	}
+	return 0;
+}

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * store - the old generation: a file for each message that stays.
+ *
+ * On disk, below the queue directory (XX: two hexadecimal digits, bits 10 to
+ * 17 of the queue id, so that neighbours are in one directory):
+ *
+ *	deferred/XX/ID	message head, 80 bytes
+ *			    8 "CHASQM1\n"   u32 CRC-32C of what follows
+ *			    u32 version (1)   u64 queue id   u32 ENTRY_* flags
+ *			    u32 seq of the state   u64 size of the large file
+ *			    u64 report of   u32 length of the envelope
+ *			    u32 of the state   u32 of the content
+ *			    u32 CRC-32C of envelope and state
+ *			    u32 CRC-32C of the content   12 zero
+ *			envelope (packed), state, content
+ *			log: each u32 "Log\xc5"   u32 CRC-32C of what follows
+ *			    u16 type   u16 zero   u32 length   body
+ *	large/XX/ID	content as it came from smtpd, nothing else
+ *
+ * State is a list of records, see record.h; so is the log.  All but the log is
+ * written once.  The time of modification is the next attempt's, and
+ * HELD_MTIME_S for a held message, so that a restart reads no file.
+ *
+ * Everything here happens on one lane, in the order it was asked for, without
+ * waiting for the disk; store_barrier() makes durable what was asked for
+ * before it.  Until then the journal has it too: a segment whose records
+ * concern files is used again only after a barrier (journal.h, clean()).
+ */
+#ifndef QMGR_STORE_H
+#define QMGR_STORE_H
+
+#include "disk.h"
+#include "queue.h"
+
+#define HELD_MTIME_S	INT64_C(4294967295)	/* 2106 */
+#define STORE_DIRS	256
+
+struct store;
+
+/* NULL with errno. */
+struct store *store_open(struct ev_loop *, int dir, struct disk_lane *);
+/* When its lane is drained. */
+void	 store_close(struct store **);
+
+/* "a7/1hq3..." */
+struct store_name { char s[40]; };
+struct store_name store_name(const char *dir, uint64_t id);
+
+/* ---- changes: in order, not waited for ---- */
+/* One record at the end of the log, `at`; mtime in ms. */
+void	 store_append(struct store *, uint64_t id, uint64_t at, uint16_t type,
+	    struct slice body, int64_t mtime);
+size_t	 store_append_bytes(size_t body);
+void	 store_mtime(struct store *, uint64_t id, int64_t mtime);
+void	 store_unlink(struct store *, uint64_t id);
+void	 store_unlink_large(struct store *, uint64_t id);
+
+/* Tells when all that was asked for before is durable; ok false when some of
+ * it failed (it is tried again by itself).  After a sync that failed nothing
+ * is believed any more: every barrier fails until a restart, which has the
+ * journal. */
+struct store_wait {
+	struct disk_task task;
+	struct store	*store;
+	void		(*fn)(struct store_wait *, bool ok);
+	bool		 ok;
+};
+void	 store_barrier(struct store *, struct store_wait *);
+/* Tells when it is done, durable or not. */
+void	 store_fence(struct store *, struct store_wait *);
+
+/* ---- a young message becomes old ---- */
+struct migration {
+	struct store_wait wait;		/* first */
+	uint64_t	 id;
+	struct buf	 head;		/* head, envelope, state */
+	struct content	*content;	/* a reference; NULL: in the segment */
+	const struct segment *segment;
+	uint64_t	 at;
+	uint32_t	 n;		/* content bytes */
+	uint64_t	 size;		/* of the file */
+	int64_t		 mtime;
+	int		 error;
+};
+/* Fills head, n and size. */
+void	 migration_init(struct migration *, const struct entry *);
+/* Writes the file, not yet durable.  wait.fn follows. */
+void	 store_migrate(struct store *, struct migration *);
+
+/* ---- reading ---- */
+struct load {
+	struct store_wait wait;		/* first; ok false: see error */
+	uint64_t	 id;
+	bool		 head_only;	/* without the content */
+	struct buf	 bytes;
+	int64_t		 mtime;
+	int		 error;
+};
+void	 store_load(struct store *, struct load *);
+/* The same now, without the lane. */
+int	 store_read(struct store *, struct load *);
+
+/* What a file says.  Slices into its bytes. */
+struct stored {
+	uint32_t	 flags;
+	uint32_t	 seq;
+	uint64_t	 large_n;
+	uint64_t	 report_of;
+	struct slice	 envelope;
+	struct slice	 state;
+	struct slice	 content;
+	uint32_t	 content_n;
+	uint64_t	 content_at;
+	struct slice	 log;
+};
+/* false: damaged.  The content's CRC is checked where it is there. */
+bool	 stored_parse(struct slice bytes, uint64_t id, bool head_only,
+	    struct stored *);
+/* The next record off *log; PARSE_MORE: no whole valid one is left. */
+enum parse stored_log_next(struct slice *log, uint16_t *type_r,
+	    struct slice *body_r);
+/* Makes an entry of it, log applied.  NULL: damaged. */
+struct entry *stored_entry(struct queue *, struct slot *, struct slice bytes,
+	    uint64_t id, bool head_only);
+
+/* ---- large content ---- */
+/* A new file to append to, and what was made; -1 with errno. */
+int	 store_large_create(struct store *, uint64_t id);
+int	 store_large_open(struct store *, uint64_t id);	/* to read */
+struct large_sync {
+	struct store_wait wait;		/* first */
+	uint64_t	 id;
+	uint64_t	 size;		/* expected */
+	int		 error;
+};
+/* Makes it durable, size checked. */
+void	 store_large_sync(struct store *, struct large_sync *);
+
+/* Puts a file aside into corrupt/, or the bytes of one. */
+void	 store_set_aside(struct store *, const char *dir, uint64_t id);
+int	 store_save_damage(struct store *, const char *name, int fd,
+	    uint64_t from, uint64_t to);
+/* Walks deferred/ or large/: for each file its id, mtime and size. */
+int	 store_walk(struct store *, const char *dir,
+	    void (*found)(void *arg, uint64_t id, const struct stat *),
+	    void *arg);
+
+#endif
