@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/num.h"
+#include "dns/answer.h"
 #include "fake.h"
 #include "ipc/smtpd_lookup.h"
 #include "ipc/smtpd_qmgr.h"
@@ -31,11 +32,20 @@ static void	 answer_message(struct fake *, uint64_t);
 static void	 note_abort(struct fake *, uint64_t);
 static void	 lookup_told(void *, struct channel *, struct message *);
 static void	 decide(struct fake *, uint64_t, bool relay, struct slice);
+static void	 resolver_told(void *, struct channel *, struct message *);
+static void	 resolver_says(void *, struct channel *, struct message *);
+static void	 resolver_lost(void *, struct channel *);
+static void	 answer_dns(struct fake *, uint64_t, enum dns_type);
 static void	 side_down(void *, struct channel *);
 static void	 pair(int [2]);
 
 static const struct channel_ops qmgr_ops = { qmgr_told, side_down, NULL };
 static const struct channel_ops lookup_ops = { lookup_told, side_down, NULL };
+static const struct channel_ops resolver_ops = { resolver_told, side_down,
+	NULL };
+static const struct channel_ops smtpd_resolver_ops = { resolver_says,
+	resolver_lost, NULL };
+static const struct message_rule resolver_rules[] = RULES_OF(RESOLVER_CLIENT);
 
 void
 fake_init(struct fake *f, const char *conf)
@@ -81,8 +91,10 @@ fake_clear(struct fake *f)
 	assert(f->smtpd.content_bytes == 0);
 	channel_free(&f->smtpd_qmgr);
 	channel_free(&f->smtpd_lookup);
+	channel_free(&f->smtpd_resolver);
 	channel_free(&f->qmgr);
 	channel_free(&f->lookup);
+	channel_free(&f->resolver);
 	smtpd_clear(&f->smtpd);
 	fake_forget_messages(f);
 	if (f->spool_fd != -1)
@@ -507,4 +519,75 @@ decide(struct fake *f, uint64_t id, bool relay, struct slice to)
 		put_slice(b, slice_str(rules[i].words));
 	}
 	channel_end(f->lookup);
+}
+
+/* ---- resolver ----------------------------------------------------------------------- */
+
+void
+fake_resolver_up(struct fake *f)
+{
+	int fds[2];
+
+	pair(fds);
+	f->resolver = channel_new(&f->loop, fds[0], resolver_rules,
+	    ROLE_RESOLVER, ROLE_SMTPD, 0, &resolver_ops, f);
+	f->smtpd_resolver = channel_new(&f->loop, fds[1], resolver_rules,
+	    ROLE_SMTPD, ROLE_RESOLVER, 0, &smtpd_resolver_ops, f);
+	dns_up(&f->smtpd.dns, f->smtpd_resolver);
+}
+
+static void
+resolver_says(void *arg, struct channel *c, struct message *m)
+{
+	dns_message(&((struct fake *)arg)->smtpd.dns, c, m);
+}
+
+static void
+resolver_lost(void *arg, struct channel *c)
+{
+	dns_down(&((struct fake *)arg)->smtpd.dns, c);
+}
+
+static void
+resolver_told(void *arg, struct channel *c, struct message *m)
+{
+	struct fake *f = arg;
+	enum dns_type type = get_u16(&m->body);
+
+	(void)c;
+	if (type == DNS_PTR)
+		f->name_id = m->id;
+	if (type != DNS_PTR || !f->hold_names)
+		answer_dns(f, m->id, type);
+}
+
+void
+fake_name(struct fake *f)
+{
+	answer_dns(f, f->name_id, DNS_PTR);
+	fake_settle(f);
+}
+
+static void
+answer_dns(struct fake *f, uint64_t id, enum dns_type type)
+{
+	struct dns_record r = { .name = SLICE_EMPTY };
+	struct dns_answer a = { .status = DNS_NO_NAME, .ttl = 60,
+		.canonical = SLICE_EMPTY, .records = &r };
+	struct buf b = BUF_INIT(4096);
+
+	if (f->ptr != NULL && type == DNS_PTR) {
+		r.name = slice_str(f->ptr);
+		a.status = DNS_OK;
+		a.nrecords = 1;
+	} else if (f->ptr_address != NULL && dns_address_parse(
+	    slice_str(f->ptr_address), r.address) &&
+	    dns_address_is_ipv4(r.address) == (type == DNS_A)) {
+		a.status = DNS_OK;
+		a.nrecords = 1;
+	}
+	if (dns_answer_pack(&b, type, &a) == -1)
+		abort();
+	channel_send(f->resolver, DN_ANSWER, id, buf_slice(&b));
+	buf_clear(&b);
 }

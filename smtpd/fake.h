@@ -33,13 +33,18 @@ struct fake {
 	struct smtpd	 smtpd;
 	struct channel	*qmgr;		/* qmgr's side; owned */
 	struct channel	*lookup;
+	struct channel	*resolver;
 	struct channel	*smtpd_qmgr;	/* smtpd's sides; owned */
 	struct channel	*smtpd_lookup;
+	struct channel	*smtpd_resolver;
 	/* What they do: */
 	bool		 hold_ids;	/* SQ_IDS_ASK is not answered */
 	bool		 hold_spool;
 	bool		 hold_queued;
 	bool		 hold_verdicts;
+	bool		 hold_names;
+	const char	*ptr;		/* of every address; NULL: none */
+	const char	*ptr_address;	/* that the name leads to */
 	const char	*refuse;	/* "452 4.3.1 ..." instead of QUEUED */
 	const char	*refuse_spool;
 	int		 spool_flags;	/* O_RDONLY makes writes fail */
@@ -51,6 +56,7 @@ struct fake {
 	unsigned	 aborts;
 	unsigned	 spools;
 	unsigned	 questions;
+	uint64_t	 name_id;	/* of the last PTR question */
 	uint64_t	 held[FAKE_HELD];	/* verdicts that are owed */
 	char		 held_for[FAKE_HELD][64];
 	size_t		 nheld;
@@ -66,6 +72,9 @@ void	 fake_qmgr_up(struct fake *);
 void	 fake_qmgr_down(struct fake *);
 void	 fake_lookup_up(struct fake *);
 void	 fake_lookup_down(struct fake *);
+/* A resolver; without it no client has a name. */
+void	 fake_resolver_up(struct fake *);
+void	 fake_name(struct fake *);	/* answers the last PTR question */
 /* The client's end of a new session.  addr: "192.0.2.1", "uid=1000". */
 int	 fake_connect(struct fake *, enum listener_kind, const char *addr);
 /* Until nothing moves any more. */

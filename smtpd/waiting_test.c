@@ -983,6 +983,91 @@ trace_fields_have_the_usual_form(void **state)
 	buf_clear(&in);
 }
 
+/* ---- the client's name ------------------------------------------------------ */
+
+static void
+expect_from(const char *who)
+{
+	char field[200];
+
+	snprintf(field, sizeof(field), "Received: from c (%s)\r\n", who);
+	if (f.nmessages != 1 ||
+	    !slice_starts(f.messages[0].content, slice_str(field)))
+		fail_msg("%s, and not: %.*s", who,
+		    SLICE_ARG(f.messages[0].content));
+	fake_forget_messages(&f);
+}
+
+static int
+stranger_sends(const char *addr)
+{
+	int fd = fake_connect(&f, LISTENER_SMTP, addr);
+
+	say(fd, "EHLO c\r\n");
+	say(fd, "MAIL FROM:<>\r\nRCPT TO:<u@example.org>\r\n");
+	say(fd, "DATA\r\n");
+	say(fd, ".\r\n");
+	return fd;
+}
+
+static void
+name_is_in_the_trace_field(void **state)
+{
+	(void)state;
+	fake_resolver_up(&f);
+	f.ptr = "host.example.net";
+	f.ptr_address = "192.0.2.1";
+	hang_up(stranger_sends("192.0.2.1"));
+	expect_from("host.example.net [192.0.2.1]");
+	hang_up(stranger_sends("192.0.2.2"));	/* not the name's address */
+	expect_from("unknown [192.0.2.2]");
+	f.ptr_address = "2001:db8::1";
+	hang_up(stranger_sends("2001:db8::1"));
+	expect_from("host.example.net [IPv6:2001:db8::1]");
+	f.ptr = NULL;
+	hang_up(stranger_sends("2001:db8::1"));
+	expect_from("unknown [IPv6:2001:db8::1]");
+}
+
+static void
+name_is_waited_for(void **state)
+{
+	int fd;
+
+	(void)state;
+	fake_resolver_up(&f);
+	f.ptr = "host.example.net";
+	f.ptr_address = "192.0.2.1";
+	f.hold_names = true;
+	fd = stranger_sends("192.0.2.1");
+	hear(fd, HELLO EHLO_REPLY MAIL_OK RCPT_OK GO);
+	fake_name(&f);
+	hear(fd, QUEUED);
+	expect_from("host.example.net [192.0.2.1]");
+	hang_up(fd);
+	/* One that leaves meanwhile is not submitted. */
+	hang_up(stranger_sends("192.0.2.1"));
+	assert_int_equal(f.smtpd.nsessions, 0);
+	fake_name(&f);
+	assert_int_equal(f.nmessages, 0);
+}
+
+static void
+name_is_not_waited_for_long(void **state)
+{
+	int fd;
+
+	(void)state;
+	fake_resolver_up(&f);
+	f.hold_names = true;
+	fd = stranger_sends("192.0.2.1");
+	hear(fd, HELLO EHLO_REPLY MAIL_OK RCPT_OK GO);
+	await(fd);
+	hear(fd, QUEUED);
+	expect_from("unknown [192.0.2.1]");
+	hang_up(fd);
+}
+
 static void
 eight_bit_content_is_told(void **state)
 {
@@ -1043,6 +1128,9 @@ main(void)
 		TEST(stop_lets_transactions_end),
 		TEST(envelope_carries_all),
 		TEST(trace_fields_have_the_usual_form),
+		TEST(name_is_in_the_trace_field),
+		TEST(name_is_waited_for),
+		TEST(name_is_not_waited_for_long),
 		TEST(eight_bit_content_is_told),
 		TEST(idle_sessions_are_small),
 	};
