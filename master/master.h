@@ -9,6 +9,7 @@
  *	wire.c		what a process is given: configuration, channels
  *	reload.c	a new configuration
  *	worker.c	local's requests for a user's process
+ *	socket.c	remote's requests for an LMTP server's socket
  *	control.c	the tools' requests
  */
 #ifndef MASTER_H
@@ -187,6 +188,9 @@ void	 wire_log(struct process *);
 void	 worker_wanted(struct process *local, struct message *);
 void	 worker_not_started(struct process *);
 void	 worker_end_all(struct master *);
+
+/* socket.c */
+void	 socket_wanted(struct process *remote, struct message *);
 
 /* reload.c */
 /* done is called once with what there is to say, a line each. */

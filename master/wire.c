@@ -51,6 +51,7 @@ static const struct {
 	{ CTL_STATUS,		take_status },
 	{ CTL_PEER_LOST,	take_peer_lost },
 	{ CTL_WORKER_WANTED,	worker_wanted },
+	{ CTL_SOCKET_WANTED,	socket_wanted },
 };
 
 /* ---- given --------------------------------------------------------------- */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* attempt - see attempt.h. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -19,6 +20,7 @@
 static struct attempt *attempt_new(struct relay *, struct message *);
 static void	 find_connection(struct attempt *);
 static void	 seek(void *);
+static void	 ask_for_socket(struct attempt *);
 static void	 exhausted(struct attempt *);
 static void	 remember(struct attempt *, const struct outcome *);
 static void	 reopen_recipients(struct attempt *);
@@ -128,6 +130,10 @@ seek(void *arg)
 	struct target t;
 	char text[CONN_TEXT_BYTES];
 
+	if (a->site->hop.kind == HOP_SOCKET) {
+		ask_for_socket(a);
+		return;
+	}
 	for (;;) {
 		if (a->tries >= TRIES) {
 			exhausted(a);
@@ -154,6 +160,42 @@ seek(void *arg)
 			.text = slice_str(text) };
 		remember(a, &why);
 	}
+}
+
+/* There is one address, and it is tried once. */
+static void
+ask_for_socket(struct attempt *a)
+{
+	struct relay *r = a->relay;
+
+	if (a->tries > 0) {
+		exhausted(a);
+		return;
+	}
+	a->socket_id = ++r->last_socket_id;
+	r->ask_socket(r->ask_socket_arg, a->socket_id, a->site->hop.host);
+}
+
+void
+attempt_got_socket(struct attempt *a, int fd_take)
+{
+	a->socket_id = 0;
+	set_slot(a, false);
+	conn_adopt(a->relay, a->site, fd_take, a);
+}
+
+void
+attempt_no_socket(struct attempt *a, struct slice why)
+{
+	struct outcome o = { .status = OUTCOME_DEFERRED,
+		.enhanced = { 4, 4, 1 }, .site = true };
+	char text[CONN_TEXT_BYTES];
+
+	a->socket_id = 0;
+	snprintf(text, sizeof(text), "connect to %.*s: %.*s",
+	    SLICE_ARG(a->site->hop.host), SLICE_ARG(why));
+	o.text = slice_str(text);
+	attempt_give_up(a, &o);
 }
 
 static void

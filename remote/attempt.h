@@ -41,6 +41,7 @@ struct attempt {
 	struct plan		*plan;		/* owned reference; NULL: none */
 	struct plan_cursor	 cursor;
 	struct plan_waiter	 waiter;
+	uint64_t		 socket_id;	/* asked of master; 0: none */
 	struct conn		*conn;		/* borrowed; NULL: none */
 	bool			 has_slot;	/* counted in relay->nconns */
 	unsigned		 tries;
@@ -59,6 +60,10 @@ void	 attempt_cancel(struct attempt *);
 void	 attempt_drop(struct attempt *);
 /* Everything that is not decided is deferred. */
 void	 attempt_defer_rest(struct attempt *, struct enhanced, const char *);
+
+/* What master answered. */
+void	 attempt_got_socket(struct attempt *, int fd_take);
+void	 attempt_no_socket(struct attempt *, struct slice why);
 
 /* ---- what a connection tells --------------------------------------------- */
 

@@ -2,6 +2,7 @@
 /* relay - see relay.h. */
 #include <assert.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "attempt.h"
 #include "base/clock.h"
@@ -88,6 +89,37 @@ cancel(struct relay *r, uint64_t id)
 			attempt_cancel(a);
 			return;
 		}
+}
+
+static struct attempt *
+waiter_for_socket(struct relay *r, uint64_t id)
+{
+	struct attempt *a;
+
+	LIST_FOREACH(a, &r->attempts, entry)
+		if (a->socket_id == id)
+			return a;
+	return NULL;
+}
+
+void
+relay_got_socket(struct relay *r, uint64_t id, int fd_take)
+{
+	struct attempt *a = waiter_for_socket(r, id);
+
+	if (a == NULL)
+		close(fd_take);
+	else
+		attempt_got_socket(a, fd_take);
+}
+
+void
+relay_no_socket(struct relay *r, uint64_t id, struct slice why)
+{
+	struct attempt *a = waiter_for_socket(r, id);
+
+	if (a != NULL)
+		attempt_no_socket(a, why);
 }
 
 void

@@ -52,6 +52,12 @@ struct relay {
 	const struct conf	*conf;		/* borrowed; changes at reload */
 	struct channel		*qmgr;		/* borrowed; NULL: down */
 	struct dns		 dns;
+	/* Asks master for a connection to a Unix socket; relay_got_socket()
+	 * or relay_no_socket() follows. */
+	void			(*ask_socket)(void *arg, uint64_t id,
+				    struct slice path);
+	void			*ask_socket_arg;
+	uint64_t		 last_socket_id;
 	struct attempts		 attempts;	/* owned */
 	struct conns		 conns;		/* owned; all */
 	struct conn_queue	 idle;		/* longest idle first */
@@ -80,6 +86,9 @@ void	 relay_init(struct relay *, struct ev_loop *, const struct conf *);
 void	 relay_clear(struct relay *);
 /* What qmgr sends; breaches end the channel. */
 void	 relay_message(struct relay *, struct channel *, struct message *);
+/* master's answers to ask_socket(); nobody may be waiting any more. */
+void	 relay_got_socket(struct relay *, uint64_t id, int fd_take);
+void	 relay_no_socket(struct relay *, uint64_t id, struct slice why);
 /* qmgr is gone: ends all attempts; the next qmgr knows that they are open. */
 void	 relay_qmgr_down(struct relay *);
 /* No new jobs; fn runs when nothing is under way, at the latest after

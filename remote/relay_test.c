@@ -93,6 +93,7 @@ struct fixture {
 	struct buf		 results;
 	unsigned		 nresults;
 	bool			 full;
+	uint64_t		 socket_id;	/* asked for */
 	bool			 stopped;
 };
 
@@ -426,6 +427,17 @@ make_pair(struct fixture *f, const struct message_rule *rules, enum role self,
 	    f);
 }
 
+/* ---- master ---- */
+
+static void
+socket_asked(void *arg, uint64_t id, struct slice path)
+{
+	struct fixture *f = arg;
+
+	f->socket_id = id;
+	buf_add(&f->heard, path);
+}
+
 /* ---- the fixture -------------------------------------------------------- */
 
 static const struct script good = { NULL };
@@ -467,6 +479,8 @@ set_up(struct fixture *f, const struct known *known,
 	make_pair(f, job_rules, ROLE_REMOTE, ROLE_QMGR, &job_client,
 	    &job_server, &f->qmgr, &f->qmgr_peer);
 	f->relay.qmgr = f->qmgr;
+	f->relay.ask_socket = socket_asked;
+	f->relay.ask_socket_arg = f;
 	dns_up(&f->relay.dns, f->resolver);
 }
 
@@ -945,6 +959,49 @@ host_that_failed_is_tried_where_there_is_no_other(void **state)
 	wait_for_results(&f, 2);
 	assert_non_null(strstr(buf_cstr(&f.results), "2/0 relayed"));
 	assert_int_equal(f.hosts[0].connections, 2);
+	tear_down(&f);
+}
+
+static void
+lmtp_over_a_unix_socket_is_connected_by_master(void **state)
+{
+	static const struct script no_user = { .end = { "250 2.0.0 in" } };
+	static const struct stream_ops ops = { session_input, NULL, NULL,
+		session_ended };
+	struct job_recipient r[2];
+	struct fixture f;
+	struct session *s = mem_alloc(sizeof(*s));
+	struct job j = job_to(r, 2, "lmtp:/run/lmtp");
+	int fds[2];
+
+	(void)state;
+	set_up(&f, zone, (const struct script *[]){ &no_user, NULL, NULL },
+	    "");
+	send_job(&f, 1, &j, -1);
+	while (f.socket_id == 0)
+		ev_turn(&f.loop, 1000);
+	assert_string_equal(buf_cstr(&f.heard), "/run/lmtp");
+	relay_no_socket(&f.relay, f.socket_id + 1, SLICE_EMPTY);
+	relay_no_socket(&f.relay, f.socket_id, SLICE_LIT("not there"));
+	wait_for_results(&f, 2);
+	assert_non_null(strstr(buf_cstr(&f.results), "1/1 deferred 0 4.4.1 "
+	    "site connect to /run/lmtp: not there|"));
+	buf_reset(&f.results);
+	f.socket_id = 0;
+	send_job(&f, 2, &j, -1);
+	while (f.socket_id == 0)
+		ev_turn(&f.loop, 1000);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+	s->host = &f.hosts[0];
+	buf_init(&s->content, 1 << 20);
+	s->next = f.sessions;
+	f.sessions = s;
+	stream_open(&s->stream, &f.loop, fds[1], 1 << 20, &ops, s);
+	session_say(s, "220 lmtp");
+	relay_got_socket(&f.relay, f.socket_id, fds[0]);
+	wait_for_results(&f, 4);
+	assert_string_equal(buf_cstr(&f.results),
+	    "2/0 relayed 250 2.0.0 in|2/1 relayed 250 2.0.0 in|");
 	tear_down(&f);
 }
 
@@ -1531,6 +1588,8 @@ main(void)
 		cmocka_unit_test(several_hosts_are_tried_in_order),
 		cmocka_unit_test(host_that_failed_is_passed_over_for_a_while),
 		cmocka_unit_test(host_that_failed_is_tried_where_there_is_no_other),
+		cmocka_unit_test(
+		    lmtp_over_a_unix_socket_is_connected_by_master),
 		cmocka_unit_test(connection_is_used_again),
 		cmocka_unit_test(connection_is_reset_after_a_refused_transaction),
 		cmocka_unit_test(connection_ends_after_max_messages),

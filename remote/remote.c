@@ -20,6 +20,8 @@ static void	 qmgr_says(void *, struct channel *, struct message *);
 static void	 qmgr_is_down(void *, struct channel *);
 static void	 resolver_says(void *, struct channel *, struct message *);
 static void	 resolver_is_down(void *, struct channel *);
+static void	 ask_socket(void *, uint64_t id, struct slice path);
+static void	 master_answers(void *, struct message *);
 static int	 reload(void *, const struct conf *, struct buf *);
 static void	 stop(void *);
 static void	 stopped(void *);
@@ -42,6 +44,7 @@ static const struct child_spec remote_spec = {
 	.reload = reload,
 	.stop = stop,
 	.status = status,
+	.control = master_answers,
 };
 
 int
@@ -51,6 +54,8 @@ main(int argc, char *argv[])
 
 	child_init(&d.child, &remote_spec, &d, argc, argv);
 	relay_init(&d.relay, &d.child.loop, d.child.conf);
+	d.relay.ask_socket = ask_socket;
+	d.relay.ask_socket_arg = &d;
 	child_enter(&d.child);
 	return child_run(&d.child);
 }
@@ -97,6 +102,36 @@ resolver_is_down(void *arg, struct channel *c)
 	struct remote *d = arg;
 
 	dns_down(&d->relay.dns, c);
+}
+
+/* From an empty root no Unix socket can be reached. */
+static void
+ask_socket(void *arg, uint64_t id, struct slice path)
+{
+	struct remote *d = arg;
+	struct buf *b = channel_begin(d->child.master, CTL_SOCKET_WANTED, id);
+
+	if (b != NULL)
+		put_slice(b, path);
+	channel_end(d->child.master);
+}
+
+static void
+master_answers(void *arg, struct message *m)
+{
+	struct remote *d = arg;
+	struct slice why;
+
+	if (m->type == CTL_SOCKET) {
+		relay_got_socket(&d->relay, m->id, m->fds[0]);
+		m->fds[0] = -1;
+		return;
+	}
+	why = get_slice(&m->body, 512);
+	if (m->type == CTL_SOCKET_REFUSED && wire_done(&m->body))
+		relay_no_socket(&d->relay, m->id, why);
+	else
+		channel_breach(d->child.master, "socket");
 }
 
 /* Connections that stand keep what they were greeted with. */

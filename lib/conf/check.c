@@ -34,7 +34,7 @@ static void	 check_whole(struct checker *);
 static check_fn	 check_hostname, check_postmaster, check_delimiter, check_path,
     check_user, check_text, check_endpoint, check_server, check_tables,
     check_domain_tables, check_catch_all, check_next_hop, check_source,
-    check_maildir, check_table_path, check_entries, check_log;
+    check_maildir, check_table_path, check_entries, check_log, check_socket;
 static void	 fail(struct checker *, const struct value *, const char *, ...)
 		    __attribute__((format(printf, 3, 4)));
 
@@ -59,6 +59,7 @@ static const struct {
 	{ "", "bounce.from_name",	check_text },
 	{ "", "remote.source_ipv4",	check_source },
 	{ "", "remote.source_ipv6",	check_source },
+	{ "", "remote.sockets",		check_socket },
 	{ "", "local.system_maildir",	check_maildir },
 	{ "", "alias.tables",		check_tables },
 	{ "", "alias.virtual",		check_tables },
@@ -296,6 +297,14 @@ check_source(struct checker *ck, const struct value *v)
 	if (v->word[0] != '\0' && (!conf_net_parse(v->word, &net) ||
 	    net.bits != 128 || (strchr(v->word, ':') != NULL) != v6))
 		fail(ck, v, "%s is an IPv%d address", v->key->name, v6 ? 6 : 4);
+}
+
+static void
+check_socket(struct checker *ck, const struct value *v)
+{
+	if (v->word[0] != '/' || strlen(v->word) > 107)
+		fail(ck, v, "%s are absolute paths of at most 107 bytes",
+		    v->key->name);
 }
 
 static void

@@ -155,6 +155,7 @@ X(remote_timeout_data, "remote.timeout_data", DURATION, "2m", 100, 3600000, R_RE
 X(remote_timeout_block, "remote.timeout_block", DURATION, "3m", 100, 3600000, R_REMOTE, "How long the next hop may take nothing of the content.") \
 X(remote_timeout_end, "remote.timeout_end", DURATION, "10m", 100, 3600000, R_REMOTE, "How long the reply after the content may take.") \
 X(remote_idle, "remote.idle", DURATION, "2s", 0, 300000, R_REMOTE, "How long a connection is kept for the next message.") \
+X(remote_sockets, "remote.sockets", LIST, "", 0, 0, R_MASTER, "Unix sockets that a table's next hop lmtp:/path may name; those in a domain's relay_to need not be listed.") \
 X(remote_max_messages, "remote.max_messages", INT, "1000", 1, 1000000, R_REMOTE, "Messages over one connection.") \
 									\
 X(local_concurrency, "local.concurrency", INT, "256", 1, 100000, R_QMGR, "Deliveries under way in one worker.") \

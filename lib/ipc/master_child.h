@@ -33,7 +33,10 @@
 	X(CTL_WORKER_REFUSED, 13, MASTER, 0, 8, 512)	/* u32 slot, slice why; otherwise the worker's CHANNEL comes, with the slot as its index */ \
 	X(CTL_STATUS_ASK,  14, MASTER, 0,  0,   0)	\
 	X(CTL_STATUS,	   15, EITHER, 0,  0,   65536)	/* child: key=value words */ \
-	X(CTL_PEER_LOST,   16, EITHER, 0,  8,   8)	/* child: u32 role, u32 index of a peer whose channel went down; a new CHANNEL comes, at the latest when the peer runs again */
+	X(CTL_PEER_LOST,   16, EITHER, 0,  8,   8)	/* child: u32 role, u32 index of a peer whose channel went down; a new CHANNEL comes, at the latest when the peer runs again */ \
+	X(CTL_SOCKET_WANTED, 17, REMOTE, 0, 5, 4100)	/* slice path of a Unix socket where LMTP is spoken; id: remote's */ \
+	X(CTL_SOCKET,	   18, MASTER, 1,  0,   0)	/* fd: connected to it */ \
+	X(CTL_SOCKET_REFUSED, 19, MASTER, 0, 4, 512)	/* slice why */
 
 ENUM_MESSAGES(MASTER_CHILD);
 

@@ -10,7 +10,7 @@
  *	  WHOLE	    the system's root; Landlock and the uid hold it
  * net	  NO_NET    no socket can be made or accepted
  *	  NET_SERVE accepts from sockets that master has bound; makes none
- *	  NET_DIAL  makes TCP and Unix connections; binds no port
+ *	  NET_DIAL  makes TCP connections; binds no port
  *	  NET_DNS   makes TCP and UDP sockets; binds no TCP port
  *	  NET_LOCAL Unix sockets only (the name service), and NET_SERVE
  * files  NO_FILES  no file can be opened

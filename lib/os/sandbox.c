@@ -119,7 +119,6 @@ static const struct narrow {
 	{ BASE, 0,	"socketpair", ONE(0, SCMP_CMP_EQ, AF_UNIX) },
 	{ DIAL, 0,	"socket",   SOCKETS(AF_INET, SOCK_STREAM) },
 	{ DIAL, 0,	"socket",   SOCKETS(AF_INET6, SOCK_STREAM) },
-	{ DIAL, 0,	"socket",   SOCKETS(AF_UNIX, SOCK_STREAM) },
 	{ DNS, 0,	"socket",   SOCKETS(AF_INET, SOCK_STREAM) },
 	{ DNS, 0,	"socket",   SOCKETS(AF_INET6, SOCK_STREAM) },
 	{ DNS, 0,	"socket",   SOCKETS(AF_INET, SOCK_DGRAM) },

@@ -29,6 +29,7 @@ socket.example lmtp:{cls.dir}/lmtp
 """},
             conf=f"""table next-hops {{ type = file ; path = next-hops }}
                      route.tables = next-hops
+                     remote.sockets = "{cls.dir}/lmtp"
                      domain relayed.example {{ type = relay ; relay_to = "[127.0.0.1]:{cls.special.port}" }}""")
 
     def goes(self, to, sink, subject=None):
