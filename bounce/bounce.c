@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * bounce - writes the reports that qmgr asks for (compose.c), one after the
+ * other, and hands them back; it keeps nothing, and qmgr puts them into the
+ * queue.
+ *
+ * The operator's texts are read before the rights are dropped.  To read them
+ * again at a reload the process ends, and master starts another: nothing is
+ * under way between two messages of qmgr, and it asks again.
+ */
+#include <errno.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/num.h"
+#include "ipc/child.h"
+#include "compose.h"
+
+#define ARENA_BYTES	(16 * 1024 * 1024)	/* recipients of one report */
+
+struct bounce {
+	struct child	 child;
+	struct templates templates;
+	uint64_t	 written;
+	uint64_t	 failed;
+};
+
+static void	load_templates(struct bounce *);
+static void	qmgr_says(void *, struct channel *, struct message *);
+static void	qmgr_is_down(void *, struct channel *);
+static bool	gather(const struct report *, int fd, struct buf *,
+		    struct slice *message_r);
+static void	answer(struct bounce *, struct channel *, uint64_t id,
+		    const struct report *, struct slice message);
+static void	refuse(struct bounce *, struct channel *, uint64_t id,
+		    const struct report *, const char *why);
+static int	reload(void *, const struct conf *, struct buf *);
+static void	tell_status(void *, struct buf *);
+
+static const struct message_rule qmgr_rules[] = RULES_OF(QMGR_BOUNCE);
+static const struct channel_ops qmgr_ops = { qmgr_says, qmgr_is_down, NULL };
+static const struct child_edge edges[] = {
+	{ ROLE_QMGR, qmgr_rules, &qmgr_ops },
+	{ 0, NULL, NULL },
+};
+static const struct child_spec spec = {
+	.role = ROLE_BOUNCE,
+	.edges = edges,
+	.reload = reload,
+	.status = tell_status,
+};
+
+int
+main(int argc, char *argv[])
+{
+	static struct bounce b;
+
+	child_init(&b.child, &spec, &b, argc, argv);
+	load_templates(&b);
+	child_enter(&b.child);
+	return child_run(&b.child);
+}
+
+/* A report in our own words is better than none. */
+static void
+load_templates(struct bounce *b)
+{
+	struct buf why = BUF_INIT(2000);
+	const char *dir = b->child.conf->path_templates;
+
+	templates_init(&b->templates);
+	if (dir[0] != '\0' && templates_load(&b->templates, dir, &why) == -1)
+		log_error("event=bad-template directory=%s why=%s",
+		    LOG_Q(slice_str(dir)), LOG_Q(slice_trim(buf_slice(&why))));
+	buf_clear(&why);
+}
+
+static void
+qmgr_says(void *arg, struct channel *ch, struct message *m)
+{
+	struct bounce *b = arg;
+	struct arena a = ARENA_INIT(ARENA_BYTES);
+	struct buf content = BUF_INIT(INLINE_BYTES);
+	struct report r;
+	struct slice message;
+
+	if ((m->type != QB_REPORT && m->type != QB_REPORT_FILE) ||
+	    !report_unpack(&m->body, &a, &r) || !wire_done(&m->body))
+		channel_breach(ch, "report");
+	else if (!gather(&r, m->type == QB_REPORT_FILE ? m->fds[0] : -1,
+		     &content, &message))
+		refuse(b, ch, m->id, &r, "its content cannot be read");
+	else
+		answer(b, ch, m->id, &r, message);
+	buf_clear(&content);
+	arena_clear(&a);
+}
+
+static void
+qmgr_is_down(void *arg, struct channel *ch)
+{
+	(void)arg;
+	(void)ch;
+}
+
+/* The front of the message, up to what a report can hold. */
+static bool
+gather(const struct report *r, int fd, struct buf *b, struct slice *message_r)
+{
+	uint64_t want = r->size;
+	off_t at = (off_t)r->offset;
+	ssize_t n;
+	char *to;
+
+	*message_r = slice_first(r->content, r->content.n < INLINE_BYTES ?
+	    r->content.n : INLINE_BYTES);
+	if (fd == -1)
+		return true;
+	buf_add(b, *message_r);
+	if (want > INLINE_BYTES - b->n)
+		want = INLINE_BYTES - b->n;
+	while (want > 0) {
+		to = buf_reserve(b, (size_t)want);
+		n = pread(fd, to, (size_t)want, at);
+		if (n == -1 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return false;
+		b->n += (size_t)n;
+		at += n;
+		want -= (uint64_t)n;
+	}
+	*message_r = buf_slice(b);
+	return true;
+}
+
+static void
+answer(struct bounce *b, struct channel *ch, uint64_t id,
+    const struct report *r, struct slice message)
+{
+	const struct conf *conf = b->child.conf;
+	struct compose c = {
+		.templates = &b->templates,
+		.hostname = conf->hostname,
+		.from_name = conf->bounce_from_name,
+		.headers_above = conf->bounce_headers_above,
+		.now_ms = clock_wall_ms(),
+		.report = r,
+		.message = message,
+	};
+	struct buf envelope = BUF_INIT(ENVELOPE_BYTES);
+	struct buf text = BUF_INIT(INLINE_BYTES), *out;
+
+	if (compose(&c, &envelope, &text)) {
+		out = channel_begin(ch, QB_MESSAGE, id);
+		if (out != NULL) {
+			put_slice(out, buf_slice(&envelope));
+			put_slice(out, buf_slice(&text));
+		}
+		channel_end(ch);
+		b->written++;
+		log_debug("id=%s event=report-written about=%s size=%zu",
+		    queue_id_text(r->report_id).s,
+		    queue_id_text(r->queue_id).s, text.n);
+	} else
+		refuse(b, ch, id, r, "it would be too large");
+	buf_clear(&envelope);
+	buf_clear(&text);
+}
+
+static void
+refuse(struct bounce *b, struct channel *ch, uint64_t id,
+    const struct report *r, const char *why)
+{
+	struct buf *out = channel_begin(ch, QB_FAILED, id);
+
+	if (out != NULL)
+		put_slice(out, slice_str(why));
+	channel_end(ch);
+	b->failed++;
+	log_error("id=%s event=report-failed recipients=%zu why=\"%s\"",
+	    queue_id_text(r->queue_id).s, r->nrecipients, why);
+}
+
+static int
+reload(void *arg, const struct conf *conf, struct buf *why)
+{
+	struct bounce *b = arg;
+
+	(void)why;
+	if (conf->path_templates[0] != '\0' ||
+	    b->child.conf->path_templates[0] != '\0')
+		ev_stop(&b->child.loop);
+	return 0;
+}
+
+static void
+tell_status(void *arg, struct buf *words)
+{
+	const struct bounce *b = arg;
+
+	buf_printf(words, "written=%llu failed=%llu",
+	    (unsigned long long)b->written, (unsigned long long)b->failed);
+}
