@@ -304,8 +304,16 @@ class Instance:
         self.write_conf(new if n else text.rstrip("\n") + "\n" + line + "\n")
 
     def append(self, text):
-        lines = [l.strip() for l in text.strip().splitlines()]
-        self.write_conf(self.read_conf().rstrip("\n") + "\n" + "\n".join(lines) + "\n")
+        """Blocks, and keys that replace earlier settings of them."""
+        depth, blocks = 0, []
+        for line in (l.strip() for l in text.strip().splitlines()):
+            key, equals, value = line.partition(" = ")
+            if depth == 0 and equals and re.fullmatch(r"[a-z_.0-9]+", key):
+                self.set(key, value)
+            else:
+                blocks.append(line)
+                depth += line.count("{") - line.count("}")
+        self.write_conf(self.read_conf().rstrip("\n") + "\n" + "\n".join(blocks) + "\n")
 
     def path(self, *names):
         return os.path.join(self.dir, *names)
