@@ -184,8 +184,8 @@ net_key(const uint8_t addr[16], unsigned bits, char key[NET_KEY_BYTES])
 	unsigned i;
 
 	for (i = 0; i < 16; i++) {
-		unsigned mask = bits >= i * 8 + 8 ? 0xff :
-		    bits <= i * 8 ? 0 : 0xff00 >> (bits - i * 8) & 0xff;
+		unsigned mask = bits >= i * 8 + 8 ? 0xffu :
+		    bits <= i * 8 ? 0u : 0xff00u >> (bits - i * 8) & 0xff;
 
 		key[i] = (char)(addr[i] & mask);
 	}
