@@ -87,6 +87,8 @@ struct conf *conf_from_fd(int fd, struct buf *why);
  * "listener.mode"): type, default, limits, meaning; false and the nearest
  * name where there is none. */
 bool	 conf_explain(const char *key, struct buf *);
+/* The names of all sections, block kinds and their keys. */
+void	 conf_explain_all(struct buf *);
 /* The option list of the man page, mdoc. */
 int	 conf_write_mdoc(struct buf *);
 

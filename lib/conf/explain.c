@@ -98,6 +98,22 @@ explain_group(struct slice name, struct buf *out)
 	return any;
 }
 
+void
+conf_explain_all(struct buf *out)
+{
+	const struct conf_kind *kind;
+	size_t i, k;
+
+	for (k = 0; k < CONF_KINDS; k++) {
+		kind = &conf_kinds[k];
+		for (i = 0; i < kind->nkeys; i++)
+			buf_printf(out, "%s%s%s\n", kind->name,
+			    k == 0 ? "" : ".", kind->keys[i].name);
+	}
+	buf_add_str(out, "\n`chasqui config explain KEY` says more; so it does "
+	    "for a section such as smtp.\n");
+}
+
 static bool
 explain_nearest(struct slice name, struct buf *out)
 {
@@ -138,6 +154,7 @@ conf_write_mdoc(struct buf *out)
 static void
 mdoc_keys(const struct conf_kind *kind, struct buf *out)
 {
+	struct buf type = BUF_INIT(4096);
 	const struct conf_key *key;
 	const char *words;
 	size_t i;
@@ -148,33 +165,43 @@ mdoc_keys(const struct conf_kind *kind, struct buf *out)
 		words = conf_words_of(kind, key);
 		buf_printf(out, ".It Ic %s\n", key->name);
 		mdoc_text(key->text, out);
-		buf_printf(out, "Type: %s", conf_type_name(key->type));
+		buf_reset(&type);
+		buf_printf(&type, "Type: %s", conf_type_name(key->type));
 		if (words != NULL)
-			buf_printf(out, ", one of: %s", words);
-		explain_limits(key, out);
-		buf_add_str(out, ".\n");
+			buf_printf(&type, ", one of: %s", words);
+		explain_limits(key, &type);
+		buf_add_byte(&type, '.');
+		mdoc_text(buf_cstr(&type), out);
 		if (key->dflt[0] == '\0')
 			buf_add_str(out, "Default: empty.\n");
 		else
 			buf_printf(out, "Default:\n.Ql %s .\n", key->dflt);
 	}
 	buf_add_str(out, ".El\n");
+	buf_clear(&type);
 }
 
-/* New sentence, new line; what mdoc would take as its own is escaped. */
+/* New sentence, new line; lines end before column 80; what mdoc would take as
+ * its own is escaped. */
 static void
 mdoc_text(const char *text, struct buf *out)
 {
-	bool start = true;
+	size_t column = 0, word;
 
 	for (; *text != '\0'; text++) {
 		if (text[0] == '.' && text[1] == ' ' && text[2] == ' ') {
 			buf_add_str(out, ".\n");
 			text += 2;
-			start = true;
+			column = 0;
 			continue;
 		}
-		if (start && (*text == '.' || *text == '\''))
+		word = strcspn(text + 1, " ");
+		if (*text == ' ' && column + 1 + word > 72) {
+			buf_add_byte(out, '\n');
+			column = 0;
+			continue;
+		}
+		if (column == 0 && (*text == '.' || *text == '\''))
 			buf_add_str(out, "\\&");
 		if (*text == '\\')
 			buf_add_str(out, "\\e");
@@ -182,7 +209,7 @@ mdoc_text(const char *text, struct buf *out)
 			buf_add_str(out, "\\(ti");
 		else
 			buf_add_byte(out, *text);
-		start = false;
+		column++;
 	}
 	buf_add_byte(out, '\n');
 }
