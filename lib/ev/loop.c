@@ -62,7 +62,8 @@ ev_turn(struct ev_loop *l, int ms)
 		event_base_once(l->base, -1, EV_TIMEOUT, turn_is_over, NULL,
 		    &tv);
 	}
-	if (event_base_loop(l->base, EVLOOP_ONCE) == -1)
+	if (event_base_loop(l->base, EVLOOP_ONCE |
+	    EVLOOP_NO_EXIT_ON_EMPTY) == -1)
 		log_fatal("event=event-loop-failed");
 	run_tasks(l);
 	log_flush();

@@ -17,6 +17,7 @@ static char shared[READ_BYTES];
 static void	 start(struct stream *, struct ev_loop *, int, size_t,
 		    const struct stream_ops *, void *);
 static void	 update_wants(struct stream *);
+static void	 make_room(struct stream *, size_t);
 static void	 io_ready(void *, int);
 static void	 finish_connect(struct stream *);
 static void	 read_some(struct stream *);
@@ -106,6 +107,8 @@ stream_is_open(const struct stream *s)
 void
 stream_close_when_sent(struct stream *s)
 {
+	if (!stream_is_open(s))
+		return;
 	s->closing = true;
 	s->fresh = SLICE_EMPTY;
 	buf_clear(&s->kept);
@@ -135,11 +138,16 @@ stream_consume(struct stream *s, size_t n)
 		buf_clear(&s->kept);
 		s->kept_off = 0;
 	}
+	/* Reading may have stopped because too much was kept. */
+	if (n > 0 && stream_is_open(s))
+		ev_task_ask(s->loop, &s->task);
 }
 
 void
 stream_pause(struct stream *s)
 {
+	if (!stream_is_open(s))
+		return;
 	s->paused = true;
 	update_wants(s);
 }
@@ -147,7 +155,7 @@ stream_pause(struct stream *s)
 void
 stream_resume(struct stream *s)
 {
-	if (!s->paused)
+	if (!s->paused || !stream_is_open(s))
 		return;
 	s->paused = false;
 	update_wants(s);
@@ -162,21 +170,30 @@ stream_peer_is_gone(struct stream *s)
 	char c;
 	ssize_t n;
 
-	if (s->ended || s->eof)
+	if (!stream_is_open(s) || s->ended || s->eof)
 		return true;
 	n = recv(s->fd, &c, 1, MSG_PEEK | MSG_DONTWAIT);
 	return n == 0 || (n == -1 && errno != EAGAIN && errno != EINTR);
 }
 
+/* What is sent already does not count against out_max; it is moved away when
+ * that is cheap, or needed. */
+static void
+make_room(struct stream *s, size_t n)
+{
+	if (s->out_off > 0 && (s->out_off > s->out.n / 2 ||
+	    s->out.max - s->out.n < n)) {
+		buf_drop(&s->out, s->out_off);
+		s->out_off = 0;
+	}
+}
+
 int
 stream_write(struct stream *s, struct slice bytes)
 {
-	if (s->ended || s->closing)
+	if (!stream_is_open(s) || s->ended || s->closing)
 		return 0;	/* nobody will read it; not an error */
-	if (s->out_off > 0 && s->out_off == s->out.n) {
-		buf_reset(&s->out);
-		s->out_off = 0;
-	}
+	make_room(s, bytes.n);
 	if (buf_add(&s->out, bytes) == -1)
 		return -1;
 	ev_task_ask(s->loop, &s->task);
@@ -189,8 +206,9 @@ stream_printf(struct stream *s, const char *fmt, ...)
 	va_list ap;
 	int r;
 
-	if (s->ended || s->closing)
+	if (!stream_is_open(s) || s->ended || s->closing)
 		return 0;
+	make_room(s, 0);
 	va_start(ap, fmt);
 	r = buf_vprintf(&s->out, fmt, ap);
 	va_end(ap);
@@ -208,6 +226,8 @@ stream_unsent(const struct stream *s)
 void
 stream_timeout(struct stream *s, int64_t ms)
 {
+	if (!stream_is_open(s))
+		return;
 	if (ms > 0)
 		ev_timer_set(&s->timer, ms);
 	else
@@ -284,6 +304,9 @@ read_some(struct stream *s)
 	if (n == 0) {
 		s->eof = true;
 		update_wants(s);
+		/* Who has closed its side may still read our last words. */
+		if (s->closing && stream_unsent(s) > 0)
+			return;
 		/* With unconsumed input the owner hears of the end when it has
 		 * taken what it can (offer_again). */
 		if (s->paused && stream_input(s).n > 0)
@@ -294,6 +317,8 @@ read_some(struct stream *s)
 	if (s->closing)
 		return;
 	if (s->kept.n > s->kept_off) {
+		buf_drop(&s->kept, s->kept_off);
+		s->kept_off = 0;
 		if (buf_add(&s->kept, slice_of(shared, (size_t)n)) == -1) {
 			s->error = ENOBUFS;
 			end(s, STREAM_ERROR);

@@ -7,7 +7,7 @@
  * kept.  Output is collected and written at the end of the turn.
  *
  * Callbacks may call any stream function, stream_close() included; after
- * that no callback of this stream runs.
+ * that no callback of this stream runs, and the functions do nothing.
  */
 #ifndef EV_STREAM_H
 #define EV_STREAM_H
