@@ -344,8 +344,7 @@ hop_wants(void *arg, struct hop *h, unsigned n)
 
 	for (; n > 0 && q->retrying < RETRIES_AT_ONCE &&
 	    (s = TAILQ_FIRST(&h->waiting)) != NULL; n--) {
-		if (s->entry != NULL)
-			s->entry->next_ms = 0;
+		s->wake = true;
 		slot_wake(q, s);
 	}
 }

@@ -67,7 +67,6 @@ slot_wake(struct qmgr *q, struct slot *s)
 		return;
 	}
 	slot_enter(&q->queue, s, SLOT_LOADING);
-	s->wake = true;
 	q->retrying++;
 	w = mem_alloc(sizeof(*w));
 	w->q = q;
@@ -89,9 +88,10 @@ loaded(struct store_wait *sw, bool ok)
 		if (ok)
 			e = stored_entry(&q->queue, s,
 			    buf_slice(&w->load.bytes), s->id, false);
-		if (e != NULL)
+		if (e != NULL) {
+			e->q = q;
 			entry_begin(q, e);
-		else
+		} else
 			old_damaged(q, &s, w->load.error);
 	}
 	buf_clear(&w->load.bytes);
@@ -119,6 +119,9 @@ entry_begin(struct qmgr *q, struct entry *e)
 
 	hop_unwait(e->slot);
 	slot_enter(&q->queue, e->slot, SLOT_ACTIVE);
+	if (e->slot->wake)
+		e->next_ms = 0;
+	e->slot->wake = false;
 	if (e->slot->attempts > 0 && !e->retry) {
 		e->retry = true;
 		q->retrying++;
@@ -189,6 +192,7 @@ rcpt_decided(struct qmgr *q, struct entry *e, struct rcpt *r,
 	if (o->status == OUTCOME_DEFERRED || o->status == OUTCOME_FAILED ||
 	    success)
 		rcpt_set_outcome(&q->queue, e, r, o);
+	rcpt_set_next_hop(&q->queue, e, r, hop_name(r));
 	if (!(r->flags & RCPT_DIRTY)) {
 		r->flags |= RCPT_DIRTY;
 		e->dirty++;
@@ -452,6 +456,11 @@ entry_set_held(struct qmgr *q, struct entry *e, bool held, struct slice why)
 {
 	struct buf b = BUF_INIT(4096);
 
+	if (e->reporting) {	/* pending_over() */
+		e->hold = held;
+		e->release = !held;
+		return;
+	}
 	if (e->held == held)
 		return;
 	e->held = held;

@@ -2,6 +2,7 @@
 /* qmgr - owns the queue: makes messages durable, schedules every attempt and
  * keeps every recipient's status.  Its parts: qmgr.h. */
 #include <errno.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "ipc/child.h"
@@ -13,6 +14,7 @@ struct daemon {
 };
 
 static void	 channel_up(void *, struct channel *);
+static void	 listener(void *, enum listener_kind, const char *, int);
 static int	 reload(void *, const struct conf *, struct buf *);
 static void	 stop(void *);
 static void	 stopped(void *);
@@ -31,6 +33,7 @@ static const struct child_spec spec = {
 	.role = ROLE_QMGR,
 	.edges = edges,
 	.channel_up = channel_up,
+	.listener = listener,
 	.reload = reload,
 	.stop = stop,
 	.status = status,
@@ -60,6 +63,16 @@ static void
 channel_up(void *arg, struct channel *c)
 {
 	qmgr_channel_up(arg, c);
+}
+
+static void
+listener(void *arg, enum listener_kind kind, const char *name, int fd_take)
+{
+	(void)name;
+	if (kind == LISTENER_QUEUE)
+		control_listen(arg, fd_take);
+	else
+		close(fd_take);
 }
 
 static int

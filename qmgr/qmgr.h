@@ -211,10 +211,17 @@ int	 recover(struct qmgr *);
 /* drop.c */
 void	 drop_init(struct qmgr *);
 void	 drop_take_in(struct qmgr *);
+/* After recover(): what a crash has left in taken/. */
+void	 drop_recover(struct qmgr *);
+/* The message of this id has been durable: its drop file is not needed. */
+void	 drop_forget(struct qmgr *, uint64_t id);
 void	 drop_clear(struct qmgr *);
 
 /* control.c */
+void	 control_init(struct qmgr *);
 void	 control_listen(struct qmgr *, int fd_take);
+/* A tool that is connected already. */
+void	 control_client(struct qmgr *, int fd_take, uid_t);
 void	 control_clear(struct qmgr *);
 
 #endif

@@ -279,6 +279,14 @@ rcpt_enter(struct entry *e, struct rcpt *r, enum rcpt_state to)
 }
 
 void
+rcpt_set_next_hop(struct queue *q, struct entry *e, struct rcpt *r,
+    struct slice name)
+{
+	if (name.n > 0 && !slice_eq(name, r->next_hop))
+		r->next_hop = entry_keep(q, e, name);
+}
+
+void
 rcpt_set_outcome(struct queue *q, struct entry *e, struct rcpt *r,
     const struct outcome *o)
 {

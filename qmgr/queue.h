@@ -56,7 +56,8 @@ struct slot {
 	uint32_t	 kbytes;	/* size, rounded up */
 	uint8_t		 state;		/* enum slot_state */
 	uint8_t		 attempts;
-	bool		 wake;		/* LOADING: try it when loaded */
+	bool		 wake;		/* it is to be tried at once, whatever
+				 * its file says of the next attempt */
 };
 TAILQ_HEAD(slot_list, slot);
 
@@ -84,6 +85,7 @@ struct rcpt {
 	struct slice	 original;	/* before any expansion */
 	struct slice	 orcpt;
 	struct slice	 owner;		/* whose ~/.forward named it */
+	struct slice	 next_hop;	/* of the last attempt */
 	struct route	*route;		/* a reference, or NULL */
 	char		*outcome;	/* packed, owned; NULL: no attempt */
 	uint32_t	 noutcome;
@@ -161,6 +163,8 @@ struct entry {
 	bool		 held;
 	struct slice	 why_held;
 	bool		 aborted;	/* COMMITTING: the client is gone */
+	bool		 hold;		/* becomes `held` when not reporting */
+	bool		 release;
 	bool		 delete;	/* as soon as nothing is under way */
 	bool		 bounce;	/* fail what is open */
 	bool		 retry;		/* this activity is not its first */
@@ -212,6 +216,8 @@ rcpt_number(const struct entry *e, const struct rcpt *r)
 {
 	return (uint32_t)(r - e->rcpts);
 }
+void	 rcpt_set_next_hop(struct queue *, struct entry *, struct rcpt *,
+	    struct slice);
 void	 rcpt_set_outcome(struct queue *, struct entry *, struct rcpt *,
 	    const struct outcome *);
 /* False where there was none. */

@@ -3,6 +3,7 @@
 #include <assert.h>
 
 #include "base/mem.h"
+#include "ipc/fields.h"
 #include "ipc/qmgr_lookup.h"
 #include "record.h"
 
@@ -76,6 +77,7 @@ pack_rcpt(struct buf *b, const struct entry *e, const struct rcpt *r)
 	put_u8(b, r->flags & RCPT_KEPT_FLAGS);
 	put_time(b, r->attempted_ms);
 	put_slice(b, words ? slice_of(r->outcome, r->noutcome) : SLICE_EMPTY);
+	put_slice(b, words ? r->next_hop : SLICE_EMPTY);
 }
 
 static void
@@ -195,6 +197,7 @@ apply_rcpt(struct queue *q, struct entry *e, struct wire *w)
 	uint8_t flags = get_u8(w) & RCPT_KEPT_FLAGS;
 	int64_t attempted = get_time(w);
 	struct slice packed = get_slice(w, RECORD_BODY_BYTES);
+	struct slice next_hop = get_slice(w, NEXT_HOP_BYTES);
 	struct wire ow = wire_of(packed);
 	struct outcome o;
 	struct rcpt *r;
@@ -210,6 +213,7 @@ apply_rcpt(struct queue *q, struct entry *e, struct wire *w)
 		return false;	/* what would the report say? */
 	r->flags = (uint8_t)((r->flags & ~RCPT_KEPT_FLAGS) | flags);
 	r->attempted_ms = attempted;
+	rcpt_set_next_hop(q, e, r, next_hop);
 	rcpt_enter(e, r, kept == KEPT_DONE ? RCPT_DONE :
 	    kept == KEPT_OWING ? RCPT_OWING :
 	    packed.n > 0 ? RCPT_DEFERRED : RCPT_NEW);

@@ -11,6 +11,7 @@
  *	STATUS	u32 seq   u8 attempts   u64 next attempt, ms   u32 count, each:
  *		u32 recipient number   u8 0 open, 1 owing, 2 done
  *		u8 RCPT_* flags   u64 attempted, ms   slice outcome (packed)
+ *		slice next hop
  *	EXPAND	u32 seq   u32 parent's number   u8 0 parent stays open (more
  *		follows), 1 owing, 2 done   slice parent's outcome
  *		u32 number of the first child   u8 whether there is a new reverse-path   slice reverse-path

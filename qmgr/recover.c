@@ -208,6 +208,7 @@ take_done(struct recovery *r, uint64_t id)
 	if (s != NULL)
 		forget(r, s);
 	fs->unlink(r->q->dir, store_name("deferred", id).s);
+	drop_forget(r->q, id);
 }
 
 static void

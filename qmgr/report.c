@@ -337,6 +337,9 @@ pending_over(struct qmgr *q, struct pending *p)
 	idmap_remove(&q->reports, p->id);
 	free(p);
 	e->reporting = false;
+	if (e->hold || e->release)
+		entry_set_held(q, e, e->hold, SLICE_LIT("by request"));
+	e->hold = e->release = false;
 	entry_unpin(q, &e);
 }
 

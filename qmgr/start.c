@@ -65,8 +65,11 @@ qmgr_start(struct qmgr *q, struct ev_loop *loop, const struct conf *conf,
 	configure_sched(q, &sc);
 	sched_init(&q->sched, &sc, &deliver_sched_ops, q);
 	submit_tick(q);
+	control_init(q);
+	drop_init(q);
 	if (recover(q) == -1)
 		return -1;
+	drop_recover(q);
 	ev_timer_set(&q->tick, TICK_MS);
 	qmgr_due_changed(q);
 	return 0;
@@ -251,6 +254,8 @@ qmgr_clear(struct qmgr *q)
 		entry_release_routes(q, s->entry);
 	}
 	idmap_clear(&q->jobs);
+	control_clear(q);
+	drop_clear(q);
 	reports_clear(q);
 	routes_clear(q);
 	queue_clear(&q->queue);

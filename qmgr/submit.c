@@ -58,6 +58,7 @@ static void	 submit(struct qmgr *, struct channel *, struct message *);
 static void	 spool_ask(struct qmgr *, struct channel *, struct message *);
 static void	 submit_spooled(struct qmgr *, struct channel *,
 		    struct message *);
+static void	 sync_large(struct qmgr *, struct entry *);
 static void	 spool_synced(struct store_wait *, bool ok);
 static void	 abort_message(struct qmgr *, struct channel *,
 		    struct message *);
@@ -518,7 +519,6 @@ submit_spooled(struct qmgr *q, struct channel *c, struct message *m)
 	struct message_body body = { .flags = ENTRY_LARGE };
 	struct spool *sp = idmap_find(&s->spools, m->id);
 	const char *why = over_limit(q);
-	struct syncing *y;
 	struct entry *e;
 
 	body.envelope = get_slice(&m->body, ENVELOPE_BYTES);
@@ -544,10 +544,17 @@ submit_spooled(struct qmgr *q, struct channel *c, struct message *m)
 	e->flags = body.flags;
 	e->large_n = body.large_n;
 	entry_set_content(&q->queue, e, body.content);
-	y = mem_alloc(sizeof(*y));
+	sync_large(q, e);
+}
+
+static void
+sync_large(struct qmgr *q, struct entry *e)
+{
+	struct syncing *y = mem_alloc(sizeof(*y));
+
 	y->q = q;
 	y->sync.id = e->id;
-	y->sync.size = body.large_n;
+	y->sync.size = e->large_n;
 	y->sync.wait.fn = spool_synced;
 	store_large_sync(q->store, &y->sync);
 }
@@ -597,8 +604,12 @@ submit_own(struct qmgr *q, uint64_t id, const struct message_body *body,
 	e->report_of = body->report_of;
 	e->on_durable = fn;
 	entry_set_content(&q->queue, e, body->content);
-	entry_commit(q, e, body, JOURNAL_STUBBORN |
-	    (body->status.n > 0 ? JOURNAL_FILES : 0));
+	if (e->flags & ENTRY_LARGE) {
+		e->large_n = body->large_n;
+		sync_large(q, e);
+	} else
+		entry_commit(q, e, body, JOURNAL_STUBBORN |
+		    (body->status.n > 0 ? JOURNAL_FILES : 0));
 	return 0;
 }
 
