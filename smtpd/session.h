@@ -88,6 +88,7 @@ struct session {
 	bool			 throttled;	/* until replies are taken */
 	bool			 skip_line;	/* too long: until its end */
 	bool			 counted;	/* in d->rate */
+	bool			 mail_refused;	/* what is piped behind it fails */
 	uint64_t		 skip;		/* octets of a refused chunk */
 	char			*helo;		/* owned; NULL before */
 	char			*ptr;		/* owned; NULL: not known */

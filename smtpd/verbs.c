@@ -41,6 +41,7 @@ static enum line find_line(const struct session *, struct slice, size_t *,
 static bool	 skip_rest_of_line(struct session *);
 static const struct verb *find_verb(struct slice line, struct slice *);
 static void	 run_line(struct session *, struct slice, bool more);
+static void	 out_of_place(struct session *, const struct verb *);
 static bool	 is_clean(struct slice);
 static void	 cmd_ehlo(struct session *, struct slice);
 static void	 cmd_helo(struct session *, struct slice);
@@ -219,7 +220,7 @@ run_line(struct session *s, struct slice line, bool more)
 	else if (v == NULL || v->flags & (lmtp ? SMTP_ONLY : LMTP_ONLY))
 		session_refuse(s, 500, "5.5.2 Command not recognized");
 	else if ((v->legal_in & s->state) == 0)
-		session_refuse(s, 503, "5.5.1 Bad sequence of commands");
+		out_of_place(s, v);
 	else if (v->flags & LAST_IN_GROUP && more && !s->exempt) {
 		/* It cannot know what we are going to answer: a program that
 		 * does not speak SMTP, or one whose HTTP or DATA is meant to
@@ -231,6 +232,17 @@ run_line(struct session *s, struct slice line, bool more)
 		if (!(s->state & S_ENDED) && s->state & S_COMMANDS)
 			session_touch(s);
 	}
+}
+
+/* A client that pipelines says RCPT and DATA before it hears that MAIL was
+ * refused: that is no error, and no line in the log. */
+static void
+out_of_place(struct session *s, const struct verb *v)
+{
+	if (s->mail_refused && (v->run == cmd_rcpt || v->run == cmd_data))
+		session_reply(s, 503, "5.5.1 MAIL was refused");
+	else
+		session_refuse(s, 503, "5.5.1 Bad sequence of commands");
 }
 
 static bool
@@ -274,6 +286,7 @@ take_helo(struct session *s, struct slice args, bool extended)
 	free(s->helo);
 	s->helo = mem_slicedup(name);
 	s->extended = extended;
+	s->mail_refused = false;
 	session_ready(s);
 	return !(s->state & S_ENDED);
 }
@@ -283,6 +296,7 @@ take_helo(struct session *s, struct slice args, bool extended)
 static void
 cmd_mail(struct session *s, struct slice args)
 {
+	s->mail_refused = true;
 	if (!may_send(s))
 		return;
 	s->tx = tx_new();
@@ -299,6 +313,7 @@ cmd_mail(struct session *s, struct slice args)
 void
 mail_begun(struct session *s)
 {
+	s->mail_refused = false;
 	session_enter(s, S_MAIL);
 	session_say(s, SLICE_LIT("250 2.1.0 Ok\r\n"));
 }
@@ -377,8 +392,8 @@ cmd_data(struct session *s, struct slice args)
 {
 	if (args.n > 0)
 		session_refuse(s, 501, "5.5.4 DATA takes no parameters");
-	else if (s->state == S_MAIL)
-		session_refuse(s, 554, "5.5.1 No valid recipients");
+	else if (s->state == S_MAIL)	/* each was refused for itself */
+		session_reply(s, 554, "5.5.1 No valid recipients");
 	else if (s->tx->body == BODY_BINARYMIME)	/* RFC 3030 section 3 */
 		session_refuse(s, 503, "5.5.1 BODY=BINARYMIME needs BDAT");
 	else {
@@ -420,6 +435,7 @@ static void
 cmd_rset(struct session *s, struct slice args)
 {
 	(void)args;
+	s->mail_refused = false;
 	session_ready(s);
 	if (!(s->state & S_ENDED))
 		session_say(s, SLICE_LIT("250 2.0.0 Ok\r\n"));

@@ -240,7 +240,7 @@ mail_waits_for_an_id(void **state)
 	hear(fd, HELLO EHLO_REPLY);
 	hang_up(gone);
 	fake_qmgr_down(&f);
-	hear(fd, NOT_NOW SEQUENCE);
+	hear(fd, NOT_NOW "503 5.5.1 MAIL was refused\r\n");
 	f.hold_ids = false;
 	fake_qmgr_up(&f);
 	fake_settle(&f);
