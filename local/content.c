@@ -15,13 +15,14 @@ static int	 reencode(struct content *);
 static int	 append_file(struct buf *, int fd, uint64_t offset, size_t n);
 static void	 hold(struct content *);
 static int	 write_held(const struct content *, const struct fs *, int,
-		    struct slice, struct stored_size *);
-static int	 write_streamed(const struct content *, const struct fs *, int,
-		    struct slice, struct stored_size *);
+		    struct slice prefix);
+static int	 write_part(void *, struct slice);
 static void	 count_verbatim(struct lf_writer *, struct slice);
-static int	 write_part(const struct content *, const struct fs *, int,
-		    struct lf_writer *, struct slice, struct buf *,
-		    uint64_t *);
+
+struct output {
+	const struct fs	*fs;
+	int		 fd;
+};
 
 void
 content_init(struct content *c)
@@ -154,14 +155,6 @@ hold(struct content *c)
 	c->held = true;
 }
 
-int
-content_write(const struct content *c, const struct fs *fs, int fd,
-    struct slice prefix, struct stored_size *s)
-{
-	return c->held ? write_held(c, fs, fd, prefix, s) :
-	    write_streamed(c, fs, fd, prefix, s);
-}
-
 static uint64_t
 count_lines(struct slice s)
 {
@@ -175,60 +168,43 @@ count_lines(struct slice s)
 
 static int
 write_held(const struct content *c, const struct fs *fs, int fd,
-    struct slice prefix, struct stored_size *s)
+    struct slice prefix)
 {
 	struct iovec iov[2] = {
 		{ (void *)(uintptr_t)prefix.p, prefix.n },
 		{ c->text.p, c->text.n },
 	};
 
-	if (fs_write_all(fs, fd, iov, 2) == -1)
-		return -1;
-	s->bytes = prefix.n + c->text.n;
-	s->virtual = s->bytes + count_lines(prefix) + c->lf.lines;
-	return 0;
+	return fs_write_all(fs, fd, iov, 2);
 }
 
 static int
-write_streamed(const struct content *c, const struct fs *fs, int fd,
+write_part(void *arg, struct slice part)
+{
+	const struct output *o = arg;
+	struct iovec iov = { (void *)(uintptr_t)part.p, part.n };
+
+	return fs_write_all(o->fs, o->fd, &iov, 1);
+}
+
+int
+content_write(const struct content *c, const struct fs *fs, int fd,
     struct slice prefix, struct stored_size *s)
 {
-	struct buf in = BUF_INIT(CHUNK_BYTES);
-	struct buf out = BUF_INIT(CHUNK_BYTES + CHANNEL_BODY_BYTES + 1);
-	struct iovec iov = { (void *)(uintptr_t)prefix.p, prefix.n };
-	struct lf_writer lf = { 0 };
-	uint64_t at = 0, bytes = prefix.n;
-	struct slice part, rest = c->front;
-	size_t n;
-	int r = fs_write_all(fs, fd, &iov, 1);
+	struct output o = { fs, fd };
+	int r;
 
-	while (r == 0 && rest.n > 0) {
-		n = rest.n > CHUNK_BYTES ? CHUNK_BYTES : rest.n;
-		part = slice_first(rest, n);
-		rest = slice_from(rest, n);
-		r = write_part(c, fs, fd, &lf, part, &out, &bytes);
-	}
-	while (r == 0 && c->fd != -1 && at < c->size) {
-		n = c->size - at > CHUNK_BYTES ? CHUNK_BYTES :
-		    (size_t)(c->size - at);
-		buf_reset(&in);
-		r = append_file(&in, c->fd, c->offset + at, n);
+	if (c->held) {
+		r = write_held(c, fs, fd, prefix);
+		*s = (struct stored_size){ c->text.n,
+			c->text.n + c->lf.lines };
+	} else {
+		r = write_part(&o, prefix);
 		if (r == 0)
-			r = write_part(c, fs, fd, &lf, buf_slice(&in), &out,
-			    &bytes);
-		at += n;
+			r = content_parts(c, write_part, &o, s);
 	}
-	if (r == 0 && lf.cr) {
-		buf_reset(&out);
-		lf_end(&lf, &out);
-		bytes += out.n;
-		iov = (struct iovec){ out.p, out.n };
-		r = fs_write_all(fs, fd, &iov, 1);
-	}
-	buf_clear(&in);
-	buf_clear(&out);
-	*s = (struct stored_size){ bytes,
-		bytes + count_lines(prefix) + lf.lines };
+	s->bytes += prefix.n;
+	s->virtual += prefix.n + count_lines(prefix);
 	return r;
 }
 
@@ -244,21 +220,88 @@ count_verbatim(struct lf_writer *lf, struct slice s)
 	}
 }
 
-static int
-write_part(const struct content *c, const struct fs *fs, int fd,
-    struct lf_writer *lf, struct slice part, struct buf *out, uint64_t *bytes)
-{
-	struct iovec iov;
+struct conversion {
+	bool		 verbatim;
+	struct lf_writer lf;
+	struct buf	 out;
+	uint64_t	 bytes;
+	int		(*sink)(void *, struct slice);
+	void		*arg;
+};
 
-	buf_reset(out);
-	if (c->verbatim) {
-		count_verbatim(lf, part);
-		buf_add(out, part);
-	} else
-		lf_feed(lf, part, out);
-	*bytes += out->n;
-	iov = (struct iovec){ out->p, out->n };
-	return fs_write_all(fs, fd, &iov, 1);
+static int
+convert_part(struct conversion *v, struct slice part)
+{
+	buf_reset(&v->out);
+	if (v->verbatim)
+		count_verbatim(&v->lf, part);
+	else {
+		lf_feed(&v->lf, part, &v->out);
+		part = buf_slice(&v->out);
+	}
+	v->bytes += part.n;
+	return v->sink(v->arg, part);
+}
+
+static int
+convert_front(struct conversion *v, struct slice rest)
+{
+	size_t n;
+	int r = 0;
+
+	for (; r == 0 && rest.n > 0; rest = slice_from(rest, n)) {
+		n = rest.n > CHUNK_BYTES ? CHUNK_BYTES : rest.n;
+		r = convert_part(v, slice_first(rest, n));
+	}
+	return r;
+}
+
+static int
+convert_file(struct conversion *v, const struct content *c)
+{
+	struct buf in = BUF_INIT(CHUNK_BYTES);
+	uint64_t at;
+	size_t n;
+	int r = 0;
+
+	for (at = 0; r == 0 && c->fd != -1 && at < c->size; at += n) {
+		n = c->size - at > CHUNK_BYTES ? CHUNK_BYTES :
+		    (size_t)(c->size - at);
+		buf_reset(&in);
+		r = append_file(&in, c->fd, c->offset + at, n);
+		if (r == 0)
+			r = convert_part(v, buf_slice(&in));
+	}
+	buf_clear(&in);
+	return r;
+}
+
+int
+content_parts(const struct content *c,
+    int (*sink)(void *arg, struct slice part), void *arg,
+    struct stored_size *s)
+{
+	struct conversion v = { .verbatim = c->verbatim, .sink = sink,
+		.arg = arg, .out = BUF_INIT(CHUNK_BYTES + 1) };
+	int r;
+
+	if (c->held) {
+		*s = (struct stored_size){ c->text.n,
+			c->text.n + c->lf.lines };
+		return sink(arg, buf_slice(&c->text));
+	}
+	r = convert_front(&v, c->front);
+	if (r == 0)
+		r = convert_file(&v, c);
+	if (r == 0 && v.lf.cr) {
+		buf_reset(&v.out);
+		lf_end(&v.lf, &v.out);
+		v.bytes += v.out.n;
+		r = sink(arg, buf_slice(&v.out));
+	}
+	buf_clear(&v.out);
+	*s = (struct stored_size){ v.bytes, v.bytes + v.lf.lines };
+	return r;
 }
 
 /* ---- line ends ---------------------------------------------------------- */

@@ -54,6 +54,11 @@ int	 content_set(struct content *, const struct job *, int fd);
 struct slice content_head(const struct content *);
 /* What it will take without any prefix, at most (exact where held). */
 uint64_t content_bytes(const struct content *);
+/* Gives the message as it is stored to sink, in parts; ends with -1 when sink
+ * returns that, or with errno where it cannot be read. */
+int	 content_parts(const struct content *,
+	    int (*sink)(void *arg, struct slice part), void *arg,
+	    struct stored_size *);
 /* Writes the prefix (lines that end in LF) and the message.  -1 with errno. */
 int	 content_write(const struct content *, const struct fs *, int fd,
 	    struct slice prefix, struct stored_size *);

@@ -2,8 +2,8 @@
 /*
  * maildir - see maildir.h.
  *
- * Always: a struct maildir in the tree has its three directories open, and is
- * in the list of use, most recently used first.  Their descriptors are closed
+ * Always: a struct maildir in the tree has its directories open, and is in
+ * the list of use, most recently used first.  Their descriptors are closed
  * only after durable_sync(), which may still need them.
  */
 #include <sys/queue.h>
@@ -21,6 +21,7 @@
 #include "base/mem.h"
 #include "base/num.h"
 #include "maildir.h"
+#include "quota.h"
 
 #define HOST_BYTES	80	/* of the host in a file name */
 #define SCANS		3	/* of a directory that changes meanwhile */
@@ -32,6 +33,7 @@ struct maildir {
 	int			 tmp;		/* owned; directories */
 	int			 new;
 	int			 cur;
+	int			 root;		/* -1 until its quota is asked */
 	dev_t			 dev;
 	ino_t			 ino;
 	int			 device;	/* durable's number for it */
@@ -71,6 +73,8 @@ static void	 unique_name(const struct maildirs *,
 		    const struct maildir_copy *, struct unique_name *);
 static int	 find_earlier(struct maildirs *, struct maildir *,
 		    const struct unique_name *);
+static enum maildir_end check_quota(struct maildirs *, struct maildir *,
+		    const struct maildir_copy *);
 static int	 store(struct maildirs *, struct maildir *,
 		    const struct maildir_copy *, const struct unique_name *);
 
@@ -137,6 +141,7 @@ maildir_store(struct maildirs *ms, const struct maildir_copy *c)
 {
 	struct unique_name name;
 	struct maildir *m = maildir_get(ms, c);
+	enum maildir_end end;
 	int found;
 
 	if (m == NULL)
@@ -146,6 +151,11 @@ maildir_store(struct maildirs *ms, const struct maildir_copy *c)
 		found = find_earlier(ms, m, &name);
 		if (found != 0)
 			return found == 1 ? MAILDIR_STORED : MAILDIR_FAILED;
+	}
+	if (c->quota_bytes > 0 || c->quota_messages > 0) {
+		end = check_quota(ms, m, c);
+		if (end != MAILDIR_STORED)
+			return end;
 	}
 	if (store(ms, m, c, &name) == 0)
 		return MAILDIR_STORED;
@@ -220,7 +230,7 @@ maildir_open(struct maildirs *ms, const char *path, struct slice root)
 	if (dir == -1)
 		return NULL;
 	m = mem_alloc(sizeof(*m));
-	m->tmp = m->new = m->cur = -1;
+	m->tmp = m->new = m->cur = m->root = -1;
 	m->path = mem_strdup(path);
 	m->checked_ms = clock_mono_ms();
 	if (fstat(dir, &st) == -1)
@@ -340,6 +350,8 @@ maildir_close(struct maildirs *ms, struct maildir *m)
 	ms->fs->close(m->tmp);
 	ms->fs->close(m->new);
 	ms->fs->close(m->cur);
+	if (m->root != -1)
+		ms->fs->close(m->root);
 	free(m->path);
 	free(m);
 }
@@ -356,6 +368,26 @@ unique_name(const struct maildirs *ms, const struct maildir_copy *c,
 	    queue_id_text(c->queue_id).s, c->number, ms->host);
 
 	u->n = n < 0 ? 0 : (size_t)n;
+}
+
+/* STORED: go on. */
+static enum maildir_end
+check_quota(struct maildirs *ms, struct maildir *m,
+    const struct maildir_copy *c)
+{
+	struct quota limits = { c->quota_bytes, c->quota_messages };
+	uint64_t bytes = c->prefix.n + content_bytes(c->content);
+
+	if (limits.bytes > 0 && bytes > limits.bytes)
+		return MAILDIR_TOO_LARGE;
+	if (m->root == -1)
+		m->root = open_dir(ms, AT_FDCWD, m->path);
+	if (m->root == -1)
+		return MAILDIR_FAILED;
+	/* Where it is not known the message is taken: a quota is no reason to
+	 * keep mail waiting. */
+	return quota_has_room(ms->fs, m->root, &limits, bytes) == 0 ?
+	    MAILDIR_FULL : MAILDIR_STORED;
 }
 
 static int
@@ -382,6 +414,8 @@ store(struct maildirs *ms, struct maildir *m, const struct maildir_copy *c,
 	if (fs->renameat(m->tmp, u->base, m->new, name) == -1)
 		goto fail;
 	durable_add(ms->durable, fd, m->new, m->device);
+	if (m->root != -1)
+		quota_add(fs, m->root, size.bytes);
 	return 0;
 fail:
 	error = errno;
@@ -488,4 +522,19 @@ find_earlier(struct maildirs *ms, struct maildir *m,
 			return r;
 	}
 	return 0;
+}
+
+int
+maildir_used(struct maildirs *ms, struct slice path, struct quota *used_r)
+{
+	struct maildir_copy c = { .path = path };
+	struct maildir *m = maildir_get(ms, &c);
+
+	*used_r = (struct quota){ 0, 0 };
+	if (m == NULL)
+		return errno == ENOENT ? 0 : -1;
+	if (m->root == -1)
+		m->root = open_dir(ms, AT_FDCWD, m->path);
+	return m->root == -1 ? -1 :
+	    quota_used(ms->fs, m->root, NULL, used_r);
 }

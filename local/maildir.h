@@ -20,15 +20,17 @@
 
 #include "content.h"
 #include "durable.h"
+#include "quota.h"
 
 #define MAILDIR_CHECK_MS	1000
-#define MAILDIR_FDS	3	/* of each that is kept open */
+#define MAILDIR_FDS	4	/* of each that is kept open */
 
 struct maildirs;
 
 enum maildir_end {
 	MAILDIR_STORED,		/* or found: an earlier attempt's copy */
 	MAILDIR_FULL,		/* over its quota */
+	MAILDIR_TOO_LARGE,	/* the message alone is */
 	MAILDIR_FAILED,		/* errno */
 };
 
@@ -54,5 +56,7 @@ struct maildirs *maildirs_new(const struct fs *, struct durable *,
 	    const char *host, size_t open_max, int64_t check_ms);
 void	 maildirs_free(struct maildirs **);
 enum maildir_end maildir_store(struct maildirs *, const struct maildir_copy *);
+/* How full it is; nothing where there is none yet.  -1 with errno. */
+int	 maildir_used(struct maildirs *, struct slice path, struct quota *);
 
 #endif

@@ -6,13 +6,24 @@ static void	 put_field(struct buf *, const char *name, struct slice body,
 		    const char *end);
 static bool	 next_line(struct slice *rest, struct slice *line);
 
+struct slice
+prefix_address(const struct job_recipient *r)
+{
+	if (r->original.n > 0 && (r->address.p[0] == '|' ||
+	    r->address.p[0] == '/'))
+		return r->original;
+	return r->address;
+}
+
 void
 prefix_write(struct buf *b, const struct job *j,
     const struct job_recipient *r)
 {
+	struct slice address = prefix_address(r);
+
 	put_field(b, "Return-Path: <", j->reverse_path, ">\n");
-	put_field(b, "Delivered-To: ", r->address, "\n");
-	if (r->original.n > 0 && !slice_eq_nocase(r->original, r->address))
+	put_field(b, "Delivered-To: ", address, "\n");
+	if (r->original.n > 0 && !slice_eq_nocase(r->original, address))
 		put_field(b, "X-Original-To: ", r->original, "\n");
 }
 

@@ -7,6 +7,9 @@
 #include "base/buf.h"
 #include "ipc/delivery.h"
 
+/* The address that a copy is for: of a program or file the one that led to
+ * it. */
+struct slice prefix_address(const struct job_recipient *);
 /* Return-Path, Delivered-To, and X-Original-To where that differs; lines end
  * in LF.  Appends. */
 void	 prefix_write(struct buf *, const struct job *,

@@ -9,18 +9,22 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/num.h"
 #include "content.h"
 #include "durable.h"
+#include "forward.h"
 #include "ipc/delivery.h"
 #include "maildir.h"
+#include "mbox.h"
 #include "outcomes.h"
 #include "prefix.h"
 #include "worker.h"
 
 #define JOB_ARENA_BYTES	(1024 * 1024)
+#define TEXTS_BYTES	(1024 * 1024)
 #define PREFIX_BYTES	(16 * 1024)
 #define RESERVED_FDS	64	/* channels, log, job files, group sync */
 #define ANSWERS_TOGETHER 128	/* each at most 2 KiB */
@@ -29,7 +33,10 @@
 struct answer {
 	uint64_t	 job;
 	uint32_t	 number;
-	struct outcome	 outcome;	/* with constant texts */
+	struct outcome	 outcome;	/* text: constant or in w->texts */
+	bool		 expanded;	/* outcome is of the copy kept here */
+	bool		 here;
+	struct slice	 targets;	/* owned; of EXPANDED */
 };
 
 struct worker {
@@ -37,11 +44,15 @@ struct worker {
 	struct ev_loop	*loop;
 	const struct fs	*fs;
 	char		*path_mail;	/* owned */
+	char		 delimiter;
+	bool		 forward;
+	bool		 refuse_full;	/* quota.full = refuse */
 	struct durable	 durable;
 	struct maildirs	*maildirs;	/* owned */
 	struct content	 content;
 	struct buf	 prefix;
 	struct arena	 arena;		/* of one job */
+	struct arena	 texts;		/* of this turn's answers */
 	struct channel	*local;		/* who asked last */
 	struct answer	*answers;	/* owned; of this turn */
 	size_t		 nanswers;
@@ -55,14 +66,22 @@ static void	 worker_configure(struct worker *, const struct conf *);
 static void	 local_says(void *, struct channel *, struct message *);
 static void	 take_job(struct worker *, struct channel *, struct message *);
 static void	 local_is_gone(void *, struct channel *);
+static void	 take_usage_ask(struct worker *, struct channel *,
+		    struct message *);
 static void	 deliver(struct worker *, const struct job *,
+		    const struct job_recipient *, struct answer *);
+static void	 follow_forward(struct worker *, const struct job *,
+		    const struct job_recipient *, struct answer *);
+static void	 to_mailbox(struct worker *, const struct job *,
+		    const struct job_recipient *, struct outcome *);
+static void	 to_mbox(struct worker *, const struct job *,
 		    const struct job_recipient *, struct outcome *);
 static void	 to_maildir(struct worker *, const struct job *,
 		    const struct job_recipient *, struct outcome *);
-static void	 answer(struct worker *, uint64_t job, uint32_t number,
-		    const struct outcome *);
+static void	 answer(struct worker *, const struct answer *);
 static void	 end_turn(void *);
 static void	 send_answers(struct worker *);
+static void	 send_expanded(struct worker *, const struct answer *);
 
 const struct message_rule local_worker_rules[] = RULES_OF(LOCAL_WORKER);
 const struct channel_ops worker_ops = { local_says, local_is_gone, NULL };
@@ -121,6 +140,7 @@ worker_init(struct worker *w, struct ev_loop *loop, const struct fs *fs,
 	content_init(&w->content);
 	buf_init(&w->prefix, PREFIX_BYTES);
 	w->arena = ARENA_INIT(JOB_ARENA_BYTES);
+	w->texts = ARENA_INIT(TEXTS_BYTES);
 	ev_task_init(&w->end_of_turn, end_turn, w);
 	durable_init(&w->durable, fs, DURABLE_AUTO);
 	w->maildirs = maildirs_new(fs, &w->durable, conf->hostname, open_max,
@@ -152,6 +172,7 @@ worker_free(struct worker **wp)
 	content_clear(&w->content);
 	buf_clear(&w->prefix);
 	arena_clear(&w->arena);
+	arena_clear(&w->texts);
 	free(w->answers);
 	free(w->path_mail);
 	free(w);
@@ -164,6 +185,9 @@ worker_configure(struct worker *w, const struct conf *conf)
 		log_error("event=bad-setting key=local.sync");
 	free(w->path_mail);
 	w->path_mail = mem_strdup(conf->path_mail);
+	w->delimiter = conf->recipient_delimiter[0];
+	w->forward = conf->local_forward;
+	w->refuse_full = strcmp(conf->quota_full, "refuse") == 0;
 }
 
 /* ---- what local asks ---------------------------------------------------- */
@@ -179,6 +203,9 @@ local_says(void *arg, struct channel *ch, struct message *m)
 	case LW_JOB_FILE:
 		take_job(w, ch, m);
 		break;
+	case LW_USAGE_ASK:
+		take_usage_ask(w, ch, m);
+		break;
 	case LW_CANCEL:
 		break;	/* what was read is written already */
 	case LW_END:
@@ -192,7 +219,7 @@ local_says(void *arg, struct channel *ch, struct message *m)
 static void
 take_job(struct worker *w, struct channel *ch, struct message *m)
 {
-	struct outcome o;
+	struct answer a;
 	struct job j;
 	size_t i;
 	int error = 0;
@@ -209,12 +236,38 @@ take_job(struct worker *w, struct channel *ch, struct message *m)
 		    LOG_Q(slice_str(strerror(error))));
 	}
 	for (i = 0; i < j.nrecipients; i++) {
+		a = (struct answer){ .job = m->id,
+			.number = j.recipients[i].number };
 		if (error != 0)
-			o = outcome_of("4.3.0 the queue file cannot be read");
+			a.outcome = outcome_of("4.3.0 the queue file cannot "
+			    "be read");
 		else
-			deliver(w, &j, &j.recipients[i], &o);
-		answer(w, m->id, j.recipients[i].number, &o);
+			deliver(w, &j, &j.recipients[i], &a);
+		answer(w, &a);
 	}
+}
+
+static void
+take_usage_ask(struct worker *w, struct channel *ch, struct message *m)
+{
+	struct slice path = get_slice(&m->body, 4096);
+	struct quota used = { 0, 0 };
+	struct buf *b;
+	bool known;
+
+	get_u64(&m->body);	/* how much more: asked for other stores */
+	if (!wire_done(&m->body)) {
+		channel_breach(ch, "usage");
+		return;
+	}
+	known = maildir_used(w->maildirs, path, &used) == 0;
+	b = channel_begin(ch, LW_USAGE, m->id);
+	if (b != NULL) {
+		put_u8(b, known);
+		put_u64(b, used.bytes);
+		put_u64(b, used.messages);
+	}
+	channel_end(ch);
 }
 
 /* Without local there is nobody to work for; the next one starts its own. */
@@ -232,20 +285,86 @@ local_is_gone(void *arg, struct channel *ch)
 
 static void
 deliver(struct worker *w, const struct job *j, const struct job_recipient *r,
-    struct outcome *o)
+    struct answer *a)
+{
+	if (prefix_has_looped(content_head(&w->content), prefix_address(r)))
+		a->outcome = outcome_of("5.4.6 mail loop: the message was "
+		    "delivered to this address before");
+	else if (w->forward && r->to.flags & DEST_FORWARD &&
+	    r->to.kind == DEST_MAILDIR && r->to.user.n > 0)
+		follow_forward(w, j, r, a);
+	else
+		to_mailbox(w, j, r, &a->outcome);
+}
+
+/* The text lasts as long as this turn's answers; a plain one where there are
+ * too many. */
+static struct outcome
+outcome_with(struct worker *w, const char *plain, struct slice more)
+{
+	struct outcome o = outcome_of(plain);
+	struct slice copy;
+
+	if (arena_copy(&w->texts, more, &copy) == 0)
+		o.text = copy;
+	return o;
+}
+
+static void
+follow_forward(struct worker *w, const struct job *j,
+    const struct job_recipient *r, struct answer *a)
+{
+	struct forward_owner owner = { .user = r->to.user,
+		.address = r->address, .home = r->to.home,
+		.delimiter = w->delimiter };
+	struct buf why = BUF_INIT(1000);
+	struct forward f;
+
+	forward_init(&f);
+	switch (forward_read(w->fs, &owner, &f, &why)) {
+	case FORWARD_NONE:
+		to_mailbox(w, j, r, &a->outcome);
+		break;
+	case FORWARD_BROKEN:
+		log_warn("id=%s event=forward-broken user=%s why=%s",
+		    queue_id_text(j->queue_id).s, LOG_Q(r->to.user),
+		    LOG_Q(buf_slice(&why)));
+		a->outcome = outcome_with(w, "4.3.5 ~/.forward is broken",
+		    buf_slice(&why));
+		break;
+	case FORWARD_OK:
+		a->outcome = outcome_delivered();
+		a->here = f.here;
+		if (f.here)
+			to_mailbox(w, j, r, &a->outcome);
+		/* Where no copy could be kept the sender is told of that, and
+		 * nothing is forwarded yet. */
+		a->expanded = f.ntargets > 0 &&
+		    a->outcome.status == OUTCOME_DELIVERED;
+		if (a->expanded) {
+			a->targets = buf_slice(&f.targets);
+			f.targets = BUF_INIT(0);
+		}
+		break;
+	}
+	buf_clear(&why);
+	forward_clear(&f);
+}
+
+static void
+to_mailbox(struct worker *w, const struct job *j,
+    const struct job_recipient *r, struct outcome *o)
 {
 	switch (r->to.kind) {
 	case DEST_MAILDIR:
-		if (prefix_has_looped(content_head(&w->content), r->address))
-			*o = outcome_of("5.4.6 mail loop: the message was "
-			    "delivered to this address before");
-		else
-			to_maildir(w, j, r, o);
+		to_maildir(w, j, r, o);
+		break;
+	case DEST_FILE:
+		to_mbox(w, j, r, o);
 		break;
 	case DEST_DISCARD:
 		*o = outcome_delivered();
 		break;
-	case DEST_FILE:
 	case DEST_COMMAND:
 	case DEST_REMOTE:
 	case DEST_FAIL:
@@ -253,6 +372,40 @@ deliver(struct worker *w, const struct job *j, const struct job_recipient *r,
 		*o = outcome_of("4.3.5 not a mailbox's destination");
 		break;
 	}
+}
+
+static void
+tell_failed(const struct job *j, const struct job_recipient *r, int error)
+{
+	log_error("id=%s event=delivery-failed to=%s path=%s reason=%s",
+	    queue_id_text(j->queue_id).s, LOG_Q(r->address), LOG_Q(r->to.path),
+	    LOG_Q(slice_str(strerror(error))));
+}
+
+static void
+to_mbox(struct worker *w, const struct job *j, const struct job_recipient *r,
+    struct outcome *o)
+{
+	struct mbox_copy c = { .path = r->to.path,
+		.reverse_path = j->reverse_path, .now_ms = clock_wall_ms(),
+		.content = &w->content };
+	int error;
+
+	buf_reset(&w->prefix);
+	prefix_write(&w->prefix, j, r);
+	c.prefix = buf_slice(&w->prefix);
+	if (mbox_append(w->fs, &c) == 0) {
+		*o = outcome_delivered();
+		return;
+	}
+	error = errno;
+	if (error == EAGAIN)
+		*o = outcome_of("4.2.0 the mailbox is locked");
+	else if (error == EINVAL || error == ELOOP)
+		*o = outcome_of("4.3.5 the mailbox is no regular file");
+	else
+		*o = outcome_of_errno(error);
+	tell_failed(j, r, error);
 }
 
 /* Directories may be made below path.mail, or below a home that exists. */
@@ -292,14 +445,17 @@ to_maildir(struct worker *w, const struct job *j,
 		*o = outcome_delivered();
 		break;
 	case MAILDIR_FULL:
-		*o = outcome_of("4.2.2 mailbox is full");
+		*o = outcome_of(w->refuse_full ? "5.2.2 mailbox is full" :
+		    "4.2.2 mailbox is full");
+		break;
+	case MAILDIR_TOO_LARGE:
+		*o = outcome_of("5.2.3 the message is larger than the mailbox "
+		    "may be");
 		break;
 	case MAILDIR_FAILED:
 		error = errno;
 		*o = outcome_of_errno(error);
-		log_error("id=%s event=delivery-failed to=%s path=%s reason=%s",
-		    queue_id_text(j->queue_id).s, LOG_Q(r->address),
-		    LOG_Q(r->to.path), LOG_Q(slice_str(strerror(error))));
+		tell_failed(j, r, error);
 		break;
 	}
 }
@@ -307,15 +463,14 @@ to_maildir(struct worker *w, const struct job *j,
 /* ---- answers ------------------------------------------------------------ */
 
 static void
-answer(struct worker *w, uint64_t job, uint32_t number,
-    const struct outcome *o)
+answer(struct worker *w, const struct answer *a)
 {
 	if (w->nanswers == w->answers_cap) {
 		w->answers_cap = w->answers_cap * 2 + 64;
 		w->answers = mem_regrow(w->answers, w->answers_cap,
 		    sizeof(*w->answers));
 	}
-	w->answers[w->nanswers++] = (struct answer){ job, number, *o };
+	w->answers[w->nanswers++] = *a;
 	ev_task_ask(w->loop, &w->end_of_turn);
 }
 
@@ -323,39 +478,64 @@ static void
 end_turn(void *arg)
 {
 	struct worker *w = arg;
+	struct answer *a;
 	size_t i;
 
 	if (!durable_end(&w->durable)) {
 		log_error("event=sync-failed deliveries=%zu", w->nanswers);
-		for (i = 0; i < w->nanswers; i++)
-			if (w->answers[i].outcome.status == OUTCOME_DELIVERED)
-				w->answers[i].outcome = outcome_of(
-				    "4.3.0 the mailbox could not be synced");
+		for (i = 0; i < w->nanswers; i++) {
+			a = &w->answers[i];
+			if (a->outcome.status != OUTCOME_DELIVERED)
+				continue;
+			a->outcome = outcome_of("4.3.0 the mailbox could not "
+			    "be synced");
+			a->expanded = false;
+		}
 	}
 	send_answers(w);
+	for (i = 0; i < w->nanswers; i++)
+		free((void *)(uintptr_t)w->answers[i].targets.p);
 	w->nanswers = 0;
+	arena_clear(&w->texts);
 }
 
 /* One message for each run of answers to the same job. */
 static void
 send_answers(struct worker *w)
 {
-	size_t i, k, n;
+	const struct answer *a = w->answers, *end = a + w->nanswers, *next;
 	struct buf *b;
 
-	for (i = 0; i < w->nanswers; i += n) {
-		for (n = 1; i + n < w->nanswers && n < ANSWERS_TOGETHER &&
-		    w->answers[i + n].job == w->answers[i].job; n++)
-			;
-		b = w->local == NULL ? NULL : channel_begin(w->local, LW_RESULT,
-		    w->answers[i].job);
+	for (; a < end && w->local != NULL; a = next) {
+		next = a + 1;
+		if (a->expanded) {
+			send_expanded(w, a);
+			continue;
+		}
+		while (next < end && next - a < ANSWERS_TOGETHER &&
+		    next->job == a->job && !next->expanded)
+			next++;
+		b = channel_begin(w->local, LW_RESULT, a->job);
 		if (b == NULL)
 			return;
-		put_u32(b, (uint32_t)n);
-		for (k = i; k < i + n; k++) {
-			put_u32(b, w->answers[k].number);
-			outcome_pack(b, &w->answers[k].outcome);
+		put_u32(b, (uint32_t)(next - a));
+		for (; a < next; a++) {
+			put_u32(b, a->number);
+			outcome_pack(b, &a->outcome);
 		}
 		channel_end(w->local);
 	}
+}
+
+static void
+send_expanded(struct worker *w, const struct answer *a)
+{
+	struct buf *b = channel_begin(w->local, LW_EXPANDED, a->job);
+
+	if (b != NULL) {
+		put_u32(b, a->number);
+		put_u8(b, a->here);
+		put_slice(b, a->targets);
+	}
+	channel_end(w->local);
 }

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * quota - how full a Maildir is, as Maildir++ keeps it: in a file maildirsize
+ * that Courier and Dovecot read and write too.
+ *
+ * Its first line has the limits ("1000000S,1000C"), each further one what was
+ * added or taken away ("4711 1", "-4711 -1").  It is only a sum of what the
+ * directories hold, so it is never synced, and is made anew whenever something
+ * about it is odd.
+ */
+#ifndef LOCAL_QUOTA_H
+#define LOCAL_QUOTA_H
+
+#include <stdint.h>
+
+#include "base/parse.h"
+#include "base/slice.h"
+#include "fs.h"
+
+#define MAILDIRSIZE_BYTES	5120	/* from here on it is made anew */
+
+struct quota {
+	uint64_t	 bytes;
+	uint64_t	 messages;	/* 0: no limit, in both */
+};
+
+/* The whole text of a maildirsize.  PARSE_BAD: make it anew. */
+enum parse maildirsize_parse(struct slice text, struct quota *limits_r,
+	    struct quota *used_r, unsigned *lines_r);
+
+/* What is used; dir is the Maildir.  Where limits is not NULL the file is made
+ * to have them.  -1 with errno. */
+int	 quota_used(const struct fs *, int dir, const struct quota *limits,
+	    struct quota *used_r);
+/*
+ * Whether a message of so many bytes has room: 1, or 0.  An old file that says
+ * no is not believed before the directories were read once more.  -1 with
+ * errno: not known.
+ */
+int	 quota_has_room(const struct fs *, int dir, const struct quota *limits,
+	    uint64_t bytes);
+/* One message was added. */
+void	 quota_add(const struct fs *, int dir, uint64_t bytes);
+
+#endif
