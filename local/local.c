@@ -9,6 +9,7 @@
 #include <err.h>
 #include <sysexits.h>
 
+#include "command.h"
 #include "dispatcher.h"
 #include "worker.h"
 
@@ -21,6 +22,7 @@ main(int argc, char *argv[])
 	} roles[] = {
 		{ ROLE_LOCAL,	dispatcher_main },
 		{ ROLE_WORKER,	worker_main },
+		{ ROLE_COMMAND,	command_main },
 	};
 	size_t i;
 
