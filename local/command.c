@@ -10,6 +10,8 @@
 #include <sys/queue.h>
 #include <sys/wait.h>
 
+#include <linux/close_range.h>
+
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -420,8 +422,20 @@ make_environment(struct runner *r, struct arena *a, const struct task *t)
 	return env;
 }
 
-/* In the new process: everything but the three standard descriptors is
- * close-on-exec.  Tells errno by the pipe where the program cannot be run. */
+/* The channels above all: who has one is believed to be us. */
+static void
+hide_descriptors(void)
+{
+	int fd;
+
+	if (close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) == 0)
+		return;
+	for (fd = 3; fd < (int)sysconf(_SC_OPEN_MAX); fd++)
+		fcntl(fd, F_SETFD, FD_CLOEXEC);
+}
+
+/* In the new process.  Tells errno by the pipe where the program cannot be
+ * run. */
 static _Noreturn void
 become_program(const struct task *t, char **argv, char **env, int in, int out,
     int status)
@@ -438,6 +452,7 @@ become_program(const struct task *t, char **argv, char **env, int in, int out,
 	setsid();
 	if (dup2(in, STDIN_FILENO) != -1 && dup2(out, STDOUT_FILENO) != -1 &&
 	    dup2(out, STDERR_FILENO) != -1) {
+		hide_descriptors();
 		if (home[0] == '\0' || chdir(home) == -1)
 			(void)!chdir("/");
 		execve(argv[0], argv, env);

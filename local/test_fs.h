@@ -108,7 +108,7 @@ test_close(int fd)
 	return fs_real.close(fd);
 }
 
-static const struct fs fs_test = {
+static const struct fs fs_test __attribute__((unused)) = {
 	test_openat, test_mkdirat, test_writev, test_renameat, test_unlinkat,
 	test_ftruncate, test_fsync, test_syncfs, test_close,
 };
@@ -123,14 +123,14 @@ test_remove_one(const char *path, const struct stat *st, int flag,
 	return remove(path);
 }
 
-static void
+static inline void
 test_remove(const char *dir)
 {
 	nftw(dir, test_remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
 /* A new directory; its path is absolute. */
-static const char *
+static inline const char *
 test_dir(void)
 {
 	static char path[PATH_MAX];
@@ -151,7 +151,7 @@ struct test_entries {
 	off_t	 size;
 };
 
-static struct test_entries
+static inline struct test_entries
 test_list(const char *dir, const char *sub)
 {
 	struct test_entries r = { 0 };

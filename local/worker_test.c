@@ -356,6 +356,109 @@ full_disk_defers_and_leaves_nothing(void **state)
 }
 
 static void
+put_forward(const char *text)
+{
+	char path[PATH_MAX];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/.forward", t.dir);
+	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	close(fd);
+}
+
+static void
+forward_is_followed_for_system_users(void **state)
+{
+	struct job_recipient r = recipient(9);
+	struct job j = job_of(&r, 1);
+	struct wire w, targets;
+
+	(void)state;
+	r.to.user = SLICE_LIT("u");
+	r.to.flags = DEST_FORWARD;
+	put_forward("\\u, a@example.net\n");
+	send_job(1, &j, -1);
+	r.to.flags = DEST_VIRTUAL;
+	j.queue_id++;
+	send_job(2, &j, -1);	/* not asked to look: a plain delivery */
+	turn_until(1);
+	assert_int_equal(t.results[0].job, 2);
+	w = wire_of(buf_slice(&t.expanded));
+	assert_int_equal(get_u32(&w), 9);
+	assert_int_equal(get_u8(&w), 1);
+	targets = wire_of(get_slice(&w, 1000));
+	assert_true(wire_done(&w));
+	assert_int_equal(get_u8(&targets), 0);
+	assert_true(slice_eq(get_slice(&targets, 100),
+	    SLICE_LIT("a@example.net")));
+	assert_true(wire_done(&targets));
+	assert_int_equal(test_list(t.path, "new").n, 2);
+}
+
+static void
+broken_forward_defers_and_says_why(void **state)
+{
+	struct job_recipient r = recipient(9);
+	struct job j = job_of(&r, 1);
+
+	(void)state;
+	r.to.user = SLICE_LIT("u");
+	r.to.flags = DEST_FORWARD;
+	put_forward("a@example.net\n|\n");
+	send_job(1, &j, -1);
+	turn_until(1);
+	assert_int_equal(t.results[0].status, OUTCOME_DEFERRED);
+	assert_string_equal(t.results[0].text, "~/.forward: line 2: a command "
+	    "is missing behind '|'");
+	assert_int_equal(t.expanded.n, 0);
+}
+
+static void
+failed_copy_is_not_forwarded(void **state)
+{
+	struct job_recipient r = recipient(9);
+	struct job j = job_of(&r, 1);
+
+	(void)state;
+	r.to.user = SLICE_LIT("u");
+	r.to.flags = DEST_FORWARD;
+	put_forward("u, a@example.net\n");
+	r.to.quota_messages = 1;
+	send_job(1, &j, -1);
+	while (t.expanded.n == 0)
+		ev_turn(&t.loop, 50);
+	buf_reset(&t.expanded);
+	j.queue_id++;
+	send_job(2, &j, -1);
+	turn_until(1);
+	assert_int_equal(t.results[0].status, OUTCOME_DEFERRED);
+	assert_string_equal(t.results[0].text, "mailbox is full");
+	assert_int_equal(t.expanded.n, 0);
+}
+
+static void
+mbox_file_is_appended_to(void **state)
+{
+	struct job_recipient r = recipient(9);
+	struct job j = job_of(&r, 1);
+	char path[PATH_MAX];
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/box", t.dir);
+	r.to.kind = DEST_FILE;
+	r.to.path = slice_str(path);
+	r.address = slice_str(path);
+	send_job(1, &j, -1);
+	r.to.path = slice_str(t.dir);
+	send_job(2, &j, -1);
+	turn_until(2);
+	assert_int_equal(t.results[0].status, OUTCOME_DELIVERED);
+	assert_int_equal(t.results[1].status, OUTCOME_DEFERRED);
+	assert_true(test_list(t.dir, "").size > (off_t)strlen(BODY));
+}
+
+static void
 broken_job_ends_the_worker(void **state)
 {
 	(void)state;
@@ -380,6 +483,10 @@ main(void)
 		T(loop_is_refused),
 		T(failed_sync_defers_all_of_the_turn),
 		T(full_disk_defers_and_leaves_nothing),
+		T(forward_is_followed_for_system_users),
+		T(broken_forward_defers_and_says_why),
+		T(failed_copy_is_not_forwarded),
+		T(mbox_file_is_appended_to),
 		T(broken_job_ends_the_worker),
 	};
 
