@@ -168,7 +168,7 @@ assert_file(const char *name, const char *want)
 	ssize_t n;
 	int fd;
 
-	snprintf(path, sizeof(path), "%s/%s", t.dir, name);
+	test_path(path, sizeof(path), "%s/%s", t.dir, name);
 	fd = open(path, O_RDONLY);
 	assert_int_not_equal(fd, -1);
 	n = read(fd, got, sizeof(got) - 1);
@@ -191,7 +191,7 @@ program_gets_message_arguments_and_environment(void **state)
 	assert_file("in", "Return-Path: <$(id)@client.example>\n"
 	    "Delivered-To: u+a;b@example.org\nA: b\n\nbody\n");
 	assert_file("args", "$HOME a b\n");
-	snprintf(want, sizeof(want), "DOMAIN=example.org\nEXTENSION=a_b\n"
+	test_path(want, sizeof(want), "DOMAIN=example.org\nEXTENSION=a_b\n"
 	    "HOME=%s\nLOCAL=u+a_b\nLOGNAME=u\n"
 	    "ORIGINAL_RECIPIENT=u+a_b@example.org\n"
 	    "PATH=/usr/local/bin:/usr/bin:/bin\nRECIPIENT=u+a_b@example.org\n"
@@ -323,7 +323,7 @@ waiting_jobs_can_be_cancelled(void **state)
 	turn_until(1);
 	assert_int_equal(t.results[0].job, 8);
 	assert_int_equal(t.results[0].status, OUTCOME_DEFERRED);
-	snprintf(path, sizeof(path), "%s/go", t.dir);
+	test_path(path, sizeof(path), "%s/go", t.dir);
 	close(open(path, O_CREAT | O_WRONLY, 0600));
 	turn_until(9);
 	for (i = 1; i < 9; i++)

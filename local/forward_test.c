@@ -138,7 +138,7 @@ put_file(const char *name, const char *text, mode_t mode)
 	char path[PATH_MAX];
 	int fd;
 
-	snprintf(path, sizeof(path), "%s/%s", home, name);
+	test_path(path, sizeof(path), "%s/%s", home, name);
 	unlink(path);
 	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
 	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
@@ -198,7 +198,7 @@ files_are_found_and_judged(void **state)
 	put_file(".forward", large, 0600);
 	assert_read("bob@example.org", FORWARD_BROKEN,
 	    "~/.forward: it is larger than 64 KiB");
-	snprintf(path, sizeof(path), "%s/.forward", home);
+	test_path(path, sizeof(path), "%s/.forward", home);
 	unlink(path);
 	assert_int_equal(mkfifo(path, 0600), 0);
 	assert_read("bob@example.org", FORWARD_BROKEN,

@@ -35,7 +35,7 @@ box_open(struct box *b, const char *dir, const struct fs *fs,
 	struct job j = { .content = SLICE_LIT(MESSAGE) };
 
 	b->dir = dir;
-	snprintf(b->path, sizeof(b->path), "%s/example.org/user/Maildir", dir);
+	test_path(b->path, sizeof(b->path), "%s/example.org/user/Maildir", dir);
 	durable_init(&b->durable, fs, mode);
 	b->maildirs = maildirs_new(fs, &b->durable, "mx.example:x/y,z", 2, 0);
 	content_init(&b->content);
@@ -112,9 +112,9 @@ repeat_finds_the_copy_wherever_it_went(void **state)
 	assert_true(attempt(dir, &fs_real, DURABLE_FILESYSTEM, true));
 	assert_one_copy(dir, 0);
 	e = test_list(dir, "example.org/user/Maildir/new");
-	snprintf(from, sizeof(from), "%s/example.org/user/Maildir/new/%s", dir,
+	test_path(from, sizeof(from), "%s/example.org/user/Maildir/new/%s", dir,
 	    e.name);
-	snprintf(to, sizeof(to), "%s/example.org/user/Maildir/cur/%s:2,S", dir,
+	test_path(to, sizeof(to), "%s/example.org/user/Maildir/cur/%s:2,S", dir,
 	    e.name);
 	assert_int_equal(rename(from, to), 0);
 	assert_true(attempt(dir, &fs_real, DURABLE_FILESYSTEM, true));
@@ -133,7 +133,7 @@ copy_cut_short_by_a_power_cut_is_replaced(void **state)
 	(void)state;
 	assert_true(attempt(dir, &fs_real, DURABLE_AUTO, false));
 	for (size = 0; size < STORED_BYTES; size++) {
-		snprintf(path, sizeof(path),
+		test_path(path, sizeof(path),
 		    "%s/example.org/user/Maildir/new/%s", dir,
 		    test_list(dir, "example.org/user/Maildir/new").name);
 		assert_int_equal(truncate(path, size), 0);
@@ -226,19 +226,15 @@ nothing_is_made_outside_of_the_root(void **state)
 	char root[PATH_MAX], path[PATH_MAX];
 	struct box b;
 	size_t i;
-	static const char *const paths[] = { "%s/mail/../x/Maildir",
-		"%s/other/Maildir", "%s/mailx/Maildir", "%s/mail/./a",
-		"%s/none/a" };
+	static const char *const paths[] = { "mail/../x/Maildir",
+		"other/Maildir", "mailx/Maildir", "mail/./a", "none/a" };
 
 	(void)state;
-	snprintf(root, sizeof(root), "%s/mail", dir);
+	test_path(root, sizeof(root), "%s/mail", dir);
 	assert_int_equal(mkdir(root, 0700), 0);
 	for (i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
 		box_open(&b, dir, &fs_real, DURABLE_AUTO);
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral"
-		snprintf(path, sizeof(path), paths[i], dir);
-#pragma GCC diagnostic pop
+		test_path(path, sizeof(path), "%s/%s", dir, paths[i]);
 		b.copy.path = slice_str(path);
 		b.copy.root = slice_str(root);
 		assert_int_equal(maildir_store(b.maildirs, &b.copy),
@@ -258,8 +254,8 @@ home_that_is_missing_is_not_made(void **state)
 	struct box b;
 
 	(void)state;
-	snprintf(root, sizeof(root), "%s/home", dir);
-	snprintf(path, sizeof(path), "%s/home/Maildir", dir);
+	test_path(root, sizeof(root), "%s/home", dir);
+	test_path(path, sizeof(path), "%s/home/Maildir", dir);
 	box_open(&b, dir, &fs_real, DURABLE_AUTO);
 	b.copy.path = slice_str(path);
 	b.copy.root = slice_str(root);
@@ -287,7 +283,7 @@ maildir_that_was_replaced_is_noticed(void **state)
 	b.copy.number++;
 	assert_int_equal(maildir_store(b.maildirs, &b.copy), MAILDIR_STORED);
 	assert_int_equal(test_list(b.path, "new").n, 1);
-	snprintf(old, sizeof(old), "%s.old", b.path);
+	test_path(old, sizeof(old), "%s.old", b.path);
 	assert_int_equal(rename(b.path, old), 0);
 	b.copy.number++;
 	assert_int_equal(maildir_store(b.maildirs, &b.copy), MAILDIR_STORED);
@@ -309,7 +305,7 @@ more_maildirs_than_may_be_open(void **state)
 	(void)state;
 	box_open(&b, dir, &fs_real, DURABLE_AUTO);
 	for (i = 0; i < 20; i++) {
-		snprintf(path, sizeof(path), "%s/u%d/Maildir", dir, i % 5);
+		test_path(path, sizeof(path), "%s/u%d/Maildir", dir, i % 5);
 		b.copy.path = slice_str(path);
 		b.copy.number = (uint32_t)i;
 		assert_int_equal(maildir_store(b.maildirs, &b.copy),
@@ -317,7 +313,7 @@ more_maildirs_than_may_be_open(void **state)
 	}
 	assert_true(durable_end(&b.durable));
 	for (i = 0; i < 5; i++) {
-		snprintf(path, sizeof(path), "u%d/Maildir/new", i);
+		test_path(path, sizeof(path), "u%d/Maildir/new", i);
 		assert_int_equal(test_list(dir, path).n, 4);
 	}
 	box_close(&b);

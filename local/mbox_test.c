@@ -74,7 +74,7 @@ put_first(void)
 	int fd;
 
 	dir = test_dir();
-	snprintf(path, sizeof(path), "%s/box", dir);
+	test_path(path, sizeof(path), "%s/box", dir);
 	fd = open(path, O_WRONLY | O_CREAT, 0600);
 	assert_int_equal(write(fd, FIRST, strlen(FIRST)), strlen(FIRST));
 	close(fd);
@@ -152,7 +152,7 @@ only_regular_files_are_written(void **state)
 
 	(void)state;
 	put_first();
-	snprintf(other, sizeof(other), "%s/other", dir);
+	test_path(other, sizeof(other), "%s/other", dir);
 	assert_int_equal(rename(path, other), 0);
 	assert_int_equal(symlink(other, path), 0);
 	assert_int_equal(append(&fs_real), -1);

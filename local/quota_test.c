@@ -83,7 +83,7 @@ put_file(const char *name, size_t bytes)
 	char path[PATH_MAX];
 	int fd;
 
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	test_path(path, sizeof(path), "%s/%s", dir, name);
 	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
 	assert_true(fd != -1);
 	assert_int_equal(write(fd, zeros, bytes), bytes);
@@ -95,7 +95,7 @@ put_dir(const char *name)
 {
 	char path[PATH_MAX];
 
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	test_path(path, sizeof(path), "%s/%s", dir, name);
 	assert_int_equal(mkdir(path, 0700), 0);
 }
 
@@ -106,7 +106,7 @@ put_text(const char *text, int seconds_old)
 	struct timeval times[2];
 	int fd;
 
-	snprintf(path, sizeof(path), "%s/maildirsize", dir);
+	test_path(path, sizeof(path), "%s/maildirsize", dir);
 	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
 	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
 	gettimeofday(&times[0], NULL);
@@ -123,7 +123,7 @@ assert_text(const char *want)
 	ssize_t n;
 	int fd;
 
-	snprintf(path, sizeof(path), "%s/maildirsize", dir);
+	test_path(path, sizeof(path), "%s/maildirsize", dir);
 	fd = open(path, O_RDONLY);
 	n = read(fd, got, sizeof(got) - 1);
 	assert_true(n >= 0);

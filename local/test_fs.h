@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <limits.h>
+#include <stdarg.h>
 #include <unistd.h>
 
 #include "fs.h"
@@ -113,6 +114,20 @@ static const struct fs fs_test __attribute__((unused)) = {
 	test_ftruncate, test_fsync, test_syncfs, test_close,
 };
 
+/* snprintf() that must fit. */
+static inline void __attribute__((format(printf, 3, 4)))
+test_path(char *to, size_t size, const char *fmt, ...)
+{
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = vsnprintf(to, size, fmt, ap);
+	va_end(ap);
+	if (n < 0 || (size_t)n >= size)
+		abort();
+}
+
 static int
 test_remove_one(const char *path, const struct stat *st, int flag,
     struct FTW *ftw)
@@ -138,7 +153,7 @@ test_dir(void)
 
 	if (getcwd(cwd, sizeof(cwd)) == NULL)
 		abort();
-	snprintf(path, sizeof(path), "%s/local_test.XXXXXX", cwd);
+	test_path(path, sizeof(path), "%s/local_test.XXXXXX", cwd);
 	if (mkdtemp(path) == NULL)
 		abort();
 	return path;
@@ -160,13 +175,13 @@ test_list(const char *dir, const char *sub)
 	struct stat st;
 	DIR *d;
 
-	snprintf(path, sizeof(path), "%s/%s", dir, sub);
+	test_path(path, sizeof(path), "%s/%s", dir, sub);
 	d = opendir(path);
 	while (d != NULL && (e = readdir(d)) != NULL) {
 		if (e->d_name[0] == '.')
 			continue;
 		r.n++;
-		snprintf(r.name, sizeof(r.name), "%s", e->d_name);
+		test_path(r.name, sizeof(r.name), "%s", e->d_name);
 		if (fstatat(dirfd(d), e->d_name, &st, 0) == 0)
 			r.size = st.st_size;
 	}

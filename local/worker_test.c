@@ -96,7 +96,7 @@ start(void **state)
 	memset(&test_fs, 0, sizeof(test_fs));
 	buf_init(&t.expanded, 300000);
 	t.dir = test_dir();
-	snprintf(t.path, sizeof(t.path), "%s/example.org/u/Maildir", t.dir);
+	test_path(t.path, sizeof(t.path), "%s/example.org/u/Maildir", t.dir);
 	buf_printf(&text, "hostname = mx.example.org\npath.mail = \"%s\"\n",
 	    t.dir);
 	conf = conf_parse(buf_slice(&text), "test", &why);
@@ -185,7 +185,7 @@ read_file(const char *sub, char *to, size_t size)
 	int fd;
 
 	assert_int_equal(e.n, 1);
-	snprintf(path, sizeof(path), "%s/%s/%s", t.path, sub, e.name);
+	test_path(path, sizeof(path), "%s/%s/%s", t.path, sub, e.name);
 	fd = open(path, O_RDONLY);
 	n = read(fd, to, size - 1);
 	assert_true(n >= 0);
@@ -361,7 +361,7 @@ put_forward(const char *text)
 	char path[PATH_MAX];
 	int fd;
 
-	snprintf(path, sizeof(path), "%s/.forward", t.dir);
+	test_path(path, sizeof(path), "%s/.forward", t.dir);
 	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
 	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
 	close(fd);
@@ -445,7 +445,7 @@ mbox_file_is_appended_to(void **state)
 	char path[PATH_MAX];
 
 	(void)state;
-	snprintf(path, sizeof(path), "%s/box", t.dir);
+	test_path(path, sizeof(path), "%s/box", t.dir);
 	r.to.kind = DEST_FILE;
 	r.to.path = slice_str(path);
 	r.address = slice_str(path);
