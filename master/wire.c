@@ -101,6 +101,19 @@ give_start(struct process *p)
 	channel_end_fds(p->channel, &fd, 1);
 }
 
+/* A path that is not there already, while there is room. */
+static void
+add_path(struct buf *paths, struct slice path)
+{
+	struct slice rest = buf_slice(paths), part;
+
+	while (slice_next(&rest, ':', &part))
+		if (slice_eq(part, path))
+			return;
+	if (buf_printf(paths, ":%.*s", SLICE_ARG(path)) == -1)
+		log_warn("event=too-many-directories path=%s", LOG_Q(path));
+}
+
 /* root, writable, readable, directory */
 static void
 put_paths(struct buf *b, struct process *p)
@@ -109,8 +122,8 @@ put_paths(struct buf *b, struct process *p)
 	const struct priv *row = priv_of(p->role);
 	const char *own = p->directory == NULL ? "" : p->directory;
 	struct buf readable = BUF_INIT(12000);
-	char *dir, *slash;
-	size_t i;
+	struct slice dir;
+	size_t i, slash;
 
 	put_slice(b, slice_str(row->root == EMPTY ? m->empty_root :
 	    row->root == SPOOL ? m->conf->path_queue : ""));
@@ -122,17 +135,14 @@ put_paths(struct buf *b, struct process *p)
 		buf_printf(&readable, "/etc:/usr/lib:/lib:/usr/share:%s",
 		    m->conf->path_tables);
 		for (i = 0; i < m->conf->ntables; i++) {
-			dir = mem_strdup(m->conf->tables[i].path);
-			slash = strrchr(dir, '/');
-			if (slash != NULL) {
-				*slash = '\0';
-				buf_printf(&readable, ":%s", dir);
-			}
-			free(dir);
+			dir = slice_str(m->conf->tables[i].path);
+			slash = slice_rfind(dir, '/');
+			if (slash > 0 && slash < dir.n)
+				add_path(&readable, slice_first(dir, slash));
 		}
 		for (i = 0; i < m->conf->alias_includes.n; i++)
-			buf_printf(&readable, ":%s",
-			    m->conf->alias_includes.v[i]);
+			add_path(&readable,
+			    slice_str(m->conf->alias_includes.v[i]));
 	}
 	put_slice(b, buf_slice(&readable));
 	buf_clear(&readable);
