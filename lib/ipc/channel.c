@@ -55,6 +55,7 @@ struct channel {
 	bool				 is_begun;
 	bool				 was_busy;
 	bool				 paused;
+	bool				 deaf;		/* the peer reads no more */
 	bool				 broken;	/* down is to be told */
 	int				 in_callback;
 	bool				 free_later;
@@ -70,6 +71,7 @@ static void	 fail(struct channel *);
 static void	 tell_down(struct channel *);
 static void	 destroy(struct channel *);
 static void	 update_wants(struct channel *);
+static void	 forget_output(struct channel *);
 
 struct channel *
 channel_new(struct ev_loop *loop, int fd_take, const struct message_rule *rules,
@@ -183,19 +185,29 @@ channel_pause(struct channel *c, bool paused)
 
 /* ---- sending ------------------------------------------------------------ */
 
+/* The part of the output that is sent counts against nothing. */
+static void
+forget_sent(struct channel *c)
+{
+	c->out_base += c->out_off;
+	if (c->out_off == c->out.n)
+		buf_reset(&c->out);
+	else
+		buf_drop(&c->out, c->out_off);
+	c->out_off = 0;
+}
+
 struct buf *
 channel_begin(struct channel *c, uint16_t type, uint64_t id)
 {
 	size_t at;
 
-	if (c == NULL || c->broken || c->free_later)
+	if (c == NULL || c->broken || c->deaf || c->free_later)
 		return NULL;
 	assert(!c->is_begun);
-	if (c->out_off > 0 && c->out_off == c->out.n) {
-		c->out_base += c->out.n;
-		buf_reset(&c->out);
-		c->out_off = 0;
-	}
+	if (c->out_off == c->out.n ||
+	    c->out.max - c->out.n < CHANNEL_BODY_BYTES + HEADER_BYTES)
+		forget_sent(c);
 	at = c->out.n;
 	if (c->out.max - c->out.n < CHANNEL_BODY_BYTES + HEADER_BYTES) {
 		log_error("event=channel-output-limit peer=%s index=%u",
@@ -322,6 +334,15 @@ send_some(struct channel *c)
 	return w;
 }
 
+static void
+forget_output(struct channel *c)
+{
+	c->deaf = true;
+	c->out_off = c->out.n;
+	while (c->nfds > 0)
+		close(c->fds[--c->nfds].fd);
+}
+
 void
 channel_flush(struct channel *c)
 {
@@ -334,24 +355,22 @@ channel_flush(struct channel *c)
 		if (w == -1 && (errno == EAGAIN || errno == ENOBUFS ||
 		    errno == ETOOMANYREFS))
 			break;
+		if (w == -1 && (errno == EPIPE || errno == ECONNRESET)) {
+			/* What the peer said before it ended is still read;
+			 * then its EOF. */
+			forget_output(c);
+			break;
+		}
 		if (w == -1) {
 			fail(c);
 			return;
 		}
 	}
-	if (c->out_off == c->out.n) {
-		c->out_base += c->out.n;
-		c->out_off = 0;
-		/* A burst's memory is not kept. */
-		if (c->out.cap > 1024 * 1024)
-			buf_clear(&c->out);
-		else
-			buf_reset(&c->out);
-	} else if (c->out_off > c->out.n / 2) {
-		c->out_base += c->out_off;
-		buf_drop(&c->out, c->out_off);
-		c->out_off = 0;
-	}
+	if (c->out_off == c->out.n || c->out_off > c->out.n / 2)
+		forget_sent(c);
+	/* A burst's memory is not kept. */
+	if (c->out.n == 0 && c->out.cap > 1024 * 1024)
+		buf_clear(&c->out);
 	update_wants(c);
 	if (c->was_busy && c->out.n - c->out_off < CHANNEL_BUSY_BYTES / 2) {
 		c->was_busy = false;
@@ -359,6 +378,8 @@ channel_flush(struct channel *c)
 			c->in_callback++;
 			c->ops->relaxed(c->arg, c);
 			c->in_callback--;
+			if (c->free_later)
+				ev_task_ask(c->loop, &c->task);
 		}
 	}
 }
@@ -437,8 +458,12 @@ read_some(struct channel *c)
 		c->ngot += n;
 	}
 	c->in.n += (size_t)r;
-	if (mh.msg_flags & MSG_CTRUNC || c->ngot > FDS_WAITING)
+	if (mh.msg_flags & MSG_CTRUNC || c->ngot > FDS_WAITING) {
+		/* Too many, or we may open no more. */
+		log_error("event=channel-descriptors-lost peer=%s index=%u",
+		    role_name(c->peer), c->index);
 		return false;
+	}
 	return r > 0;
 }
 
