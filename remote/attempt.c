@@ -352,6 +352,7 @@ convert_to(struct attempt *a, enum body_type to, struct outcome *o)
 	struct buf whole = BUF_INIT(CONVERTED_BYTES);
 	struct buf out = BUF_INIT(CONVERTED_BYTES);
 	const char *why = "";
+	enum downgrade how;
 	int r = -1;
 
 	*o = (struct outcome){ .status = OUTCOME_DEFERRED,
@@ -368,8 +369,13 @@ convert_to(struct attempt *a, enum body_type to, struct outcome *o)
 	}
 	if (content_read_all(&a->content, &whole) == -1)
 		goto done;
-	switch (downgrade(buf_slice(&whole), to, &out, &why)) {
-	case DOWNGRADE_DONE:
+	how = downgrade(buf_slice(&whole), to, &out, &why);
+	if (how == DOWNGRADE_IMPOSSIBLE) {
+		*o = (struct outcome){ .status = OUTCOME_FAILED,
+			.enhanced = { 5, 6, 3 }, .text = slice_str(why) };
+		goto done;
+	}
+	if (how == DOWNGRADE_DONE) {
 		a->relay->converted += out.n;
 		a->relay->converted -= a->converted.n;
 		buf_clear(&a->converted);
@@ -377,16 +383,9 @@ convert_to(struct attempt *a, enum body_type to, struct outcome *o)
 		buf_init(&out, 0);
 		a->content = (struct content){ buf_slice(&a->converted), -1,
 			0, 0 };
-		/* FALLTHROUGH */
-	case DOWNGRADE_NOT_NEEDED:
-		a->body_type = to;
-		r = 0;
-		break;
-	case DOWNGRADE_IMPOSSIBLE:
-		*o = (struct outcome){ .status = OUTCOME_FAILED,
-			.enhanced = { 5, 6, 3 }, .text = slice_str(why) };
-		break;
 	}
+	a->body_type = to;
+	r = 0;
 done:
 	buf_clear(&whole);
 	buf_clear(&out);
