@@ -36,7 +36,7 @@ static bool	 write_out(struct session *);
 static void	 push_to_disk(struct tx *);
 static void	 content_end(struct session *);
 static void	 drop_memory(struct smtpd *, struct tx *);
-static void	 note_msgid(struct tx *);
+static void	 look_at_front(struct tx *);
 
 /* ---- the transaction ------------------------------------------------------ */
 
@@ -271,7 +271,7 @@ write_out(struct session *s)
 	size_t off = 0;
 	ssize_t w;
 
-	note_msgid(tx);
+	look_at_front(tx);
 	while (off < tx->content.n) {
 		w = write(tx->spool_fd, tx->content.p + off,
 		    tx->content.n - off);
@@ -331,20 +331,24 @@ content_end(struct session *s)
 	/* Whoever did not say so before: the next hop has to know. */
 	if (tx->scan.eight_bit && tx->body == BODY_7BIT)
 		tx->body = BODY_8BITMIME;
-	note_msgid(tx);
+	look_at_front(tx);
 	session_enter(s, S_COMPLETE);
 	submit_go_on(s);
 }
 
-/* For the log; it is in the first part of the content, if anywhere. */
+/* What is at its beginning, which is in the first part of it if anywhere: a
+ * header section at all, the Message-ID for the log. */
 static void
-note_msgid(struct tx *tx)
+look_at_front(struct tx *tx)
 {
+	struct slice rest = buf_slice(&tx->content), id;
 	struct field f;
-	struct slice id;
 
-	if (tx->spooled > 0 || tx->msgid[0] != '\0' ||
-	    !tx->scan.has_message_id ||
+	if (tx->spooled > 0)
+		return;
+	tx->headless = rest.n > 0 && !slice_starts(rest, SLICE_LIT("\r\n")) &&
+	    !header_next(&rest, &f);
+	if (!tx->scan.has_message_id ||
 	    !header_find(buf_slice(&tx->content), "Message-ID", &f))
 		return;
 	id = slice_trim(f.body);
@@ -377,7 +381,7 @@ void
 content_refuse(struct session *s, unsigned code, const char *words)
 {
 	size_t i, more = s->client.kind == LISTENER_LMTP ?
-	    s->tx->nrecipients - 1 : 0;
+	    s->tx->accepted - 1 : 0;
 
 	s->stage = "content";
 	session_refuse(s, code, "%s", words);
@@ -390,7 +394,7 @@ void
 content_accept(struct session *s)
 {
 	const struct tx *tx = s->tx;
-	size_t i, n = s->client.kind == LISTENER_LMTP ? tx->nrecipients : 1;
+	size_t i, n = s->client.kind == LISTENER_LMTP ? tx->accepted : 1;
 
 	for (i = 0; i < n; i++)
 		session_reply(s, 250, "2.0.0 Ok: queued as %s",

@@ -105,7 +105,7 @@ static bool
 has_room(struct session *s, const struct recipient *r)
 {
 	struct tx *tx = s->tx;
-	size_t n = tx->nrecipients + (tx->asked_end - tx->asked_first);
+	size_t n = tx->accepted + (tx->asked_end - tx->asked_first);
 
 	if (n < s->set->max_recipients && tx->envelope_bytes +
 	    recipient_bytes(r) <= ENVELOPE_BYTES) {
@@ -213,9 +213,16 @@ reply_in_order(struct session *s)
 	session_enter(s, tx->nrecipients > 0 ? S_RCPT : S_MAIL);
 }
 
+/* Whoever is named twice gets one copy, under the conditions named first. */
 static void
 add_recipient(struct tx *tx, const struct recipient *r)
 {
+	size_t i;
+
+	tx->accepted++;
+	for (i = 0; i < tx->nrecipients; i++)
+		if (slice_eq(tx->recipients[i].address, r->address))
+			return;
 	if (tx->nrecipients == tx->cap) {
 		tx->cap = tx->cap == 0 ? 4 : tx->cap * 2;
 		tx->recipients = mem_regrow(tx->recipients, tx->cap,

@@ -126,8 +126,8 @@ refuse_connection(struct session *s)
 	unsigned part;
 
 	if (d->nsessions > set->max_sessions || d->nsessions > SLOT_LIMIT) {
-		session_shut(s, "4.3.2 Too many sessions, try again later",
-		    "full");
+		session_turn_away(s, "4.3.2 Too many sessions, try again "
+		    "later", "full");
 		return true;
 	}
 	if (s->exempt)
@@ -137,14 +137,14 @@ refuse_connection(struct session *s)
 	s->counted = true;
 	use = rate_of(&d->rate, rate_client(s->client.addr), window, part);
 	if (use.sessions > set->client_sessions) {
-		session_shut(s, "4.7.0 Too many sessions from your network",
-		    "client-sessions");
+		session_turn_away(s, "4.7.0 Too many sessions from your "
+		    "network", "client-sessions");
 		return true;
 	}
 	if (set->rate_connections > 0 &&
 	    use.connections > set->rate_connections) {
-		session_shut(s, "4.7.0 Too many connections from your network",
-		    "client-rate");
+		session_turn_away(s, "4.7.0 Too many connections from your "
+		    "network", "client-rate");
 		return true;
 	}
 	return false;
@@ -297,7 +297,7 @@ settle(struct session *s)
 	if (s->state & S_ENDED)
 		return;
 	if (s->errors >= s->set->max_errors)
-		session_shut(s, "4.7.0 Too many errors", "errors");
+		session_turn_away(s, "4.7.0 Too many errors", "errors");
 }
 
 static void
@@ -573,6 +573,13 @@ session_shut(struct session *s, const char *words, const char *why)
 {
 	if (s->state & S_ENDED)
 		return;
+	session_reply(s, 421, "%s", words);
+	session_close(s, why);
+}
+
+void
+session_turn_away(struct session *s, const char *words, const char *why)
+{
 	session_refuse(s, 421, "%s", words);
 	session_close(s, why);
 }

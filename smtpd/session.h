@@ -120,8 +120,11 @@ void	 session_resume(struct session *);
 void	 session_ready(struct session *);
 /* Sends what was said and closes.  why is a word for the log. */
 void	 session_close(struct session *, const char *why);
-/* 421 with these words, which begin with the enhanced code, and closes. */
+/* 421 with these words, which begin with the enhanced code, and closes: for
+ * our own reasons, and, logged as a refusal, for something of the client's. */
 void	 session_shut(struct session *, const char *words, const char *why);
+void	 session_turn_away(struct session *, const char *words,
+	    const char *why);
 /* Closes at once. */
 void	 session_cut(struct session *, const char *why);
 /* The session of a number given in a request, or NULL if it is over. */

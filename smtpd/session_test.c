@@ -41,12 +41,12 @@ static const struct dialogue dialogues[] = {
 	{ .name = "helo_works_too",
 	    "HELO c\r\nMAIL FROM:<>\r\nRCPT TO:<u@example.org>\r\nDATA\r\n"
 	    "x\r\n.\r\n",
-	    HELLO HELO_REPLY MAIL_OK RCPT_OK GO QUEUED, "x\r\n", 1 },
+	    HELLO HELO_REPLY MAIL_OK RCPT_OK GO QUEUED, "\r\nx\r\n", 1 },
 	{ .name = "empty_message", UP_TO_DATA ".\r\n", UP_TO_DATA_OK QUEUED, "", 1 },
 	{ .name = "two_messages",
 	    UP_TO_DATA "x\r\n.\r\nMAIL FROM:<>\r\nRCPT TO:<v@example.org>\r\n"
 	    "DATA\r\ny\r\n.\r\n",
-	    UP_TO_DATA_OK QUEUED MAIL_OK RCPT_OK GO QUEUED, "y\r\n", 2 },
+	    UP_TO_DATA_OK QUEUED MAIL_OK RCPT_OK GO QUEUED, "\r\ny\r\n", 2 },
 	{ .name = "lower_case_and_spaces",
 	    "ehlo c  \r\nmail from: <a@b.example>\r\n"
 	    "rcpt to:<u@example.org> \t\r\nquit\r\n",
@@ -149,7 +149,7 @@ static const struct dialogue dialogues[] = {
 	    "RCPT TO:<once@example.org>\r\nDATA\r\nx\r\n.\r\n",
 	    UP_TO_RCPT_OK "550 5.1.1 No such user\r\n" RCPT_OK
 	    "501 5.1.3 RCPT TO:<address> expected\r\n"
-	    "451 4.4.3 Not now\r\n" RCPT_OK GO QUEUED, "x\r\n", 1 },
+	    "451 4.4.3 Not now\r\n" RCPT_OK GO QUEUED, "\r\nx\r\n", 1 },
 	{ .name = "too_many_errors",
 	    "a\r\nb\r\nc\r\nd\r\ne\r\nf\r\n",
 	    HELLO "500 5.5.2 Command not recognized\r\n"
@@ -205,18 +205,18 @@ static const struct dialogue dialogues[] = {
 	    LISTENER_SUBMIT },
 	/* CHUNKING. */
 	{ .name = "one_chunk", UP_TO_RCPT "BDAT 5 LAST\r\nab\r\n.NOOP\r\n",
-	    UP_TO_RCPT_OK QUEUED OK, "ab\r\n.", 1 },
+	    UP_TO_RCPT_OK QUEUED OK, "\r\nab\r\n.", 1 },
 	{ .name = "chunks",
 	    UP_TO_RCPT "BDAT 4\r\nab\r\nBDAT 3\r\n.\r\nBDAT 0\r\n"
 	    "bdat 2 last\r\n\r\nNOOP\r\n",
 	    UP_TO_RCPT_OK "250 2.0.0 4 octets received\r\n"
 	    "250 2.0.0 3 octets received\r\n"
 	    "250 2.0.0 0 octets received\r\n" QUEUED OK,
-	    "ab\r\n.\r\n\r\n", 1 },
+	    "\r\nab\r\n.\r\n\r\n", 1 },
 	{ .name = "last_chunk_is_empty",
 	    UP_TO_RCPT "BDAT 4\r\nab\r\nBDAT 0 LAST\r\nNOOP\r\n",
 	    UP_TO_RCPT_OK "250 2.0.0 4 octets received\r\n" QUEUED OK,
-	    "ab\r\n", 1 },
+	    "\r\nab\r\n", 1 },
 	{ .name = "only_chunk_is_empty", UP_TO_RCPT "BDAT 0 LAST\r\nNOOP\r\n",
 	    UP_TO_RCPT_OK QUEUED OK, "", 1 },
 	{ .name = "rset_between_chunks",
@@ -253,7 +253,7 @@ static const struct dialogue dialogues[] = {
 	{ .name = "line_end_across_chunks",
 	    UP_TO_RCPT "BDAT 2\r\na\rBDAT 2 LAST\r\n\nb",
 	    UP_TO_RCPT_OK "250 2.0.0 2 octets received\r\n" QUEUED,
-	    "a\r\nb", 1 },
+	    "\r\na\r\nb", 1 },
 	{ .name = "bare_lf_in_chunks_is_mended_on_submission",
 	    UP_TO_RCPT "BDAT 29\r\nDate: 1\nMessage-ID: 2\n\na\r\nb\n\r"
 	    "BDAT 3 LAST\r\n\nc\n",
@@ -264,14 +264,14 @@ static const struct dialogue dialogues[] = {
 	    "EHLO c\r\nMAIL FROM:<a@b.example> BODY=BINARYMIME\r\n"
 	    "RCPT TO:<u@example.org>\r\nDATA\r\nBDAT 5 LAST\r\na\nb\rcNOOP\r\n",
 	    UP_TO_RCPT_OK "503 5.5.1 BODY=BINARYMIME needs BDAT\r\n" QUEUED OK,
-	    "a\nb\rc", 1 },
+	    "\r\na\nb\rc", 1 },
 	/* LMTP. */
 	{ .name = "lmtp",
 	    "LHLO c\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<u@example.org>\r\n"
 	    "RCPT TO:<no@example.org>\r\nRCPT TO:<v@example.org>\r\nDATA\r\n"
 	    "x\r\n.\r\nNOOP\r\n",
 	    UP_TO_RCPT_OK "550 5.1.1 No such user\r\n" RCPT_OK GO QUEUED QUEUED
-	    OK, "x\r\n", 1, NULL, LISTENER_LMTP },
+	    OK, "\r\nx\r\n", 1, NULL, LISTENER_LMTP },
 	{ .name = "lmtp_refuses_for_each",
 	    "LHLO c\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<u@example.org>\r\n"
 	    "RCPT TO:<v@example.org>\r\nDATA\r\nx\n.\r\n.\r\nNOOP\r\n",

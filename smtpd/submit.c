@@ -146,8 +146,6 @@ submit_go_on(struct session *s)
 		session_enter(s, S_NAME_ASKED);
 	} else if (stream_input(&s->stream).n == 0 &&
 	    stream_peer_is_gone(&s->stream)) {
-		log_info("id=%s event=aborted client=%s reason=client-gone",
-		    queue_id_text(s->tx->id).s, s->client.text);
 		session_cut(s, "gone");
 	} else if (channel_is_busy(s->d->qmgr)) {
 		session_enter(s, S_SUBMIT_HELD);
@@ -286,6 +284,10 @@ submit_abort(struct session *s)
 void
 submit_forget(struct session *s)
 {
+	/* Its content was complete: somebody may ask where it went. */
+	if (s->state & (S_COMPLETE | S_NAME_ASKED | S_SUBMIT_HELD | S_SUBMITTED))
+		log_info("id=%s event=aborted client=%s reason=client-gone",
+		    queue_id_text(s->tx->id).s, s->client.text);
 	if (s->state == S_ID_ASKED)
 		TAILQ_REMOVE(&s->d->want_id, s, waiting);
 	else if (s->state == S_SUBMIT_HELD)

@@ -43,6 +43,9 @@ trace_write(struct session *s, int64_t now_ms, struct buf *b)
 	buf_printf(b, "; %s\r\n", date);
 	if (s->client.kind == LISTENER_SUBMIT)
 		put_missing(s, date, b);
+	/* Else its first line would be read as one of ours, or as broken. */
+	if (tx->headless)
+		buf_add_str(b, "\r\n");
 }
 
 static void

@@ -45,8 +45,9 @@ struct tx {
 	enum body_type	 body;
 	bool		 smtputf8;
 	uint64_t	 declared;	/* SIZE, or 0 */
-	struct recipient *recipients;	/* owned array; accepted ones */
+	struct recipient *recipients;	/* owned array; accepted, each once */
 	size_t		 nrecipients;
+	size_t		 accepted;	/* RCPTs: repeated ones too */
 	size_t		 cap;
 	size_t		 envelope_bytes;
 	struct asked	*asked;		/* owned ring of ASKED_MAX, or NULL */
@@ -68,6 +69,7 @@ struct tx {
 	struct buf	 content;	/* in memory, or not yet in the file */
 	enum spool	 spool;
 	int		 spool_fd;	/* owned, or -1 */
+	bool		 headless;	/* it begins with no header field */
 	uint64_t	 spooled;	/* bytes written */
 	uint64_t	 pushed;	/* of which write-back was begun */
 	char		 msgid[MSGID_BYTES + 1]; /* "" until it is seen */

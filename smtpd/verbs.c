@@ -322,7 +322,7 @@ static bool
 may_send(struct session *s)
 {
 	if (s->transactions >= s->set->max_transactions) {
-		session_shut(s, "4.5.3 Too many messages in one session",
+		session_turn_away(s, "4.5.3 Too many messages in one session",
 		    "transactions");
 		return false;
 	}
