@@ -1,18 +1,15 @@
 /* SPDX-License-Identifier: ISC */
 /* text - see text.h. */
 #include "mail/address.h"
-#include "mail/chars.h"
-#include "mail/mime.h"
+#include "mail/header.h"
 #include "text.h"
 
 #define COLUMNS		76
 #define WORD_BYTES	400	/* longer ones are cut in two */
-#define ENCODED_BYTES	42	/* in one encoded word: 75 characters at most */
 
 static void	clean_word(struct text *, struct slice, bool utf8);
 static size_t	utf8_prefix(struct slice);
 static size_t	cut_at_character(struct slice, size_t max);
-static void	encoded_words(struct text *, struct slice);
 
 void
 text_add(struct text *t, struct slice s)
@@ -131,52 +128,11 @@ cut_at_character(struct slice s, size_t max)
 void
 text_phrase(struct text *t, struct slice s)
 {
-	bool plain = true;
-	size_t i;
-
-	if (!slice_is_ascii(s)) {
-		encoded_words(t, s);
-		return;
-	}
-	for (i = 0; i < s.n; i++)
-		plain = plain && (s.p[i] == ' ' || char_is(s.p[i], CH_ATEXT));
-	if (plain) {
-		text_add(t, s);
-		return;
-	}
-	text_str(t, "\"");
-	for (i = 0; i < s.n; i++) {
-		if (s.p[i] == '"' || s.p[i] == '\\')
-			text_str(t, "\\");
-		text_clean(t, slice_of(s.p + i, 1), false);
-	}
-	text_str(t, "\"");
+	t->full = t->full || header_phrase(t->b, s) != 0;
 }
 
 void
 text_unstructured(struct text *t, struct slice s)
 {
-	if (slice_is_ascii(s))
-		text_clean(t, s, false);
-	else
-		encoded_words(t, s);
-}
-
-static void
-encoded_words(struct text *t, struct slice s)
-{
-	struct buf b = BUF_INIT(100);
-	bool first = true;
-	size_t n;
-
-	for (; s.n > 0; s = slice_from(s, n)) {
-		n = cut_at_character(s, ENCODED_BYTES);
-		buf_reset(&b);
-		base64_encode(&b, slice_first(s, n));
-		text_str(t, first ? "=?utf-8?B?" : "\r\n =?utf-8?B?");
-		text_add(t, slice_trim(buf_slice(&b)));
-		text_str(t, "?=");
-		first = false;
-	}
-	buf_clear(&b);
+	t->full = t->full || header_text(t->b, s) != 0;
 }

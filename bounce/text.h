@@ -28,8 +28,7 @@ void	 text_clean(struct text *, struct slice, bool utf8);
  * ones with `indent`; '\n' in s is a line end too.  Ends without one. */
 void	 text_folded(struct text *, size_t column, const char *indent,
 	    struct slice, bool utf8);
-/* A phrase or unstructured text: as it is where that may be, otherwise quoted
- * (phrase only) or as RFC 2047 encoded words. */
+/* header_phrase() and header_text(). */
 void	 text_phrase(struct text *, struct slice);
 void	 text_unstructured(struct text *, struct slice);
 

@@ -207,6 +207,50 @@ dates(void **state)
 	}
 }
 
+static void
+phrases_and_text(void **state)
+{
+	static const struct {
+		const char	*in, *phrase, *text;
+	} t[] = {
+		{ "Joe Doe", "Joe Doe", "Joe Doe" },
+		{ "J. \"D\"", "\"J. \\\"D\\\"\"", "J. \"D\"" },
+		{ "", "\"\"", "" },
+		{ " a", "\" a\"", " a" },
+		{ "a\r\nBcc: x", "\"a??Bcc: x\"", "a??Bcc: x" },
+		{ "Caf\xc3\xa9", "=?utf-8?B?Q2Fmw6k=?=",
+		    "=?utf-8?B?Q2Fmw6k=?=" },
+		{ "\xff", "=?unknown-8bit?B?/w==?=",
+		    "=?unknown-8bit?B?/w==?=" },
+		/* No character is divided. */
+		{ "\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3"
+		  "\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9"
+		  "\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3"
+		  "\xa9 \xc3\xa9",
+		  "=?utf-8?B?w6nDqcOpw6nDqcOpw6nDqcOpw6nDqcOpw6nDqcOpw6nDqcOpw6nD"
+		  "qSA=?=\r\n =?utf-8?B?w6k=?=", NULL },
+	};
+	struct buf b = BUF_INIT(1000), small = BUF_INIT(3);
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		buf_reset(&b);
+		assert_int_equal(header_phrase(&b, slice_str(t[i].in)), 0);
+		assert_slice_equal(buf_slice(&b), slice_str(t[i].phrase));
+		if (t[i].text == NULL)
+			continue;
+		buf_reset(&b);
+		assert_int_equal(header_text(&b, slice_str(t[i].in)), 0);
+		assert_slice_equal(buf_slice(&b), slice_str(t[i].text));
+	}
+	assert_int_equal(header_phrase(&small, SLICE_LIT("a.b")), -1);
+	assert_int_equal(header_text(&small, SLICE_LIT("\xc3\xa9")), -1);
+	assert_int_equal(small.n, 0);
+	buf_clear(&b);
+	buf_clear(&small);
+}
+
 enum { CR_ = 1, LF_ = 2, NUL_ = 4, B8 = 8, H8 = 16, D = 32, M = 64, F = 128 };
 
 static const struct {
@@ -287,6 +331,7 @@ main(void)
 		cmocka_unit_test(address_lists),
 		cmocka_unit_test(long_display_name_does_not_hurt),
 		cmocka_unit_test(dates),
+		cmocka_unit_test(phrases_and_text),
 		cmocka_unit_test(content_scanned_in_parts_of_any_size),
 	};
 

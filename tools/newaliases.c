@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: ISC */
+/* newaliases - see newaliases(1). */
+#include <stdio.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "chasqui.h"
+#include "submission.h"
+
+int
+main(int argc, char *argv[])
+{
+	struct tool t = { 0 };
+	const char *dir = NULL;
+	int opt;
+
+	while ((opt = getopt(argc, argv, "C:")) != -1) {
+		if (opt != 'C') {
+			fprintf(stderr, "usage: newaliases [-C directory]\n");
+			return EX_USAGE;
+		}
+		dir = optarg;
+	}
+	tool_directory(&t, dir);
+	return newaliases(&t);
+}
