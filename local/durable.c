@@ -116,22 +116,26 @@ void
 durable_sync(struct durable *d)
 {
 	int64_t start, took;
-	size_t n = d->nfiles;
+	size_t n = d->nfiles > 0 ? d->nfiles : 1;
 
 	if (d->pending == 0 && !d->need_fs)
 		return;
 	start = now_us();
 	if (by_file(d)) {
 		sync_files(d);
-		took = (now_us() - start) / (int64_t)(n > 0 ? n : 1);
-		d->file_us += (took - d->file_us) / 4;
+		took = now_us() - start;
+		d->file_us += (took / (int64_t)n - d->file_us) / 4;
 		/* So that syncfs is tried again when its reason has passed. */
 		d->fs_us -= d->fs_us / 16;
 	} else {
 		sync_devices(d);
-		d->fs_us += (now_us() - start - d->fs_us) / 4;
+		took = now_us() - start;
+		d->fs_us += (took - d->fs_us) / 4;
 	}
 	close_files(d);
+	d->syncs++;
+	d->files_synced += d->pending;
+	d->sync_us += took;
 	d->pending = 0;
 	d->need_fs = false;
 }

@@ -43,6 +43,9 @@ struct durable {
 	bool		 failed;	/* since durable_end() */
 	int64_t		 fs_us;		/* estimates: one syncfs, one file */
 	int64_t		 file_us;
+	uint64_t	 syncs;		/* so far, for the status: how many, */
+	uint64_t	 files_synced;	/* of how many files, */
+	int64_t		 sync_us;	/* and how long it took */
 };
 
 void	 durable_init(struct durable *, const struct fs *, enum durable_mode);

@@ -109,11 +109,22 @@ stop(void *arg)
 	ev_stop(w->loop);	/* after this turn's answers */
 }
 
+static void
+status(void *arg, struct buf *b)
+{
+	const struct durable *d = &((struct worker *)arg)->durable;
+
+	buf_printf(b, "files=%llu syncs=%llu sync_ms=%lld",
+	    (unsigned long long)d->files_synced, (unsigned long long)d->syncs,
+	    (long long)d->sync_us / 1000);
+}
+
 static const struct child_spec spec = {
 	.role = ROLE_WORKER,
 	.edges = edges,
 	.reload = reload,
 	.stop = stop,
+	.status = status,
 };
 
 int
