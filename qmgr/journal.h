@@ -42,7 +42,7 @@
 
 #include "base/slice.h"
 #include "ev/loop.h"
-#include "disk.h"
+#include "ev/disk.h"
 
 #define SEGMENT_HEADER_BYTES	4096
 #define SEGMENT_MIN_BYTES	(1024 * 1024)

@@ -16,7 +16,7 @@
 #define QMGR_QMGR_H
 
 #include "conf/conf.h"
-#include "disk.h"
+#include "ev/disk.h"
 #include "fs.h"
 #include "ipc/channel.h"
 #include "ipc/delivery.h"

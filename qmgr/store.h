@@ -30,7 +30,7 @@
 #ifndef QMGR_STORE_H
 #define QMGR_STORE_H
 
-#include "disk.h"
+#include "ev/disk.h"
 #include "queue.h"
 
 #define HELD_MTIME_S	INT64_C(4294967295)	/* 2106 */

@@ -11,8 +11,8 @@
  * work() may touch nothing but its task and the file system: it neither logs
  * nor allocates from what the loop owns.
  */
-#ifndef QMGR_DISK_H
-#define QMGR_DISK_H
+#ifndef EV_DISK_H
+#define EV_DISK_H
 
 #include "ev/loop.h"
 

@@ -10,7 +10,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "disk.h"
+#include "ev/disk.h"
 
 #define STACK_BYTES	(256 * 1024)
 
