@@ -40,6 +40,8 @@ const struct conf *tool_conf(struct tool *);
 /* A channel to one of the suite's sockets (ipc/tool.h: SOCKET_*).  Ends the
  * program with EX_UNAVAILABLE and advice when nobody answers. */
 struct channel *tool_connect(struct tool *, const char *socket);
+/* The same, but NULL when nobody answers. */
+struct channel *tool_connect_if_running(struct tool *, const char *socket);
 /* "chasqui COMMAND: text", then what to do next; returns status. */
 int	 tool_fail(int status, const char *fmt, ...)
 	    __attribute__((format(printf, 2, 3)));

@@ -101,8 +101,8 @@ no_down(void *arg, struct channel *c)
 	(void)c;
 }
 
-struct channel *
-tool_connect(struct tool *t, const char *name)
+static struct channel *
+connect_to(struct tool *t, const char *name, struct buf *path)
 {
 	static const struct message_rule rules[] = RULES_OF(TOOL_REQUESTS);
 	static const struct channel_ops ops = { no_message, no_down, NULL };
@@ -113,29 +113,49 @@ tool_connect(struct tool *t, const char *name)
 		{ SOCKET_CONTROL, ROLE_MASTER }, { SOCKET_QUEUE, ROLE_QMGR },
 		{ SOCKET_LOOKUP, ROLE_LOOKUP },
 	};
-	struct buf path = BUF_INIT(2 * PATH_MAX);
 	enum role role = ROLE_MASTER;
 	size_t i;
 	int fd;
 
-	buf_printf(&path, "%s/%s", tool_conf(t)->path_run, name);
+	buf_printf(path, "%s/%s", tool_conf(t)->path_run, name);
 	for (i = 0; i < sizeof(sockets) / sizeof(sockets[0]); i++)
 		if (strcmp(name, sockets[i].name) == 0)
 			role = sockets[i].role;
-	fd = unix_connect(buf_cstr(&path));
-	if (fd == -1 && (errno == ENOENT || errno == ECONNREFUSED))
+	fd = unix_connect(buf_cstr(path));
+	if (fd == -1)
+		return NULL;
+	return channel_new(NULL, fd, rules, ROLE_TOOL, role, 0, &ops, NULL);
+}
+
+struct channel *
+tool_connect(struct tool *t, const char *name)
+{
+	struct buf path = BUF_INIT(2 * PATH_MAX);
+	struct channel *c = connect_to(t, name, &path);
+
+	if (c == NULL && (errno == ENOENT || errno == ECONNREFUSED))
 		exit(tool_fail(EX_UNAVAILABLE, "the suite of %s is not "
 		    "running; `chasqui%s%s start` starts it", t->dir,
 		    t->dir_is_default ? "" : " -C ",
 		    t->dir_is_default ? "" : t->dir));
-	if (fd == -1 && errno == EACCES)
+	if (c == NULL && errno == EACCES)
 		exit(tool_fail(EX_NOPERM, "%s: only root, or who runs the "
 		    "suite, may do this", buf_cstr(&path)));
-	if (fd == -1)
+	if (c == NULL)
 		exit(tool_fail(EX_UNAVAILABLE, "%s: %s", buf_cstr(&path),
 		    strerror(errno)));
 	buf_clear(&path);
-	return channel_new(NULL, fd, rules, ROLE_TOOL, role, 0, &ops, NULL);
+	return c;
+}
+
+struct channel *
+tool_connect_if_running(struct tool *t, const char *name)
+{
+	struct buf path = BUF_INIT(2 * PATH_MAX);
+	struct channel *c = connect_to(t, name, &path);
+
+	buf_clear(&path);
+	return c;
 }
 
 int
