@@ -514,7 +514,7 @@ decide(struct fake *f, uint64_t id, bool relay, struct slice to)
 		put_u16(b, 550);
 		put_slice(b, SLICE_LIT("5.7.1 Relaying denied"));
 	} else {
-		put_u8(b, rules[i].verdict);
+		put_u8(b, (uint8_t)rules[i].verdict);
 		put_u16(b, rules[i].code);
 		put_slice(b, slice_str(rules[i].words));
 	}

@@ -83,6 +83,8 @@ static const struct dialogue dialogues[] = {
 	    "RSET\r\n",
 	    HELLO EHLO_REPLY MAIL_OK "550 5.1.1 No such user\r\n"
 	    "554 5.5.1 No valid recipients\r\n" OK, NULL, 0 },
+	{ .name = "data_without_any_rcpt", "EHLO c\r\nMAIL FROM:<>\r\nDATA\r\n",
+	    HELLO EHLO_REPLY MAIL_OK "554 5.5.1 No valid recipients\r\n", NULL, 0 },
 	{ .name = "ehlo_ends_the_transaction", UP_TO_RCPT "EHLO d\r\nDATA\r\n",
 	    UP_TO_RCPT_OK EHLO_REPLY SEQUENCE, NULL, 0 },
 	{ .name = "rset_ends_the_transaction", UP_TO_RCPT "RSET\r\nDATA\r\n",
