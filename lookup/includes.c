@@ -54,7 +54,13 @@ includes_read(void *arg, struct slice path, uint32_t owner,
 {
 	struct includes *in = arg;
 	struct include *i = find(in, path);
+	struct stat st;
 
+	/* Looked at each time: who has edited a list expects it to count. */
+	if (i != NULL && (stat(i->path, &st) == -1 || !same(&st, &i->st))) {
+		drop(in, i);
+		i = NULL;
+	}
 	if (i == NULL) {
 		if (path.n >= PATH_MAX) {
 			buf_add_str(why, "the path is too long");

@@ -39,9 +39,9 @@ class Quota(Story):
         self.assertEqual(self.rcpt("tiny@q.example", size=1000)[0], 250)
 
     def test_by_bytes_already_used(self):
-        self.box.send("tiny@q.example", body=("x" * 70 + "\r\n") * 300)
+        self.box.send("tiny@q.example", body=("x" * 70 + "\r\n") * 200)
         self.box.wait_mail("tiny@q.example")
-        wait_for(lambda: self.refused(self.rcpt("tiny@q.example")), "the refusal")
+        wait_for(lambda: self.refused(self.rcpt("tiny@q.example", size=10000)), "the refusal")
 
     def test_without_quota(self):
         self.box.send("free@q.example", body=("x" * 70 + "\r\n") * 300)

@@ -151,7 +151,7 @@ class Reload(Story):
         n = self.good.rstrip("\n").count("\n") + 2
         for line, column, word in (("smpt.max_message = 5M", 1, "smtp.max_message"), ("smtp.max_message = lots", 20, "size"),
                                    ("domain x.example { type = virtuel }", 27, "virtual"),
-                                   ('hostname = "open', 12, "quot"), ("route.tables = not-there", 16, "not-there")):
+                                   ('hostname = "open', 12, "quot"), ("domain y.example { mailboxes = not-there }", 32, "not-there")):
             with self.subTest(line=line):
                 self.box.write_conf(self.good.rstrip("\n") + "\n" + line + "\n")
                 p = self.box.reload(check=False)
