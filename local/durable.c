@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* durable - see durable.h. */
+#include <assert.h>
 #include <fcntl.h>
+#include <stddef.h>
 #include <string.h>
 #include <time.h>
 
@@ -8,10 +10,13 @@
 
 #define GUESS_US	400	/* either, before it was measured */
 
-static bool	 by_file(const struct durable *);
-static void	 sync_files(struct durable *);
+static void	 begin(struct durable *);
+static void	 work(struct disk_task *);
+static void	 work_is_done(struct disk_task *);
+static bool	 finish(struct durable *);
+static void	 sync_files(const struct fs *, struct durable_group *);
 static void	 sync_devices(struct durable *);
-static void	 close_files(struct durable *);
+static void	 drop_files(const struct fs *, struct durable_group *);
 
 void
 durable_init(struct durable *d, const struct fs *fs, enum durable_mode mode)
@@ -21,12 +26,15 @@ durable_init(struct durable *d, const struct fs *fs, enum durable_mode mode)
 	d->mode = mode;
 	d->fs_us = GUESS_US;
 	d->file_us = GUESS_US;
+	d->task.work = work;
+	d->task.done = work_is_done;
 }
 
 void
 durable_clear(struct durable *d)
 {
-	close_files(d);
+	assert(!d->running);
+	drop_files(d->fs, &d->gathering);
 	while (d->ndevices > 0)
 		d->fs->close(d->devices[--d->ndevices].fd);
 }
@@ -65,42 +73,83 @@ durable_device(struct durable *d, int dir, dev_t dev)
 		return -1;
 	d->devices[d->ndevices].dev = dev;
 	d->devices[d->ndevices].fd = fd;
-	d->devices[d->ndevices].dirty = false;
 	return d->ndevices++;
 }
 
 void
 durable_add(struct durable *d, int fd, int dir, int device)
 {
-	d->pending++;
+	struct durable_group *g = &d->gathering;
+	int copy = -1;
+
+	g->pending++;
 	if (device == -1) {
 		if (d->fs->fsync(fd) == -1 || d->fs->fsync(dir) == -1)
-			d->failed = true;
+			g->failed = true;
 		d->fs->close(fd);
 		return;
 	}
-	d->devices[device].dirty = true;
-	if (d->mode == DURABLE_FILESYSTEM || d->nfiles == DURABLE_FILES)
-		d->need_fs = true;
-	if (d->need_fs) {
-		close_files(d);
+	g->dirty[device] = true;
+	if (d->mode == DURABLE_AUTO && !g->need_fs && g->nfiles < DURABLE_FILES)
+		copy = fcntl(dir, F_DUPFD_CLOEXEC, 0);
+	if (copy == -1) {
+		g->need_fs = true;
+		drop_files(d->fs, g);
 		d->fs->close(fd);
 		return;
 	}
-	d->files[d->nfiles].fd = fd;
-	d->files[d->nfiles++].dir = dir;
+	g->files[g->nfiles].fd = fd;
+	g->files[g->nfiles++].dir = copy;
 }
 
 void
 durable_dir(struct durable *d, int dir, int device)
 {
+	struct durable_group *g = &d->gathering;
+
 	if (device == -1) {
 		if (d->fs->fsync(dir) == -1)
-			d->failed = true;
+			g->failed = true;
 		return;
 	}
-	d->devices[device].dirty = true;
-	d->need_fs = true;
+	g->dirty[device] = true;
+	g->need_fs = true;
+}
+
+bool
+durable_is_pending(const struct durable *d)
+{
+	return d->gathering.pending > 0 || d->gathering.need_fs;
+}
+
+void
+durable_start(struct durable *d, struct disk_lane *lane,
+    void (*done)(void *, bool), void *arg)
+{
+	d->done = done;
+	d->arg = arg;
+	begin(d);
+	d->running = true;
+	disk_do(lane, &d->task);
+}
+
+bool
+durable_now(struct durable *d)
+{
+	begin(d);
+	work(&d->task);
+	return finish(d);
+}
+
+static void
+begin(struct durable *d)
+{
+	assert(!d->running);
+	d->syncing = d->gathering;
+	memset(&d->gathering, 0, sizeof(d->gathering));
+	d->syncing_devices = d->ndevices;
+	d->by_file = !d->syncing.need_fs &&
+	    (int64_t)d->syncing.nfiles * d->file_us < d->fs_us;
 }
 
 static int64_t
@@ -112,70 +161,63 @@ now_us(void)
 	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
 }
 
-void
-durable_sync(struct durable *d)
+/* In the thread: devices[] below syncing_devices do not change meanwhile. */
+static void
+work(struct disk_task *task)
 {
-	int64_t start, took;
-	size_t n = d->nfiles > 0 ? d->nfiles : 1;
+	struct durable *d = (struct durable *)((char *)task -
+	    offsetof(struct durable, task));
+	int64_t start = now_us();
 
-	if (d->pending == 0 && !d->need_fs)
-		return;
-	start = now_us();
-	if (by_file(d)) {
-		sync_files(d);
-		took = now_us() - start;
-		d->file_us += (took / (int64_t)n - d->file_us) / 4;
-		/* So that syncfs is tried again when its reason has passed. */
-		d->fs_us -= d->fs_us / 16;
-	} else {
+	if (d->by_file)
+		sync_files(d->fs, &d->syncing);
+	else
 		sync_devices(d);
-		took = now_us() - start;
-		d->fs_us += (took - d->fs_us) / 4;
-	}
-	close_files(d);
-	d->syncs++;
-	d->files_synced += d->pending;
-	d->sync_us += took;
-	d->pending = 0;
-	d->need_fs = false;
+	d->took_us = now_us() - start;
 }
 
-bool
-durable_end(struct durable *d)
+static void
+work_is_done(struct disk_task *task)
 {
+	struct durable *d = (struct durable *)((char *)task -
+	    offsetof(struct durable, task));
 	bool ok;
 
-	durable_sync(d);
-	ok = !d->failed;
-	d->failed = false;
-	return ok;
+	d->running = false;
+	ok = finish(d);
+	d->done(d->arg, ok);
 }
 
 static bool
-by_file(const struct durable *d)
+finish(struct durable *d)
 {
-	return !d->need_fs &&
-	    (int64_t)d->nfiles * d->file_us < d->fs_us;
+	struct durable_group *g = &d->syncing;
+
+	if (d->by_file && g->nfiles > 0) {
+		d->file_us += (d->took_us / (int64_t)g->nfiles - d->file_us) /
+		    4;
+		/* So that syncfs is tried again when its reason has passed. */
+		d->fs_us -= d->fs_us / 16;
+	} else
+		d->fs_us += (d->took_us - d->fs_us) / 4;
+	drop_files(d->fs, g);
+	d->syncs++;
+	d->files_synced += g->pending;
+	d->sync_us += d->took_us;
+	return !g->failed;
 }
 
-/* A directory that several share is synced once. */
+/* A directory that several share is synced for each: the second finds nothing
+ * to do. */
 static void
-sync_files(struct durable *d)
+sync_files(const struct fs *fs, struct durable_group *g)
 {
-	size_t i, k;
-	int n;
+	size_t i;
 
-	for (i = 0; i < d->nfiles; i++)
-		if (d->fs->fsync(d->files[i].fd) == -1)
-			d->failed = true;
-	for (i = 0; i < d->nfiles; i++) {
-		for (k = 0; k < i && d->files[k].dir != d->files[i].dir; k++)
-			;
-		if (k == i && d->fs->fsync(d->files[i].dir) == -1)
-			d->failed = true;
-	}
-	for (n = 0; n < d->ndevices; n++)
-		d->devices[n].dirty = false;
+	for (i = 0; i < g->nfiles; i++)
+		if (fs->fsync(g->files[i].fd) == -1 ||
+		    fs->fsync(g->files[i].dir) == -1)
+			g->failed = true;
 }
 
 static void
@@ -183,17 +225,18 @@ sync_devices(struct durable *d)
 {
 	int i;
 
-	for (i = 0; i < d->ndevices; i++) {
-		if (d->devices[i].dirty &&
+	for (i = 0; i < d->syncing_devices; i++)
+		if (d->syncing.dirty[i] &&
 		    d->fs->syncfs(d->devices[i].fd) == -1)
-			d->failed = true;
-		d->devices[i].dirty = false;
-	}
+			d->syncing.failed = true;
 }
 
 static void
-close_files(struct durable *d)
+drop_files(const struct fs *fs, struct durable_group *g)
 {
-	while (d->nfiles > 0)
-		d->fs->close(d->files[--d->nfiles].fd);
+	while (g->nfiles > 0) {
+		g->nfiles--;
+		fs->close(g->files[g->nfiles].fd);
+		fs->close(g->files[g->nfiles].dir);
+	}
 }

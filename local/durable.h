@@ -17,12 +17,26 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "ev/disk.h"
 #include "fs.h"
 
 enum durable_mode { DURABLE_AUTO, DURABLE_FILESYSTEM, DURABLE_FILE };
 
-#define DURABLE_FILES	16	/* above, AUTO takes syncfs */
+#define DURABLE_FILES	8	/* above, AUTO takes syncfs */
 #define DURABLE_DEVICES	16	/* file systems; more are synced by file */
+
+/* What is made durable together. */
+struct durable_group {
+	struct {
+		int	 fd;		/* owned */
+		int	 dir;		/* owned: where its name is */
+	}		 files[DURABLE_FILES];
+	size_t		 nfiles;
+	size_t		 pending;	/* files in all */
+	bool		 dirty[DURABLE_DEVICES];
+	bool		 need_fs;	/* directories were made, or too many */
+	bool		 failed;
+};
 
 struct durable {
 	const struct fs	*fs;
@@ -30,38 +44,47 @@ struct durable {
 	struct {
 		dev_t	 dev;
 		int	 fd;		/* owned: a directory on it */
-		bool	 dirty;
 	}		 devices[DURABLE_DEVICES];
 	int		 ndevices;
-	struct {
-		int	 fd;		/* owned */
-		int	 dir;		/* borrowed: where its name is */
-	}		 files[DURABLE_FILES];
-	size_t		 nfiles;
-	size_t		 pending;	/* files since the last sync */
-	bool		 need_fs;	/* directories were made, or too many */
-	bool		 failed;	/* since durable_end() */
-	int64_t		 fs_us;		/* estimates: one syncfs, one file */
+	struct durable_group gathering;
+	/* What the thread works on, and nobody else until it is done: */
+	struct durable_group syncing;
+	int		 syncing_devices;
+	bool		 by_file;
+	int64_t		 took_us;
+	struct disk_lane *lane;		/* borrowed */
+	struct disk_task task;
+	bool		 running;
+	void		(*done)(void *arg, bool ok);
+	void		*arg;
+	/* Estimates: one syncfs, one file. */
+	int64_t		 fs_us;
 	int64_t		 file_us;
-	uint64_t	 syncs;		/* so far, for the status: how many, */
-	uint64_t	 files_synced;	/* of how many files, */
-	int64_t		 sync_us;	/* and how long it took */
+	/* So far, for the status. */
+	uint64_t	 syncs;
+	uint64_t	 files_synced;
+	int64_t		 sync_us;
 };
 
 void	 durable_init(struct durable *, const struct fs *, enum durable_mode);
+/* Not while a sync runs. */
 void	 durable_clear(struct durable *);
 bool	 durable_mode_parse(const char *, enum durable_mode *);
 /* A number for the file system that has this directory; -1: none is left. */
 int	 durable_device(struct durable *, int dir, dev_t);
-/* A file that was written, and whose name is in dir, which must stay open
- * until durable_sync().  Takes over fd. */
+/* A file that was written, and whose name is in dir.  Takes over fd. */
 void	 durable_add(struct durable *, int fd_take, int dir, int device);
 /* Names were added to dir that must last: directories. */
 void	 durable_dir(struct durable *, int dir, int device);
-/* Syncs what is pending; a failure is kept for durable_end(). */
-void	 durable_sync(struct durable *);
-/* The same, and tells: false where any of what was added since the last
- * durable_end() may not be on stable storage. */
-bool	 durable_end(struct durable *);
+
+/* Whether anything was added since the last sync began. */
+bool	 durable_is_pending(const struct durable *);
+/* Begins to sync what was added, in the lane; done(arg) follows in the loop,
+ * with false where any of it may not be on stable storage.  What is added from
+ * now on is of the next.  Only when none runs. */
+void	 durable_start(struct durable *, struct disk_lane *,
+	    void (*done)(void *arg, bool ok), void *arg);
+/* At once, for who has no loop.  Only when none runs. */
+bool	 durable_now(struct durable *);
 
 #endif

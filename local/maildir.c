@@ -3,8 +3,7 @@
  * maildir - see maildir.h.
  *
  * Always: a struct maildir in the tree has its directories open, and is in
- * the list of use, most recently used first.  Their descriptors are closed
- * only after durable_sync(), which may still need them.
+ * the list of use, most recently used first.
  */
 #include <sys/queue.h>
 #include <sys/tree.h>
@@ -343,7 +342,6 @@ make_below(struct maildirs *ms, struct slice path, struct slice root)
 static void
 maildir_close(struct maildirs *ms, struct maildir *m)
 {
-	durable_sync(ms->durable);
 	RB_REMOVE(maildir_tree, &ms->tree, m);
 	TAILQ_REMOVE(&ms->by_use, m, use);
 	ms->nopen--;

@@ -13,7 +13,7 @@
  * only if it is as long as its name says: a power cut can keep the name and
  * lose the data.
  *
- * Nothing here is durable until durable_end() has said so.
+ * Nothing here is durable until durable_start() or durable_now() has said so.
  */
 #ifndef LOCAL_MAILDIR_H
 #define LOCAL_MAILDIR_H

@@ -65,7 +65,7 @@ attempt(const char *dir, const struct fs *fs, enum durable_mode mode,
 	box_open(&b, dir, fs, mode);
 	b.copy.maybe_done = maybe_done;
 	ok = maildir_store(b.maildirs, &b.copy) == MAILDIR_STORED;
-	if (!durable_end(&b.durable))
+	if (!durable_now(&b.durable))
 		ok = false;
 	box_close(&b);
 	return ok;
@@ -263,7 +263,7 @@ home_that_is_missing_is_not_made(void **state)
 	assert_int_equal(errno, ENOENT);
 	assert_int_equal(mkdir(root, 0700), 0);
 	assert_int_equal(maildir_store(b.maildirs, &b.copy), MAILDIR_STORED);
-	assert_true(durable_end(&b.durable));
+	assert_true(durable_now(&b.durable));
 	assert_int_equal(test_list(root, "Maildir/new").n, 1);
 	box_close(&b);
 	test_remove(dir);
@@ -289,7 +289,7 @@ maildir_that_was_replaced_is_noticed(void **state)
 	assert_int_equal(maildir_store(b.maildirs, &b.copy), MAILDIR_STORED);
 	assert_int_equal(test_list(b.path, "new").n, 1);
 	assert_int_equal(test_list(old, "new").n, 1);
-	assert_true(durable_end(&b.durable));
+	assert_true(durable_now(&b.durable));
 	box_close(&b);
 	test_remove(dir);
 }
@@ -311,7 +311,7 @@ more_maildirs_than_may_be_open(void **state)
 		assert_int_equal(maildir_store(b.maildirs, &b.copy),
 		    MAILDIR_STORED);
 	}
-	assert_true(durable_end(&b.durable));
+	assert_true(durable_now(&b.durable));
 	for (i = 0; i < 5; i++) {
 		test_path(path, sizeof(path), "u%d/Maildir/new", i);
 		assert_int_equal(test_list(dir, path).n, 4);

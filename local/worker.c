@@ -2,9 +2,11 @@
 /*
  * worker - see worker.h.
  *
- * A job is carried out when it is read; its answers wait for the end of the
- * turn, when one sync covers all that the turn has written.  Always: an answer
- * that says delivered is sent only after durable_end() was true (S1, Q2).
+ * A job is carried out when it is read; its answers wait for a sync.  One runs
+ * at a time, beside the loop, and what is written meanwhile gathers for the
+ * next: the longer a sync takes, the more it is for.  Always: an answer that
+ * says delivered is sent only after the sync of its batch was told to be good
+ * (Q2).
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -33,10 +35,17 @@
 struct answer {
 	uint64_t	 job;
 	uint32_t	 number;
-	struct outcome	 outcome;	/* text: constant or in w->texts */
+	struct outcome	 outcome;	/* text: constant or in the batch */
 	bool		 expanded;	/* outcome is of the copy kept here */
 	bool		 here;
 	struct slice	 targets;	/* owned; of EXPANDED */
+};
+
+struct batch {
+	struct answer	*answers;	/* owned */
+	size_t		 n;
+	size_t		 cap;
+	struct arena	 texts;
 };
 
 struct worker {
@@ -52,17 +61,18 @@ struct worker {
 	struct content	 content;
 	struct buf	 prefix;
 	struct arena	 arena;		/* of one job */
-	struct arena	 texts;		/* of this turn's answers */
 	struct channel	*local;		/* who asked last */
-	struct answer	*answers;	/* owned; of this turn */
-	size_t		 nanswers;
-	size_t		 answers_cap;
+	struct disk_lane *lane;		/* owned */
+	struct batch	 gathering;
+	struct batch	 syncing;
+	bool		 ending;	/* when all is answered */
 	struct ev_task	 end_of_turn;
 };
 
 static void	 worker_init(struct worker *, struct ev_loop *,
 		    const struct fs *, const struct conf *, size_t open_max);
 static void	 worker_configure(struct worker *, const struct conf *);
+static void	 batch_clear(struct batch *);
 static void	 local_says(void *, struct channel *, struct message *);
 static void	 take_job(struct worker *, struct channel *, struct message *);
 static void	 local_is_gone(void *, struct channel *);
@@ -80,7 +90,8 @@ static void	 to_maildir(struct worker *, const struct job *,
 		    const struct job_recipient *, struct outcome *);
 static void	 answer(struct worker *, const struct answer *);
 static void	 end_turn(void *);
-static void	 send_answers(struct worker *);
+static void	 synced(void *, bool ok);
+static void	 send_answers(struct worker *, struct batch *);
 static void	 send_expanded(struct worker *, const struct answer *);
 
 const struct message_rule local_worker_rules[] = RULES_OF(LOCAL_WORKER);
@@ -106,7 +117,8 @@ stop(void *arg)
 {
 	struct worker *w = arg;
 
-	ev_stop(w->loop);	/* after this turn's answers */
+	w->ending = true;
+	ev_task_ask(w->loop, &w->end_of_turn);
 }
 
 static void
@@ -139,6 +151,7 @@ worker_main(int argc, char *argv[])
 	worker_init(&w, &w.child.loop, &fs_real, w.child.conf,
 	    fds < OPEN_MAILDIRS ? (size_t)fds : OPEN_MAILDIRS);
 	child_enter(&w.child);
+	w.lane = disk_lane_new(w.loop, true);
 	return child_run(&w.child);
 }
 
@@ -151,7 +164,8 @@ worker_init(struct worker *w, struct ev_loop *loop, const struct fs *fs,
 	content_init(&w->content);
 	buf_init(&w->prefix, PREFIX_BYTES);
 	w->arena = ARENA_INIT(JOB_ARENA_BYTES);
-	w->texts = ARENA_INIT(TEXTS_BYTES);
+	w->gathering.texts = ARENA_INIT(TEXTS_BYTES);
+	w->syncing.texts = ARENA_INIT(TEXTS_BYTES);
 	ev_task_init(&w->end_of_turn, end_turn, w);
 	durable_init(&w->durable, fs, DURABLE_AUTO);
 	w->maildirs = maildirs_new(fs, &w->durable, conf->hostname, open_max,
@@ -166,6 +180,7 @@ worker_new(struct ev_loop *loop, const struct fs *fs, const struct conf *conf,
 	struct worker *w = mem_alloc(sizeof(*w));
 
 	worker_init(w, loop, fs, conf, open_max);
+	w->lane = disk_lane_new(loop, false);
 	return w;
 }
 
@@ -178,13 +193,18 @@ worker_free(struct worker **wp)
 	if (w == NULL)
 		return;
 	ev_task_cancel(w->loop, &w->end_of_turn);
+	w->local = NULL;
+	disk_lane_drain(w->lane);
+	disk_lane_free(&w->lane);
+	batch_clear(&w->gathering);
+	batch_clear(&w->syncing);
+	free(w->gathering.answers);
+	free(w->syncing.answers);
 	maildirs_free(&w->maildirs);
 	durable_clear(&w->durable);
 	content_clear(&w->content);
 	buf_clear(&w->prefix);
 	arena_clear(&w->arena);
-	arena_clear(&w->texts);
-	free(w->answers);
 	free(w->path_mail);
 	free(w);
 }
@@ -220,7 +240,7 @@ local_says(void *arg, struct channel *ch, struct message *m)
 	case LW_CANCEL:
 		break;	/* what was read is written already */
 	case LW_END:
-		ev_stop(w->loop);
+		stop(w);
 		break;
 	default:
 		channel_breach(ch, "direction");
@@ -316,7 +336,7 @@ outcome_with(struct worker *w, const char *plain, struct slice more)
 	struct outcome o = outcome_of(plain);
 	struct slice copy;
 
-	if (arena_copy(&w->texts, more, &copy) == 0)
+	if (arena_copy(&w->gathering.texts, more, &copy) == 0)
 		o.text = copy;
 	return o;
 }
@@ -476,45 +496,71 @@ to_maildir(struct worker *w, const struct job *j,
 static void
 answer(struct worker *w, const struct answer *a)
 {
-	if (w->nanswers == w->answers_cap) {
-		w->answers_cap = w->answers_cap * 2 + 64;
-		w->answers = mem_regrow(w->answers, w->answers_cap,
-		    sizeof(*w->answers));
+	struct batch *b = &w->gathering;
+
+	if (b->n == b->cap) {
+		b->cap = b->cap * 2 + 64;
+		b->answers = mem_regrow(b->answers, b->cap,
+		    sizeof(*b->answers));
 	}
-	w->answers[w->nanswers++] = *a;
+	b->answers[b->n++] = *a;
 	ev_task_ask(w->loop, &w->end_of_turn);
+}
+
+static void
+batch_clear(struct batch *b)
+{
+	while (b->n > 0)
+		free((void *)(uintptr_t)b->answers[--b->n].targets.p);
+	arena_clear(&b->texts);
 }
 
 static void
 end_turn(void *arg)
 {
 	struct worker *w = arg;
+	struct batch b;
+
+	if (w->durable.running)
+		return;		/* synced() asks again */
+	if (!durable_is_pending(&w->durable)) {
+		send_answers(w, &w->gathering);
+		if (w->ending)
+			ev_stop(w->loop);
+		return;
+	}
+	b = w->syncing;
+	w->syncing = w->gathering;
+	w->gathering = b;
+	durable_start(&w->durable, w->lane, synced, w);
+}
+
+static void
+synced(void *arg, bool ok)
+{
+	struct worker *w = arg;
 	struct answer *a;
 	size_t i;
 
-	if (!durable_end(&w->durable)) {
-		log_error("event=sync-failed deliveries=%zu", w->nanswers);
-		for (i = 0; i < w->nanswers; i++) {
-			a = &w->answers[i];
-			if (a->outcome.status != OUTCOME_DELIVERED)
-				continue;
-			a->outcome = outcome_of("4.3.0 the mailbox could not "
-			    "be synced");
-			a->expanded = false;
-		}
+	if (!ok)
+		log_error("event=sync-failed deliveries=%zu", w->syncing.n);
+	for (i = 0; !ok && i < w->syncing.n; i++) {
+		a = &w->syncing.answers[i];
+		if (a->outcome.status != OUTCOME_DELIVERED)
+			continue;
+		a->outcome = outcome_of("4.3.0 the mailbox could not be "
+		    "synced");
+		a->expanded = false;
 	}
-	send_answers(w);
-	for (i = 0; i < w->nanswers; i++)
-		free((void *)(uintptr_t)w->answers[i].targets.p);
-	w->nanswers = 0;
-	arena_clear(&w->texts);
+	send_answers(w, &w->syncing);
+	ev_task_ask(w->loop, &w->end_of_turn);
 }
 
 /* One message for each run of answers to the same job. */
 static void
-send_answers(struct worker *w)
+send_answers(struct worker *w, struct batch *batch)
 {
-	const struct answer *a = w->answers, *end = a + w->nanswers, *next;
+	const struct answer *a = batch->answers, *end = a + batch->n, *next;
 	struct buf *b;
 
 	for (; a < end && w->local != NULL; a = next) {
@@ -528,7 +574,7 @@ send_answers(struct worker *w)
 			next++;
 		b = channel_begin(w->local, LW_RESULT, a->job);
 		if (b == NULL)
-			return;
+			break;
 		put_u32(b, (uint32_t)(next - a));
 		for (; a < next; a++) {
 			put_u32(b, a->number);
@@ -536,6 +582,7 @@ send_answers(struct worker *w)
 		}
 		channel_end(w->local);
 	}
+	batch_clear(batch);
 }
 
 static void
