@@ -315,8 +315,9 @@ attempt_defer_rest(struct attempt *a, struct enhanced e, const char *text)
 void
 attempt_cancel(struct attempt *a)
 {
-	/* Once the content is on its way the host decides. */
-	if (a->conn == NULL || !conn_may_have_delivered(a->conn))
+	/* Once a host has a recipient and the content, it decides. */
+	if (a->conn == NULL || a->conn->accepted == 0 ||
+	    !conn_may_have_delivered(a->conn))
 		attempt_defer_rest(a, (struct enhanced){ 4, 3, 0 },
 		    "the attempt was cancelled");
 }

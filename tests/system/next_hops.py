@@ -90,7 +90,9 @@ class ToDovecot(Story):
                      "next.example=lmtp:[127.0.0.1]:{cls.dovecot.port}"
                      "dave@next.example=lmtp:{cls.dovecot.socket}"
                      }} }}
-                     route.tables = hops""")
+                     route.tables = hops
+                     remote.sockets = "{cls.dovecot.socket}"
+                     """)
 
     def test_lmtp_over_tcp(self):
         self.box.send("carol@next.example", subject="by tcp")
