@@ -357,7 +357,8 @@ unpack(struct fake_message *k, struct slice envelope)
 	struct slice copy;
 	struct wire w;
 
-	if (arena_copy(&k->arena, envelope, &copy) == -1)
+	if (envelope.n > ENVELOPE_BYTES ||
+	    arena_copy(&k->arena, envelope, &copy) == -1)
 		abort();
 	w = wire_of(copy);
 	if (!envelope_unpack(&w, &k->arena, &k->envelope) || !wire_done(&w))

@@ -24,6 +24,7 @@
 #include "submit.h"
 
 #define SERIAL_BITS	SESSION_SERIAL_BITS
+#define ARENA_ROOM	(8 * 1024)	/* more than one RCPT takes */
 #define PLACE_BITS	(64 - SESSION_SLOT_BITS - SERIAL_BITS)
 #define MASK(bits)	((UINT64_C(1) << (bits)) - 1)
 
@@ -62,7 +63,9 @@ rcpt_command(struct session *s, struct slice args)
 	struct recipient r;
 
 	s->refused_to = args;
-	if (parse_rcpt(s, args, &r) && has_room(s, &r)) {
+	if (s->tx->arena.used > TX_ARENA_BYTES - ARENA_ROOM)
+		refuse(s, 452, "4.5.3 Too many recipients");
+	else if (parse_rcpt(s, args, &r) && has_room(s, &r)) {
 		s->refused_to = r.address;
 		if (verdict_known(s, r.address))
 			accept_known(s, &r);
@@ -131,7 +134,8 @@ ask(struct session *s, const struct recipient *r)
 	    (tx->asked_end & MASK(PLACE_BITS));
 	struct buf *b;
 
-	*append(s) = (struct asked){ .r = *r };
+	*append(s) = (struct asked){ .r = *r,
+		.bytes = (uint16_t)recipient_bytes(r) };
 	b = channel_begin(s->d->lookup, SL_RCPT, id);
 	if (b != NULL) {
 		put_u8(b, s->may_relay);
@@ -205,6 +209,7 @@ reply_in_order(struct session *s)
 			session_say(s, SLICE_LIT("250 2.1.5 Ok\r\n"));
 			continue;
 		}
+		tx->envelope_bytes -= a->bytes;
 		s->stage = "rcpt";
 		s->refused_to = a->r.address;
 		session_refuse(s, a->code, "%.*s", SLICE_ARG(a->words));

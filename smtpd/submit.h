@@ -10,7 +10,7 @@ struct smtpd;
 
 /* How much of an envelope's packed form is not its strings. */
 #define ENVELOPE_FIXED_BYTES	512
-#define RECIPIENT_FIXED_BYTES	16
+#define RECIPIENT_FIXED_BYTES	9
 
 /* The transaction gets its queue id.  False: the session waits for one in
  * S_ID_ASKED, and mail_begun() or a refusal follows. */

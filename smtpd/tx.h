@@ -23,6 +23,7 @@ struct asked {
 	struct recipient r;		/* in the transaction's arena */
 	bool		 decided;
 	bool		 accepted;
+	uint16_t	 bytes;		/* of tx.envelope_bytes, given back */
 	uint16_t	 code;		/* refused: the reply */
 	struct slice	 words;
 };

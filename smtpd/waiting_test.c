@@ -702,6 +702,35 @@ envelope_above_the_limit(void **state)
 	hang_up(fd);
 }
 
+/* RCPTs that are put off are no errors, but they take memory. */
+static void
+refused_recipients_are_bounded(void **state)
+{
+	int i, fd = dial();
+	struct buf got = BUF_INIT(100000);
+	char rcpt[300];
+	bool eof;
+
+	(void)state;
+	say(fd, "HELO c\r\nMAIL FROM:<>\r\n");
+	for (i = 0; i < 10000; i++) {
+		snprintf(rcpt, sizeof(rcpt), "RCPT TO:<later%0200d@example.org>"
+		    "\r\n", i);
+		say(fd, rcpt);
+		buf_reset(&got);
+		fake_receive(fd, &got, &eof);
+		if (slice_starts(buf_slice(&got), SLICE_LIT("452 ")))
+			break;
+	}
+	assert_true(i > 1000 && i < 3000);
+	assert_true(fake_matches(buf_slice(&got),
+	    "452 4.5.3 Too many recipients\r\n"));
+	say(fd, "RSET\r\nMAIL FROM:<>\r\nRCPT TO:<u@example.org>\r\n");
+	hear(fd, OK MAIL_OK RCPT_OK);
+	buf_clear(&got);
+	hang_up(fd);
+}
+
 static void
 long_command_is_dropped_to_its_end(void **state)
 {
@@ -1140,6 +1169,7 @@ main(void)
 		TEST(hops_are_counted),
 		TEST(recipients_above_the_limit),
 		TEST(envelope_above_the_limit),
+		TEST(refused_recipients_are_bounded),
 		TEST(long_command_is_dropped_to_its_end),
 		TEST(replies_that_nobody_reads_are_bounded),
 		TEST(too_many_sessions),
