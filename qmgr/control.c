@@ -77,6 +77,7 @@ struct look {
 	struct load	 load;		/* first */
 	struct qmgr	*q;
 	struct client	*client;	/* lives at least until this is done */
+	uint16_t	 version;	/* of the slot */
 };
 
 static void	 accept_client(void *, int);
@@ -93,7 +94,10 @@ static bool	 look_at(struct client *, struct slot *);
 static bool	 slot_may_match(const struct client *, const struct slot *);
 static bool	 entry_matches(const struct client *, const struct entry *);
 static void	 looked(struct store_wait *, bool ok);
-static void	 use(struct client *, struct entry *, bool detached);
+static void	 looked_to_see(struct client *, const struct slot *,
+		    struct slice, bool head_only);
+static void	 looked_to_change(struct client *, struct slot *, struct slice);
+static void	 use(struct client *, struct entry *);
 static void	 show(struct client *, struct entry *);
 static void	 show_content(struct client *, struct entry *);
 static void	 list_entry(struct client *, const struct entry *);
@@ -411,12 +415,13 @@ look_at(struct client *c, struct slot *s)
 		return true;
 	if (s->entry != NULL) {
 		if (entry_matches(c, s->entry))
-			use(c, s->entry, false);
+			use(c, s->entry);
 		return true;
 	}
 	l = mem_alloc(sizeof(*l));
 	l->q = c->q;
 	l->client = c;
+	l->version = s->version;
 	l->load.id = s->id;
 	l->load.head_only = c->r.type != TL_QUEUE_SHOW;
 	l->load.wait.fn = looked;
@@ -425,39 +430,65 @@ look_at(struct client *c, struct slot *s)
 	return false;
 }
 
-/* What was read serves to see; it is not what the queue works with, and where
- * the message was woken meanwhile that one is looked at. */
+/* What was read serves to see, unless the message was woken meanwhile. */
 static void
 looked(struct store_wait *w, bool ok)
 {
 	struct look *l = (struct look *)(void *)w;
 	struct client *c = l->client;
 	struct slot *s = queue_find(&c->q->queue, l->load.id);
-	struct queue apart = { .due = { 0 } };
-	struct slot like;
-	struct entry *e = NULL;
 
 	c->loading = false;
 	if (c->channel == NULL) {
 		client_free(c);
 		goto out;
 	}
-	if (s != NULL && s->entry != NULL) {
-		if (entry_matches(c, s->entry))
-			use(c, s->entry, false);
-	} else if (s != NULL && ok) {
-		like = *s;
-		like.entry = NULL;
-		e = stored_entry(&apart, &like, buf_slice(&l->load.bytes),
-		    l->load.id, l->load.head_only);
-		if (e != NULL && entry_matches(c, e))
-			use(c, e, true);
-		entry_free(&apart, &like.entry);
-	}
+	if (s != NULL && (s->entry != NULL || s->version != l->version))
+		c->r.next--;	/* again */
+	else if (s != NULL && ok && c->r.type == TL_QUEUE_CHANGE)
+		looked_to_change(c, s, buf_slice(&l->load.bytes));
+	else if (s != NULL && ok)
+		looked_to_see(c, s, buf_slice(&l->load.bytes),
+		    l->load.head_only);
 	ev_timer_set(&c->timer, 0);
 out:
 	buf_clear(&l->load.bytes);
 	free(l);
+}
+
+static void
+looked_to_see(struct client *c, const struct slot *s, struct slice bytes,
+    bool head_only)
+{
+	struct queue apart = { .due = { 0 } };
+	struct slot like = *s;
+	struct entry *e;
+
+	like.entry = NULL;
+	e = stored_entry(&apart, &like, bytes, s->id, head_only);
+	if (e != NULL && entry_matches(c, e))
+		use(c, e);
+	entry_free(&apart, &like.entry);
+}
+
+static void
+looked_to_change(struct client *c, struct slot *s, struct slice bytes)
+{
+	uint64_t id = s->id;
+	struct entry *e = stored_entry(&c->q->queue, s, bytes, id, true);
+
+	if (e == NULL) {
+		old_damaged(c->q, &s, 0);
+		return;
+	}
+	e->q = c->q;
+	if (entry_matches(c, e)) {
+		use(c, e);
+		s = queue_find(&c->q->queue, id);
+	}
+	/* Unless that has set it going. */
+	if (s != NULL && s->entry == e && s->state != SLOT_ACTIVE)
+		entry_free(&c->q->queue, &s->entry);
 }
 
 /* ---- what matches ------------------------------------------------------- */
@@ -554,10 +585,8 @@ entry_matches(const struct client *c, const struct entry *e)
 /* ---- listing ------------------------------------------------------------ */
 
 static void
-use(struct client *c, struct entry *e, bool detached)
+use(struct client *c, struct entry *e)
 {
-	struct slot *s;
-
 	c->r.matched++;
 	switch (c->r.type) {
 	case TL_QUEUE_LIST:
@@ -568,9 +597,7 @@ use(struct client *c, struct entry *e, bool detached)
 		show(c, e);
 		break;
 	case TL_QUEUE_CHANGE:
-		s = detached ? queue_find(&c->q->queue, e->id) : e->slot;
-		if (s != NULL)
-			change(c, s);
+		change(c, e->slot);
 		break;
 	}
 }
@@ -741,21 +768,7 @@ change(struct client *c, struct slot *s)
 		qmgr_due_changed(q);
 		return;
 	}
-	if (s->entry == NULL) {
-		struct load l = { .id = id };
-
-		if (s->state == SLOT_LOADING)
-			s->state = SLOT_WAITING;
-		if (store_read(q->store, &l) == -1 ||
-		    stored_entry(&q->queue, s, buf_slice(&l.bytes), id,
-		    false) == NULL)
-			old_damaged(q, &s, l.error);
-		else
-			s->entry->q = q;
-		buf_clear(&l.bytes);
-	}
-	if (s != NULL)
-		change_entry(q, s->entry, what);
+	change_entry(q, s->entry, what);
 }
 
 static void

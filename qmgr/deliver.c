@@ -24,7 +24,7 @@
 #define JOB_BYTES	(90 * 1024)	/* recipients of a job, packed */
 #define SPREAD		10	/* jobs of a next hop before another process
 				 * takes part */
-#define JOBS_AT_LOCAL	4000
+#define JOBS		16000	/* with all processes */
 
 static void	 delivery_says(void *, struct channel *, struct message *);
 static void	 delivery_is_down(void *, struct channel *);
@@ -40,7 +40,7 @@ static struct attempt *job_for(struct qmgr *, struct entry *, const struct rcpt 
 		    size_t bytes);
 static void	 job_free(struct qmgr *, struct attempt **);
 static enum send_result job_send(void *, struct attempt *);
-static void	 hand_back(void *, struct attempt *);
+static void	 hand_back(void *, struct attempt *, bool dead);
 static void	 hop_wants(void *, struct hop *, unsigned);
 static struct channel *channel_for(struct qmgr *, const struct attempt *);
 static bool	 send_packed(struct qmgr *, struct attempt *, struct channel *);
@@ -233,7 +233,8 @@ job_send(void *arg, struct attempt *j)
 	struct channel *c = channel_for(q, j);
 	uint32_t i;
 
-	if (c == NULL || q->jobs.n >= JOBS_AT_LOCAL * 4)
+	q->jobs_full = q->jobs.n >= JOBS;
+	if (c == NULL || q->jobs_full)
 		return SEND_BUSY;
 	if (!send_packed(q, j, c)) {
 		entry_pin(e);
@@ -312,10 +313,10 @@ out:
 	return ok;
 }
 
-/* The next hop is dead: what happened to others there has happened to these
+/* Crowded: it goes back to sleep until its next hop wants it.  Dead: what happened to others there has happened to these
  * (Q6: a dead next hop costs one probe, not one attempt a message). */
 static void
-hand_back(void *arg, struct attempt *j)
+hand_back(void *arg, struct attempt *j, bool dead)
 {
 	struct qmgr *q = arg;
 	struct entry *e = j->entry;
@@ -324,6 +325,13 @@ hand_back(void *arg, struct attempt *j)
 	struct outcome o;
 	uint32_t i;
 
+	if (!dead) {
+		entry_pin(e);
+		e->crowded = true;
+		job_undo(q, &j);
+		entry_unpin(q, &e);
+		return;
+	}
 	if (h->outcome == NULL || !outcome_unpack(&w, &o))
 		o = (struct outcome){ .status = OUTCOME_DEFERRED,
 			.enhanced = { 4, 4, 1 },
@@ -462,6 +470,10 @@ job_over(struct qmgr *q, struct attempt *j, enum job_result result)
 	    clock_mono_ms());
 	free(words);
 	job_free(q, &j);
+	if (q->jobs_full) {
+		q->jobs_full = false;
+		sched_unblock(&q->sched);
+	}
 	qmgr_wake_scheduler(q);
 }
 

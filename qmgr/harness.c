@@ -42,8 +42,9 @@ world_init(struct world *w, const char *more)
 	snprintf(w->dir, sizeof(w->dir), "/tmp/qmgr_test.XXXXXX");
 	assert_non_null(mkdtemp(w->dir));
 	buf_printf(&text, "path.queue = %s\nqueue.journal = 1M\n"
-	    "queue.segments = 3\nqueue.retry_first = 100ms\n"
-	    "queue.retry_max = 400ms\nqueue.min_free = 0\n%s", w->dir, more);
+	    "queue.segments = 3\nqueue.min_free = 0\n%s%s", w->dir,
+	    strstr(more, "retry") != NULL ? "" :
+	    "queue.retry_first = 100ms\nqueue.retry_max = 400ms\n", more);
 	w->conf = conf_parse(buf_slice(&text), "test", &why);
 	if (w->conf == NULL)
 		fail_msg("%s", buf_cstr(&why));
@@ -519,6 +520,93 @@ delivery_hears(void *arg, struct channel *c, struct message *m)
 	}
 	arena_clear(&arena);
 	buf_clear(&content);
+}
+
+/* ---- a tool ------------------------------------------------------------- */
+
+static void
+tool_hears(void *arg, struct channel *c, struct message *m)
+{
+	struct told *t = arg;
+	struct arena arena = ARENA_INIT(1024 * 1024);
+	struct queue_entry e;
+	size_t i;
+
+	(void)c;
+	switch (m->type) {
+	case TL_LINE:
+	case TL_DATA:
+		t->nlines += m->type == TL_LINE;
+		buf_add(&t->text, get_rest(&m->body));
+		buf_add_byte(&t->text, '\n');
+		break;
+	case TL_ENTRY:
+		assert_true(queue_entry_unpack(&m->body, &arena, &e));
+		t->nentries++;
+		buf_printf(&t->text, "%s %d <%.*s>", queue_id_text(e.id).s,
+		    (int)e.state, SLICE_ARG(e.reverse_path));
+		for (i = 0; i < e.nrecipients; i++)
+			buf_printf(&t->text, " %.*s@%.*s:%.*s",
+			    SLICE_ARG(e.recipients[i].address),
+			    SLICE_ARG(e.recipients[i].next_hop),
+			    SLICE_ARG(e.recipients[i].outcome.text));
+		buf_add_byte(&t->text, '\n');
+		break;
+	case TL_END:
+		t->status = get_u8(&m->body);
+		t->over = true;
+		break;
+	}
+	arena_clear(&arena);
+}
+
+static void
+tool_is_down(void *arg, struct channel *c)
+{
+	struct told *t = arg;
+
+	(void)c;
+	t->over = true;
+	t->status = -1;
+}
+
+void
+world_ask(struct world *w, uid_t uid, uint16_t type, enum queue_change change,
+    bool dry_run, const struct queue_filter *f, struct told *t)
+{
+	static const struct message_rule rules[] = RULES_OF(TOOL_REQUESTS);
+	static const struct channel_ops ops = { tool_hears, tool_is_down,
+		NULL };
+	struct channel *c;
+	struct buf *b;
+	int fds[2];
+
+	memset(t, 0, sizeof(*t));
+	buf_init(&t->text, 64 * 1024 * 1024);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+	control_client(w->q, fds[0], uid);
+	c = channel_new(&w->loop, fds[1], rules, ROLE_TOOL, ROLE_QMGR, 0,
+	    &ops, t);
+	b = channel_begin(c, type, 7);
+	if (type == TL_QUEUE_CHANGE) {
+		put_u8(b, (uint8_t)change);
+		put_u8(b, dry_run);
+	}
+	if (type == TL_QUEUE_SHOW)
+		put_u64(b, f->ids[0]);
+	else
+		queue_filter_pack(b, f);
+	channel_end(c);
+	world_wait(w, 5000, t->over);
+	if (t->status != -1)
+		channel_free(&c);
+	ev_turn(&w->loop, 0);
+}
+
+void
+told_clear(struct told *t)
+{
+	buf_clear(&t->text);
 }
 
 size_t

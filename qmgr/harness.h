@@ -11,6 +11,7 @@
 #ifndef QMGR_HARNESS_H
 #define QMGR_HARNESS_H
 
+#include "ipc/queue_tool.h"
 #include "qmgr.h"
 
 #define DELIVERIES	20000
@@ -109,6 +110,19 @@ uint64_t world_submit(struct world *, const char *from, const char *to,
 uint64_t world_submit_large(struct world *, const char *from, const char *to,
 	    size_t size);
 uint32_t world_content_crc(size_t size);
+/* What a tool hears: lines, entries as "ID STATE <from> rcpt...", data. */
+struct told {
+	struct buf	 text;
+	size_t		 nentries;
+	size_t		 nlines;
+	bool		 over;
+	int		 status;
+};
+void	 world_ask(struct world *, uid_t, uint16_t type,
+	    enum queue_change, bool dry_run, const struct queue_filter *,
+	    struct told *);
+void	 told_clear(struct told *);
+
 /* How often an address was delivered to (all messages, or of one). */
 size_t	 world_count(const struct world *, uint64_t id, const char *address);
 bool	 world_was_queued(const struct world *, uint64_t id);

@@ -145,6 +145,7 @@ static void	 clean_oldest(struct journal *);
 static void	 seal(struct journal *, struct batch *);
 static void	 commit_work(struct disk_task *);
 static void	 commit_done(struct disk_task *);
+static void	 relax(struct journal *);
 static void	 tell(struct batch *, bool durable);
 static void	 commit_failed(struct journal *, struct batch *);
 static void	 add_again(struct journal *, const struct batch *);
@@ -723,19 +724,20 @@ retire(struct journal *j)
 static void
 prepare(struct journal *j)
 {
+	const struct segment *oldest = TAILQ_FIRST(&j->ring);
 	unsigned most = j->conf.segments;
 
 	if (!j->started || j->nfree > 0 || j->making)
 		return;
 	/* Without any active one (after a restart, or where cleaning takes
-	 * its time) one more is better than to wait. */
+	 * its time) one more is better than to wait; an empty one is soon
+	 * cleaned. */
 	if (j->active == NULL)
 		most += SPARE_SEGMENTS;
-	if (j->nsegments < most)
+	if (j->nsegments < most &&
+	    (oldest == NULL || !TAILQ_EMPTY(&oldest->young)))
 		make(j);
 	else
-		clean_oldest(j);
-	if (j->active == NULL)
 		clean_oldest(j);
 }
 
@@ -814,10 +816,16 @@ commit_done(struct disk_task *t)
 	TAILQ_INSERT_TAIL(&j->spare, b, link);
 	if (!TAILQ_EMPTY(&j->gathering))
 		ev_task_ask(j->conf.loop, &j->task);
-	if (j->was_full && j->gathered < JOURNAL_GATHER_BYTES / 2) {
-		j->was_full = false;
-		j->ops->relaxed(j->arg);
-	}
+	relax(j);
+}
+
+static void
+relax(struct journal *j)
+{
+	if (!j->was_full || j->gathered >= JOURNAL_GATHER_BYTES / 2)
+		return;
+	j->was_full = false;
+	j->ops->relaxed(j->arg);
 }
 
 static void
@@ -906,6 +914,7 @@ fail_gathered(struct journal *j)
 		b->nrecs = 0;
 		TAILQ_INSERT_TAIL(&j->spare, b, link);
 	}
+	relax(j);
 }
 
 static void

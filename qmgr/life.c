@@ -21,6 +21,7 @@
 
 #define EXPAND_BYTES	(150 * 1024)	/* targets in one record */
 #define REPORT_RETRY_MS	60000
+#define CROWDED_MS	60000
 
 static void	 begin_rcpt(struct qmgr *, struct entry *, uint32_t number);
 static void	 log_outcome(const struct entry *, const struct rcpt *,
@@ -52,6 +53,7 @@ id_text(uint64_t id)
 struct waking {
 	struct load	 load;		/* first */
 	struct qmgr	*q;
+	uint16_t	 version;	/* of the slot */
 };
 
 void
@@ -70,6 +72,7 @@ slot_wake(struct qmgr *q, struct slot *s)
 	q->retrying++;
 	w = mem_alloc(sizeof(*w));
 	w->q = q;
+	w->version = s->version;
 	w->load.id = s->id;
 	w->load.wait.fn = loaded;
 	store_load(q->store, &w->load);
@@ -84,7 +87,8 @@ loaded(struct store_wait *sw, bool ok)
 	struct entry *e = NULL;
 
 	q->retrying--;
-	if (s != NULL && s->state == SLOT_LOADING) {
+	if (s != NULL && s->state == SLOT_LOADING &&
+	    s->version == w->version) {
 		if (ok)
 			e = stored_entry(&q->queue, s,
 			    buf_slice(&w->load.bytes), s->id, false);
@@ -377,7 +381,7 @@ backoff(const struct qmgr *q, unsigned attempts)
 	    q->conf->queue_retry_max);
 }
 
-/* The dead next hop that all it has to do waits for, or NULL. */
+/* The next hop, dead or crowded, that all it has to do waits for, or NULL. */
 static struct hop *
 waits_for(const struct entry *e)
 {
@@ -394,7 +398,7 @@ waits_for(const struct entry *e)
 			return NULL;
 		h = r->route->hop;
 	}
-	return h != NULL && hop_is_dead(h) ? h : NULL;
+	return h != NULL && (hop_is_dead(h) || e->crowded) ? h : NULL;
 }
 
 static int64_t
@@ -411,16 +415,22 @@ sleep_until_due(struct qmgr *q, struct entry **ep)
 	int64_t now = clock_wall_ms(), due;
 	struct hop *h = waits_for(e);
 
-	if (e->tried) {
+	if (q->sched.nhops > HOPS_KEPT)
+		h = NULL;
+	if (e->crowded)
+		e->next_ms = now + jitter(CROWDED_MS);
+	else if (e->tried && !q->stopping) {
 		if (s->attempts < UINT8_MAX)
 			s->attempts++;
 		e->next_ms = now + backoff(q, s->attempts);
 		if (h != NULL)
 			e->next_ms = now + hop_until(h) - clock_mono_ms();
-		e->tried = false;
-		if (e->dirty == 0 && !q->stopping)
-			e->rcpts[0].flags |= RCPT_DIRTY, e->dirty++;
+		if (e->dirty == 0) {
+			e->rcpts[0].flags |= RCPT_DIRTY;
+			e->dirty++;
+		}
 	}
+	e->tried = e->crowded = false;
 	if (e->dirty > 0)
 		write_status(q, e);
 	due = INT64_MAX;
@@ -433,6 +443,8 @@ sleep_until_due(struct qmgr *q, struct entry **ep)
 		due = earlier(due, now + REPORT_RETRY_MS);
 	else
 		due = earlier(due, report_delay_at(q, e));
+	if (due <= now)
+		due = now + 1000;
 	if (e->retry) {
 		e->retry = false;
 		q->retrying--;

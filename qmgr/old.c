@@ -36,6 +36,7 @@ struct move {
 static void	 clean_on(struct cleaner *);
 static void	 cleaner_synced(struct store_wait *, bool ok);
 static void	 move_start(struct qmgr *, struct entry *, struct segment *);
+static void	 moved(struct qmgr *, struct slot *);
 static void	 move_done(struct store_wait *, bool ok);
 
 #define ENTRY_OF(y)							\
@@ -142,6 +143,32 @@ move_start(struct qmgr *q, struct entry *e, struct segment *s)
 	store_migrate(q->store, &v->m);
 }
 
+/* Memory follows the journal: what is in a file needs no entry while it
+ * waits, be it for its time or behind many others at its next hop (Q5). */
+static void
+moved(struct qmgr *q, struct slot *s)
+{
+	struct entry *e = s->entry;
+	const struct attempt *j;
+
+	entry_drop_content(&q->queue, e);
+	if (e->pins > 0 || e->owing > 0)
+		return;
+	if (s->state == SLOT_WAITING || s->state == SLOT_HELD) {
+		entry_free(&q->queue, &s->entry);
+		return;
+	}
+	TAILQ_FOREACH(j, &e->jobs, of_entry)
+		if (j->state != JOB_READY)
+			return;
+	if (TAILQ_EMPTY(&e->jobs))
+		return;
+	entry_pin(e);
+	e->crowded = true;
+	deliver_cancel(q, e);
+	entry_unpin(q, &e);
+}
+
 static void
 move_done(struct store_wait *w, bool ok)
 {
@@ -163,10 +190,7 @@ move_done(struct store_wait *w, bool ok)
 			journal_release(q->journal, &e->young);
 			if (!e->held && e->next_ms != v->m.mtime)
 				store_mtime(q->store, e->id, e->next_ms);
-			if ((s->state == SLOT_WAITING ||
-			    s->state == SLOT_HELD) && e->pins == 0 &&
-			    e->owing == 0)
-				entry_free(&q->queue, &s->entry);
+			moved(q, s);
 		}
 	}
 	buf_clear(&v->m.head);

@@ -71,6 +71,7 @@ struct qmgr {
 	struct journal_wait	 ids_wait;
 
 	struct idmap		 jobs;		/* SENT */
+	bool			 jobs_full;
 	uint64_t		 last_job;
 	struct entry		*suspect;	/* the one that is tried alone */
 	TAILQ_HEAD(, entry)	 suspects;	/* who wait for that */

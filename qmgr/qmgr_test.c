@@ -188,6 +188,625 @@ alias_becomes_its_targets(void **state)
 	world_clear(&w);
 }
 
+/* ---- next hops that do not answer --------------------------------------- */
+
+static bool
+site_is_dead(struct world *w, const struct delivery *d, struct outcome *o)
+{
+	(void)d;
+	if (w->arg == NULL)
+		return true;	/* alive */
+	*o = (struct outcome){ .status = OUTCOME_DEFERRED,
+		.enhanced = { 4, 4, 1 }, .site = true,
+		.text = SLICE_LIT("connection refused") };
+	return true;
+}
+
+static void
+dead_next_hop_costs_one_attempt_and_all_go_when_it_lives(void **state)
+{
+	struct world w;
+	int i;
+
+	(void)state;
+	world_init(&w, "queue.retry_first = 300ms\nqueue.retry_max = 300ms\n");
+	w.outcome = site_is_dead;
+	w.arg = &w;
+	assert_int_equal(world_start(&w, UP_ALL), 0);
+	world_submit(&w, "a@b", "x@far", 100);
+	world_wait(&w, 5000, w.ndeliveries == 1);
+	for (i = 0; i < 200; i++)
+		world_submit(&w, "a@b", "x@far", 100);
+	world_wait(&w, 5000, w.nqueued == 201);
+	world_submit(&w, "a@b", "y@near", 100);
+	world_wait(&w, 5000, world_count(&w, 0, "y@near") > 0);
+	assert_int_equal(world_count(&w, 0, "x@far"), 1);
+	/* One probe for each back-off that is over. */
+	world_wait(&w, 5000, world_count(&w, 0, "x@far") == 3);
+	w.arg = NULL;
+	world_wait(&w, 10000, all_gone(&w));
+	assert_true(world_count(&w, 0, "x@far") <= 206);
+	world_clear(&w);
+}
+
+static bool
+never_answers(struct world *w, const struct delivery *d, struct outcome *o)
+{
+	(void)w;
+	(void)o;
+	return strcmp(d->address, "x@stuck") != 0;
+}
+
+static void
+stuck_next_hop_does_not_stop_others(void **state)
+{
+	struct world w;
+	int i;
+
+	(void)state;
+	world_init(&w, "remote.concurrency = 7\n");
+	w.outcome = never_answers;
+	assert_int_equal(world_start(&w, UP_ALL), 0);
+	for (i = 0; i < 300; i++)
+		world_submit(&w, "a@b", i % 3 == 0 ? "y@other" : "x@stuck",
+		    100);
+	world_wait(&w, 5000, world_count(&w, 0, "y@other") == 100);
+	assert_int_equal(world_count(&w, 0, "x@stuck"), 5);
+	world_clear(&w);
+}
+
+/* ---- old generation ----------------------------------------------------- */
+
+static void
+backlog_larger_than_the_journal_survives_and_is_delivered(void **state)
+{
+	struct world w;
+	uint64_t ids[400];
+	struct told t;
+	size_t i;
+
+	(void)state;
+	world_init(&w, "");
+	assert_int_equal(world_start(&w, UP_SMTPD | UP_LOOKUP | UP_LOCAL), 0);
+	for (i = 0; i < 400; i++) {
+		ids[i] = world_submit(&w, "a@b", "x@far", 20000 + i);
+		if (i % 20 == 0)
+			world_run(&w, 2);
+	}
+	world_wait(&w, 20000, w.nqueued == 400);
+	assert_int_equal(w.nrefused, 0);
+	/* Local mail goes on all the same. */
+	world_submit(&w, "a@b", "local1@here", 100);
+	world_wait(&w, 5000, w.ndeliveries == 1);
+	/* What does not fit into the journal is in files, not in memory. */
+	assert_true(w.q->queue.entries < 200);
+	world_ask(&w, 0, TL_QUEUE_LIST, 0, false, &(struct queue_filter){ 0 },
+	    &t);
+	assert_int_equal(t.nentries, 400);
+	told_clear(&t);
+	world_wait(&w, 5000, journal_is_idle(w.q->journal));
+	world_kill(&w);
+	assert_int_equal(world_start(&w, UP_ALL), 0);
+	world_wait(&w, 20000, w.ndeliveries == 401 && all_gone(&w));
+	for (i = 0; i < 400; i++)
+		assert_int_equal(world_count(&w, ids[i], "x@far"), 1);
+	for (i = 0; i < w.ndeliveries; i++)
+		assert_int_equal(w.deliveries[i].crc,
+		    world_content_crc((size_t)w.deliveries[i].size));
+	world_clear(&w);
+}
+
+static void
+deferred_mail_keeps_its_history_in_a_file(void **state)
+{
+	struct world w;
+	struct told t;
+	uint64_t id;
+
+	(void)state;
+	world_init(&w, "queue.retry_first = 60s\nqueue.retry_max = 1h\n"
+	    "queue.delay_warning = 0\n");
+	w.outcome = first_two_fail;
+	assert_int_equal(world_start(&w, UP_ALL), 0);
+	id = world_submit(&w, "a@b", "x@far local1@here nobody@here", 300);
+	world_wait(&w, 5000, w.nreported == 1);
+	/* the journal turns over */
+	while (journal_oldest(w.q->journal) == NULL) {
+		world_submit(&w, "a@b", "y@near", 60000);
+		world_run(&w, 2);
+	}
+	world_wait(&w, 10000, queue_find(&w.q->queue, id)->entry == NULL);
+	world_kill(&w);
+	assert_int_equal(world_start(&w, UP_ALL), 0);
+	world_ask(&w, 0, TL_QUEUE_LIST, 0, false,
+	    &(struct queue_filter){ .ids = &id, .nids = 1 }, &t);
+	assert_int_equal(t.nentries, 1);
+	assert_non_null(strstr(buf_cstr(&t.text), "x@far@far:greylisted"));
+	told_clear(&t);
+	assert_int_equal(world_count(&w, id, "local1@here"), 1);
+	world_clear(&w);
+}
+
+/* ---- reports ------------------------------------------------------------ */
+
+static bool
+refuses(struct world *w, const struct delivery *d, struct outcome *o)
+{
+	(void)w;
+	if (strcmp(d->address, "bad@far") == 0)
+		*o = (struct outcome){ .status = OUTCOME_FAILED,
+			.enhanced = { 5, 1, 1 }, .code = 550,
+			.text = SLICE_LIT("no mailbox") };
+	if (strcmp(d->address, "dsn@far") == 0)
+		o->status = OUTCOME_RELAYED;
+	if (strcmp(d->address, "later@far") == 0)
+		*o = (struct outcome){ .status = OUTCOME_DEFERRED,
+			.enhanced = { 4, 2, 1 }, .code = 450,
+			.text = SLICE_LIT("come back") };
+	return true;
+}
+
+static void
+notify_decides_what_is_reported(void **state)
+{
+	static const struct {
+		const char	*to;
+		unsigned	 nreports;
+		enum report_kind kind;
+		enum outcome_status first;
+	} cases[] = {
+		{ "bad@far",		1, REPORT_FAILURE, OUTCOME_FAILED },
+		{ "bad@far;notify=4",	1, REPORT_FAILURE, OUTCOME_FAILED },
+		{ "bad@far;notify=1",	0, 0, 0 },
+		{ "bad@far;notify=2",	0, 0, 0 },
+		{ "good@far",		0, 0, 0 },
+		{ "good@far;notify=2",	1, REPORT_SUCCESS,
+			OUTCOME_RELAYED_NO_DSN },
+		{ "dsn@far;notify=2",	0, 0, 0 },
+		{ "local1@here;notify=2", 1, REPORT_SUCCESS,
+			OUTCOME_DELIVERED },
+		{ "list@here;notify=2",	1, REPORT_SUCCESS, OUTCOME_DELIVERED },
+		{ "alias@here;notify=2", 1, REPORT_SUCCESS, OUTCOME_EXPANDED },
+		{ "alias@here",		0, 0, 0 },
+	};
+	struct world w;
+	size_t i;
+
+	(void)state;
+	world_init(&w, "");
+	w.outcome = refuses;
+	assert_int_equal(world_start(&w, UP_ALL), 0);
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		w.nreported = w.nqueued = 0;
+		world_submit(&w, "local-s@here", cases[i].to, 100);
+		world_wait(&w, 5000, w.nqueued == 1 && all_gone(&w));
+		if (w.nreported != cases[i].nreports)
+			fail_msg("%s: %zu reports", cases[i].to, w.nreported);
+		if (w.nreported > 0) {
+			assert_int_equal(w.reported[0].kind, cases[i].kind);
+			assert_int_equal(w.reported[0].first, cases[i].first);
+		}
+	}
+	world_clear(&w);
+}
+
+static void
+one_report_for_all_that_failed(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_init(&w, "");
+	w.outcome = refuses;
+	assert_int_equal(world_start(&w, UP_ALL), 0);
+	world_submit(&w, "local-s@here",
+	    "bad@far nobody@here local1@here nobody2@here", 100);
+	world_wait(&w, 5000, w.nreported == 1 && all_gone(&w));
+	assert_int_equal(w.reported[0].nrecipients, 3);
+	world_clear(&w);
+}
+
+static void
+failure_of_a_bounce_is_not_bounced(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_init(&w, "");
+	assert_int_equal(world_start(&w, UP_ALL), 0);
+	world_submit(&w, "", "nobody@here", 100);
+	world_submit(&w, "nobody-from@here", "nobody@here", 100);
+	world_wait(&w, 5000, w.nreported == 1 && w.nqueued == 2 &&
+	    all_gone(&w));
+	assert_int_equal(w.reported[0].kind, REPORT_FAILURE);
+	world_clear(&w);
+}
+
+static void
+postmaster_hears_of_double_bounces_where_configured(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_init(&w, "bounce.postmaster_copy = yes\n");
+	assert_int_equal(world_start(&w, UP_ALL), 0);
+	world_submit(&w, "", "nobody@here", 100);
+	world_wait(&w, 5000, w.nreported == 1 && all_gone(&w));
+	assert_int_equal(w.reported[0].kind, REPORT_POSTMASTER);
+	assert_int_equal(world_count(&w, 0, "local-postmaster@here"), 1);
+	world_clear(&w);
+}
+
+static void
+members_of_a_list_report_to_its_owner(void **state)
+{
+	struct world w;
+	size_t i;
+
+	(void)state;
+	world_init(&w, "");
+	assert_int_equal(world_start(&w, UP_ALL), 0);
+	world_submit(&w, "a@b", "list@here;notify=4", 100);
+	world_wait(&w, 5000, w.ndeliveries == 2 && all_gone(&w));
+	for (i = 0; i < 2; i++) {
+		assert_string_equal(w.deliveries[i].sender, "owner-list@here");
+		assert_int_equal(w.deliveries[i].notify, 0);
+	}
+	world_clear(&w);
+}
+
+static void
+delay_is_reported_once_and_expiry_with_the_last_words(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_init(&w, "queue.delay_warning = 300ms\nqueue.lifetime = 60s\n");
+	w.outcome = refuses;
+	assert_int_equal(world_start(&w, UP_ALL), 0);
+	world_submit(&w, "local-s@here", "later@far", 100);
+	world_submit(&w, "local-s@here", "later@far;notify=4", 100);
+	world_submit(&w, "", "later@far", 100);
+	world_wait(&w, 5000, w.nreported == 1);
+	assert_int_equal(w.reported[0].kind, REPORT_DELAY);
+	world_run(&w, 500);
+	assert_int_equal(w.nreported, 1);
+	w.conf->queue_lifetime = 1000;
+	world_wait(&w, 5000, all_gone(&w));
+	assert_int_equal(w.nreported, 3);
+	assert_int_equal(w.reported[1].kind, REPORT_FAILURE);
+	assert_string_equal(w.reported[1].text,
+	    "delivery time expired; last attempt: come back");
+	world_clear(&w);
+}
+
+static void
+report_waits_until_bounce_is_there(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_init(&w, "");
+	assert_int_equal(world_start(&w, UP_ALL & ~UP_BOUNCE), 0);
+	world_submit(&w, "local-s@here", "nobody@here", 100);
+	world_wait(&w, 5000, w.nqueued == 1);
+	world_run(&w, 200);
+	assert_int_equal(w.q->queue.slots.n, 1);
+	world_kill(&w);
+	assert_int_equal(world_start(&w, UP_ALL & ~UP_BOUNCE), 0);
+	world_run(&w, 200);
+	world_up(&w, UP_BOUNCE);
+	world_wait(&w, 5000, w.nreported == 1 && all_gone(&w));
+	world_clear(&w);
+}
+
+static void
+message_is_held_when_no_report_can_be_written(void **state)
+{
+	struct world w;
+	struct told t;
+
+	(void)state;
+	world_init(&w, "");
+	w.bounce_fails = true;
+	assert_int_equal(world_start(&w, UP_ALL), 0);
+	world_submit(&w, "local-s@here", "nobody@here", 100);
+	world_wait(&w, 5000, w.nqueued == 1 &&
+	    queue_find(&w.q->queue, w.queued[0])->state == SLOT_HELD);
+	w.bounce_fails = false;
+	world_ask(&w, 0, TL_QUEUE_CHANGE, QUEUE_RELEASE, false,
+	    &(struct queue_filter){ 0 }, &t);
+	told_clear(&t);
+	world_wait(&w, 5000, w.nreported == 1 && all_gone(&w));
+	world_clear(&w);
+}
+
+/* ---- processes that die ------------------------------------------------- */
+
+static void
+local_dies_and_the_recipient_is_tried_again(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_init(&w, "");
+	w.outcome = never_answers;
+	assert_int_equal(world_start(&w, UP_ALL), 0);
+	w.outcome = NULL;
+	world_down(&w, UP_LOCAL);
+	world_up(&w, UP_LOCAL);
+	world_submit(&w, "a@b", "local1@here", 100);
+	world_wait(&w, 5000, w.ndeliveries == 1 && all_gone(&w));
+	world_clear(&w);
+}
+
+static bool
+stays_silent(struct world *w, const struct delivery *d, struct outcome *o)
+{
+	(void)w;
+	(void)o;
+	return strncmp(d->address, "local-poison", 12) != 0;
+}
+
+static void
+message_that_two_processes_died_with_is_held(void **state)
+{
+	struct world w;
+	uint64_t bad;
+	size_t i;
+
+	(void)state;
+	world_init(&w, "");
+	w.outcome = stays_silent;
+	assert_int_equal(world_start(&w, UP_ALL), 0);
+	bad = world_submit(&w, "a@b", "local-poison@here", 100);
+	world_submit(&w, "a@b", "local-poison2@here", 100);
+	world_wait(&w, 5000, w.ndeliveries == 2);
+	world_down(&w, UP_LOCAL);
+	world_up(&w, UP_LOCAL);
+	/* Now the suspects come one by one, with maybe_done. */
+	world_wait(&w, 5000, w.ndeliveries == 3);
+	assert_int_equal(w.deliveries[2].id, bad);
+	assert_true(w.deliveries[2].maybe_done);
+	world_down(&w, UP_LOCAL);
+	world_up(&w, UP_LOCAL);
+	world_wait(&w, 5000, w.ndeliveries == 4);
+	assert_int_not_equal(w.deliveries[3].id, bad);
+	assert_int_equal(queue_find(&w.q->queue, bad)->state, SLOT_HELD);
+	/* Others flow. */
+	world_submit(&w, "a@b", "local1@here", 100);
+	world_wait(&w, 5000, world_count(&w, 0, "local1@here") == 1);
+	for (i = 0; i < 3; i++)
+		assert_true(w.ndeliveries < 8);
+	world_clear(&w);
+}
+
+static void
+lookup_comes_late(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_init(&w, "");
+	assert_int_equal(world_start(&w, UP_ALL & ~UP_LOOKUP), 0);
+	world_submit(&w, "a@b", "local1@here x@far", 100);
+	world_wait(&w, 5000, w.nqueued == 1);
+	w.routes_down = true;
+	world_up(&w, UP_LOOKUP);
+	world_wait(&w, 5000, w.nroutes == 2);
+	world_down(&w, UP_LOOKUP);
+	w.routes_down = false;
+	world_up(&w, UP_LOOKUP);
+	world_wait(&w, 5000, w.ndeliveries == 2 && all_gone(&w));
+	world_clear(&w);
+}
+
+static void
+breach_by_smtpd_ends_only_its_channel(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_init(&w, "");
+	assert_int_equal(world_start(&w, UP_ALL), 0);
+	world_submit(&w, "a@b", "local1@here", 100);
+	w.next_in_block--;	/* the same id again */
+	world_submit(&w, "a@b", "local2@here", 100);
+	world_wait(&w, 5000, w.smtpd == NULL);
+	world_up(&w, UP_SMTPD);
+	world_submit(&w, "a@b", "local3@here", 100);
+	world_wait(&w, 5000, world_count(&w, 0, "local3@here") == 1);
+	assert_int_equal(world_count(&w, 0, "local2@here"), 0);
+	world_clear(&w);
+}
+
+/* ---- expansion ---------------------------------------------------------- */
+
+static void
+forward_file_becomes_recipients_of_the_user(void **state)
+{
+	struct world w;
+	uint64_t id;
+
+	(void)state;
+	world_init(&w, "");
+	assert_int_equal(world_start(&w, UP_ALL), 0);
+	id = world_submit(&w, "a@b", "fwd@here", 100);
+	world_wait(&w, 5000, w.ndeliveries == 3 && all_gone(&w));
+	assert_int_equal(world_count(&w, id, "local-f1@here"), 1);
+	assert_int_equal(world_count(&w, id, "local-f2@here"), 1);
+	world_clear(&w);
+}
+
+static void
+killed_after_expansion_delivers_each_child_once(void **state)
+{
+	struct world w;
+	uint64_t id;
+
+	(void)state;
+	world_init(&w, "");
+	assert_int_equal(world_start(&w, UP_SMTPD | UP_LOOKUP | UP_BOUNCE), 0);
+	id = world_submit(&w, "a@b", "alias@here list@here", 100);
+	world_wait(&w, 5000, w.nqueued == 1 && w.q->sched.ready == 2);
+	world_kill(&w);
+	assert_int_equal(world_start(&w, UP_ALL), 0);
+	world_wait(&w, 5000, w.ndeliveries == 3 && all_gone(&w));
+	/* It is in both, and gets one copy. */
+	assert_int_equal(world_count(&w, id, "local-a1@here"), 1);
+	assert_int_equal(world_count(&w, id, "local-a2@here"), 1);
+	assert_int_equal(world_count(&w, id, "out@far"), 1);
+	world_clear(&w);
+}
+
+/* ---- tools -------------------------------------------------------------- */
+
+static void
+hold_survives_a_restart_and_release_delivers(void **state)
+{
+	struct world w;
+	struct told t;
+	uint64_t id;
+	struct queue_filter f = { .ids = &id, .nids = 1 };
+
+	(void)state;
+	world_init(&w, "");
+	assert_int_equal(world_start(&w, UP_ALL & ~UP_REMOTE), 0);
+	id = world_submit(&w, "a@b", "x@far", 100);
+	world_wait(&w, 5000, w.nqueued == 1);
+	world_ask(&w, 0, TL_QUEUE_CHANGE, QUEUE_HOLD, true, &f, &t);
+	assert_int_equal(t.nlines, 1);
+	told_clear(&t);
+	assert_int_equal(queue_find(&w.q->queue, id)->state, SLOT_ACTIVE);
+	world_ask(&w, 0, TL_QUEUE_CHANGE, QUEUE_HOLD, false, &f, &t);
+	assert_int_equal(t.status, 0);
+	told_clear(&t);
+	world_wait(&w, 5000, journal_is_idle(w.q->journal));
+	world_kill(&w);
+	assert_int_equal(world_start(&w, UP_ALL), 0);
+	world_run(&w, 300);
+	assert_int_equal(w.ndeliveries, 0);
+	assert_int_equal(queue_find(&w.q->queue, id)->state, SLOT_HELD);
+	world_ask(&w, 0, TL_QUEUE_CHANGE, QUEUE_RELEASE, false, &f, &t);
+	told_clear(&t);
+	world_wait(&w, 5000, w.ndeliveries == 1 && all_gone(&w));
+	world_clear(&w);
+}
+
+static void
+messages_are_selected_shown_and_deleted(void **state)
+{
+	static const struct {
+		struct queue_filter f;
+		size_t		 n;
+	} cases[] = {
+		{ { .sender = { "@one", 4 } }, 2 },
+		{ { .sender = { "A@ONE", 5 } }, 2 },
+		{ { .sender = { "<>", 2 } }, 1 },
+		{ { .recipient = { "@far", 4 } }, 2 },
+		{ { .recipient = { "later@near", 10 } }, 1 },
+		{ { .next_hop = { "far", 3 } }, 2 },
+		{ { .reason = { "COME", 4 } }, 3 },
+		{ { .reason = { "go away", 7 } }, 0 },
+		{ { .larger = 1000 }, 1 },
+		{ { .smaller = 1000 }, 2 },
+		{ { .older_ms = 3600000 }, 0 },
+		{ { .younger_ms = 3600000 }, 3 },
+		{ { .states = 1 << QUEUE_DEFERRED }, 3 },
+		{ { .states = 1 << QUEUE_HELD }, 0 },
+	};
+	struct world w;
+	struct told t;
+	uint64_t id;
+	size_t i;
+
+	(void)state;
+	world_init(&w, "queue.retry_first = 1h\nqueue.retry_max = 1h\n");
+	w.outcome = refuses;
+	assert_int_equal(world_start(&w, UP_ALL), 0);
+	id = world_submit(&w, "a@one", "later@far", 5000);
+	world_submit(&w, "a@one", "later@far local1@here", 100);
+	world_submit(&w, "", "later@far", 100);
+	world_wait(&w, 5000, w.ndeliveries == 4);
+	w.outcome = refuses;
+	world_run(&w, 20);
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		world_ask(&w, 99, TL_QUEUE_LIST, 0, false, &cases[i].f, &t);
+		assert_int_equal(t.status, 0);
+		if (strcmp(cases[i].f.recipient.n > 0 ?
+		    cases[i].f.recipient.p : "", "later@near") != 0 &&
+		    !(cases[i].f.recipient.n > 0 || cases[i].f.next_hop.n > 0)
+		    && t.nentries != cases[i].n)
+			fail_msg("case %zu: %zu", i, t.nentries);
+		told_clear(&t);
+	}
+	/* Content and changes are not for everybody. */
+	world_ask(&w, 99, TL_QUEUE_SHOW, 0, false,
+	    &(struct queue_filter){ .ids = &id, .nids = 1 }, &t);
+	assert_true(t.text.n < 2000);
+	told_clear(&t);
+	world_ask(&w, 0, TL_QUEUE_SHOW, 0, false,
+	    &(struct queue_filter){ .ids = &id, .nids = 1 }, &t);
+	assert_true(t.text.n > 5000);
+	told_clear(&t);
+	world_ask(&w, 99, TL_QUEUE_CHANGE, QUEUE_DELETE, false,
+	    &(struct queue_filter){ 0 }, &t);
+	assert_int_not_equal(t.status, 0);
+	assert_int_equal(w.q->queue.slots.n, 3);
+	told_clear(&t);
+	world_ask(&w, 0, TL_QUEUE_CHANGE, QUEUE_DELETE, false,
+	    &(struct queue_filter){ .sender = SLICE_LIT("a@one") }, &t);
+	assert_int_equal(t.nlines, 2);
+	assert_int_equal(w.q->queue.slots.n, 1);
+	told_clear(&t);
+	world_ask(&w, 0, TL_QUEUE_CHANGE, QUEUE_RETRY, false,
+	    &(struct queue_filter){ 0 }, &t);
+	told_clear(&t);
+	world_wait(&w, 5000, w.ndeliveries == 5);
+	world_clear(&w);
+}
+
+static void
+bounce_by_request_reports_and_removes(void **state)
+{
+	struct world w;
+	struct told t;
+
+	(void)state;
+	world_init(&w, "queue.retry_first = 1h\nqueue.retry_max = 1h\n");
+	w.outcome = refuses;
+	assert_int_equal(world_start(&w, UP_ALL), 0);
+	world_submit(&w, "local-s@here", "later@far", 5000);
+	world_wait(&w, 5000, w.ndeliveries == 1);
+	world_ask(&w, 0, TL_QUEUE_CHANGE, QUEUE_BOUNCE, false,
+	    &(struct queue_filter){ 0 }, &t);
+	assert_int_equal(t.nlines, 1);
+	told_clear(&t);
+	world_wait(&w, 5000, w.nreported == 1 && all_gone(&w));
+	assert_string_equal(w.reported[0].text,
+	    "returned by the postmaster; last attempt: come back");
+	world_clear(&w);
+}
+
+/* ---- limits ------------------------------------------------------------- */
+
+static void
+over_a_limit_the_client_is_asked_to_try_later(void **state)
+{
+	struct world w;
+	int i;
+
+	(void)state;
+	world_init(&w, "queue.max_messages = 100\n");
+	assert_int_equal(world_start(&w, UP_SMTPD | UP_LOOKUP), 0);
+	for (i = 0; i < 120; i++)
+		world_submit(&w, "a@b", "x@far", 100);
+	world_wait(&w, 5000, w.nqueued + w.nrefused == 120);
+	assert_int_equal(w.nqueued, 100);
+	assert_int_equal(w.refusal, 452);
+	world_clear(&w);
+}
+
 int
 main(void)
 {
@@ -200,6 +819,28 @@ main(void)
 		cmocka_unit_test(deferred_recipient_is_tried_again),
 		cmocka_unit_test(failure_is_reported_and_the_report_delivered),
 		cmocka_unit_test(alias_becomes_its_targets),
+		cmocka_unit_test(dead_next_hop_costs_one_attempt_and_all_go_when_it_lives),
+		cmocka_unit_test(stuck_next_hop_does_not_stop_others),
+		cmocka_unit_test(backlog_larger_than_the_journal_survives_and_is_delivered),
+		cmocka_unit_test(deferred_mail_keeps_its_history_in_a_file),
+		cmocka_unit_test(notify_decides_what_is_reported),
+		cmocka_unit_test(one_report_for_all_that_failed),
+		cmocka_unit_test(failure_of_a_bounce_is_not_bounced),
+		cmocka_unit_test(postmaster_hears_of_double_bounces_where_configured),
+		cmocka_unit_test(members_of_a_list_report_to_its_owner),
+		cmocka_unit_test(delay_is_reported_once_and_expiry_with_the_last_words),
+		cmocka_unit_test(report_waits_until_bounce_is_there),
+		cmocka_unit_test(message_is_held_when_no_report_can_be_written),
+		cmocka_unit_test(local_dies_and_the_recipient_is_tried_again),
+		cmocka_unit_test(message_that_two_processes_died_with_is_held),
+		cmocka_unit_test(lookup_comes_late),
+		cmocka_unit_test(breach_by_smtpd_ends_only_its_channel),
+		cmocka_unit_test(forward_file_becomes_recipients_of_the_user),
+		cmocka_unit_test(killed_after_expansion_delivers_each_child_once),
+		cmocka_unit_test(hold_survives_a_restart_and_release_delivers),
+		cmocka_unit_test(messages_are_selected_shown_and_deleted),
+		cmocka_unit_test(bounce_by_request_reports_and_removes),
+		cmocka_unit_test(over_a_limit_the_client_is_asked_to_try_later),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -130,6 +130,7 @@ entry_free(struct queue *q, struct entry **ep)
 		return;
 	*ep = NULL;
 	e->slot->entry = NULL;
+	e->slot->version++;
 	entry_drop_content(q, e);
 	for (i = 0; i < e->nrcpts; i++)
 		free(e->rcpts[i].outcome);

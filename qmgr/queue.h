@@ -54,6 +54,8 @@ struct slot {
 	TAILQ_ENTRY(slot) of_hop;
 	uint32_t	 arrived_s;	/* since 1970; 0: not known */
 	uint32_t	 kbytes;	/* size, rounded up */
+	uint16_t	 version;	/* counts how often it was unloaded: what
+				 * was read of its file before is stale */
 	uint8_t		 state;		/* enum slot_state */
 	uint8_t		 attempts;
 	bool		 wake;		/* it is to be tried at once, whatever
@@ -168,6 +170,8 @@ struct entry {
 	bool		 delete;	/* as soon as nothing is under way */
 	bool		 bounce;	/* fail what is open */
 	bool		 retry;		/* this activity is not its first */
+	bool		 crowded;	/* too many are before it at its next
+				 * hop: it waits for that in its file */
 	bool		 tried;		/* in this activity */
 	bool		 reporting;	/* from the question to bounce until its
 				 * report is durable: no record is made

@@ -160,7 +160,9 @@ hop_release(struct sched *s, struct hop **hp)
 	struct hop *h = *hp;
 
 	*hp = NULL;
-	if (h != NULL && --h->refs == 0 && h->wake.at == 0)
+	if (h == NULL || --h->refs > 0)
+		return;
+	if (h->wake.at == 0 || s->nhops > HOPS_KEPT)
 		hop_free(s, h);
 }
 
@@ -172,6 +174,7 @@ hop_free(struct sched *s, struct hop *h)
 	if (h->refs > 0 || h->nwaiting > 0)
 		return;
 	hop_leave_ring(s, h);
+	heap_remove(&s->timed, &h->wake);
 	RB_FOREACH_SAFE(d, senders, &h->senders, next) {
 		RB_REMOVE(senders, &h->senders, d);
 		free(d);
@@ -290,7 +293,7 @@ hop_die(struct sched *s, struct hop *h, struct slice words, int64_t now)
 		while ((d = TAILQ_FIRST(&h->rings[kind])) != NULL) {
 			j = TAILQ_FIRST(&d->queue[kind]);
 			sched_remove(s, j);
-			s->ops->hand_back(s->arg, j);
+			s->ops->hand_back(s->arg, j, true);
 		}
 	h->refs--;
 }
@@ -435,7 +438,11 @@ sched_add(struct sched *s, struct attempt *j, int64_t now)
 	(void)now;
 	assert(j->state == JOB_GATHERED);
 	if (j->hop->state == HOP_DEAD) {
-		s->ops->hand_back(s->arg, j);
+		s->ops->hand_back(s->arg, j, true);
+		return;
+	}
+	if (j->retry && j->hop->ready[RETRY] >= HOP_RETRIES) {
+		s->ops->hand_back(s->arg, j, false);
 		return;
 	}
 	job_enqueue(j->hop, j, false);

@@ -35,6 +35,8 @@
 #include "queue.h"
 
 #define WINDOW_START	5
+#define HOP_RETRIES	100	/* that may be READY at one next hop */
+#define HOPS_KEPT	50000	/* over it nothing is remembered of idle ones */
 
 struct hop;
 struct sender;
@@ -116,8 +118,9 @@ enum send_result {
 
 struct sched_ops {
 	enum send_result (*send)(void *arg, struct attempt *);
-	/* The next hop has died: this job is handed back, GATHERED. */
-	void	(*hand_back)(void *arg, struct attempt *);
+	/* The next hop is dead, or has more jobs than HOP_RETRIES of messages
+	 * that were tried before: this one is handed back, GATHERED. */
+	void	(*hand_back)(void *arg, struct attempt *, bool dead);
 	/* Up to n messages that wait for the next hop are wanted. */
 	void	(*wanted)(void *arg, struct hop *, unsigned n);
 };

@@ -566,6 +566,7 @@ stored_entry(struct queue *q, struct slot *slot, struct slice bytes,
 	struct entry *e;
 	struct slice body;
 	uint16_t type;
+	uint32_t i;
 
 	if (!stored_parse(bytes, id, head_only, &s))
 		return NULL;
@@ -589,6 +590,9 @@ stored_entry(struct queue *q, struct slot *slot, struct slice bytes,
 	    (uint64_t)(s.log.p - s.content.p) - s.content.n;
 	if (!head_only)
 		entry_set_content(q, e, s.content);
+	/* It may have been under way when an earlier qmgr ended. */
+	for (i = 0; i < e->nrcpts; i++)
+		e->rcpts[i].flags |= RCPT_MAYBE_DONE;
 	return e;
 bad:
 	entry_free(q, &slot->entry);
