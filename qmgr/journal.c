@@ -124,6 +124,7 @@ struct journal {
 	struct making		 maker;
 };
 
+static void	 drop_waits(struct batch *);
 static int	 open_segments(struct journal *);
 static struct segment *segment_new(struct journal *, unsigned index);
 static void	 segment_drop(struct journal *, struct segment *);
@@ -200,6 +201,8 @@ journal_close(struct journal **jp)
 	}
 	if (j->active != NULL)
 		segment_drop(j, j->active);
+	TAILQ_FOREACH(b, &j->gathering, link)
+		drop_waits(b);
 	TAILQ_CONCAT(&j->spare, &j->gathering, link);
 	while ((b = TAILQ_FIRST(&j->spare)) != NULL) {
 		TAILQ_REMOVE(&j->spare, b, link);
@@ -213,6 +216,19 @@ journal_close(struct journal **jp)
 	if (j->dir != -1)
 		fs->close(j->dir);
 	free(j);
+}
+
+static void
+drop_waits(struct batch *b)
+{
+	struct journal_wait *w;
+	size_t i;
+
+	for (i = 0; i < b->nrecs; i++) {
+		w = b->recs[i].wait;
+		if (w != NULL && w->drop != NULL)
+			w->drop(w);
+	}
 }
 
 static int

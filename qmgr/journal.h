@@ -64,6 +64,8 @@ struct young {
 /* Told once, when a record is durable or never will be. */
 struct journal_wait {
 	void		(*fn)(struct journal_wait *, bool durable);
+	/* The journal is closed before that; may be NULL. */
+	void		(*drop)(struct journal_wait *);
 };
 
 struct journal_ops {
@@ -87,7 +89,7 @@ struct journal_config {
 /* Opens what is there and makes what is not.  NULL with errno. */
 struct journal *journal_open(const struct journal_config *,
 	    const struct journal_ops *, void *arg);
-/* Only when journal_is_idle(). */
+/* With no commit under way.  What is gathered is not written. */
 void	 journal_close(struct journal **);
 
 struct record {

@@ -35,6 +35,7 @@ static void	 sleep_until_due(struct qmgr *, struct entry **);
 static void	 end(struct qmgr *, struct entry **);
 static void	 end_files(struct qmgr *, const struct entry *, bool file);
 static void	 end_durable(struct journal_wait *, bool);
+static void	 wait_drop(struct journal_wait *);
 static void	 loaded(struct store_wait *, bool ok);
 static void	 expand_durable(struct journal_wait *, bool);
 
@@ -504,11 +505,18 @@ struct ending {
 };
 
 static void
+wait_drop(struct journal_wait *w)
+{
+	free(w);	/* it is the first member of what was allocated */
+}
+
+static void
 end_files(struct qmgr *q, const struct entry *e, bool file)
 {
 	struct ending *n = mem_alloc(sizeof(*n));
 
 	n->wait.fn = end_durable;
+	n->wait.drop = wait_drop;
 	n->q = q;
 	n->id = e->id;
 	n->file = file;
@@ -665,6 +673,7 @@ expand_some(struct qmgr *q, struct entry *e, const struct expansion *x,
 	enum applied a;
 
 	w->wait.fn = expand_durable;
+	w->wait.drop = wait_drop;
 	w->q = q;
 	w->e = e;
 	w->last = last;
