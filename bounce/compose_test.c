@@ -258,6 +258,33 @@ optional_fields_are_left_out(void **state)
 }
 
 static void
+code_of_a_reply_is_whole(void **state)
+{
+	static const struct {
+		struct enhanced	 enhanced;
+		uint16_t	 code;
+		const char	*text, *field;
+	} t[] = {
+		{ { 5, 1, 1 }, 550, "no", "smtp; 550 5.1.1 no" },
+		{ { 5, 1, 1 }, 550, "5.1.1 no", "smtp; 550 5.1.1 no" },
+		{ { 5, 0, 0 }, 554, "no", "smtp; 554 no" },
+		{ { 4, 4, 7 }, 550, "no", "smtp; 550 no" },
+		{ { 0, 0, 0 }, 550, "", "smtp; 550" },
+	};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		to[0].outcome.enhanced = t[i].enhanced;
+		to[0].outcome.code = t[i].code;
+		to[0].outcome.text = slice_str(t[i].text);
+		compose_and_parse();
+		assert_slice_equal(status_field(1, "Diagnostic-Code"),
+		    slice_str(t[i].field));
+	}
+}
+
+static void
 programs_are_not_named(void **state)
 {
 	(void)state;
@@ -650,6 +677,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		T(failure_field_by_field),
 		T(optional_fields_are_left_out),
+		T(code_of_a_reply_is_whole),
 		T(programs_are_not_named),
 		T(delays),
 		T(successes),

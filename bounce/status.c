@@ -12,6 +12,7 @@ static void	address_field(struct text *, const char *name, struct slice,
 static void	diagnostic_field(struct text *, const struct outcome *,
 		    size_t words, bool global);
 static void	remote_field(struct text *, struct slice remote, bool global);
+static void	put_code(struct text *, const struct outcome *);
 static void	date_field(struct text *, const char *name, int64_t ms);
 static void	list_one(struct text *, const struct report *,
 		    const struct report_recipient *, const struct detail *);
@@ -102,13 +103,27 @@ diagnostic_field(struct text *t, const struct outcome *o, size_t words,
 {
 	const char *type = o->remote.n > 0 && o->code != 0 ? "smtp"
 							   : "X-Chasqui";
-	char code[24] = "";
-
-	if (o->code != 0)
-		snprintf(code, sizeof(code), " %u", o->code);
-	text_printf(t, "Diagnostic-Code: %s;%s ", type, code);
+	text_printf(t, "Diagnostic-Code: %s; ", type);
+	put_code(t, o);
 	text_folded(t, 32, "    ", words_of(o, words), global);
 	text_str(t, "\r\n");
+}
+
+/* "550 5.1.1 ": as it was in the reply, where the enhanced code is no longer in
+ * the words.  x.0.0 may be one that was made up for a reply without any. */
+static void
+put_code(struct text *t, const struct outcome *o)
+{
+	struct slice words = o->text;
+	struct enhanced e;
+
+	if (o->code == 0)
+		return;
+	text_printf(t, "%u ", o->code);
+	if (o->enhanced.class == o->code / 100 &&
+	    (o->enhanced.subject != 0 || o->enhanced.detail != 0) &&
+	    !enhanced_parse(&words, &e))
+		text_printf(t, "%s ", enhanced_text(o->enhanced).s);
 }
 
 static void
@@ -222,8 +237,7 @@ list_one(struct text *t, const struct report *r,
 		text_str(t, " said:\r\n    ");
 	} else if (*what != '\0' && o->text.n > 0)
 		text_str(t, ":\r\n    ");
-	if (o->code != 0)
-		text_printf(t, "%u ", o->code);
+	put_code(t, o);
 	text_folded(t, 8, "    ", words_of(o, d->words), true);
 	text_str(t, "\r\n");
 }

@@ -4,7 +4,7 @@ import os
 import unittest
 from email.utils import parsedate_to_datetime
 
-from harness import Story, is_report, wait_for
+from harness import Story, is_report, parse, wait_for
 from nexthop import Postfix, available
 from sink import Sink
 
@@ -182,6 +182,35 @@ class Delays(Story):
         self.box.send("z@slow.example", sender="bob@example.org", subject="loud")
         self.box.wait_report("bob@example.org", "loud")
         self.assertFalse([m for m in self.box.mail("bob@example.org") if b"Subject: quiet" in m])
+
+
+class Texts(Story):
+    @classmethod
+    def arrange(cls):
+        cls.sink = Sink(replies={"RCPT": "550 5.1.1 no"})
+        cls.at_end(cls.sink.stop)
+        cls.box = cls.instance(start=False, relay={"elsewhere.example": f"127.0.0.1:{cls.sink.port}"},
+                               path__templates="texts")
+        cls.box.write("texts/failure.txt", "Subject: Zurück\n\nAn ${sender} von ${hostname}:\n${recipients}Ende\n")
+        cls.box.start()
+
+    def report(self, subject):
+        self.box.send("x@elsewhere.example", sender="alice@example.org", subject=subject)
+        return self.box.wait_report("alice@example.org", subject)
+
+    def test_the_operators_own_and_their_reload(self):
+        r = self.report("first text")
+        self.assertTrue(r.text.startswith("An alice@example.org von mx.example.org:"), r.text)
+        self.assertTrue(r.text.rstrip().endswith("Ende"), r.text)
+        self.assertIn("550 5.1.1 no", r.text)
+        self.assertEqual(str(parse(r.raw)["subject"]), "Zurück")
+        self.box.write("texts/failure.txt", "A second text: ${recipients}\n")
+        self.box.reload()
+        wait_for(lambda: self.report("second text").text.startswith("A second text:"), "the new text")
+        self.box.write("texts/failure.txt", "broken ${nothing}\n")
+        self.box.reload()
+        wait_for(lambda: "no such value" in self.box.log(), "the reason in the log")
+        self.assertIn("x@elsewhere.example", self.report("third text").text)
 
 
 class Lifetime(Story):

@@ -64,6 +64,25 @@ class Sendmail(Story):
         self.assertEqual({w for o in m.options["x@elsewhere.example"] if o.startswith("NOTIFY=")
                           for w in o[7:].split(",")}, {"SUCCESS", "FAILURE"})
 
+    def test_more_recipients_than_one_transaction_has(self):
+        to = [f"r{i}@elsewhere.example" for i in range(250)]
+        self.ok(*to, stdin=TEXT % b"many recipients")
+        wait_for(lambda: {r for m in self.sink.messages if b"many recipients" in m.data for r in m.recipients} == set(to),
+                 "all of them at the sink")
+
+    def test_the_others_get_it_when_one_is_refused(self):
+        p = self.box.sendmail("alice@example.org", "nobody@example.org", "bob@example.org", stdin=TEXT % b"one refused")
+        self.assertEqual(p.returncode, EX_NOUSER)
+        self.assertIn("nobody@example.org: 550", p.stderr)
+        self.box.wait_subject("alice@example.org", "one refused")
+        self.box.wait_subject("bob@example.org", "one refused")
+
+    def test_eight_bit_text_and_names(self):
+        self.ok("-F", "Zoë", "alice@example.org", stdin="Subject: eight bit\n\nZoë\n".encode())
+        raw = self.box.wait_subject("alice@example.org", "eight bit")
+        self.assertEqual(str(parse(raw)["from"].addresses[0].display_name), "Zoë")
+        self.assertIn("\nZoë\n".encode(), raw)
+
     def test_options_that_mailers_ignore(self):
         for options in (("-oem", "-odb"), ("-B8BITMIME",), ("-G",), ("-oee", "-odi"), ("-v",), ("-U",), ("-h", "5"),
                         ("-O", "DeliveryMode=b"), ("-om",), ("-bm",), ("-L", "tag"), ("-n",), ("-m",)):
