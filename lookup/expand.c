@@ -27,6 +27,7 @@ static bool	 add_leaf(struct walk *, const struct name *, struct slice text,
 		    struct slice key, uint8_t flags);
 static struct slice address_text(struct walk *, const struct name *);
 static bool	 in_own_expansion(const struct name *);
+static bool	 some_exist(struct walk *, size_t from);
 static void	 fail(struct walk *, struct slice text);
 
 bool
@@ -101,7 +102,6 @@ try_virtual(struct walk *w, struct name *n)
 {
 	const struct table_list *list = &w->r->virtual;
 	bool system = n->at != NULL && n->at->type == DOMAIN_SYSTEM;
-	struct slice domain;
 	const struct {
 		struct slice	 key;
 		bool		 whole_domain, detail;
@@ -110,8 +110,7 @@ try_virtual(struct walk *w, struct name *n)
 		{ n->base_key, false, true },
 		{ system ? n->local : SLICE_EMPTY, false, false },
 		{ system ? n->base : SLICE_EMPTY, false, true },
-		{ domain = walk_text(w, "@%.*s", SLICE_ARG(n->domain)), true,
-		    false },
+		{ walk_text(w, "@%.*s", SLICE_ARG(n->domain)), true, false },
 	};
 	enum table_result r;
 	struct table_hit hit;
@@ -473,7 +472,8 @@ add_leaf(struct walk *w, const struct name *n, struct slice text,
 	say(w, "-> %.*s", SLICE_ARG(text));
 	w->leaves[w->nleaves++] = (struct target){ text, flags,
 		n->reverse_path };
-	return true;
+	w->enough = w->probe && w->nleaves == PROBE_LEAVES && some_exist(w, 0);
+	return !w->enough;
 }
 
 static void

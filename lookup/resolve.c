@@ -345,6 +345,7 @@ resolve_rcpt(const struct resolver *r, struct arena *arena, bool may_relay,
 	struct name n;
 
 	walk_init(&w, r, arena, trace);
+	w.probe = trace == NULL;
 	*v = (struct verdict){ .kind = VERDICT_ACCEPT };
 	if (!first_name(&w, &n, recipient)) {
 		refuse(v, &w.failure);
@@ -352,7 +353,7 @@ resolve_rcpt(const struct resolver *r, struct arena *arena, bool may_relay,
 		say(&w, "clients outside relay_networks may not send there");
 		*v = (struct verdict){ .kind = VERDICT_REFUSE, .code = 550,
 			.text = SLICE_LIT("5.7.1 relay access denied") };
-	} else if (expand_whole(&w, &n, &route)) {
+	} else if (expand_whole(&w, &n, &route) && !w.enough) {
 		judge(&w, &n, &route, v);
 	}
 	if (w.trouble.kind != 0) {

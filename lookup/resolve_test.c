@@ -570,6 +570,9 @@ static const struct {
 	{ "null@sys.example", false, "accept" },
 	{ "Postmaster", false, "ask" },
 	{ "postmaster@example.org", false, "ask" },
+	{ "many@sys.example", false, "451 4.3.0 the recipient cannot be "
+	    "looked up now, try again later" },
+	{ "half@example.org", false, "accept" },
 	{ "absent@sys.example", false, "451 4.3.0 the recipient cannot be "
 	    "looked up now, try again later" },
 	{ "x@bad.example", true, "451 4.3.0 the recipient cannot be looked up "
@@ -587,24 +590,54 @@ each_recipient_has_its_verdict(void **state)
 	size_t i;
 
 	(void)state;
-	for (i = 0; i < sizeof(verdicts) / sizeof(verdicts[0]); i++) {
+	/* Each twice: explained, and as smtpd asks. */
+	for (i = 0; i < 2 * sizeof(verdicts) / sizeof(verdicts[0]); i++) {
+		size_t n = i / 2;
+
 		buf_reset(&have);
 		buf_reset(&trace);
-		resolve_rcpt(&world.resolver, &arena, verdicts[i].may_relay,
-		    slice_str(verdicts[i].to), &trace, &v);
+		resolve_rcpt(&world.resolver, &arena, verdicts[n].may_relay,
+		    slice_str(verdicts[n].to), i % 2 == 0 ? &trace : NULL, &v);
 		if (v.kind == VERDICT_REFUSE)
 			buf_printf(&have, "%u %.*s", v.code,
 			    SLICE_ARG(v.text));
 		else
 			buf_add_str(&have, v.kind == VERDICT_ACCEPT ?
 			    "accept" : "ask");
-		if (strcmp(buf_cstr(&have), verdicts[i].verdict) != 0)
-			fail_msg("%s: %s\n%s", verdicts[i].to,
+		if (strcmp(buf_cstr(&have), verdicts[n].verdict) != 0)
+			fail_msg("%s: %s\n%s", verdicts[n].to,
 			    buf_cstr(&have), buf_cstr(&trace));
 		arena_clear(&arena);
 	}
 	buf_clear(&have);
 	buf_clear(&trace);
+}
+
+static void
+of_a_large_list_the_first_members_decide(void **state)
+{
+	struct arena arena = ARENA_INIT(RESOLVE_ARENA);
+	struct buf text = BUF_INIT(65536);
+	struct verdict v;
+	int i;
+
+	(void)state;
+	buf_add_str(&text, "table large { type = inline; entries = {\n"
+	    "\"large@example.org=");
+	for (i = 0; i < 100; i++)
+		buf_printf(&text, "m%d@far.example,", i);
+	buf_add_str(&text, "\" } }\n");
+	set_up(false, buf_cstr(&text));
+	buf_clear(&text);
+	world.conf->alias_max_results = 99;
+	world.resolver.virtual.v[0] = tables_find(&world.tables, "large");
+	resolve_rcpt(&world.resolver, &arena, false,
+	    SLICE_LIT("large@example.org"), NULL, &v);
+	assert_int_equal(v.kind, VERDICT_ACCEPT);
+	arena_clear(&arena);
+	assert_string_equal(route_of(0, "large@example.org", ""), "defer 451 "
+	    "4.3.0 more recipients than alias.max_results");
+	tear_down(state);
 }
 
 static void
@@ -691,6 +724,7 @@ main(void)
 		    a_host_without_configuration_delivers_its_own_mail),
 		cmocka_unit_test(deep_aliases_end_at_the_limit),
 		WITH(each_recipient_has_its_verdict),
+		cmocka_unit_test(of_a_large_list_the_first_members_decide),
 		WITH(room_is_counted_in_bytes_and_messages),
 		cmocka_unit_test(file_names_of_local_parts_are_safe),
 	};

@@ -6,6 +6,8 @@
 #include "resolve.h"
 #include "table/store.h"
 
+#define PROBE_LEAVES	64
+
 /* An address under resolution. */
 struct name {
 	struct slice	 text;		/* with a domain, as it was written */
@@ -29,6 +31,11 @@ struct walk {
 	struct target		*leaves;	/* in the arena */
 	size_t			 nleaves, leaves_cap;
 	bool			 itself;	/* the first name is no alias */
+	/* Only whether there is somewhere to go: of a large list the first
+	 * PROBE_LEAVES tell that, then enough is set and expand() returns
+	 * false; strangers could keep us busy with names of lists else. */
+	bool			 probe;
+	bool			 enough;
 	struct store		 seen;		/* leaves, against twins */
 	/* What first went wrong with a part, and what makes all of it wait. */
 	struct destination	 failure;	/* kind 0: nothing */
