@@ -28,6 +28,7 @@ struct plan {
 	unsigned		 refs;
 	struct dns_query	*query;		/* owned; MX */
 	bool			 ready;		/* hosts are known */
+	bool			 implicit;	/* there are no MX records */
 	struct outcome		 error;		/* status 0: none */
 	struct host		 hosts[DNS_MX_HOSTS];
 	size_t			 nhosts;
@@ -126,6 +127,7 @@ got_mx(void *arg, const struct dns_mx *mx)
 
 	p->query = NULL;
 	p->ready = true;
+	p->implicit = mx->implicit;
 	set_ttl(p, mx->ttl);
 	switch (mx->status) {
 	case DNS_MX_FOUND:
@@ -407,6 +409,11 @@ plan_error(const struct plan *p, struct outcome *o)
 			.enhanced = { 4, 4, 4 }, .site = true,
 			.text = SLICE_LIT("the next hop has no address of the "
 			    "family that this host uses") };
+	else if (p->implicit)
+		*o = (struct outcome){ .status = OUTCOME_FAILED,
+			.enhanced = { 5, 1, 2 },
+			.text = SLICE_LIT("the domain has neither MX nor "
+			    "address records") };
 	else
 		*o = (struct outcome){ .status = OUTCOME_FAILED,
 			.enhanced = { 5, 4, 4 },

@@ -64,6 +64,7 @@ struct session {
 	bool		 in_data;
 	bool		 lmtp;
 	bool		 done;
+	bool		 in_mail;	/* a transaction is open */
 	uint64_t	 chunk;		/* bytes of BDAT to come */
 	bool		 chunk_end;
 	unsigned	 nmail, nrcpt, nend, naccepted;
@@ -146,6 +147,7 @@ session_content_end(struct session *s)
 		session_say(s, "554 5.5.1 no recipients");
 		return;
 	}
+	s->in_mail = false;
 	for (i = 0; i < n && !s->done; i++)
 		session_say(s, NTH(sc->end, s->nend++,
 		    "250 2.0.0 taken"));
@@ -171,7 +173,11 @@ session_line(struct session *s, struct slice line)
 	else if (slice_eq(word, SLICE_LIT("MAIL"))) {
 		s->nrcpt = s->naccepted = s->nend = 0;
 		buf_reset(&s->content);
-		session_say(s, NTH(sc->mail, s->nmail++, "250 2.1.0 ok"));
+		reply = NTH(sc->mail, s->nmail++, "250 2.1.0 ok");
+		if (s->in_mail)
+			reply = "503 5.5.1 MAIL was given";
+		s->in_mail = reply[0] == '2';
+		session_say(s, reply);
 	} else if (slice_eq(word, SLICE_LIT("RCPT"))) {
 		reply = NTH(sc->rcpt, s->nrcpt++, "250 2.1.5 ok");
 		s->naccepted += reply[0] == '2';
@@ -187,9 +193,10 @@ session_line(struct session *s, struct slice line)
 		assert_int_equal(parse_u64(&rest, &s->chunk), PARSE_OK);
 		s->chunk_end = rest.n > 0;
 		s->in_data = true;
-	} else if (slice_eq(word, SLICE_LIT("RSET")))
+	} else if (slice_eq(word, SLICE_LIT("RSET"))) {
+		s->in_mail = false;
 		session_say(s, sc->rset != NULL ? sc->rset : "250 ok");
-	else if (slice_eq(word, SLICE_LIT("QUIT")))
+	} else if (slice_eq(word, SLICE_LIT("QUIT")))
 		session_say(s, "221 bye!");
 	else
 		session_say(s, "500 what?");
@@ -826,6 +833,9 @@ static const struct several {
 	    { 0, 0, 0 }, false, NULL },
 	{ "no address", "noaddr.example", { { NULL } }, 1, "1/0 failed 0 "
 	    "5.4.4 the next hop has no address|", { 0, 0, 0 }, false, NULL },
+	{ "nothing but a name", "bare.example", { { NULL } }, 1, "1/0 failed "
+	    "0 5.1.2 the domain has neither MX nor address records|",
+	    { 0, 0, 0 }, false, NULL },
 	{ "no address of our family", "noaddr.example", { { NULL } }, 1,
 	    "1/0 deferred 0 4.4.4 site the next hop has no address of the "
 	    "family that this host uses|", { 0, 0, 0 }, false,
@@ -1029,22 +1039,34 @@ connection_is_used_again(void **state)
 static void
 connection_is_reset_after_a_refused_transaction(void **state)
 {
-	static const struct script sc = { .rcpt = { "550 5.1.1 no" } };
+	static const struct script rows[] = {
+		{ .rcpt = { "550 5.1.1 no" } },
+		{ .rcpt = { "550 5.1.1 no" }, .ehlo = "250 x" },
+		{ .rcpt = { "550 5.1.1 no" }, .ehlo = ALL_EHLO },
+		{ .rcpt = { "550 5.1.1 no" }, .data = "354 go on" },
+		{ .data = "554 5.7.1 no" },
+		{ .end = { "554 5.7.1 no" }, .ehlo = ALL_EHLO },
+	};
 	struct job_recipient r[1];
 	struct fixture f;
-	struct job j = job_to(r, 1, "example.org");
+	struct job j;
+	size_t i;
 
 	(void)state;
-	set_up(&f, zone, (const struct script *[]){ &sc, NULL, NULL }, "");
-	send_job(&f, 1, &j, -1);
-	wait_for_results(&f, 1);
-	f.hosts[0].script = &good;
-	send_job(&f, 2, &j, -1);
-	wait_for_results(&f, 2);
-	assert_int_equal(f.hosts[0].connections, 1);
-	assert_non_null(strstr(buf_cstr(&f.heard), "RSET|MAIL"));
-	assert_non_null(strstr(buf_cstr(&f.results), "2/0 relayed"));
-	tear_down(&f);
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		j = job_to(r, 1, "example.org");
+		set_up(&f, zone, (const struct script *[]){ &rows[i], NULL,
+		    NULL }, "");
+		send_job(&f, 1, &j, -1);
+		wait_for_results(&f, 1);
+		f.hosts[0].script = &good;
+		send_job(&f, 2, &j, -1);
+		wait_for_results(&f, 2);
+		assert_int_equal(f.hosts[0].connections, 1);
+		assert_non_null(strstr(buf_cstr(&f.heard), "RSET|MAIL"));
+		assert_non_null(strstr(buf_cstr(&f.results), "2/0 relayed"));
+		tear_down(&f);
+	}
 }
 
 static void

@@ -513,8 +513,8 @@ data(struct conn *c, struct owed o)
 static void
 discard(struct conn *c, struct owed o)
 {
+	(void)c;
 	(void)o;
-	c->needs_rset = false;
 }
 
 /* ---- the content -------------------------------------------------------- */
@@ -582,7 +582,9 @@ end(struct conn *c, struct owed o)
 	struct outcome how;
 
 	(void)o;
-	c->needs_rset = false;
+	/* After a refused BDAT the transaction still stands (RFC 3030
+	 * section 2); for the rest RSET does no harm. */
+	c->needs_rset = c->reply.code / 100 != 2;
 	if (c->sending) {
 		/* It has seen enough; we cannot say RSET in the middle. */
 		how = outcome_of(c, OUTCOME_FAILED);
