@@ -12,5 +12,6 @@ main(void)
 	if (conf_write_mdoc(&text) == -1)
 		return 1;
 	fwrite(text.p, 1, text.n, stdout);
+	buf_clear(&text);
 	return fflush(stdout) == EOF;
 }
