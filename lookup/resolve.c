@@ -16,6 +16,8 @@ static bool	 expand_whole(struct walk *, struct name *, struct route *);
 static void	 group_targets(struct walk *, struct route *);
 static void	 judge(struct walk *, const struct name *, const struct route *,
 		    struct verdict *);
+static struct destination best_target(struct walk *, const struct route *);
+static struct destination locate_target(struct walk *, const struct target *);
 static void	 refuse(struct verdict *, const struct destination *);
 static int	 by_reverse_path(const void *, const void *);
 
@@ -382,35 +384,55 @@ is_relaying_trick(const struct name *n)
 	return false;
 }
 
-/* At least one of the targets must have somewhere to go. */
+static struct destination
+locate_target(struct walk *w, const struct target *t)
+{
+	struct destination to = { .kind = 0 };
+	struct name leaf = { .no_alias = true };
+
+	w->failure = to;
+	if (t->text.p[0] == '|' || t->text.p[0] == '/')
+		locate_special(w, t->text, SLICE_EMPTY, &to);
+	else if (name_set(w, &leaf, t->text, w->r->domains.first_system))
+		locate(w, &leaf, (t->flags & TARGET_NO_FORWARD) != 0 ?
+		    ROUTE_NO_FORWARD : 0, &to);
+	else
+		to = w->failure;
+	return to;
+}
+
+/* The first of the targets that has somewhere to go; else a temporary failure,
+ * if there is one, or any.  For an explanation all are gone through. */
+static struct destination
+best_target(struct walk *w, const struct route *route)
+{
+	struct destination to, best = { .kind = 0 };
+	bool good = false;
+	size_t i;
+
+	for (i = 0; i < route->ntargets && (!good || w->trace != NULL); i++) {
+		to = locate_target(w, &route->targets[i]);
+		if (good)
+			continue;
+		good = to.kind != DEST_FAIL && to.kind != DEST_DEFER;
+		if (good || best.kind == 0 || to.kind == DEST_DEFER)
+			best = to;
+	}
+	if (good)
+		w->trouble = (struct destination){ .kind = 0 };
+	return best;
+}
+
 static void
 judge(struct walk *w, const struct name *n, const struct route *route,
     struct verdict *v)
 {
-	struct destination to = route->to, first = { .kind = 0 };
-	struct name leaf;
-	size_t i;
+	struct destination to = route->to;
 
-	if (route->ntargets == 0 && to.kind == 0)
+	if (route->ntargets > 0)
+		to = best_target(w, route);
+	else if (to.kind == 0)
 		locate(w, n, 0, &to);
-	for (i = 0; i < route->ntargets && w->trouble.kind == 0; i++) {
-		const struct target *t = &route->targets[i];
-
-		leaf = (struct name){ .no_alias = true };
-		if (t->text.p[0] == '|' || t->text.p[0] == '/')
-			locate_special(w, t->text, SLICE_EMPTY, &to);
-		else if (name_set(w, &leaf, t->text,
-		    w->r->domains.first_system))
-			locate(w, &leaf, 0, &to);
-		else
-			to = w->failure;
-		if (to.kind != DEST_FAIL && to.kind != DEST_DEFER)
-			break;
-		if (first.kind == 0 || to.kind == DEST_DEFER)
-			first = to;
-	}
-	if (i == route->ntargets && route->ntargets > 0)
-		to = first;
 	if (to.kind == DEST_FAIL || to.kind == DEST_DEFER)
 		refuse(v, &to);
 	else if (to.kind == DEST_MAILDIR && route->ntargets <= 1 &&

@@ -73,7 +73,7 @@ every_form_of_a_statement_is_understood(void **state)
 	    "table users { type = inline; entries = { a@example.org "
 	    "\"b@example.org=quota_bytes=5M quota_messages=7\" } }\n"
 	    "nexthop [192.0.2.1]:25 { concurrency = 5 }\n"
-	    "nexthop lmtp:/run/x { }";
+	    "nexthop LMTP:/run/X { }";
 	struct conf *c;
 
 	(void)state;
@@ -96,6 +96,7 @@ every_form_of_a_statement_is_understood(void **state)
 	    "b@example.org=quota_bytes=5M quota_messages=7");
 	assert_int_equal(c->nnexthops, 2);
 	assert_int_equal(c->nexthops[0].concurrency, 5);
+	assert_string_equal(c->nexthops[1].name, "lmtp:/run/X");
 	conf_free(&c);
 }
 

@@ -473,7 +473,7 @@ add_block(struct parser *p, size_t k, struct slice name, struct place at)
 	size_t n = p->nblocks[k];
 	char *lower, *block;
 	const char *first;
-	size_t i;
+	size_t i, path;
 
 	if (n == CONF_BLOCKS) {
 		complain(p, at, "more than %d blocks of this kind",
@@ -486,10 +486,12 @@ add_block(struct parser *p, size_t k, struct slice name, struct place at)
 	block = (char *)p->blocks[k] + n * kind->size;
 	memset(block, 0, kind->size);
 	conf_set_defaults(p->conf->arena, kind, block);
-	/* Names are compared without case: they are domains for the most. */
+	/* Names are compared without case: they are domains for the most.  A
+	 * next hop may have a path. */
 	lower = arena_alloc(p->conf->arena, name.n + 1);
+	path = slice_find(name, '/');
 	for (i = 0; lower != NULL && i < name.n; i++)
-		lower[i] = ascii_lower(name.p[i]);
+		lower[i] = i < path ? ascii_lower(name.p[i]) : name.p[i];
 	first = lower == NULL ? "" : lower;
 	memcpy(block, &first, sizeof(first));
 	p->nblocks[k]++;
