@@ -406,20 +406,23 @@ locate_target(struct walk *w, const struct target *t)
 static struct destination
 best_target(struct walk *w, const struct route *route)
 {
-	struct destination to, best = { .kind = 0 };
+	const struct destination none = { .kind = 0 };
+	struct destination to, best = none, trouble = w->trouble;
 	bool good = false;
 	size_t i;
 
 	for (i = 0; i < route->ntargets && (!good || w->trace != NULL); i++) {
+		w->trouble = none;	/* that of one is not that of all */
 		to = locate_target(w, &route->targets[i]);
+		if (trouble.kind == 0)
+			trouble = w->trouble;
 		if (good)
 			continue;
 		good = to.kind != DEST_FAIL && to.kind != DEST_DEFER;
 		if (good || best.kind == 0 || to.kind == DEST_DEFER)
 			best = to;
 	}
-	if (good)
-		w->trouble = (struct destination){ .kind = 0 };
+	w->trouble = good ? none : trouble;
 	return best;
 }
 

@@ -56,6 +56,7 @@
 "  \"Caps@far.example=bob@example.org\" "				\
 "  \"twice@example.org=bob@example.org, BOB@Example.ORG, F@far.example f@far.example\" " \
 "  \"deep0@example.org=@deep1.example\" "				\
+"  \"mixed@example.org=a@bad.example, bob@example.org\" "		\
 "  \"half@example.org=bob@example.org, an@@address\" } }\n"		\
 "table broken-virt { type = pcre; path = /nonexistent/table }\n"	\
 "table al { type = inline; entries = { "				\
@@ -573,6 +574,7 @@ static const struct {
 	{ "many@sys.example", false, "451 4.3.0 the recipient cannot be "
 	    "looked up now, try again later" },
 	{ "half@example.org", false, "accept" },
+	{ "mixed@example.org", false, "accept" },
 	{ "absent@sys.example", false, "451 4.3.0 the recipient cannot be "
 	    "looked up now, try again later" },
 	{ "x@bad.example", true, "451 4.3.0 the recipient cannot be looked up "
