@@ -149,6 +149,10 @@ class Report:
         self.text = parts[0].get_payload(decode=True).decode("utf-8")
         assert parts[1].get_content_type() in ("message/delivery-status", "message/global-delivery-status")
         blocks = parts[1].get_payload()
+        if parts[1].get_content_type() == "message/global-delivery-status":
+            # The email package takes it for one message.
+            text = blocks[0].as_bytes().decode("utf-8")
+            blocks = [email.message_from_string(b) for b in re.split(r"\n\s*\n", text.strip())]
         self.fields = {k.lower(): " ".join(v.split()) for k, v in blocks[0].items()}
         self.recipients = [{k.lower(): " ".join(v.split()) for k, v in b.items()}
                            for b in blocks[1:] if b.keys()]

@@ -76,3 +76,4 @@ class Network:
             p.wait(10)
         for name in self.names:
             run(["ip", "netns", "del", name])
+        run(["ip", "link", "del", "br0"])

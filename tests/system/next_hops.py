@@ -90,9 +90,8 @@ class ToDovecot(Story):
                      "next.example=lmtp:[127.0.0.1]:{cls.dovecot.port}"
                      "dave@next.example=lmtp:{cls.dovecot.socket}"
                      }} }}
-                     route.tables = hops
-                     remote.sockets = "{cls.dovecot.socket}"
-                     """)
+                     remote.sockets = {cls.dovecot.socket}
+                     route.tables = hops""")
 
     def test_lmtp_over_tcp(self):
         self.box.send("carol@next.example", subject="by tcp")

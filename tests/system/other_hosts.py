@@ -70,6 +70,10 @@ away.h A 10.99.0.99
     def test_an_unreachable_host_is_passed_over(self):
         self.came(self.two, "away.example.net")
 
+    def test_address_literals(self):
+        self.came(self.one, "[10.99.0.11]")
+        self.came(self.one, "[IPv6:fd99::11]")
+
 
 @needs_net
 @needs_program("nsd", "ip")

@@ -121,14 +121,14 @@ class Refused(Story):
                 self.assertEqual(self.conversation(*commands)[0], expected)
 
     def test_malformed_commands(self):
-        cases = (("MAIL FROM:a@b.example", 501), ("MAIL FROM:<a@b.example", 501), ("MAIL TO:<a@b.example>", 501),
+        cases = (("MAIL FROM:a b@b.example", 501), ("MAIL FROM:<a@b.example", 501), ("MAIL TO:<a@b.example>", 501),
                  ("MAIL FROM:<a@b..example>", 501), ("MAIL FROM:<a@b.example> WHAT=1", 555),
                  ("MAIL FROM:<a@b.example> SIZE=x", 501), ("MAIL FROM:<a@b.example> BODY=9BIT", 501),
-                 ("MAIL FROM:<" + "a" * 65 + "@b.example>", 501), ("NONSENSE", 500), ("EHLO", 501), ("TURN", 500))
+                 ("MAIL FROM:<" + "a" * 400 + "@b.example>", 501), ("NONSENSE", 500), ("EHLO", 501), ("TURN", 502))
         for command, expected in cases:
             with self.subTest(command=command[:40]):
                 code, lines = self.conversation(command)
-                self.assertIn(code, (expected, 500, 502) if expected == 500 else (expected,), lines)
+                self.assertEqual(code, expected, lines)
 
     def test_a_client_with_too_many_errors_is_sent_away(self):
         with self.box.talk() as t:
