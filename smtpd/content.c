@@ -38,7 +38,7 @@ static void	 content_end(struct session *);
 static void	 drop_memory(struct smtpd *, struct tx *);
 static void	 look_at_front(struct tx *);
 
-/* ---- the transaction ------------------------------------------------------ */
+/* ---- the transaction ------------------------------------------------- */
 
 struct tx *
 tx_new(void)
@@ -74,7 +74,7 @@ drop_memory(struct smtpd *d, struct tx *tx)
 	buf_clear(&tx->content);
 }
 
-/* ---- receiving --------------------------------------------------------------- */
+/* ---- receiving ------------------------------------------------------- */
 
 void
 content_begin(struct session *s, bool by_bdat)
@@ -208,7 +208,7 @@ go_on(struct session *s)
 	}
 }
 
-/* ---- where it goes --------------------------------------------------------------- */
+/* ---- where it goes --------------------------------------------------- */
 
 /* False: it has to wait for the file. */
 static bool
@@ -304,7 +304,7 @@ push_to_disk(struct tx *tx)
 	tx->pushed = tx->spooled;
 }
 
-/* ---- the end ------------------------------------------------------------------- */
+/* ---- the end --------------------------------------------------------- */
 
 static void
 content_end(struct session *s)

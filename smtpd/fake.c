@@ -178,7 +178,7 @@ side_down(void *arg, struct channel *c)
 		f->lookup = NULL;
 }
 
-/* ---- clients ------------------------------------------------------------------ */
+/* ---- clients --------------------------------------------------------- */
 
 int
 fake_connect(struct fake *f, enum listener_kind kind, const char *addr)
@@ -253,7 +253,7 @@ fake_receive(int fd, struct buf *b, bool *eof_r)
 	}
 }
 
-/* ---- what tests look at ------------------------------------------------------- */
+/* ---- what tests look at ---------------------------------------------- */
 
 bool
 fake_matches(struct slice text, const char *pattern)
@@ -286,7 +286,7 @@ fake_behind_trace(struct slice content)
 	return content;
 }
 
-/* ---- qmgr ------------------------------------------------------------------------ */
+/* ---- qmgr ------------------------------------------------------------ */
 
 static void
 qmgr_told(void *arg, struct channel *c, struct message *m)
@@ -453,7 +453,7 @@ note_abort(struct fake *f, uint64_t id)
 			f->messages[i].aborted = true;
 }
 
-/* ---- lookup ------------------------------------------------------------------------ */
+/* ---- lookup ---------------------------------------------------------- */
 
 static void
 lookup_told(void *arg, struct channel *c, struct message *m)
@@ -522,7 +522,7 @@ decide(struct fake *f, uint64_t id, bool relay, struct slice to)
 	channel_end(f->lookup);
 }
 
-/* ---- resolver ----------------------------------------------------------------------- */
+/* ---- resolver -------------------------------------------------------- */
 
 void
 fake_resolver_up(struct fake *f)

@@ -236,7 +236,7 @@ add_recipient(struct tx *tx, const struct recipient *r)
 	tx->recipients[tx->nrecipients++] = *r;
 }
 
-/* ---- what is remembered ------------------------------------------------------ */
+/* ---- what is remembered ---------------------------------------------- */
 
 static uint64_t
 verdict_hash(const struct session *s, struct slice address)
@@ -276,7 +276,7 @@ forget_verdicts(struct smtpd *d)
 	memset(d->verdicts.v, 0, sizeof(d->verdicts.v));
 }
 
-/* ---- lookup --------------------------------------------------------------------- */
+/* ---- lookup ---------------------------------------------------------- */
 
 void
 rcpt_lookup_up(struct smtpd *d, struct channel *c)

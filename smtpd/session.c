@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -39,6 +40,7 @@ static void	 refuse_early_talker(struct session *);
 static void	 session_sent(void *);
 static void	 session_ended(void *, enum stream_end);
 static void	 settle(struct session *);
+static void	 log_refusal(struct session *, unsigned, struct slice);
 static enum deadline deadline_of(enum session_state);
 static int64_t	 deadline_at(const struct session *, int64_t);
 static void	 start_clock(struct smtpd *);
@@ -51,18 +53,24 @@ static void	 session_free(struct session *);
 static const struct stream_ops stream_ops = { session_input, session_sent,
 	NULL, session_ended };
 
-/* ---- the beginning ------------------------------------------------------- */
+/* ---- the beginning --------------------------------------------------- */
 
 void
 session_new(struct smtpd *d, int fd_take, const struct client *client)
 {
-	struct session *s = mem_alloc(sizeof(*s));
-	struct settings *set = settings_ref(d->settings);
+	struct settings *set = d->settings;
 	bool local = client->family == AF_UNIX;
 	size_t out = OUT_BYTES;
+	struct session *s;
+
+	if (d->nsessions >= SLOT_LIMIT) {
+		close(fd_take);
+		return;
+	}
+	s = mem_alloc(sizeof(*s));
 
 	s->d = d;
-	s->set = set;
+	s->set = settings_ref(set);
 	s->client = *client;
 	s->connected_ms = clock_mono_ms();
 	s->stage = "connect";
@@ -125,7 +133,7 @@ refuse_connection(struct session *s)
 	uint32_t window;
 	unsigned part;
 
-	if (d->nsessions > set->max_sessions || d->nsessions > SLOT_LIMIT) {
+	if (d->nsessions > set->max_sessions) {
 		session_turn_away(s, "4.3.2 Too many sessions, try again "
 		    "later", "full");
 		return true;
@@ -219,7 +227,7 @@ name_found(void *arg, enum dns_status status, struct slice name)
 	}
 }
 
-/* ---- input ---------------------------------------------------------------- */
+/* ---- input ----------------------------------------------------------- */
 
 static void
 session_input(void *arg)
@@ -311,7 +319,7 @@ session_sent(void *arg)
 	session_resume(s);
 }
 
-/* ---- state ----------------------------------------------------------------- */
+/* ---- state ----------------------------------------------------------- */
 
 static const struct {
 	enum session_state	 state;
@@ -334,8 +342,8 @@ static const struct {
 	    S_READY },
 	{ S_CHUNK, "chunk", DEADLINE_DATA, S_CHUNK | S_CHUNKS | S_SPOOL_ASKED |
 	    S_COMPLETE | S_READY },
-	{ S_CHUNKS, "chunks", DEADLINE_COMMAND, S_CHUNK | S_CHUNKS | S_COMPLETE |
-	    S_SPOOL_ASKED | S_READY },
+	{ S_CHUNKS, "chunks", DEADLINE_COMMAND, S_CHUNK | S_CHUNKS |
+	    S_SPOOL_ASKED | S_COMPLETE | S_READY },
 	{ S_SPOOL_ASKED, "spool-asked", DEADLINE_NONE, S_DATA | S_CHUNK |
 	    S_CHUNKS | S_SPOOL_ASKED | S_COMPLETE | S_READY },
 	{ S_COMPLETE, "complete", DEADLINE_NONE, S_NAME_ASKED | S_SUBMIT_HELD |
@@ -375,7 +383,7 @@ deadline_of(enum session_state state)
 	return states[row_of(state)].deadline;
 }
 
-/* ---- time ------------------------------------------------------------------- */
+/* ---- time ------------------------------------------------------------ */
 
 /* Sessions under the same limit stand in the order of their deadlines, so that
  * nothing but the front of each list is ever looked at. */
@@ -473,7 +481,7 @@ time_is_up(struct session *s)
 	}
 }
 
-/* ---- replies ------------------------------------------------------------------ */
+/* ---- replies --------------------------------------------------------- */
 
 void
 session_say(struct session *s, struct slice line)
@@ -533,11 +541,11 @@ session_refuse(struct session *s, unsigned code, const char *fmt, ...)
 	line = reply_line(code, fmt, ap);
 	va_end(ap);
 	session_say(s, line);
-	session_log_refusal(s, code, slice_of(line.p + 4, line.n - 6));
+	log_refusal(s, code, slice_of(line.p + 4, line.n - 6));
 }
 
-void
-session_log_refusal(struct session *s, unsigned code, struct slice words)
+static void
+log_refusal(struct session *s, unsigned code, struct slice words)
 {
 	const struct tx *tx = s->tx;
 	struct enhanced e;
@@ -559,7 +567,7 @@ session_log_refusal(struct session *s, unsigned code, struct slice words)
 	    LOG_Q(slice_trim(words)));
 }
 
-/* ---- the end ------------------------------------------------------------------- */
+/* ---- the end --------------------------------------------------------- */
 
 void
 session_ready(struct session *s)
@@ -663,7 +671,7 @@ session_free(struct session *s)
 	free(s);
 }
 
-/* ---- all sessions ---------------------------------------------------------------- */
+/* ---- all sessions ---------------------------------------------------- */
 
 void
 smtpd_init(struct smtpd *d, struct ev_loop *loop, struct settings *take)

@@ -40,7 +40,7 @@ enum session_state {
 	S_DATA =	1 << 7,		/* content until CRLF.CRLF */
 	S_CHUNK =	1 << 8,		/* octets of a BDAT */
 	S_CHUNKS =	1 << 9,		/* between two BDATs */
-	S_SPOOL_ASKED =	1 << 10,	/* no file to put the content into yet */
+	S_SPOOL_ASKED =	1 << 10,	/* no file for the content yet */
 	S_COMPLETE =	1 << 11,	/* passing: all content is there */
 	S_NAME_ASKED =	1 << 12,	/* the trace field lacks the name */
 	S_SUBMIT_HELD =	1 << 13,	/* the channel is too busy */
@@ -88,14 +88,14 @@ struct session {
 	bool			 throttled;	/* until replies are taken */
 	bool			 skip_line;	/* too long: until its end */
 	bool			 counted;	/* in d->rate */
-	bool			 mail_refused;	/* what is piped behind it fails */
+	bool			 mail_refused;	/* and what is piped behind */
 	uint64_t		 skip;		/* octets of a refused chunk */
 	char			*helo;		/* owned; NULL before */
 	char			*ptr;		/* owned; NULL: not known */
 	struct dns_query	*ptr_query;	/* owned; NULL: none */
 	const char		*stage;		/* for the log: "rcpt" */
 	const char		*end;		/* why it ended, for the log */
-	struct slice		 refused_to;	/* RCPT under way, for the log */
+	struct slice		 refused_to;	/* RCPT under way: the log */
 	uint32_t		 errors;
 	uint32_t		 transactions;
 	uint32_t		 accepted;	/* messages */
@@ -105,7 +105,7 @@ struct session {
 	TAILQ_ENTRY(session)	 by_deadline;
 	TAILQ_ENTRY(session)	 waiting;	/* want_id, want_submit, over */
 	struct session		*next_in_qmgr;
-	struct tx		*tx;		/* owned; NULL: no transaction */
+	struct tx		*tx;		/* owned; NULL: none */
 };
 
 /* Takes over fd.  The session greets, speaks, and frees itself. */
@@ -143,7 +143,5 @@ void	 session_reply(struct session *, unsigned code, const char *fmt, ...)
  * with the enhanced status code. */
 void	 session_refuse(struct session *, unsigned code, const char *fmt, ...)
 	    __attribute__((format(printf, 3, 4)));
-/* A line of the form "event=refused ..." */
-void	 session_log_refusal(struct session *, unsigned code, struct slice words);
 
 #endif

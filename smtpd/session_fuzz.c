@@ -82,7 +82,9 @@ move(uint8_t what)
 	case 0xf9: f.hold_ids = !f.hold_ids; break;
 	case 0xfa: answer_all(); break;
 	case 0xfb: f.refuse = f.refuse ? NULL : "451 4.3.0 x"; break;
-	case 0xfc: f.refuse_spool = f.refuse_spool ? NULL : "452 4.3.1 x"; break;
+	case 0xfc:
+		f.refuse_spool = f.refuse_spool ? NULL : "452 4.3.1 x";
+		break;
 	case 0xfd:
 		fake_qmgr_down(&f);
 		fake_qmgr_up(&f);

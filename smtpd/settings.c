@@ -84,7 +84,8 @@ write_replies(struct settings *s, const struct conf *c, struct buf *why)
 	buf_init(&s->greeting, REPLY_BYTES);
 	buf_init(&s->ehlo, REPLY_BYTES);
 	if (buf_printf(&s->greeting, "220 %s %s\r\n", s->hostname,
-	    c->smtp_banner[0] != '\0' ? c->smtp_banner : "ESMTP Chasqui") == 0 &&
+	    c->smtp_banner[0] != '\0' ? c->smtp_banner :
+	    "ESMTP Chasqui") == 0 &&
 	    buf_printf(&s->ehlo, "250-%s\r\n"
 	    "250-PIPELINING\r\n"
 	    "250-SIZE %ju\r\n"

@@ -31,7 +31,7 @@ struct settings {
 	uint64_t	 max_transactions;
 	uint64_t	 max_hops;
 	uint64_t	 memory;
-	uint64_t	 inline_bytes;	/* content up to this goes into SUBMIT */
+	uint64_t	 inline_bytes;	/* content up to this: SUBMIT */
 	uint64_t	 client_sessions;
 	uint64_t	 rate_connections;
 	uint64_t	 rate_messages;

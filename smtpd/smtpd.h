@@ -64,7 +64,7 @@ struct smtpd {
 	uint32_t		 serial;
 	size_t			 nsessions;
 	struct session_list	 deadlines[DEADLINES]; /* soonest first */
-	struct session_list	 over;		/* closed, freed at turn's end */
+	struct session_list	 over;		/* freed at turn's end */
 	struct ev_timer		 clock;
 	bool			 clock_quick;
 	struct ev_task		 reaper;

@@ -47,7 +47,7 @@ const struct channel_ops smtpd_qmgr_ops = { message, down, relaxed };
 static const char unavailable[] =
     "4.3.0 The queue is not available, try again later";
 
-/* ---- queue ids ------------------------------------------------------------------ */
+/* ---- queue ids ------------------------------------------------------- */
 
 bool
 submit_take_id(struct session *s)
@@ -115,7 +115,7 @@ ids_granted(struct smtpd *d, struct message *m)
 	}
 }
 
-/* ---- sending ---------------------------------------------------------------------- */
+/* ---- sending --------------------------------------------------------- */
 
 void
 submit_ask_spool(struct session *s)
@@ -233,7 +233,7 @@ pack_envelope(const struct session *s, struct buf *b)
 	envelope_pack(b, &e);
 }
 
-/* ---- who waits for what -------------------------------------------------------------- */
+/* ---- who waits for what ---------------------------------------------- */
 
 static void
 enlist(struct session *s)
@@ -285,7 +285,8 @@ void
 submit_forget(struct session *s)
 {
 	/* Its content was complete: somebody may ask where it went. */
-	if (s->state & (S_COMPLETE | S_NAME_ASKED | S_SUBMIT_HELD | S_SUBMITTED))
+	if (s->state & (S_COMPLETE | S_NAME_ASKED | S_SUBMIT_HELD |
+	    S_SUBMITTED))
 		log_info("id=%s event=aborted client=%s reason=client-gone",
 		    queue_id_text(s->tx->id).s, s->client.text);
 	if (s->state == S_ID_ASKED)
@@ -295,7 +296,7 @@ submit_forget(struct session *s)
 	submit_abort(s);
 }
 
-/* ---- qmgr ------------------------------------------------------------------------------ */
+/* ---- qmgr ------------------------------------------------------------ */
 
 void
 submit_qmgr_up(struct smtpd *d, struct channel *c)

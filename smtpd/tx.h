@@ -37,7 +37,7 @@ enum spool {
 struct tx {
 	uint64_t	 id;		/* queue id */
 	uint32_t	 epoch;		/* of the channel that granted it */
-	bool		 in_qmgr;	/* qmgr holds something: ABORT is owed */
+	bool		 in_qmgr;	/* it holds something: ABORT owed */
 
 	struct arena	 arena;
 	struct slice	 reverse_path;

@@ -97,7 +97,7 @@ static const struct verb verbs[] = {
 	{ "CONTENT-TYPE:", S_COMMANDS, 0,	 "http", cut_stranger },
 };
 
-/* ---- lines ----------------------------------------------------------------- */
+/* ---- lines ----------------------------------------------------------- */
 
 bool
 verbs_take_line(struct session *s)
@@ -256,7 +256,7 @@ is_clean(struct slice line)
 	return true;
 }
 
-/* ---- greetings -------------------------------------------------------------- */
+/* ---- greetings ------------------------------------------------------- */
 
 static void
 cmd_ehlo(struct session *s, struct slice args)
@@ -291,7 +291,7 @@ take_helo(struct session *s, struct slice args, bool extended)
 	return !(s->state & S_ENDED);
 }
 
-/* ---- MAIL --------------------------------------------------------------------- */
+/* ---- MAIL ------------------------------------------------------------ */
 
 static void
 cmd_mail(struct session *s, struct slice args)
@@ -385,7 +385,7 @@ cmd_rcpt(struct session *s, struct slice args)
 	rcpt_command(s, args);
 }
 
-/* ---- content ------------------------------------------------------------------ */
+/* ---- content --------------------------------------------------------- */
 
 static void
 cmd_data(struct session *s, struct slice args)
@@ -429,7 +429,7 @@ cmd_bdat(struct session *s, struct slice args)
 		content_chunk(s, n, last.n > 0);
 }
 
-/* ---- the rest ------------------------------------------------------------------ */
+/* ---- the rest -------------------------------------------------------- */
 
 static void
 cmd_rset(struct session *s, struct slice args)

@@ -26,7 +26,8 @@
 		"smtp.max_message = 1M\n"				\
 		"smtp.max_transactions = 5\n"
 #define NOT_NOW	"451 4.3.0 The queue is not available, try again later\r\n"
-#define UNCHECKED "451 4.3.0 Recipients cannot be checked now, try again later\r\n"
+#define UNCHECKED "451 4.3.0 Recipients cannot be checked now, "	\
+		"try again later\r\n"
 
 static struct fake f;
 
@@ -91,7 +92,7 @@ hang_up(int fd)
 	fake_settle(&f);
 }
 
-/* ---- verdicts ------------------------------------------------------------------ */
+/* ---- verdicts -------------------------------------------------------- */
 
 static void
 verdicts_may_come_in_any_order(void **state)
@@ -223,7 +224,7 @@ client_leaves_while_lookup_thinks(void **state)
 	hang_up(fd);
 }
 
-/* ---- qmgr ------------------------------------------------------------------------ */
+/* ---- qmgr ------------------------------------------------------------ */
 
 static void
 mail_waits_for_an_id(void **state)
@@ -300,7 +301,8 @@ qmgr_dies_and_comes_back(void **state)
 	f.hold_queued = false;
 	fake_qmgr_up(&f);
 	fake_settle(&f);
-	say(fd, "MAIL FROM:<>\r\nRCPT TO:<u@example.org>\r\nDATA\r\ny\r\n.\r\n");
+	say(fd, "MAIL FROM:<>\r\nRCPT TO:<u@example.org>\r\nDATA\r\n"
+	    "y\r\n.\r\n");
 	hear(fd, MAIL_OK RCPT_OK GO QUEUED);
 	hang_up(fd);
 	hang_up(other);
@@ -372,7 +374,7 @@ gone_before_the_end_is_not_submitted(void **state)
 	assert_int_equal(f.smtpd.nsessions, 0);
 }
 
-/* ---- large content ------------------------------------------------------------------ */
+/* ---- large content --------------------------------------------------- */
 
 /* Lines of 100 bytes that tell where they are. */
 static char *
@@ -554,7 +556,7 @@ qmgr_dies_with_the_file(void **state)
 	hang_up(fd);
 }
 
-/* ---- limits ------------------------------------------------------------------------------ */
+/* ---- limits ---------------------------------------------------------- */
 
 static void
 content_above_the_limit(void **state)
@@ -642,7 +644,8 @@ hops_are_counted(void **state)
 	for (i = 0; i < 5; i++)
 		say(fd, "Received: x\r\n");
 	say(fd, "\r\n.\r\n");
-	hear(fd, UP_TO_DATA_OK "554 5.4.6 Too many hops: the message loops\r\n");
+	hear(fd, UP_TO_DATA_OK
+	    "554 5.4.6 Too many hops: the message loops\r\n");
 	hang_up(fd);
 }
 
@@ -833,7 +836,7 @@ too_many_sessions(void **state)
 		hang_up(fd[i]);
 }
 
-/* ---- time ------------------------------------------------------------------------------------ */
+/* ---- time ------------------------------------------------------------ */
 
 /* Turns until the client hears something, which must happen within 10 s. */
 static void
@@ -926,7 +929,7 @@ stop_lets_transactions_end(void **state)
 	close(busy);
 }
 
-/* ---- what qmgr is told --------------------------------------------------------------------------- */
+/* ---- what qmgr is told ----------------------------------------------- */
 
 static void
 envelope_carries_all(void **state)
@@ -955,7 +958,8 @@ envelope_carries_all(void **state)
 	assert_int_equal(e->nrecipients, 2);
 	IS(e->recipients[0].address, "u@example.org");
 	IS(e->recipients[0].orcpt, "rfc822;U@example.org");
-	assert_int_equal(e->recipients[0].notify, NOTIFY_SUCCESS | NOTIFY_DELAY);
+	assert_int_equal(e->recipients[0].notify,
+	    NOTIFY_SUCCESS | NOTIFY_DELAY);
 	assert_int_equal(e->recipients[1].notify, NOTIFY_NEVER);
 	hang_up(fd);
 }
@@ -1033,7 +1037,7 @@ trace_fields_have_the_usual_form(void **state)
 	buf_clear(&in);
 }
 
-/* ---- the client's name ------------------------------------------------------ */
+/* ---- the client's name ----------------------------------------------- */
 
 static void
 expect_from(const char *who)
