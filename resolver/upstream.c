@@ -106,7 +106,9 @@ set_options(struct ub_ctx *ctx, const struct upstream_conf *conf,
 		{ "outgoing-num-tcp:", "32" },
 		{ "msg-cache-size:", third },
 		{ "rrset-cache-size:", rest },
-		{ "infra-host-ttl:", "30" },
+		/* A server that was silent counts as dead for this long.  With
+		 * one server there is nothing to gain by that. */
+		{ "infra-host-ttl:", conf->servers->n > 1 ? "10" : "1" },
 		{ "infra-keep-probing:", "yes" },
 		{ "infra-cache-max-rtt:", "4000" },
 		{ "infra-cache-numhosts:", "1000" },
