@@ -523,7 +523,8 @@ find_earlier(struct maildirs *ms, struct maildir *m,
 }
 
 int
-maildir_used(struct maildirs *ms, struct slice path, struct quota *used_r)
+maildir_used(struct maildirs *ms, struct slice path, uint64_t bytes,
+    struct quota *used_r)
 {
 	struct maildir_copy c = { .path = path };
 	struct maildir *m = maildir_get(ms, &c);
@@ -534,5 +535,5 @@ maildir_used(struct maildirs *ms, struct slice path, struct quota *used_r)
 	if (m->root == -1)
 		m->root = open_dir(ms, AT_FDCWD, m->path);
 	return m->root == -1 ? -1 :
-	    quota_used(ms->fs, m->root, NULL, used_r);
+	    quota_used(ms->fs, m->root, bytes, used_r);
 }

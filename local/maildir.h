@@ -56,7 +56,9 @@ struct maildirs *maildirs_new(const struct fs *, struct durable *,
 	    const char *host, size_t open_max, int64_t check_ms);
 void	 maildirs_free(struct maildirs **);
 enum maildir_end maildir_store(struct maildirs *, const struct maildir_copy *);
-/* How full it is; nothing where there is none yet.  -1 with errno. */
-int	 maildir_used(struct maildirs *, struct slice path, struct quota *);
+/* How full it is, when so many bytes are to be added; nothing where there is
+ * none yet.  -1 with errno. */
+int	 maildir_used(struct maildirs *, struct slice path, uint64_t bytes,
+	    struct quota *);
 
 #endif

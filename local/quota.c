@@ -20,12 +20,20 @@ struct size_file {
 	struct quota	 limits;
 	struct quota	 used;
 	unsigned	 lines;
-	time_t		 mtime;
+	struct timespec	 mtime;
+};
+
+struct newer {
+	struct timespec	 than;
+	bool		 found;
 };
 
 static int	 read_file(const struct fs *, int dir, struct size_file *);
 static int	 count_all(const struct fs *, int dir, struct quota *);
-static int	 count_folder(const struct fs *, int dir, struct quota *);
+static int	 each_folder(const struct fs *, int dir,
+		    int (*)(const struct fs *, int folder, void *), void *);
+static int	 is_newer(const struct fs *, int folder, void *);
+static int	 count_folder(const struct fs *, int folder, void *);
 static int	 count_messages(const struct fs *, int dir, const char *sub,
 		    struct quota *);
 static void	 write_file(const struct fs *, int dir, const struct quota *limits,
@@ -121,16 +129,9 @@ read_file(const struct fs *fs, int dir, struct size_file *f)
 	fs->close(fd);
 	if (n <= 0 || n == MAILDIRSIZE_BYTES)
 		return -1;
-	f->mtime = st.st_mtime;
+	f->mtime = st.st_mtim;
 	return maildirsize_parse(slice_of(text, (size_t)n), &f->limits,
 	    &f->used, &f->lines) == PARSE_OK ? 0 : -1;
-}
-
-static bool
-has_limits(const struct size_file *f, const struct quota *limits)
-{
-	return limits == NULL || (f->limits.bytes == limits->bytes &&
-	    f->limits.messages == limits->messages);
 }
 
 static int
@@ -144,19 +145,6 @@ recount(const struct fs *fs, int dir, const struct quota *limits,
 	return 0;
 }
 
-int
-quota_used(const struct fs *fs, int dir, const struct quota *limits,
-    struct quota *used_r)
-{
-	struct size_file f;
-
-	if (read_file(fs, dir, &f) == 0 && has_limits(&f, limits)) {
-		*used_r = f.used;
-		return 0;
-	}
-	return recount(fs, dir, limits, used_r);
-}
-
 static bool
 fits(const struct quota *limits, const struct quota *used, uint64_t bytes)
 {
@@ -165,22 +153,48 @@ fits(const struct quota *limits, const struct quota *used, uint64_t bytes)
 	    (limits->messages == 0 || used->messages < limits->messages);
 }
 
+/*
+ * Whether a file that says "full" may be wrong: who deletes with another
+ * program than a mail server leaves it as it is.  It costs a stat() a folder,
+ * so it is asked only then.
+ */
+static bool
+is_doubtful(const struct fs *fs, int dir, const struct size_file *f)
+{
+	struct newer n = { .than = f->mtime };
+	time_t now = time(NULL);
+
+	return f->lines > 1 || f->mtime.tv_sec > now ||
+	    now - f->mtime.tv_sec >= DOUBT_SECONDS ||
+	    each_folder(fs, dir, is_newer, &n) == -1 || n.found;
+}
+
+int
+quota_used(const struct fs *fs, int dir, uint64_t bytes,
+    struct quota *used_r)
+{
+	struct size_file f;
+
+	if (read_file(fs, dir, &f) == -1)
+		return recount(fs, dir, NULL, used_r);
+	*used_r = f.used;
+	if (fits(&f.limits, &f.used, bytes) || !is_doubtful(fs, dir, &f))
+		return 0;
+	return recount(fs, dir, &f.limits, used_r);
+}
+
 int
 quota_has_room(const struct fs *fs, int dir, const struct quota *limits,
     uint64_t bytes)
 {
 	struct quota used;
 	struct size_file f;
-	time_t now;
 
-	if (read_file(fs, dir, &f) == 0 && has_limits(&f, limits)) {
+	if (read_file(fs, dir, &f) == 0 && f.limits.bytes == limits->bytes &&
+	    f.limits.messages == limits->messages) {
 		if (fits(limits, &f.used, bytes))
 			return 1;
-		/* Others forget to take away what they delete, so it is
-		 * counted again; but not for each of many that come. */
-		now = time(NULL);
-		if (f.lines <= 1 && f.mtime <= now &&
-		    now - f.mtime < DOUBT_SECONDS)
+		if (!is_doubtful(fs, dir, &f))
 			return 0;
 	}
 	if (recount(fs, dir, limits, &used) == -1)
@@ -211,7 +225,8 @@ quota_add(const struct fs *fs, int dir, uint64_t bytes)
 
 /* The Maildir itself and its folders: what begins with a dot beside new/. */
 static int
-count_all(const struct fs *fs, int dir, struct quota *used)
+each_folder(const struct fs *fs, int dir,
+    int (*fn)(const struct fs *, int folder, void *arg), void *arg)
 {
 	struct dirent *e;
 	int sub, r, fd = fs->openat(dir, ".",
@@ -223,8 +238,7 @@ count_all(const struct fs *fs, int dir, struct quota *used)
 			fs->close(fd);
 		return -1;
 	}
-	*used = (struct quota){ 0, 0 };
-	r = count_folder(fs, dir, used);
+	r = fn(fs, dir, arg);
 	while (r == 0 && (errno = 0, e = readdir(d)) != NULL) {
 		if (e->d_name[0] != '.' || strcmp(e->d_name, ".") == 0 ||
 		    strcmp(e->d_name, "..") == 0)
@@ -233,7 +247,7 @@ count_all(const struct fs *fs, int dir, struct quota *used)
 		    O_NOFOLLOW | O_CLOEXEC, 0);
 		if (sub == -1)
 			continue;	/* a file, or gone */
-		r = count_folder(fs, sub, used);
+		r = fn(fs, sub, arg);
 		fs->close(sub);
 	}
 	if (r == 0 && errno != 0)
@@ -242,11 +256,37 @@ count_all(const struct fs *fs, int dir, struct quota *used)
 	return r;
 }
 
+/* The clock of files ticks slowly: of the same time means maybe later. */
 static int
-count_folder(const struct fs *fs, int dir, struct quota *used)
+is_newer(const struct fs *fs, int folder, void *arg)
 {
-	return count_messages(fs, dir, "new", used) == -1 ||
-	    count_messages(fs, dir, "cur", used) == -1 ? -1 : 0;
+	static const char *const subs[] = { "new", "cur" };
+	struct newer *n = arg;
+	struct stat st;
+	size_t i;
+
+	(void)fs;
+	for (i = 0; i < sizeof(subs) / sizeof(subs[0]); i++)
+		if (fstatat(folder, subs[i], &st, 0) == 0 &&
+		    (st.st_mtim.tv_sec > n->than.tv_sec ||
+		    (st.st_mtim.tv_sec == n->than.tv_sec &&
+		    st.st_mtim.tv_nsec >= n->than.tv_nsec)))
+			n->found = true;
+	return 0;
+}
+
+static int
+count_all(const struct fs *fs, int dir, struct quota *used)
+{
+	*used = (struct quota){ 0, 0 };
+	return each_folder(fs, dir, count_folder, used);
+}
+
+static int
+count_folder(const struct fs *fs, int folder, void *used)
+{
+	return count_messages(fs, folder, "new", used) == -1 ||
+	    count_messages(fs, folder, "cur", used) == -1 ? -1 : 0;
 }
 
 /* The size in the name saves a stat() for each. */

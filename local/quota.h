@@ -28,14 +28,14 @@ struct quota {
 enum parse maildirsize_parse(struct slice text, struct quota *limits_r,
 	    struct quota *used_r, unsigned *lines_r);
 
-/* What is used; dir is the Maildir.  Where limits is not NULL the file is made
- * to have them.  -1 with errno. */
-int	 quota_used(const struct fs *, int dir, const struct quota *limits,
+/* What is used, when so many bytes are to be added; dir is the Maildir.  -1
+ * with errno. */
+int	 quota_used(const struct fs *, int dir, uint64_t bytes,
 	    struct quota *used_r);
 /*
- * Whether a message of so many bytes has room: 1, or 0.  An old file that says
- * no is not believed before the directories were read once more.  -1 with
- * errno: not known.
+ * Whether a message of so many bytes has room: 1, or 0.  A file that says no
+ * is not believed before the directories were read once more, unless they
+ * have not changed since it was written.  -1 with errno: not known.
  */
 int	 quota_has_room(const struct fs *, int dir, const struct quota *limits,
 	    uint64_t bytes);

@@ -91,12 +91,36 @@ put_file(const char *name, size_t bytes)
 }
 
 static void
+remove_file(const char *name)
+{
+	char path[PATH_MAX];
+
+	test_path(path, sizeof(path), "%s/%s", dir, name);
+	assert_int_equal(unlink(path), 0);
+}
+
+static void
 put_dir(const char *name)
 {
 	char path[PATH_MAX];
 
 	test_path(path, sizeof(path), "%s/%s", dir, name);
 	assert_int_equal(mkdir(path, 0700), 0);
+}
+
+/* As if nothing had changed for a while. */
+static void
+age_directories(void)
+{
+	static const char *const names[] = { "new", "cur", ".Sent/cur" };
+	struct timeval times[2] = { { 1763840000, 0 }, { 1763840000, 0 } };
+	char path[PATH_MAX];
+	size_t i;
+
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		test_path(path, sizeof(path), "%s/%s", dir, names[i]);
+		assert_int_equal(utimes(path, times), 0);
+	}
 }
 
 static void
@@ -149,6 +173,7 @@ make_maildir(void **state)
 	put_file(".Sent/cur/3.c.host,S=30:2,", 30);
 	put_file("files/x", 4000);
 	put_file("tmp/4.d.host", 4000);
+	age_directories();
 	return 0;
 }
 
@@ -173,7 +198,8 @@ missing_or_odd_file_is_made_anew(void **state)
 	for (i = 0; i < sizeof(odd) / sizeof(odd[0]); i++) {
 		if (odd[i] != NULL)
 			put_text(odd[i], 0);
-		assert_int_equal(quota_used(&fs_real, fd, &limits, &used), 0);
+		assert_int_equal(quota_has_room(&fs_real, fd, &limits, 1), 1);
+		assert_int_equal(quota_used(&fs_real, fd, 1, &used), 0);
 		assert_int_equal(used.bytes, 1230);
 		assert_int_equal(used.messages, 3);
 		assert_text("5000S,10C\n1230 3\n");
@@ -200,7 +226,7 @@ file_that_grew_long_is_made_anew(void **state)
 static void
 full_is_believed_only_of_a_fresh_file(void **state)
 {
-	struct quota limits = { 5000, 10 };
+	struct quota limits = { 5000, 10 }, used;
 	int fd = open(dir, O_RDONLY | O_DIRECTORY);
 
 	(void)state;
@@ -213,6 +239,20 @@ full_is_believed_only_of_a_fresh_file(void **state)
 	assert_text("5000S,10C\n1230 3\n");
 	put_text("5000S,10C\n2000 1\n2000 1\n", 0);
 	assert_int_equal(quota_has_room(&fs_real, fd, &limits, 1001), 1);
+	/* Somebody deletes without telling. */
+	put_text("5000S,10C\n4990 3\n", 0);
+	assert_int_equal(quota_has_room(&fs_real, fd, &limits, 100), 0);
+	assert_int_equal(quota_used(&fs_real, fd, 100, &used), 0);
+	assert_int_equal(used.bytes, 4990);
+	put_text("5000S,10C\n4990 3\n", 10);
+	remove_file(".Sent/cur/3.c.host,S=30:2,");
+	assert_int_equal(quota_used(&fs_real, fd, 10, &used), 0);
+	assert_int_equal(used.bytes, 4990);	/* it has room for that */
+	assert_int_equal(quota_used(&fs_real, fd, 100, &used), 0);
+	assert_int_equal(used.bytes, 1200);
+	assert_text("5000S,10C\n1200 2\n");
+	put_file(".Sent/cur/3.c.host,S=30:2,", 30);
+	age_directories();
 	/* Messages are limited too. */
 	put_text("5000S,10C\n100 10\n", 0);
 	assert_int_equal(quota_has_room(&fs_real, fd, &limits, 1), 0);
@@ -241,7 +281,7 @@ deliveries_are_added_and_refused(void **state)
 	c.content = &content;
 	assert_int_equal(maildir_store(ms, &c), MAILDIR_STORED);
 	assert_text("2000S,4C\n1230 3\n6 1\n");
-	assert_int_equal(maildir_used(ms, slice_str(dir), &used), 0);
+	assert_int_equal(maildir_used(ms, slice_str(dir), 0, &used), 0);
 	assert_int_equal(used.bytes, 1236);
 	assert_int_equal(used.messages, 4);
 	c.number++;

@@ -283,15 +283,16 @@ take_usage_ask(struct worker *w, struct channel *ch, struct message *m)
 {
 	struct slice path = get_slice(&m->body, 4096);
 	struct quota used = { 0, 0 };
+	uint64_t more;
 	struct buf *b;
 	bool known;
 
-	get_u64(&m->body);	/* how much more: asked for other stores */
+	more = get_u64(&m->body);
 	if (!wire_done(&m->body)) {
 		channel_breach(ch, "usage");
 		return;
 	}
-	known = maildir_used(w->maildirs, path, &used) == 0;
+	known = maildir_used(w->maildirs, path, more, &used) == 0;
 	b = channel_begin(ch, LW_USAGE, m->id);
 	if (b != NULL) {
 		put_u8(b, known);
