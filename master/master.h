@@ -102,6 +102,7 @@ struct process {
 	struct account		 account;
 	char			*user;		/* owned; "" none */
 	char			*directory;	/* owned */
+	bool			 given_up;	/* local's channel to it is down */
 	/* What is asked of it and not answered yet. */
 	bool			 reload_owed;
 	bool			 status_owed;
@@ -187,6 +188,7 @@ void	 wire_log(struct process *);
 /* worker.c */
 void	 worker_wanted(struct process *local, struct message *);
 void	 worker_not_started(struct process *);
+void	 worker_given_up(struct master *, enum role, unsigned slot);
 void	 worker_end_all(struct master *);
 
 /* socket.c */

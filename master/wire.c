@@ -334,6 +334,8 @@ take_peer_lost(struct process *p, struct message *m)
 	enum role role = get_u32(&m->body);
 	unsigned index = get_u32(&m->body);
 
+	if (p->role == ROLE_LOCAL)
+		worker_given_up(p->master, role, index);
 	if (p->role >= role || p->nlost == LOST_PEERS)
 		return;
 	p->lost[p->nlost].role = role;

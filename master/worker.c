@@ -60,7 +60,7 @@ why_not(struct master *m, enum role role, struct account who,
     struct slice directory)
 {
 	const struct process *p;
-	uint64_t n = 0;
+	uint64_t n = 0, all = 0;
 
 	if (m->phase == SUITE_STOPPING)
 		return "the suite is stopping";
@@ -76,10 +76,24 @@ why_not(struct master *m, enum role role, struct account who,
 	    directory.n == 0))
 		return "not a directory for mail";
 	TAILQ_FOREACH(p, &m->processes, entry)
-		n += p->role == ROLE_WORKER || p->role == ROLE_COMMAND;
-	if (n >= m->conf->local_workers)
+		if (p->role == ROLE_WORKER || p->role == ROLE_COMMAND) {
+			all++;
+			n += !p->given_up;
+		}
+	if (n >= m->conf->local_workers || all >= 2 * m->conf->local_workers)
 		return "local.workers are running";
 	return NULL;
+}
+
+/* local asks for the next as soon as one has closed its channel, which is
+ * before that has ended: it does not count any more. */
+void
+worker_given_up(struct master *m, enum role role, unsigned slot)
+{
+	struct process *p = process_find(m, role, slot);
+
+	if (p != NULL && (role == ROLE_WORKER || role == ROLE_COMMAND))
+		p->given_up = true;
 }
 
 /* Absolute, not the root itself, without "..", and with nothing that would be
