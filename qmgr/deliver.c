@@ -496,8 +496,8 @@ expanded_came(struct qmgr *q, struct channel *c, struct message *m)
 	r = job_rcpt(j, number);
 	for (w = wire_of(list); !w.bad && w.rest.n > 0; n++) {
 		t = mem_regrow(t, n + 1, sizeof(*t));
-		t[n].flags = get_u8(&w) & TARGET_NO_FORWARD ?
-		    RCPT_NO_FORWARD : 0;
+		t[n] = (struct target){ .flags = get_u8(&w) &
+			TARGET_NO_FORWARD ? RCPT_NO_FORWARD : 0 };
 		t[n].address = get_slice(&w, TARGET_BYTES);
 	}
 	if (r == NULL || w.bad || !wire_done(&m->body) || n == 0) {
@@ -510,7 +510,7 @@ expanded_came(struct qmgr *q, struct channel *c, struct message *m)
 	owner = r->route->to.user;
 	j->open--;
 	j->good = true;
-	entry_expand(q, e, number, NULL, owner, t, n);
+	entry_expand(q, e, number, owner, t, n);
 	free(t);
 	if (j->open == 0)
 		job_over(q, j, JOB_DELIVERED);

@@ -37,6 +37,7 @@ static void	 end_files(struct qmgr *, const struct entry *, bool file);
 static void	 end_durable(struct journal_wait *, bool);
 static void	 wait_drop(struct journal_wait *);
 static void	 loaded(struct store_wait *, bool ok);
+static uint32_t	 one_record(const struct target *, uint32_t);
 static void	 expand_durable(struct journal_wait *, bool);
 
 const char *
@@ -686,20 +687,34 @@ expand_some(struct qmgr *q, struct entry *e, const struct expansion *x,
 	buf_clear(&body);
 }
 
+/* How many of the first targets go into one record: those with the same
+ * reverse-path, as far as there is room. */
+static uint32_t
+one_record(const struct target *t, uint32_t n)
+{
+	size_t bytes = 0;
+	uint32_t i;
+
+	for (i = 0; i < n && bytes < EXPAND_BYTES; i++) {
+		if (t[i].new_sender != t[0].new_sender ||
+		    !slice_eq(t[i].sender, t[0].sender))
+			break;
+		bytes += t[i].address.n + 8;
+	}
+	return i;
+}
+
 void
 entry_expand(struct qmgr *q, struct entry *e, uint32_t number,
-    const struct slice *new_sender, struct slice owner,
-    const struct target *targets, uint32_t ntargets)
+    struct slice owner, const struct target *targets, uint32_t ntargets)
 {
 	struct rcpt *r = &e->rcpts[number];
-	struct expansion x = { .parent = number, .owner = owner,
-		.new_sender = new_sender != NULL,
-		.sender = new_sender != NULL ? *new_sender : SLICE_EMPTY };
+	struct expansion x = { .parent = number, .owner = owner };
 	struct target *fresh;
 	struct outcome o = { 0 };
 	struct buf packed = BUF_INIT(4096);
 	uint32_t i, n = 0, from;
-	size_t bytes;
+	bool list = ntargets > 0;
 	enum kept then;
 
 	if (r->depth >= MAX_DEPTH) {
@@ -708,9 +723,11 @@ entry_expand(struct qmgr *q, struct entry *e, uint32_t number,
 		return;
 	}
 	fresh = mem_array(ntargets, sizeof(*fresh));
-	for (i = 0; i < ntargets; i++)
+	for (i = 0; i < ntargets; i++) {
+		list = list && targets[i].new_sender;
 		if (!has_child(e, &targets[i], owner))
 			fresh[n++] = targets[i];
+	}
 	if (n > ENVELOPE_RECIPIENTS - e->nrcpts) {
 		refuse_expansion(q, e, number, (struct enhanced){ 5, 5, 3 },
 		    "too many recipients after expansion");
@@ -718,18 +735,21 @@ entry_expand(struct qmgr *q, struct entry *e, uint32_t number,
 		return;
 	}
 	rcpt_enter(e, r, RCPT_EXPANDING);
-	expansion_notify(r, new_sender != NULL, ntargets == 1, &x, &o);
+	expansion_notify(r, list, ntargets == 1, &x, &o);
 	r->attempted_ms = clock_wall_ms();
 	outcome_pack(&packed, &o);
 	log_info("id=%s event=expanded rcpt=%s to=%u%s%s", id_text(e->id),
-	    LOG_Q(r->address), (unsigned)n,
-	    new_sender != NULL ? " sender=" : "",
-	    new_sender != NULL ? LOG_Q(*new_sender) : "");
+	    LOG_Q(r->address), (unsigned)n, list ? " sender=" : "",
+	    list ? LOG_Q(targets[0].sender) : "");
 	then = x.then;
 	for (from = 0; from < n || from == 0; from += i) {
-		for (i = 0, bytes = 0; from + i < n && bytes < EXPAND_BYTES;
-		    i++)
-			bytes += fresh[from + i].address.n + 8;
+		i = one_record(fresh + from, n - from);
+		if (i > 0) {
+			expansion_notify(r, fresh[from].new_sender,
+			    ntargets == 1, &x, &o);
+			x.new_sender = fresh[from].new_sender;
+			x.sender = fresh[from].sender;
+		}
 		x.then = from + i >= n ? then : KEPT_OPEN;
 		x.outcome = x.then == KEPT_OPEN ? SLICE_EMPTY :
 		    buf_slice(&packed);

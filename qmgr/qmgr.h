@@ -147,8 +147,7 @@ void	 entry_release_routes(struct qmgr *, struct entry *);
 int64_t	 entry_expires(const struct qmgr *, const struct entry *);
 /* The recipient becomes others (lookup's targets, ~/.forward). */
 void	 entry_expand(struct qmgr *, struct entry *, uint32_t number,
-	    const struct slice *new_sender, struct slice owner,
-	    const struct target *, uint32_t n);
+	    struct slice owner, const struct target *, uint32_t n);
 /* Content, from memory or the disk; released with content_release().  NULL
  * and a log line where it cannot be read: the message is then held. */
 struct content *entry_content(struct qmgr *, struct entry *);

@@ -80,6 +80,10 @@ struct expansion {
 struct target {
 	uint8_t		 flags;		/* RCPT_NO_FORWARD */
 	struct slice	 address;
+	/* The reverse-path of its copy (owner- aliases); the parent's where it
+	 * is not new.  What stands in one record has one. */
+	bool		 new_sender;
+	struct slice	 sender;
 };
 void	 expand_pack(struct buf *, struct entry *, const struct expansion *,
 	    const struct target *, uint32_t ntargets);

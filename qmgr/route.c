@@ -29,8 +29,6 @@ struct ask {
 	/* QL_TARGETS that came in parts: */
 	struct buf	 targets;
 	uint32_t	 ntargets;
-	bool		 has_sender;
-	struct buf	 sender;
 	unsigned	 lost;		/* times lookup died with it */
 };
 
@@ -127,7 +125,6 @@ route_ask(struct qmgr *q, struct entry *e, uint32_t number)
 		a->e = e;
 		a->number = number;
 		buf_init(&a->targets, 64 * 1024 * 1024);
-		buf_init(&a->sender, ADDRESS_BYTES);
 		entry_pin(e);
 		if (q->lookup != NULL && rs->asked.n < ASKS)
 			ask_send(q, a);
@@ -166,7 +163,6 @@ static void
 ask_free(struct ask *a)
 {
 	buf_clear(&a->targets);
-	buf_clear(&a->sender);
 	free(a);
 }
 
@@ -191,7 +187,6 @@ ask_lost(struct qmgr *q, struct ask *a)
 {
 	idmap_remove(&q->routes->asked, a->id);
 	buf_reset(&a->targets);
-	buf_reset(&a->sender);
 	a->ntargets = 0;
 	if (++a->lost >= KILLS) {
 		struct outcome o = { .status = OUTCOME_DEFERRED,
@@ -287,6 +282,7 @@ targets_came(struct qmgr *q, struct channel *c, struct message *m)
 		a->ntargets++;
 		put_u8(&a->targets, flags & TARGET_NO_FORWARD ?
 		    RCPT_NO_FORWARD : 0);
+		put_slice(&a->targets, sender);
 		if (put_slice(&a->targets, t) == -1)
 			wire_fail(&w);
 	}
@@ -296,10 +292,6 @@ targets_came(struct qmgr *q, struct channel *c, struct message *m)
 	}
 	if (a == NULL)
 		return;
-	if (sender.n > 0) {
-		buf_reset(&a->sender);
-		buf_add(&a->sender, sender);
-	}
 	if (!last)
 		return;
 	idmap_remove(&q->routes->asked, a->id);
@@ -312,16 +304,18 @@ use_targets(struct qmgr *q, struct ask *a)
 {
 	struct target *t = mem_array(a->ntargets, sizeof(*t));
 	struct wire w = wire_of(buf_slice(&a->targets));
-	struct slice sender = buf_slice(&a->sender);
+	struct slice from = a->e->senders[a->e->rcpts[a->number].sender];
 	uint32_t i;
 
 	for (i = 0; i < a->ntargets; i++) {
 		t[i].flags = get_u8(&w);
+		t[i].sender = get_slice(&w, ADDRESS_BYTES);
+		/* A report to a list stays one: no report about it. */
+		t[i].new_sender = t[i].sender.n > 0 && from.n > 0;
 		t[i].address = get_slice(&w, TARGET_BYTES);
 	}
 	assert(wire_done(&w));
-	entry_expand(q, a->e, a->number, sender.n > 0 ? &sender : NULL,
-	    SLICE_EMPTY, t, a->ntargets);
+	entry_expand(q, a->e, a->number, SLICE_EMPTY, t, a->ntargets);
 	free(t);
 }
 
