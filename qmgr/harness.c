@@ -510,6 +510,8 @@ delivery_hears(void *arg, struct channel *c, struct message *m)
 		}
 		if (w->outcome != NULL && !w->outcome(w, d, &o))
 			continue;
+		d->done = o.status != OUTCOME_DEFERRED &&
+		    o.status != OUTCOME_FAILED;
 		b = channel_begin(c, DL_RESULT, m->id);
 		if (b != NULL) {
 			put_u32(b, 1);
@@ -616,6 +618,18 @@ world_count(const struct world *w, uint64_t id, const char *address)
 
 	for (i = 0; i < w->ndeliveries; i++)
 		if ((id == 0 || w->deliveries[i].id == id) &&
+		    strcmp(w->deliveries[i].address, address) == 0)
+			n++;
+	return n;
+}
+
+size_t
+world_done(const struct world *w, uint64_t id, const char *address)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < w->ndeliveries; i++)
+		if (w->deliveries[i].done && w->deliveries[i].id == id &&
 		    strcmp(w->deliveries[i].address, address) == 0)
 			n++;
 	return n;

@@ -30,6 +30,7 @@ struct delivery {
 	uint64_t	 job;
 	unsigned	 together;	/* recipients of the job */
 	int64_t		 at;
+	bool		 done;		/* delivered or relayed */
 };
 
 struct reported {
@@ -125,6 +126,8 @@ void	 told_clear(struct told *);
 
 /* How often an address was delivered to (all messages, or of one). */
 size_t	 world_count(const struct world *, uint64_t id, const char *address);
+/* The same without attempts that did not succeed. */
+size_t	 world_done(const struct world *, uint64_t id, const char *address);
 bool	 world_was_queued(const struct world *, uint64_t id);
 
 #endif
