@@ -20,6 +20,7 @@ struct bed {
 	unsigned	 wanted;
 	bool		 busy;
 	struct slot	 slots[1000];
+	struct attempt_list all;
 };
 
 static enum send_result
@@ -37,6 +38,7 @@ send_job(void *arg, struct attempt *j)
 static void
 end_job(struct bed *b, struct attempt *j)
 {
+	TAILQ_REMOVE(&b->all, j, of_entry);
 	hop_release(&b->s, &j->hop);
 	free(j);
 }
@@ -75,17 +77,20 @@ bed_init(struct bed *b, uint64_t rate)
 
 	memset(b, 0, sizeof(*b));
 	b->now = 1000000;
+	TAILQ_INIT(&b->all);
 	sched_init(&b->s, &c, &ops, b);
 }
 
 static void
 bed_clear(struct bed *b)
 {
-	unsigned i;
+	struct attempt *j;
 
-	for (i = 0; i < b->nsent; i++)
-		if (b->sent[i] != NULL)
-			free(b->sent[i]);
+	while ((j = TAILQ_FIRST(&b->all)) != NULL) {
+		if (j->state == JOB_READY)
+			sched_remove(&b->s, j);
+		end_job(b, j);
+	}
 	sched_clear(&b->s);
 }
 
@@ -99,6 +104,7 @@ job(struct bed *b, const char *hop, uint64_t sender, bool retry)
 	j->sender_key = sender;
 	j->retry = retry;
 	j->key = sender;
+	TAILQ_INSERT_TAIL(&b->all, j, of_entry);
 	sched_add(&b->s, j, b->now);
 }
 

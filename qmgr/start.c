@@ -258,9 +258,9 @@ qmgr_clear(struct qmgr *q)
 	drop_clear(q);
 	reports_clear(q);
 	routes_clear(q);
+	journal_close(&q->journal);
 	queue_clear(&q->queue);
 	sched_clear(&q->sched);
-	journal_close(&q->journal);
 	store_close(&q->store);
 	old_clear(q);
 	disk_lane_free(&q->commits);
