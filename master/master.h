@@ -103,6 +103,9 @@ struct process {
 	char			*user;		/* owned; "" none */
 	char			*directory;	/* owned */
 	bool			 given_up;	/* local's channel to it is down */
+	char			*readable;	/* what it was given; owned */
+	bool			 renew;		/* STOPPING, to start anew */
+	bool			 renew_owed;	/* a reload waits for it */
 	/* What is asked of it and not answered yet. */
 	bool			 reload_owed;
 	bool			 status_owed;
@@ -172,6 +175,8 @@ void	 listen_clear(struct listeners *);
 struct process *process_new(struct master *, enum role, unsigned index);
 void	 process_event(struct process *, enum process_event);
 bool	 process_is_alive(const struct process *);
+/* Another in its place, with rights that a running one cannot get. */
+void	 process_renew(struct process *);
 void	 process_reap(struct master *);
 void	 process_kill_all(struct master *, int sig);
 struct process *process_find(struct master *, enum role, unsigned index);
@@ -184,6 +189,9 @@ extern const struct message_rule wire_rules[];
 /* Everything that a new process gets, up to GO. */
 void	 wire_process(struct process *);
 void	 wire_log(struct process *);
+/* The directories that a process of the row may read, ':' between them; the
+ * caller frees it. */
+char	*wire_readable(const struct conf *, const struct priv *);
 
 /* worker.c */
 void	 worker_wanted(struct process *local, struct message *);

@@ -381,6 +381,20 @@ class Reload(unittest.TestCase):
         self.assertIn("hostname=mx.example.org", s.ask("qmgr self"))
         s.stop()
 
+    def test_process_that_may_read_other_directories_is_renewed(self):
+        s = Suite(self).start()
+        qmgr, lookup = s.pid("qmgr"), s.pid("lookup")
+        os.mkdir(os.path.join(s.dir, "elsewhere"))
+        s.write(f"table t {{ type = file; path = {s.dir}/elsewhere/t }}\n")
+        since = s.hangup()
+        s.wait_log(r"master\[\d+\] info: event=reloaded", since)
+        self.assertRegex(s.log()[since:], r"(?s)event=ready role=lookup.*master\[\d+\] info: event=reloaded")
+        self.assertNotEqual(s.pid("lookup"), lookup)
+        self.assertEqual(s.pid("qmgr"), qmgr)
+        self.assertIn("lookup.0", s.ask("qmgr peers").split())
+        self.assertNotIn("event=died", s.log())
+        s.stop()
+
     def test_refusal_of_one_process_is_told(self):
         s = Suite(self).start()
         s.conf["hostname"] = "refuse.lookup.test"

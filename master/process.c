@@ -147,6 +147,10 @@ up(struct process *p)
 	log_info("event=ready role=%s index=%u child=%d ms=%lld",
 	    role_name(p->role), p->index, (int)p->pid,
 	    (long long)(clock_mono_ms() - p->started_ms));
+	if (p->renew_owed) {
+		p->renew_owed = false;
+		reload_answered(p, true, SLICE_EMPTY);
+	}
 	master_ready_changed(p->master);
 }
 
@@ -188,7 +192,11 @@ gone(struct process *p)
 		free(p->user);
 		free(p->directory);
 		free(p->status);
+		free(p->readable);
 		free(p);
+	} else if (p->renew && m->phase != SUITE_STOPPING) {
+		p->renew = false;
+		start(p);
 	}
 	master_process_ended(m);
 }
@@ -393,8 +401,6 @@ process_reap(struct master *m)
 static void
 reaped(struct process *p, int status)
 {
-	bool wanted = p->state == PROCESS_STOPPING ||
-	    (is_users(p) && WIFEXITED(status) && WEXITSTATUS(status) == 0);
 	const char *sig = WIFSIGNALED(status) ?
 	    sigabbrev_np(WTERMSIG(status)) : NULL;
 	int pid = (int)p->pid;
@@ -407,10 +413,12 @@ reaped(struct process *p, int status)
 		    WTERMSIG(status) == SIGSYS ? " why=\"it made a system "
 		    "call that its row of the privilege table forbids; its "
 		    "own last line names it\"" : "");
-	else if (!wanted || WEXITSTATUS(status) != 0)
+	else if (WEXITSTATUS(status) != 0)
 		log_error("event=died role=%s index=%u child=%d exit=%d",
 		    role_name(p->role), p->index, pid, WEXITSTATUS(status));
 	else
+		/* Also by its own wish: an idle worker, bounce with new
+		 * templates. */
 		log_debug("event=ended role=%s index=%u child=%d",
 		    role_name(p->role), p->index, pid);
 	process_event(p, EVENT_DIED);
@@ -465,6 +473,13 @@ static bool
 is_users(const struct process *p)
 {
 	return p->role == ROLE_WORKER || p->role == ROLE_COMMAND;
+}
+
+void
+process_renew(struct process *p)
+{
+	p->renew = true;
+	process_event(p, EVENT_STOP);
 }
 
 bool

@@ -36,6 +36,7 @@ static void	 finish_now(void (*)(void *, int, struct slice), void *,
 		    int status, struct buf *lines);
 static void	 keep_what_cannot_change(struct master *, struct conf *,
 		    struct buf *);
+static void	 give_or_renew(struct reload *, struct process *);
 static void	 give_configuration(struct reload *, struct process *);
 static void	 too_late(void *);
 static void	 finish(struct reload *);
@@ -81,7 +82,7 @@ reload_start(struct master *m, void (*done)(void *, int, struct slice),
 	ev_timer_set(&r->timer, ANSWER_MS);
 	TAILQ_FOREACH(p, &m->processes, entry)
 		if (process_is_alive(p))
-			give_configuration(r, p);
+			give_or_renew(r, p);
 	listen_commit(m, &fresh);
 	if (r->owed == 0)
 		finish(r);
@@ -143,6 +144,23 @@ keep_what_cannot_change(struct master *m, struct conf *c, struct buf *lines)
 	}
 }
 
+/* A process that may read other directories from now on has to be another:
+ * Landlock never widens. */
+static void
+give_or_renew(struct reload *r, struct process *p)
+{
+	char *readable = wire_readable(r->master->conf, priv_of(p->role));
+
+	if (p->state == PROCESS_RUNNING && strcmp(readable, p->readable) !=
+	    0) {
+		p->renew_owed = true;
+		r->owed++;
+		process_renew(p);
+	} else
+		give_configuration(r, p);
+	free(readable);
+}
+
 static void
 give_configuration(struct reload *r, struct process *p)
 {
@@ -197,9 +215,9 @@ too_late(void *arg)
 	struct process *p;
 
 	TAILQ_FOREACH(p, &r->master->processes, entry) {
-		if (!p->reload_owed)
+		if (!p->reload_owed && !p->renew_owed)
 			continue;
-		p->reload_owed = false;
+		p->reload_owed = p->renew_owed = false;
 		buf_printf(&r->lines, "%s %u has not answered within %d s\n",
 		    role_name(p->role), p->index, ANSWER_MS / 1000);
 		r->status = EX_TEMPFAIL;

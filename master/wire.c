@@ -121,32 +121,43 @@ put_paths(struct buf *b, struct process *p)
 	const struct master *m = p->master;
 	const struct priv *row = priv_of(p->role);
 	const char *own = p->directory == NULL ? "" : p->directory;
-	struct buf readable = BUF_INIT(12000);
-	struct slice dir;
-	size_t i, slash;
 
+	free(p->readable);
+	p->readable = wire_readable(m->conf, row);
 	put_slice(b, slice_str(row->root == EMPTY ? m->empty_root :
 	    row->root == SPOOL ? m->conf->path_queue : ""));
 	put_slice(b, slice_str(p->role == ROLE_QMGR ? m->conf->path_queue :
 	    p->role == ROLE_WORKER ? own : ""));
+	put_slice(b, slice_str(p->readable));
+	put_slice(b, slice_str(own));
+}
+
+/* The name service, included lists, and the directories of the tables, whose
+ * files are replaced by new ones. */
+char *
+wire_readable(const struct conf *conf, const struct priv *row)
+{
+	struct buf paths = BUF_INIT(12000);
+	struct slice dir;
+	size_t i, slash;
+	char *text;
+
 	if (row->files == RO_FILES) {
-		/* The name service, included lists, and the directories of
-		 * the tables, whose files are replaced by new ones. */
-		buf_printf(&readable, "/etc:/usr/lib:/lib:/usr/share:%s",
-		    m->conf->path_tables);
-		for (i = 0; i < m->conf->ntables; i++) {
-			dir = slice_str(m->conf->tables[i].path);
+		buf_printf(&paths, "/etc:/usr/lib:/lib:/usr/share:%s",
+		    conf->path_tables);
+		for (i = 0; i < conf->ntables; i++) {
+			dir = slice_str(conf->tables[i].path);
 			slash = slice_rfind(dir, '/');
 			if (slash > 0 && slash < dir.n)
-				add_path(&readable, slice_first(dir, slash));
+				add_path(&paths, slice_first(dir, slash));
 		}
-		for (i = 0; i < m->conf->alias_includes.n; i++)
-			add_path(&readable,
-			    slice_str(m->conf->alias_includes.v[i]));
+		for (i = 0; i < conf->alias_includes.n; i++)
+			add_path(&paths,
+			    slice_str(conf->alias_includes.v[i]));
 	}
-	put_slice(b, buf_slice(&readable));
-	buf_clear(&readable);
-	put_slice(b, slice_str(own));
+	text = mem_slicedup(buf_slice(&paths));
+	buf_clear(&paths);
+	return text;
 }
 
 static uint64_t

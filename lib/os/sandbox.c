@@ -351,8 +351,13 @@ sandbox_open_paths(struct sandbox_paths *paths, const char *list,
 	while (slice_next(&rest, ':', &part)) {
 		if (part.n == 0)
 			continue;
-		if (paths->n == SANDBOX_PATHS || part.n >= sizeof(path))
-			log_fatal("event=too-many-paths");
+		if (paths->n == SANDBOX_PATHS || part.n >= sizeof(path)) {
+			if (writable)
+				log_fatal("event=too-many-directories");
+			log_warn("event=too-many-directories left_out=%s",
+			    LOG_Q(part));
+			continue;
+		}
 		memcpy(path, part.p, part.n);
 		path[part.n] = '\0';
 		fd = open(path, O_PATH | O_CLOEXEC);

@@ -16,8 +16,8 @@ struct sandbox_paths {
 	size_t	 n;
 };
 
-/* ':' between paths.  Ends the process when a writable one is missing; one to
- * read that does not exist is left out. */
+/* ':' between paths.  Ends the process when a writable one is missing; those
+ * to read that do not exist, or are too many, are left out. */
 void	 sandbox_open_paths(struct sandbox_paths *, const char *paths,
 	    bool writable);
 /* The ABI of the kernel's Landlock, 0 where there is none. */
