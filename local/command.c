@@ -28,32 +28,22 @@
 #include "ipc/delivery.h"
 #include "mail/address.h"
 #include "outcomes.h"
+#include "parcel.h"
 #include "prefix.h"
 #include "worker.h"
 
 #define RUNNING_MAX	8	/* programs at once */
 #define TASKS_WAITING	64
-#define JOB_ARENA_BYTES	(1024 * 1024)
 #define ENV_ARENA_BYTES	(256 * 1024)
 #define OUTPUT_BYTES	1000	/* of a program that are looked at */
 #define EXEC_FAILED	127	/* with errno on the status pipe */
 
 TAILQ_HEAD(task_list, task);
 
-/* A job as it came, shared by its tasks. */
-struct parcel {
-	unsigned	 users;
-	uint64_t	 id;
-	struct buf	 body;		/* what job points into */
-	struct arena	 arena;
-	struct job	 job;
-	int		 fd;		/* owned, or -1 */
-};
-
 struct task {
 	TAILQ_ENTRY(task)	 link;
 	struct runner		*runner;
-	struct parcel		*parcel;
+	struct parcel		*parcel;	/* shared by its job's tasks */
 	const struct job_recipient *recipient;
 	pid_t			 pid;
 	int			 output;	/* owned, or -1 */
@@ -220,40 +210,15 @@ local_says(void *arg, struct channel *ch, struct message *m)
 }
 
 static void
-parcel_drop(struct parcel *p)
-{
-	if (--p->users > 0)
-		return;
-	if (p->fd != -1)
-		close(p->fd);
-	arena_clear(&p->arena);
-	buf_clear(&p->body);
-	free(p);
-}
-
-static void
 take_job(struct runner *r, struct channel *ch, struct message *m)
 {
-	struct parcel *p = mem_alloc(sizeof(*p));
+	struct parcel *p = parcel_new(m);
 	struct task *t;
-	struct wire w;
 	size_t i;
 
-	p->users = 1;
-	p->id = m->id;
-	p->fd = -1;
-	p->arena = ARENA_INIT(JOB_ARENA_BYTES);
-	buf_init(&p->body, CHANNEL_BODY_BYTES);
-	buf_add(&p->body, m->body.rest);
-	w = wire_of(buf_slice(&p->body));
-	if (!job_unpack(&w, &p->arena, &p->job) || !wire_done(&w)) {
+	if (p == NULL) {
 		channel_breach(ch, "job");
-		parcel_drop(p);
 		return;
-	}
-	if (m->nfds > 0) {
-		p->fd = m->fds[0];
-		m->fds[0] = -1;
 	}
 	for (i = 0; i < p->job.nrecipients; i++) {
 		t = mem_alloc(sizeof(*t));

@@ -22,9 +22,9 @@
 #include "ipc/delivery.h"
 #include "ipc/lookup_local.h"
 #include "outcomes.h"
+#include "parcel.h"
 #include "worker.h"
 
-#define JOB_ARENA_BYTES	(1024 * 1024)
 #define WAITING_BYTES	((size_t)64 * 1024 * 1024) /* bodies, all owners */
 #define WORK_MAX	50000		/* at once, all owners */
 #define USAGE_MAX	1000		/* questions at once */

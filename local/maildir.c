@@ -388,6 +388,19 @@ check_quota(struct maildirs *ms, struct maildir *m,
 	    MAILDIR_FULL : MAILDIR_STORED;
 }
 
+/* A message is in new/: whoever keeps account of the mailbox learns it here. */
+static void
+stored(struct maildirs *ms, struct maildir *m, int fd_take,
+    const struct stored_size *size)
+{
+	durable_add(ms->durable, fd_take, m->new, m->device);
+	if (m->root != -1)
+		quota_add(ms->fs, m->root, size->bytes);
+}
+
+/* O_TMPFILE with linkat(), or a rename within new/, cost the same (33 us of
+ * CPU on ext4, of which the file itself takes 26), so it is done as every
+ * other program expects it. */
 static int
 store(struct maildirs *ms, struct maildir *m, const struct maildir_copy *c,
     const struct unique_name *u)
@@ -411,9 +424,7 @@ store(struct maildirs *ms, struct maildir *m, const struct maildir_copy *c,
 	    (unsigned long long)size.bytes, (unsigned long long)size.virtual);
 	if (fs->renameat(m->tmp, u->base, m->new, name) == -1)
 		goto fail;
-	durable_add(ms->durable, fd, m->new, m->device);
-	if (m->root != -1)
-		quota_add(fs, m->root, size.bytes);
+	stored(ms, m, fd, &size);
 	return 0;
 fail:
 	error = errno;

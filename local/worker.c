@@ -2,12 +2,15 @@
 /*
  * worker - see worker.h.
  *
- * A job is carried out when it is read; its answers wait for a sync.  One runs
+ * A job is carried out when it is read, but for large ones with many
+ * recipients, which must not hold up the rest.  Answers wait for a sync.  One runs
  * at a time, beside the loop, and what is written meanwhile gathers for the
  * next: the longer a sync takes, the more it is for.  Always: an answer that
  * says delivered is sent only after the sync of its batch was told to be good
  * (Q2).
  */
+#include <sys/queue.h>
+
 #include <errno.h>
 #include <stdlib.h>
 
@@ -22,10 +25,12 @@
 #include "maildir.h"
 #include "mbox.h"
 #include "outcomes.h"
+#include "parcel.h"
 #include "prefix.h"
 #include "worker.h"
 
-#define JOB_ARENA_BYTES	(1024 * 1024)
+#define TURN_BYTES	(16 * 1024 * 1024) /* of large jobs, in one turn */
+#define LARGE_JOBS	32		/* above, nothing more is read */
 #define TEXTS_BYTES	(1024 * 1024)
 #define PREFIX_BYTES	(16 * 1024)
 #define RESERVED_FDS	64	/* channels, log, job files, group sync */
@@ -48,6 +53,13 @@ struct batch {
 	struct arena	 texts;
 };
 
+/* A large message for many: delivered to some in each turn. */
+struct large {
+	TAILQ_ENTRY(large) link;
+	struct parcel	*parcel;
+	size_t		 next;		/* recipient */
+};
+
 struct worker {
 	struct child	 child;
 	struct ev_loop	*loop;
@@ -63,6 +75,9 @@ struct worker {
 	struct arena	 arena;		/* of one job */
 	struct channel	*local;		/* who asked last */
 	struct disk_lane *lane;		/* owned */
+	TAILQ_HEAD(, large) large;
+	size_t		 nlarge;
+	struct ev_timer	 next_large;
 	struct batch	 gathering;
 	struct batch	 syncing;
 	bool		 ending;	/* when all is answered */
@@ -76,6 +91,12 @@ static void	 batch_clear(struct batch *);
 static void	 local_says(void *, struct channel *, struct message *);
 static void	 take_job(struct worker *, struct channel *, struct message *);
 static void	 local_is_gone(void *, struct channel *);
+static void	 deliver_some(struct worker *, uint64_t id, const struct job *,
+		    int fd, size_t from, size_t n);
+static void	 large_add(struct worker *, struct message *);
+static void	 large_go_on(void *);
+static void	 large_end(struct worker *, struct large *, const char *why);
+static void	 take_cancel(struct worker *, uint64_t id);
 static void	 take_usage_ask(struct worker *, struct channel *,
 		    struct message *);
 static void	 deliver(struct worker *, const struct job *,
@@ -118,6 +139,9 @@ stop(void *arg)
 	struct worker *w = arg;
 
 	w->ending = true;
+	while (!TAILQ_EMPTY(&w->large))
+		large_end(w, TAILQ_FIRST(&w->large),
+		    "4.3.2 the system is stopping");
 	ev_task_ask(w->loop, &w->end_of_turn);
 }
 
@@ -166,7 +190,9 @@ worker_init(struct worker *w, struct ev_loop *loop, const struct fs *fs,
 	w->arena = ARENA_INIT(JOB_ARENA_BYTES);
 	w->gathering.texts = ARENA_INIT(TEXTS_BYTES);
 	w->syncing.texts = ARENA_INIT(TEXTS_BYTES);
+	TAILQ_INIT(&w->large);
 	ev_task_init(&w->end_of_turn, end_turn, w);
+	ev_timer_init(&w->next_large, loop, large_go_on, w);
 	durable_init(&w->durable, fs, DURABLE_AUTO);
 	w->maildirs = maildirs_new(fs, &w->durable, conf->hostname, open_max,
 	    MAILDIR_CHECK_MS);
@@ -175,12 +201,12 @@ worker_init(struct worker *w, struct ev_loop *loop, const struct fs *fs,
 
 struct worker *
 worker_new(struct ev_loop *loop, const struct fs *fs, const struct conf *conf,
-    size_t open_max)
+    size_t open_max, bool threaded)
 {
 	struct worker *w = mem_alloc(sizeof(*w));
 
 	worker_init(w, loop, fs, conf, open_max);
-	w->lane = disk_lane_new(loop, false);
+	w->lane = disk_lane_new(loop, threaded);
 	return w;
 }
 
@@ -192,8 +218,11 @@ worker_free(struct worker **wp)
 	*wp = NULL;
 	if (w == NULL)
 		return;
-	ev_task_cancel(w->loop, &w->end_of_turn);
 	w->local = NULL;
+	while (!TAILQ_EMPTY(&w->large))
+		large_end(w, TAILQ_FIRST(&w->large), "4.3.0 it is over");
+	ev_timer_clear(&w->next_large);
+	ev_task_cancel(w->loop, &w->end_of_turn);
 	disk_lane_drain(w->lane);
 	disk_lane_free(&w->lane);
 	batch_clear(&w->gathering);
@@ -238,7 +267,8 @@ local_says(void *arg, struct channel *ch, struct message *m)
 		take_usage_ask(w, ch, m);
 		break;
 	case LW_CANCEL:
-		break;	/* what was read is written already */
+		take_cancel(w, m->id);
+		break;
 	case LW_END:
 		stop(w);
 		break;
@@ -250,33 +280,122 @@ local_says(void *arg, struct channel *ch, struct message *m)
 static void
 take_job(struct worker *w, struct channel *ch, struct message *m)
 {
-	struct answer a;
+	struct wire body = m->body;
 	struct job j;
-	size_t i;
-	int error = 0;
 
 	arena_clear(&w->arena);
-	if (!job_unpack(&m->body, &w->arena, &j) || !wire_done(&m->body)) {
+	if (!job_unpack(&body, &w->arena, &j) || !wire_done(&body)) {
 		channel_breach(ch, "job");
 		return;
 	}
-	if (content_set(&w->content, &j, m->nfds > 0 ? m->fds[0] : -1) == -1) {
+	if (m->nfds > 0 && j.nrecipients > 1 &&
+	    j.size > TURN_BYTES / j.nrecipients)
+		large_add(w, m);
+	else
+		deliver_some(w, m->id, &j, m->nfds > 0 ? m->fds[0] : -1, 0,
+		    j.nrecipients);
+}
+
+static void
+deliver_some(struct worker *w, uint64_t id, const struct job *j, int fd,
+    size_t from, size_t n)
+{
+	struct answer a;
+	size_t i;
+	int error = 0;
+
+	if (content_set(&w->content, j, fd) == -1) {
 		error = errno;
 		log_error("id=%s event=content-unreadable reason=%s",
-		    queue_id_text(j.queue_id).s,
+		    queue_id_text(j->queue_id).s,
 		    LOG_Q(slice_str(strerror(error))));
 	}
-	for (i = 0; i < j.nrecipients; i++) {
-		a = (struct answer){ .job = m->id,
-			.number = j.recipients[i].number };
+	for (i = from; i < from + n; i++) {
+		a = (struct answer){ .job = id,
+			.number = j->recipients[i].number };
 		if (error != 0)
 			a.outcome = outcome_of("4.3.0 the queue file cannot "
 			    "be read");
 		else
-			deliver(w, &j, &j.recipients[i], &a);
+			deliver(w, j, &j->recipients[i], &a);
 		answer(w, &a);
 	}
 }
+
+/* ---- large messages for many -------------------------------------------- */
+
+static void
+large_add(struct worker *w, struct message *m)
+{
+	struct large *l = mem_alloc(sizeof(*l));
+
+	l->parcel = parcel_new(m);
+	TAILQ_INSERT_TAIL(&w->large, l, link);
+	if (++w->nlarge == LARGE_JOBS)
+		channel_pause(w->local, true);
+	ev_timer_set(&w->next_large, 0);
+}
+
+/* Some recipients of the first, which then goes to the end of the line. */
+static void
+large_go_on(void *arg)
+{
+	struct worker *w = arg;
+	struct large *l = TAILQ_FIRST(&w->large);
+	const struct job *j;
+	size_t n;
+
+	if (l == NULL)
+		return;
+	j = &l->parcel->job;
+	n = TURN_BYTES / (size_t)(j->size < TURN_BYTES ? j->size + 1 :
+	    TURN_BYTES);
+	if (n > j->nrecipients - l->next)
+		n = j->nrecipients - l->next;
+	deliver_some(w, l->parcel->id, j, l->parcel->fd, l->next, n);
+	l->next += n;
+	if (l->next == j->nrecipients)
+		large_end(w, l, NULL);
+	else {
+		TAILQ_REMOVE(&w->large, l, link);
+		TAILQ_INSERT_TAIL(&w->large, l, link);
+	}
+	if (!TAILQ_EMPTY(&w->large))
+		ev_timer_set(&w->next_large, 0);
+}
+
+/* The recipients that are left are answered with why. */
+static void
+large_end(struct worker *w, struct large *l, const char *why)
+{
+	const struct job *j = &l->parcel->job;
+	struct answer a = { .job = l->parcel->id };
+
+	for (; l->next < j->nrecipients; l->next++) {
+		a.number = j->recipients[l->next].number;
+		a.outcome = outcome_of(why);
+		answer(w, &a);
+	}
+	TAILQ_REMOVE(&w->large, l, link);
+	if (w->nlarge-- == LARGE_JOBS && w->local != NULL)
+		channel_pause(w->local, false);
+	parcel_drop(l->parcel);
+	free(l);
+}
+
+static void
+take_cancel(struct worker *w, uint64_t id)
+{
+	struct large *l;
+
+	TAILQ_FOREACH(l, &w->large, link)
+		if (l->parcel->id == id) {
+			large_end(w, l, "4.3.0 cancelled");
+			return;
+		}
+}
+
+/* ---- other questions ---------------------------------------------------- */
 
 static void
 take_usage_ask(struct worker *w, struct channel *ch, struct message *m)

@@ -84,14 +84,13 @@ worker_side_down(void *arg, struct channel *ch)
 }
 
 static int
-start(void **state)
+start_with(const struct fs *fs, bool threaded)
 {
 	static struct channel_ops ops;
 	struct buf why = BUF_INIT(4000), text = BUF_INIT(4000);
 	struct conf *conf;
 	int fds[2];
 
-	(void)state;
 	memset(&t, 0, sizeof(t));
 	memset(&test_fs, 0, sizeof(test_fs));
 	buf_init(&t.expanded, 300000);
@@ -102,7 +101,7 @@ start(void **state)
 	conf = conf_parse(buf_slice(&text), "test", &why);
 	assert_non_null(conf);
 	ev_loop_init(&t.loop);
-	t.worker = worker_new(&t.loop, &fs_test, conf, 10);
+	t.worker = worker_new(&t.loop, fs, conf, 10, threaded);
 	conf_free(&conf);
 	buf_clear(&text);
 	buf_clear(&why);
@@ -114,6 +113,20 @@ start(void **state)
 	t.side = channel_new(&t.loop, fds[1], local_worker_rules, ROLE_LOCAL,
 	    ROLE_WORKER, 0, &side_ops, NULL);
 	return 0;
+}
+
+static int
+start(void **state)
+{
+	(void)state;
+	return start_with(&fs_test, false);
+}
+
+static int
+start_threaded(void **state)
+{
+	(void)state;
+	return start_with(&fs_real, true);
 }
 
 static int
@@ -254,6 +267,36 @@ large_message_comes_by_descriptor(void **state)
 	read_file("new", got, sizeof(got));
 	assert_string_equal(got, "Return-Path: <s@client.example>\n"
 	    "Delivered-To: u@example.org\nA: b\n\nmore\nlines\n");
+}
+
+static void
+large_message_for_many_does_not_hold_up_others(void **state)
+{
+	enum { MANY = 40 };
+	struct job_recipient r[MANY], one = recipient(0);
+	struct job j = job_of(r, MANY), small = job_of(&one, 1);
+	int fd = memfd_create("content", MFD_CLOEXEC);
+	uint32_t i;
+
+	(void)state;
+	assert_int_equal(ftruncate(fd, 3 * 1024 * 1024), 0);
+	for (i = 0; i < MANY; i++)
+		r[i] = recipient(i);
+	j.size = 3 * 1024 * 1024;
+	send_job(1, &j, fcntl(fd, F_DUPFD_CLOEXEC, 0));
+	j.queue_id++;
+	send_job(2, &j, fd);
+	small.queue_id = 1;
+	send_job(3, &small, -1);
+	while (t.nresults == 0)
+		ev_turn(&t.loop, 50);
+	assert_int_equal(t.results[0].job, 3);
+	channel_send(t.side, LW_CANCEL, 2, SLICE_EMPTY);
+	turn_until(1 + 2 * MANY);
+	for (i = 1; i < 1 + 2 * MANY; i++)
+		assert_int_equal(t.results[i].status, t.results[i].job == 1 ?
+		    OUTCOME_DELIVERED : OUTCOME_DEFERRED);
+	assert_int_equal(test_list(t.path, "new").n, 1 + MANY);
 }
 
 static void
@@ -477,6 +520,10 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(message_is_stored_with_its_fields),
+		cmocka_unit_test_setup_teardown(
+		    many_jobs_of_one_turn_are_all_answered, start_threaded,
+		    end),
+		T(large_message_for_many_does_not_hold_up_others),
 		T(many_jobs_of_one_turn_are_all_answered),
 		T(large_message_comes_by_descriptor),
 		T(file_shorter_than_said_defers),
