@@ -10,7 +10,6 @@
  * local and remote are not trusted: a result for a recipient that is not in
  * the job ends the channel, and a result for a job that is over is normal.
  */
-#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -301,7 +300,7 @@ send_packed(struct qmgr *q, struct attempt *j, struct channel *c)
 	}
 	b = channel_begin(c, fd == -1 ? DL_JOB : DL_JOB_FILE, j->id);
 	if (b != NULL && job_pack(b, &m) == -1)
-		assert(!"a job fits its message");
+		log_fatal("id=%s event=job-too-long", id_text(e->id));
 	if (fd == -1)
 		channel_end(c);
 	else

@@ -451,12 +451,25 @@ next_record(struct scan *c, uint64_t at)
 {
 	const uint32_t magic = htole32(RECORD_MAGIC);
 	struct record r;
+	uint32_t word;
 	const char *p;
-	size_t whole;
+	size_t whole, left;
 
-	for (; (p = scan_see(c, at, RECORD_HEADER_BYTES)) != NULL; at += 8)
-		if (memcmp(p, &magic, 4) == 0 && record_at(c, at, &r, &whole))
+	while ((p = scan_see(c, at, RECORD_HEADER_BYTES)) != NULL) {
+		/* through what the window holds; record_at() may move it */
+		left = c->n - (size_t)(at - c->at);
+		for (; left >= RECORD_HEADER_BYTES; left -= 8, p += 8,
+		    at += 8) {
+			memcpy(&word, p, sizeof(word));
+			if (word == magic)
+				break;
+		}
+		if (left < RECORD_HEADER_BYTES)
+			continue;
+		if (record_at(c, at, &r, &whole))
 			return at;
+		at += 8;
+	}
 	return 0;
 }
 

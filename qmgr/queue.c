@@ -46,7 +46,7 @@ slot_enter(struct queue *q, struct slot *s, enum slot_state state)
 {
 	if (state != SLOT_WAITING)
 		heap_remove(&q->due, &s->due);
-	s->state = state;
+	s->state = (uint8_t)state;
 }
 
 void
