@@ -13,6 +13,9 @@
 
 /* Where input is read; used up or copied before the loop goes on. */
 static char shared[READ_BYTES];
+/* The stream that is being worked for, until it is closed: after a callback it
+ * may be gone, with its memory. */
+static struct stream *running;
 
 static void	 start(struct stream *, struct ev_loop *, int, size_t,
 		    const struct stream_ops *, void *);
@@ -63,11 +66,9 @@ static void
 start(struct stream *s, struct ev_loop *l, int fd, size_t out_max,
     const struct stream_ops *ops, void *arg)
 {
-	uint8_t generation = s->generation;
 	int flags;
 
 	memset(s, 0, sizeof(*s));
-	s->generation = (uint8_t)(generation + 1);
 	s->ops = ops;
 	s->arg = arg;
 	s->loop = l;
@@ -92,7 +93,8 @@ stream_close(struct stream *s)
 	ev_task_cancel(s->loop, &s->task);
 	close(s->fd);
 	s->fd = -1;
-	s->generation++;
+	if (running == s)
+		running = NULL;
 	s->fresh = SLICE_EMPTY;
 	buf_clear(&s->kept);
 	buf_clear(&s->out);
@@ -257,15 +259,15 @@ static void
 io_ready(void *arg, int ready)
 {
 	struct stream *s = arg;
-	uint8_t generation = s->generation;
 
+	running = s;
 	if (s->connecting) {
 		finish_connect(s);
 		return;
 	}
 	if (ready & EV_WANT_WRITE) {
 		flush_output(s);
-		if (s->generation != generation)
+		if (running != s)
 			return;
 	}
 	if (ready & EV_WANT_READ)
@@ -290,7 +292,6 @@ finish_connect(struct stream *s)
 static void
 read_some(struct stream *s)
 {
-	uint8_t generation = s->generation;
 	ssize_t n;
 
 	n = recv(s->fd, shared, sizeof(shared), 0);
@@ -330,7 +331,7 @@ read_some(struct stream *s)
 		s->fresh = slice_of(shared, (size_t)n);
 	}
 	offer_input(s);
-	if (s->generation == generation)
+	if (running == s)
 		update_wants(s);
 }
 
@@ -338,11 +339,9 @@ read_some(struct stream *s)
 static void
 offer_input(struct stream *s)
 {
-	uint8_t generation = s->generation;
-
 	if (!s->paused && !s->closing && stream_input(s).n > 0)
 		s->ops->input(s->arg);
-	if (s->generation != generation)
+	if (running != s)
 		return;
 	if (s->fresh.n > 0) {
 		buf_add(&s->kept, s->fresh);
@@ -358,18 +357,18 @@ static void
 offer_again(void *arg)
 {
 	struct stream *s = arg;
-	uint8_t generation = s->generation;
 
 	if (s->connecting || s->ended)
 		return;
+	running = s;
 	if (s->resumed) {
 		s->resumed = false;
 		offer_input(s);
-		if (s->generation != generation)
+		if (running != s)
 			return;
 	}
 	flush_output(s);
-	if (s->generation != generation || s->ended)
+	if (running != s || s->ended)
 		return;
 	update_wants(s);
 	if (s->eof && !s->paused)

@@ -7,7 +7,8 @@
  * kept.  Output is collected and written at the end of the turn.
  *
  * Callbacks may call any stream function, stream_close() included; after
- * that no callback of this stream runs, and the functions do nothing.
+ * that no callback of this stream runs, and the functions do nothing.  Once
+ * closed, the stream's memory may be freed, in the callback too.
  */
 #ifndef EV_STREAM_H
 #define EV_STREAM_H
@@ -53,7 +54,6 @@ struct stream {
 	size_t			 kept_off;
 	struct buf		 out;
 	size_t			 out_off;
-	uint8_t			 generation;	/* detects close in a callback */
 	bool			 connecting;
 	bool			 paused;
 	bool			 resumed;	/* kept input is to be offered */

@@ -315,6 +315,69 @@ closed_in_its_callback_hears_no_more(void **state)
 	assert_false(stream_is_open(&side.stream));
 }
 
+/* The owner may be gone with it. */
+static struct owner {
+	struct stream	 stream;
+	bool		 at_end;
+} *owner;
+static int frees;
+
+static void
+free_at_input(void *arg)
+{
+	struct owner *o = arg;
+
+	if (o->at_end)
+		return;
+	stream_close(&o->stream);
+	free(o);
+	frees++;
+}
+
+static void
+free_at_end(void *arg, enum stream_end end)
+{
+	struct owner *o = arg;
+
+	(void)end;
+	stream_close(&o->stream);
+	free(o);
+	frees++;
+}
+
+static void
+freed_in_its_callback_is_not_touched_again(void **state)
+{
+	static const struct stream_ops freeing = { free_at_input, NULL, NULL,
+		free_at_end };
+	int i, s[2];
+
+	(void)state;
+	frees = 0;
+	for (i = 0; i < 4; i++) {
+		assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, s), 0);
+		owner = mem_alloc(sizeof(*owner));
+		owner->at_end = i > 0;
+		stream_open(&owner->stream, &side.loop, s[0], OUT_MAX,
+		    &freeing, owner);
+		if (i < 2)		/* input, input and end */
+			assert_int_equal(write(s[1], "x", 1), 1);
+		else if (i == 2)	/* output that fails */
+			stream_pause(&owner->stream);
+		if (i == 3)
+			stream_timeout(&owner->stream, 1);
+		else if (i != 0)
+			close(s[1]);
+		if (i == 2)
+			stream_write(&owner->stream, SLICE_LIT("x"));
+		while (frees == i)
+			ev_turn(&side.loop, 10);
+		if (i == 0 || i == 3)
+			close(s[1]);
+	}
+	assert_int_equal(frees, 4);
+}
+
 static void
 functions_of_a_closed_stream_do_nothing(void **state)
 {
@@ -602,6 +665,7 @@ main(void)
 		TEST(end_while_paused_waits_for_the_input_to_be_taken),
 		TEST(peer_that_is_there_is_not_gone),
 		TEST(closed_in_its_callback_hears_no_more),
+		TEST(freed_in_its_callback_is_not_touched_again),
 		TEST(functions_of_a_closed_stream_do_nothing),
 		TEST(zeroed_stream_can_be_closed),
 		TEST(silence_ends_it_when_a_limit_is_set),

@@ -29,6 +29,7 @@
 #include <cmocka.h>
 
 #include "base/log.h"
+#include "base/mem.h"
 #include "os/priv.h"
 #include "os/sandbox.h"
 
@@ -539,6 +540,40 @@ what_cannot_be_entered_ends_the_process(void **state)
 	assert_int_equal(exit_of_enter(ROLE_BOUNCE, &ids), 70);
 }
 
+#ifdef SANITIZED
+static int
+try_use_after_free(void)
+{
+	char *volatile p = mem_alloc(10);
+
+	free(p);
+	return p[1] == 'x' ? 0 : -1;
+}
+
+/* A sandbox that hid the sanitizers' findings would be worse than none. */
+static void
+sanitizers_report_from_every_cell(void **state)
+{
+	static const enum role all[] = { ROLE_SMTPD, ROLE_QMGR, ROLE_REMOTE,
+		ROLE_LOCAL, ROLE_WORKER, ROLE_BOUNCE, ROLE_LOOKUP,
+		ROLE_RESOLVER };
+	char text[8192];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		struct attempt a = { all[i], "use after free",
+			try_use_after_free, FAILS, NULL };
+
+		if (result_of(&a, text, sizeof(text)) != FAILS ||
+		    strstr(text, "SUMMARY: AddressSanitizer: "
+		    "heap-use-after-free") == NULL ||
+		    strstr(text, "forbidden-call") != NULL)
+			fail_msg("%s: %s", priv_of(all[i])->name, text);
+	}
+}
+#endif
+
 /* ---- the ground ---- */
 
 static void
@@ -610,6 +645,9 @@ main(void)
 		cmocka_unit_test(every_role_with_a_process_has_a_row),
 		cmocka_unit_test(rows_allow_and_forbid),
 		cmocka_unit_test(what_cannot_be_entered_ends_the_process),
+#ifdef SANITIZED
+		cmocka_unit_test(sanitizers_report_from_every_cell),
+#endif
 	};
 
 	return cmocka_run_group_tests(tests, make_ground, clear_ground);

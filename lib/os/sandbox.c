@@ -75,7 +75,7 @@ static const char *const groups[GROUPS] = {
 	    "utimensat",
 	[THREADS] = "",
 	/* What ASan and UBSan need to write a report. */
-	[SANITIZERS] = "openat readlink readlinkat access faccessat "
+	[SANITIZERS] = "open openat stat readlink readlinkat access faccessat "
 	    "newfstatat tgkill prctl",
 };
 
