@@ -35,6 +35,6 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 		buf_clear(&b);
 		arena_clear(&arena);
 	}
-	servers_add_resolv_conf(&servers, slice_of(p, n));
+	servers_add(&servers, slice_of(p, n));
 	return 0;
 }

@@ -26,10 +26,8 @@
 #define QUESTIONS		10000
 #define SOCKETS			1000	/* to name servers, at once */
 #define SPARE_DESCRIPTORS	320	/* channels, TCP, and so on */
-#define RESOLV_CONF_BYTES	65536
 #define COMPLAIN_MS		60000	/* between two lines about time-outs */
 
-static const char resolv_conf[] = "/etc/resolv.conf";
 static const char anchor_file[] = "/usr/share/dns/root.key";
 
 struct question {
@@ -49,7 +47,6 @@ struct resolver {
 	struct upstream	*upstream;	/* owned */
 	struct servers	 servers;
 	struct buf	 anchors;
-	int		 resolv_conf_fd; /* owned, or -1 */
 	struct questions waiting;	/* in order of asked_ms */
 	struct questions orphans;	/* answered; libunbound is at it yet */
 	size_t		 nquestions;	/* in both lists */
@@ -61,9 +58,8 @@ struct resolver {
 static void	 acquire(struct resolver *);
 static struct upstream *make_upstream(struct resolver *, const struct conf *,
 		    struct buf *why);
-static int	 choose_servers(struct resolver *, const struct conf *,
-		    struct servers *, struct buf *why);
-static void	 read_resolv_conf(int fd, struct servers *);
+static int	 choose_servers(const struct conf *, struct servers *,
+		    struct buf *why);
 static void	 client_asks(void *, struct channel *, struct message *);
 static void	 ask_upstream(struct resolver *, struct question *);
 static void	 upstream_answers(void *, const struct dns_answer *,
@@ -117,8 +113,6 @@ acquire(struct resolver *r)
 	TAILQ_INIT(&r->orphans);
 	ev_timer_init(&r->timer, &r->child.loop, time_is_up, r);
 	ub_loop_init(&r->ub_loop, &r->child.loop);
-	/* Stays open, so that a reload sees what was written into it since. */
-	r->resolv_conf_fd = open(resolv_conf, O_RDONLY | O_CLOEXEC);
 	buf_init(&r->anchors, ANCHORS_BYTES);
 	fd = open(anchor_file, O_RDONLY | O_CLOEXEC);
 	if (upstream_read_anchors(fd, &r->anchors) == -1)
@@ -144,7 +138,7 @@ make_upstream(struct resolver *r, const struct conf *conf, struct buf *why)
 		uc.sockets = r->child.ids.descriptors <= SPARE_DESCRIPTORS ?
 		    16 : (unsigned)r->child.ids.descriptors -
 		    SPARE_DESCRIPTORS;
-	if (choose_servers(r, conf, &servers, why) == -1)
+	if (choose_servers(conf, &servers, why) == -1)
 		return NULL;
 	u = upstream_new(&r->ub_loop, &uc, why);
 	if (u != NULL)
@@ -153,8 +147,8 @@ make_upstream(struct resolver *r, const struct conf *conf, struct buf *why)
 }
 
 static int
-choose_servers(struct resolver *r, const struct conf *conf,
-    struct servers *servers, struct buf *why)
+choose_servers(const struct conf *conf, struct servers *servers,
+    struct buf *why)
 {
 	size_t i;
 
@@ -166,26 +160,10 @@ choose_servers(struct resolver *r, const struct conf *conf,
 			    SERVERS);
 			return -1;
 		}
-	if (servers->n == 0 && r->resolv_conf_fd != -1)
-		read_resolv_conf(r->resolv_conf_fd, servers);
-	/* As resolv.conf(5) has it. */
+	/* master has taken those of resolv.conf(5), which says: */
 	if (servers->n == 0)
 		servers_add(servers, SLICE_LIT("127.0.0.1"));
 	return 0;
-}
-
-static void
-read_resolv_conf(int fd, struct servers *servers)
-{
-	struct buf text = BUF_INIT(RESOLV_CONF_BYTES);
-	char *to;
-	ssize_t n;
-
-	while ((to = buf_reserve(&text, 4096)) != NULL &&
-	    (n = pread(fd, to, 4096, (off_t)text.n)) > 0)
-		text.n += (size_t)n;
-	servers_add_resolv_conf(servers, buf_slice(&text));
-	buf_clear(&text);
 }
 
 /* ---- a question's road -------------------------------------------------- */

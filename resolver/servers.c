@@ -54,23 +54,3 @@ split_port(struct slice word, struct slice *host, uint64_t *port)
 	return word.p[end] == ':' && slice_to_u64(slice_from(word, end + 1), 1,
 	    65535, port);
 }
-
-void
-servers_add_resolv_conf(struct servers *s, struct slice text)
-{
-	static const struct slice word = { "nameserver", 10 };
-	struct slice line;
-
-	while (slice_next(&text, '\n', &line)) {
-		line = slice_trim(line);
-		if (!slice_starts(line, word) || line.n == word.n)
-			continue;
-		line = slice_from(line, word.n);
-		if (line.p[0] != ' ' && line.p[0] != '\t')
-			continue;
-		line = slice_trim(line);
-		line.n = slice_find(line, ' ');
-		line.n = slice_find(line, '\t');
-		servers_add(s, line);
-	}
-}

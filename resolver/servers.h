@@ -18,8 +18,5 @@ struct servers {
 /* "192.0.2.1", "192.0.2.1:5353", "2001:db8::1", "[2001:db8::1]:53".  -1: none
  * of these, or there are too many. */
 int	 servers_add(struct servers *, struct slice word);
-/* The nameserver lines of resolv.conf(5); others and broken ones are passed
- * over. */
-void	 servers_add_resolv_conf(struct servers *, struct slice text);
 
 #endif

@@ -325,22 +325,6 @@ server_words(void **state)
 	}
 }
 
-static void
-resolv_conf_lines(void **state)
-{
-	struct servers s = { .n = 0 };
-
-	(void)state;
-	servers_add_resolv_conf(&s, SLICE_LIT("# nameserver 192.0.2.9\n"
-	    "search example.org\nnameserver\nnameserver x\n"
-	    "nameserver 192.0.2.1\n  nameserver\t2001:db8::1 # comment\n"
-	    "nameservers 192.0.2.7\nnameserver 192.0.2.2"));
-	assert_int_equal(s.n, 3);
-	assert_string_equal(s.names[0], "192.0.2.1@53");
-	assert_string_equal(s.names[1], "2001:db8::1@53");
-	assert_string_equal(s.names[2], "192.0.2.2@53");
-}
-
 int
 main(void)
 {
@@ -350,7 +334,6 @@ main(void)
 		cmocka_unit_test(free_with_open_questions_calls_nobody),
 		cmocka_unit_test(localhost_needs_no_server),
 		cmocka_unit_test(server_words),
-		cmocka_unit_test(resolv_conf_lines),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

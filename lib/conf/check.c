@@ -339,16 +339,28 @@ check_endpoint(struct checker *ck, const struct value *v)
 static void
 check_server(struct checker *ck, const struct value *v)
 {
-	struct conf_endpoint e;
-	struct conf_net net;
-
-	if (conf_net_parse(v->word, &net) && net.bits == 128 &&
-	    strchr(v->word, '/') == NULL)
-		return;
-	if (!conf_endpoint_parse(v->word, &e) || e.kind == ENDPOINT_ANY ||
-	    e.kind == ENDPOINT_UNIX)
+	if (!conf_name_server_is_valid(v->word))
 		fail(ck, v, "\"%s\" is no name server: ADDRESS, ADDRESS:PORT "
 		    "or [v6]:PORT", conf_show(slice_str(v->word)).s);
+}
+
+bool
+conf_name_server_is_valid(const char *word)
+{
+	struct conf_endpoint e;
+	struct conf_net net;
+	char address[64];
+	size_t n = strcspn(word, "%");
+
+	if (strchr(word, '/') != NULL || n >= sizeof(address))
+		return false;
+	/* fe80::1%eth0: the scope is the resolver's to understand. */
+	memcpy(address, word, n);
+	address[n] = '\0';
+	if (conf_net_parse(address, &net) && net.bits == 128)
+		return strlen(word + n) < 20;
+	return conf_endpoint_parse(word, &e) && e.kind != ENDPOINT_ANY &&
+	    e.kind != ENDPOINT_UNIX;
 }
 
 static const struct conf_table *

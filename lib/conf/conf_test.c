@@ -525,6 +525,36 @@ keys_explain_themselves(void **state)
 	buf_clear(&out);
 }
 
+static void
+resolv_conf_gives_the_name_servers(void **state)
+{
+	struct conf *c = conf_new("");
+	struct buf text = BUF_INIT(4096), why = BUF_INIT(4096);
+	struct conf *back;
+
+	(void)state;
+	conf_take_resolv_conf(c, SLICE_LIT("# nameserver 192.0.2.9\n"
+	    "search example.org\nnameserver\nnameserver x\n"
+	    "nameserver 192.0.2.1\n  nameserver\t2001:db8::1 # comment\r\n"
+	    "nameservers 192.0.2.7\nnameserver fe80::1%eth0\n"
+	    "nameserver 192.0.2.2"));
+	assert_int_equal(c->dns_servers.n, 4);
+	assert_string_equal(c->dns_servers.v[0], "192.0.2.1");
+	assert_string_equal(c->dns_servers.v[1], "2001:db8::1");
+	assert_string_equal(c->dns_servers.v[2], "fe80::1%eth0");
+	assert_string_equal(c->dns_servers.v[3], "192.0.2.2");
+	/* The resolver reads it back. */
+	assert_int_equal(conf_write(c, R_RESOLVER, false, &text), 0);
+	back = conf_parse(buf_slice(&text), "r", &why);
+	if (back == NULL)
+		fail_msg("%s", buf_cstr(&why));
+	assert_int_equal(back->dns_servers.n, 4);
+	conf_free(&back);
+	conf_free(&c);
+	buf_clear(&text);
+	buf_clear(&why);
+}
+
 int
 main(void)
 {
@@ -541,6 +571,7 @@ main(void)
 		cmocka_unit_test(nets_contain_their_addresses),
 		cmocka_unit_test(next_hops_and_endpoints_are_told_apart),
 		cmocka_unit_test(keys_explain_themselves),
+		cmocka_unit_test(resolv_conf_gives_the_name_servers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -86,4 +86,10 @@ struct conf_shown {
 };
 struct conf_shown conf_show(struct slice);
 
+/* ADDRESS, ADDRESS:PORT, [v6]:PORT, v6%scope. */
+bool	 conf_name_server_is_valid(const char *);
+/* dns.servers from the nameserver lines of resolv.conf(5); other lines and
+ * broken ones are passed over. */
+void	 conf_take_resolv_conf(struct conf *, struct slice text);
+
 #endif

@@ -12,11 +12,15 @@
 
 #define HOSTS_FILE	"/etc/hosts"
 #define HOSTS_BYTES	(1024 * 1024)
+#define RESOLV_FILE	"/etc/resolv.conf"
+#define RESOLV_BYTES	65536
+#define NAME_SERVERS	8
 
 static int	 read_file(const char *, size_t, struct buf *);
 static int	 paths_absolute(struct conf *, const char *);
 static void	 fill_hostname(struct conf *);
 static bool	 qualify(const char *name, struct buf *);
+static void	 fill_name_servers(struct conf *);
 
 struct conf *
 conf_load(const char *path, struct buf *why)
@@ -38,6 +42,7 @@ conf_load(const char *path, struct buf *why)
 		goto out;
 	}
 	fill_hostname(c);
+	fill_name_servers(c);
 out:
 	buf_clear(&text);
 	return c;
@@ -198,4 +203,37 @@ qualify(const char *name, struct buf *full)
 out:
 	buf_clear(&text);
 	return hit;
+}
+
+/* The resolver is in an empty root, so it is told what the file says now. */
+static void
+fill_name_servers(struct conf *c)
+{
+	struct buf text = BUF_INIT(RESOLV_BYTES + 8192);
+
+	if (c->dns_servers.n == 0 &&
+	    read_file(RESOLV_FILE, RESOLV_BYTES, &text) == 0)
+		conf_take_resolv_conf(c, buf_slice(&text));
+	buf_clear(&text);
+}
+
+void
+conf_take_resolv_conf(struct conf *c, struct slice text)
+{
+	struct slice line, word, copy;
+	const char **v = arena_alloc(c->arena, NAME_SERVERS * sizeof(*v));
+	size_t n = 0;
+
+	while (v != NULL && n < NAME_SERVERS &&
+	    slice_next(&text, '\n', &line)) {
+		if (!next_word(&line, &word) ||
+		    !slice_eq(word, SLICE_LIT("nameserver")) ||
+		    !next_word(&line, &word) ||
+		    arena_copy(c->arena, word, &copy) == -1)
+			continue;
+		if (conf_name_server_is_valid(copy.p))
+			v[n++] = copy.p;
+	}
+	c->dns_servers.v = v;
+	c->dns_servers.n = n;
 }
