@@ -331,7 +331,8 @@ attempt_convert(struct attempt *a, unsigned offers, struct outcome *o)
 
 	if (offers & EHLO_8BITMIME)
 		best = BODY_8BITMIME;
-	if (offers & EHLO_BINARYMIME && offers & EHLO_CHUNKING)
+	if (offers & EHLO_BINARYMIME && offers & EHLO_CHUNKING &&
+	    !a->site->no_chunking)
 		best = BODY_BINARYMIME;
 	if (a->converted.n > 0 && a->job.body <= best) {
 		/* Made for another host; this one takes it as it is. */

@@ -1070,6 +1070,30 @@ connection_is_reset_after_a_refused_transaction(void **state)
 }
 
 static void
+host_that_does_not_know_bdat_gets_data(void **state)
+{
+	static const struct script sc = { .ehlo = ALL_EHLO,
+		.end = { "500 5.5.1 what?" } };
+	struct job_recipient r[2];
+	struct fixture f;
+	struct job j = job_to(r, 2, "example.org");
+
+	(void)state;
+	set_up(&f, zone, (const struct script *[]){ &sc, NULL, NULL }, "");
+	send_job(&f, 1, &j, -1);
+	while (strstr(buf_cstr(&f.heard), "BDAT") == NULL)
+		ev_turn(&f.loop, 1000);
+	while (f.hosts[0].connections == 1)
+		ev_turn(&f.loop, 1000);
+	f.sessions->host->script = &good;
+	wait_for_results(&f, 2);
+	assert_string_equal(buf_cstr(&f.results),
+	    "1/0 relayed 250 2.0.0 taken|1/1 relayed 250 2.0.0 taken|");
+	assert_non_null(strstr(buf_cstr(&f.heard), "DATA|<26>"));
+	tear_down(&f);
+}
+
+static void
 connection_ends_after_max_messages(void **state)
 {
 	struct job_recipient r[1];
@@ -1614,6 +1638,7 @@ main(void)
 		    lmtp_over_a_unix_socket_is_connected_by_master),
 		cmocka_unit_test(connection_is_used_again),
 		cmocka_unit_test(connection_is_reset_after_a_refused_transaction),
+		cmocka_unit_test(host_that_does_not_know_bdat_gets_data),
 		cmocka_unit_test(connection_ends_after_max_messages),
 		cmocka_unit_test(idle_connection_ends_after_its_time),
 		cmocka_unit_test(connection_closed_while_idle_is_replaced),

@@ -16,6 +16,7 @@ struct site {
 	unsigned		 refs;		/* attempts and connections */
 	struct plan		*plan;		/* owned; NULL: none yet */
 	struct conn_queue	 idle;		/* longest idle first */
+	bool			 no_chunking;	/* offered, and not known */
 };
 
 /* NULL: the text is no next hop.  Each call is matched by site_release(). */

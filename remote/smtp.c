@@ -58,6 +58,7 @@ static void	 data(struct conn *, struct owed);
 static void	 start_content(struct conn *);
 static void	 pump(struct conn *);
 static void	 end(struct conn *, struct owed);
+static void	 bdat_unknown(struct conn *);
 static void	 end_lmtp(struct conn *);
 static void	 discard(struct conn *, struct owed);
 static void	 transaction_over(struct conn *);
@@ -320,7 +321,7 @@ pipelines(const struct conn *c)
 static bool
 chunks(const struct conn *c)
 {
-	return (c->ehlo.offers & EHLO_CHUNKING) != 0;
+	return (c->ehlo.offers & EHLO_CHUNKING) != 0 && !c->site->no_chunking;
 }
 
 /* False: something must be answered first. */
@@ -585,6 +586,10 @@ end(struct conn *c, struct owed o)
 	/* After a refused BDAT the transaction still stands (RFC 3030
 	 * section 2); for the rest RSET does no harm. */
 	c->needs_rset = c->reply.code / 100 != 2;
+	if (!c->dots && (c->reply.code == 500 || c->reply.code == 502)) {
+		bdat_unknown(c);
+		return;
+	}
 	if (c->sending) {
 		/* It has seen enough; we cannot say RSET in the middle. */
 		how = outcome_of(c, OUTCOME_FAILED);
@@ -604,6 +609,23 @@ end(struct conn *c, struct owed o)
 	}
 	how = outcome_of(c, OUTCOME_FAILED);
 	attempt_decide_all(c->attempt, RCPT_ACCEPTED, &how);
+}
+
+/* It offers CHUNKING and does not know BDAT: it takes the content for commands
+ * now.  Once more from the beginning, with DATA. */
+static void
+bdat_unknown(struct conn *c)
+{
+	struct attempt *a = c->attempt;
+
+	log_info("event=no-chunking host=%s code=%u",
+	    LOG_Q(slice_str(c->name)), c->reply.code);
+	c->site->no_chunking = true;
+	conn_abandon(c);
+	if (a->undecided > 0)
+		attempt_try_again(a);
+	else
+		attempt_finish(a);
 }
 
 /* RFC 2033 section 4.2: a reply for each recipient that was accepted. */
