@@ -31,14 +31,14 @@ struct attempt {
 	LIST_ENTRY(attempt)	 entry;
 	struct relay		*relay;
 	uint64_t		 id;		/* qmgr's job */
-	char			*body;		/* owned; what job points into */
+	char			*body;		/* owned; job is in it */
 	struct arena		 arena;
 	struct job		 job;
 	int			 fd;		/* owned, or -1 */
 	struct attempt_recipient *recipients;	/* in the arena */
 	size_t			 undecided;
-	struct site		*site;		/* owned reference */
-	struct plan		*plan;		/* owned reference; NULL: none */
+	struct site		*site;		/* a reference */
+	struct plan		*plan;		/* a reference, or NULL */
 	struct plan_cursor	 cursor;
 	struct plan_waiter	 waiter;
 	uint64_t		 socket_id;	/* asked of master; 0: none */

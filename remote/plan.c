@@ -33,7 +33,7 @@ struct plan {
 	struct host		 hosts[DNS_MX_HOSTS];
 	size_t			 nhosts;
 	int64_t			 expires_ms;
-	LIST_HEAD(, plan_waiter) waiters;
+	struct plan_waiters	 waiters;
 };
 
 static void	 got_mx(void *, const struct dns_mx *);
@@ -287,7 +287,7 @@ fail(struct plan *p, enum outcome_status status, uint16_t code,
 static void
 wake(struct plan *p)
 {
-	LIST_HEAD(, plan_waiter) woken = LIST_HEAD_INITIALIZER(woken);
+	struct plan_waiters woken = LIST_HEAD_INITIALIZER(woken);
 	struct plan_waiter *w;
 	struct plan *held = plan_ref(p);
 

@@ -38,6 +38,7 @@ enum plan_answer {
 	PLAN_NONE,		/* no more; see plan_error() */
 };
 
+LIST_HEAD(plan_waiters, plan_waiter);
 struct plan_waiter {
 	LIST_ENTRY(plan_waiter) entry;
 	bool		 waiting;

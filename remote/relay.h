@@ -49,7 +49,7 @@ struct avoid {
 
 struct relay {
 	struct ev_loop		*loop;
-	const struct conf	*conf;		/* borrowed; changes at reload */
+	const struct conf	*conf;		/* borrowed; reload sets it */
 	struct channel		*qmgr;		/* borrowed; NULL: down */
 	struct dns		 dns;
 	/* Asks master for a connection to a Unix socket; relay_got_socket()
@@ -62,7 +62,7 @@ struct relay {
 	struct conns		 conns;		/* owned; all */
 	struct conn_queue	 idle;		/* longest idle first */
 	struct ev_timer		 idle_timer;
-	struct conns		 dead;		/* closed; freed at turn's end */
+	struct conns		 dead;		/* closed, still to be freed */
 	struct ev_task		 bury;
 	size_t			 nconns;
 	size_t			 converted;	/* bytes */

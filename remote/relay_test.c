@@ -567,7 +567,7 @@ job_to(struct job_recipient *r, size_t n, const char *next_hop)
 /* ---- one host, one job -------------------------------------------------- */
 
 #define ALL_EHLO "250-host.example\r\n250-PIPELINING\r\n250-CHUNKING\r\n"  \
-	"250-BINARYMIME\r\n250-8BITMIME\r\n250-SIZE 1000\r\n250-DSN\r\n"	\
+	"250-BINARYMIME\r\n250-8BITMIME\r\n250-SIZE 1000\r\n250-DSN\r\n" \
 	"250 SMTPUTF8"
 #define NEXT	"[127.0.0.1]"
 
@@ -1633,17 +1633,20 @@ main(void)
 		cmocka_unit_test(one_host_decides),
 		cmocka_unit_test(several_hosts_are_tried_in_order),
 		cmocka_unit_test(host_that_failed_is_passed_over_for_a_while),
-		cmocka_unit_test(host_that_failed_is_tried_where_there_is_no_other),
+		cmocka_unit_test(
+		    host_that_failed_is_tried_where_there_is_no_other),
 		cmocka_unit_test(
 		    lmtp_over_a_unix_socket_is_connected_by_master),
 		cmocka_unit_test(connection_is_used_again),
-		cmocka_unit_test(connection_is_reset_after_a_refused_transaction),
+		cmocka_unit_test(
+		    connection_is_reset_after_a_refused_transaction),
 		cmocka_unit_test(host_that_does_not_know_bdat_gets_data),
 		cmocka_unit_test(connection_ends_after_max_messages),
 		cmocka_unit_test(idle_connection_ends_after_its_time),
 		cmocka_unit_test(connection_closed_while_idle_is_replaced),
 		cmocka_unit_test(no_more_connections_than_configured),
-		cmocka_unit_test(idle_connection_makes_room_for_another_next_hop),
+		cmocka_unit_test(
+		    idle_connection_makes_room_for_another_next_hop),
 		cmocka_unit_test(step_that_takes_too_long_is_given_up),
 		cmocka_unit_test(cancelled_job_ends_where_nothing_is_decided),
 		cmocka_unit_test(stop_finishes_what_is_under_way),

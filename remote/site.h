@@ -10,7 +10,7 @@
 struct site {
 	struct relay		*relay;
 	struct site		*chain;		/* in the hash table */
-	TAILQ_ENTRY(site)	 entry;		/* in ->unused while refs is 0 */
+	TAILQ_ENTRY(site)	 entry;		/* in ->unused if refs is 0 */
 	char			*name;		/* owned */
 	struct next_hop		 hop;		/* points into name */
 	unsigned		 refs;		/* attempts and connections */

@@ -14,6 +14,7 @@
 #define CLASS_IN	1
 #define ANSWER_BYTES	(256 * 1024)	/* names and data of one answer */
 
+LIST_HEAD(askeds, asked);
 /* A question that libunbound has and we have no answer to. */
 struct asked {
 	LIST_ENTRY(asked) entry;
@@ -25,7 +26,7 @@ struct asked {
 
 struct upstream {
 	struct ub_ctx	*ctx;		/* owned */
-	LIST_HEAD(, asked) open;	/* owned */
+	struct askeds	 open;		/* owned */
 	bool		 closing;	/* answers are for nobody */
 };
 

@@ -30,7 +30,7 @@
 #define DNS_RECORDS		100	/* of one answer */
 #define DNS_MX_HOSTS		20
 #define DNS_ADDRESSES		20	/* of one host */
-#define DNS_REVERSE_NAMES	4	/* PTR names whose addresses are asked */
+#define DNS_REVERSE_NAMES	4	/* PTR names that are confirmed */
 #define DNS_NAME_BYTES		253	/* in text form, without the last dot */
 /* resolver answers within dns.timeout; this is for one that does not. */
 #define DNS_GUARD_MS		(150 * 1000)
@@ -44,9 +44,9 @@ struct dns {
 	struct dns_question	**slots;	/* owned; NULL: free */
 	uint32_t		 nslots;
 	uint32_t		 nopen;
-	uint32_t		 hint;		/* where to look for a free slot */
-	uint32_t		 serial;	/* tells reuses of a slot apart */
-	struct dns_question	*oldest;	/* waiting for resolver, in order */
+	uint32_t		 hint;		/* where a free slot may be */
+	uint32_t		 serial;	/* tells uses of a slot apart */
+	struct dns_question	*oldest;	/* that wait, in order */
 	struct dns_question	*newest;
 	struct ev_timer		 guard;
 };
@@ -90,7 +90,7 @@ enum dns_mx_status {
 	DNS_MX_NULL = 2,	/* takes no mail: RFC 7505 */
 	DNS_MX_NO_DOMAIN = 3,	/* NXDOMAIN, or not a domain name */
 	DNS_MX_FAILED = 4,	/* try later */
-	DNS_MX_UNUSABLE = 5,	/* there are MX records, and none names a host */
+	DNS_MX_UNUSABLE = 5,	/* there are MX records, but no host */
 };
 
 struct dns_mx_host {
@@ -120,7 +120,7 @@ struct dns_addresses {
 	enum dns_status	 status;
 	bool		 secure;	/* all that was asked for */
 	uint32_t	 ttl;
-	const uint8_t	(*addresses)[16]; /* IPv6 first; IPv4 as ::ffff:a.b.c.d */
+	const uint8_t	(*addresses)[16]; /* IPv6 first; IPv4 mapped */
 	size_t		 naddresses;
 };
 
