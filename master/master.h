@@ -93,6 +93,8 @@ struct process {
 	unsigned		 failures;	/* since it last ran well */
 	unsigned		 restarts;	/* since the suite started */
 	bool			 was_ready;	/* ever */
+	bool			 crashed;	/* the one before ended by its
+						 * own fault */
 	struct {
 		enum role	 role;
 		unsigned	 index;

@@ -406,6 +406,9 @@ reaped(struct process *p, int status)
 	int pid = (int)p->pid;
 
 	p->pid = 0;
+	/* Who kills it from outside blames no message that it had. */
+	p->crashed = sig != NULL ? WTERMSIG(status) != SIGKILL &&
+	    WTERMSIG(status) != SIGTERM : WEXITSTATUS(status) != 0;
 	clear_channel(p);
 	if (sig != NULL)
 		log_error("event=died role=%s index=%u child=%d signal=SIG%s"

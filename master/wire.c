@@ -245,6 +245,7 @@ give_channel(struct process *to, const struct process *peer, int fd_take)
 	if (b != NULL) {
 		put_u32(b, peer->role);
 		put_u32(b, peer->index);
+		put_u8(b, peer->crashed);
 	}
 	channel_end_fds(to->channel, &fd_take, 1);
 }

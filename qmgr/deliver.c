@@ -5,7 +5,7 @@
  * A process that dies takes its jobs' recipients back to READY, for whom it is
  * not known whether they have been served (maybe_done).  The messages it had
  * are suspects: they are tried one at a time, and the one that a second
- * process dies with is held.
+ * process dies with is held, unless somebody killed that process from outside.
  *
  * local and remote are not trusted: a result for a recipient that is not in
  * the job ends the channel, and a result for a job that is over is normal.
@@ -45,6 +45,9 @@ static struct channel *channel_for(struct qmgr *, const struct attempt *);
 static bool	 send_packed(struct qmgr *, struct attempt *, struct channel *);
 static void	 job_lost(struct qmgr *, struct attempt *);
 static void	 suspect(struct qmgr *, struct entry *);
+static void	 accuse(struct qmgr *, const struct entry *,
+		    const struct channel *);
+static void	 judge(struct qmgr *, const struct channel *);
 static void	 convict(struct qmgr *, struct entry *, const char *process);
 static void	 suspect_next(struct qmgr *);
 
@@ -551,7 +554,7 @@ full_came(struct qmgr *q, struct channel *c, struct message *m)
 void
 deliver_up(struct qmgr *q, struct channel *c)
 {
-	(void)c;
+	judge(q, c);
 	sched_unblock(&q->sched);
 	qmgr_wake_scheduler(q);
 }
@@ -615,10 +618,8 @@ delivery_is_down(void *arg, struct channel *c)
 		if (had[i]->entry != q->suspect)
 			suspect(q, had[i]->entry);
 	for (i = 0; i < n; i++)
-		if (had[i]->entry == q->suspect) {
-			convict(q, q->suspect, role_name(channel_peer(c)));
-			break;
-		}
+		if (had[i]->entry == q->suspect)
+			accuse(q, q->suspect, c);
 	for (i = 0; i < n; i++) {
 		e = had[i]->entry;
 		job_lost(q, had[i]);
@@ -640,7 +641,35 @@ suspect(struct qmgr *q, struct entry *e)
 	TAILQ_INSERT_TAIL(&q->suspects, e, of_suspects);
 }
 
-/* It was the only suspect that was tried. */
+/* It was the only suspect that was tried.  Whether the process ended by its own
+ * fault is known when master gives the channel to the next one. */
+static void
+accuse(struct qmgr *q, const struct entry *e, const struct channel *c)
+{
+	q->accused = e->id;
+	q->accuser = channel_peer(c);
+	q->accuser_index = channel_index(c);
+}
+
+static void
+judge(struct qmgr *q, const struct channel *c)
+{
+	bool same = q->accused != 0 && q->accuser == channel_peer(c) &&
+	    q->accuser_index == channel_index(c);
+	struct entry *e = q->suspect;
+
+	if (!same)
+		return;
+	if (channel_crashed_before(c) && e != NULL && e->id == q->accused) {
+		entry_pin(e);
+		convict(q, e, role_name(q->accuser));
+		if (e->held)
+			deliver_cancel(q, e);
+		entry_unpin(q, &e);
+	}
+	q->accused = 0;
+}
+
 static void
 convict(struct qmgr *q, struct entry *e, const char *process)
 {

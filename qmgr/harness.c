@@ -98,6 +98,7 @@ connect_peer(struct world *w, enum role role, const struct message_rule *rules,
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
 	c = channel_new(&w->loop, fds[0], rules, ROLE_QMGR, role, 0, theirs,
 	    w->q);
+	channel_set_crashed_before(c, w->crashes);
 	qmgr_channel_up(w->q, c);
 	return channel_new(&w->loop, fds[1], rules, role, ROLE_QMGR, 0, ours,
 	    w);

@@ -75,6 +75,7 @@ struct world {
 			    struct outcome *);
 	void		*arg;
 	bool		 routes_down;	/* lookup does not answer */
+	bool		 crashes;	/* who went down did so by its own fault */
 	bool		 bounce_fails;
 };
 

@@ -74,6 +74,9 @@ struct qmgr {
 	bool			 jobs_full;
 	uint64_t		 last_job;
 	struct entry		*suspect;	/* the one that is tried alone */
+	uint64_t		 accused;	/* its id, or 0: a process ended */
+	enum role		 accuser;	/* with it, and this one */
+	unsigned		 accuser_index;
 	TAILQ_HEAD(, entry)	 suspects;	/* who wait for that */
 	TAILQ_HEAD(, entry)	 committing;	/* by of_peer */
 

@@ -559,6 +559,7 @@ message_that_two_processes_died_with_is_held(void **state)
 	world_init(&w, "");
 	w.outcome = stays_silent;
 	assert_int_equal(world_start(&w, UP_ALL), 0);
+	w.crashes = true;
 	bad = world_submit(&w, "a@b", "local-poison@here", 100);
 	world_submit(&w, "a@b", "local-poison2@here", 100);
 	world_wait(&w, 5000, w.ndeliveries == 2);
@@ -578,6 +579,28 @@ message_that_two_processes_died_with_is_held(void **state)
 	world_wait(&w, 5000, world_count(&w, 0, "local1@here") == 1);
 	for (i = 0; i < 3; i++)
 		assert_true(w.ndeliveries < 8);
+	world_clear(&w);
+}
+
+static void
+message_whose_processes_were_killed_from_outside_goes_on(void **state)
+{
+	struct world w;
+	uint64_t id;
+	unsigned i;
+
+	(void)state;
+	world_init(&w, "");
+	w.outcome = stays_silent;
+	assert_int_equal(world_start(&w, UP_ALL), 0);
+	id = world_submit(&w, "a@b", "local-poison@here", 100);
+	for (i = 1; i <= 4; i++) {
+		world_wait(&w, 5000, w.ndeliveries == i);
+		world_down(&w, UP_LOCAL);
+		world_up(&w, UP_LOCAL);
+	}
+	world_wait(&w, 5000, w.ndeliveries == 5);
+	assert_int_not_equal(queue_find(&w.q->queue, id)->state, SLOT_HELD);
 	world_clear(&w);
 }
 
@@ -833,6 +856,8 @@ main(void)
 		cmocka_unit_test(message_is_held_when_no_report_can_be_written),
 		cmocka_unit_test(local_dies_and_the_recipient_is_tried_again),
 		cmocka_unit_test(message_that_two_processes_died_with_is_held),
+		cmocka_unit_test(
+		    message_whose_processes_were_killed_from_outside_goes_on),
 		cmocka_unit_test(lookup_comes_late),
 		cmocka_unit_test(breach_by_smtpd_ends_only_its_channel),
 		cmocka_unit_test(forward_file_becomes_recipients_of_the_user),

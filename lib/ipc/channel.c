@@ -55,6 +55,7 @@ struct channel {
 	bool				 is_begun;
 	bool				 was_busy;
 	bool				 paused;
+	bool				 crashed_before;
 	bool				 deaf;		/* the peer reads no more */
 	bool				 broken;	/* down is to be told */
 	int				 in_callback;
@@ -146,6 +147,18 @@ unsigned
 channel_index(const struct channel *c)
 {
 	return c->index;
+}
+
+void
+channel_set_crashed_before(struct channel *c, bool crashed)
+{
+	c->crashed_before = crashed;
+}
+
+bool
+channel_crashed_before(const struct channel *c)
+{
+	return c->crashed_before;
 }
 
 void

@@ -86,6 +86,10 @@ void	 channel_breach(struct channel *, const char *why);
 
 enum role channel_peer(const struct channel *);
 unsigned channel_index(const struct channel *);
+/* Whether the process that was at the other side before this one ended by its
+ * own fault; false for the first one, and where somebody killed it. */
+void	 channel_set_crashed_before(struct channel *, bool);
+bool	 channel_crashed_before(const struct channel *);
 /* A place for what the daemon knows of this peer. */
 void	 channel_set_data(struct channel *, void *);
 void	*channel_data(const struct channel *);

@@ -342,6 +342,7 @@ take_channel(struct child *c, struct message *m)
 {
 	enum role role = get_u32(&m->body);
 	unsigned index = get_u32(&m->body);
+	bool crashed = get_bool(&m->body);
 	const struct child_edge *e = edge_to(c, role);
 	struct channel *old;
 	size_t i = peer_at(c, role, index);
@@ -361,6 +362,7 @@ take_channel(struct child *c, struct message *m)
 	i = c->npeers++;
 	c->peers[i] = channel_new(&c->loop, take_fd(m), e->rules,
 	    c->spec->role, role, index, &peer_ops, c);
+	channel_set_crashed_before(c->peers[i], crashed);
 	if (c->working && c->spec->channel_up != NULL)
 		c->spec->channel_up(c->arg, c->peers[i]);
 }
