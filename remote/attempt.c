@@ -153,11 +153,12 @@ seek(void *arg)
 		if (conn_open(a->relay, a->site, &t, a) == 0)
 			return;
 		set_slot(a, true);
+		why = (struct outcome){ .status = OUTCOME_DEFERRED,
+			.enhanced = { 4, 4, 1 },
+			.site = !conn_error_is_ours(errno) };
 		conn_failure_text(&t, "connect", strerror(errno), text,
 		    sizeof(text));
-		why = (struct outcome){ .status = OUTCOME_DEFERRED,
-			.enhanced = { 4, 4, 1 }, .site = true,
-			.text = slice_str(text) };
+		why.text = slice_str(text);
 		remember(a, &why);
 	}
 }

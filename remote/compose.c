@@ -7,11 +7,14 @@
 
 static int	 add_path(struct buf *, struct slice path, bool utf8);
 static int	 add_notify(struct buf *, uint8_t notify);
+static int	 add_orcpt(struct buf *, struct slice orcpt, bool utf8);
+static int	 end_command(struct buf *, size_t n, int e);
 static bool	 path_needs_utf8(struct slice);
 
 int
 compose_mail(struct buf *b, const struct compose *c, const struct job *j)
 {
+	size_t n = b->n;
 	int e;
 
 	e = buf_add_str(b, "MAIL FROM:<");
@@ -34,13 +37,14 @@ compose_mail(struct buf *b, const struct compose *c, const struct job *j)
 			e |= xtext_encode(b, j->envid);
 		}
 	}
-	return e | buf_add_str(b, "\r\n");
+	return end_command(b, n, e);
 }
 
 int
 compose_rcpt(struct buf *b, const struct compose *c,
     const struct job_recipient *r)
 {
+	size_t n = b->n;
 	int e;
 
 	e = buf_add_str(b, "RCPT TO:<");
@@ -49,12 +53,30 @@ compose_rcpt(struct buf *b, const struct compose *c,
 	if (c->offers & EHLO_DSN) {
 		if (r->notify != 0)
 			e |= add_notify(b, r->notify);
-		if (r->orcpt.n > 0) {
-			e |= buf_add_str(b, " ORCPT=");
-			e |= orcpt_encode(b, r->orcpt, c->utf8);
-		}
+		e |= add_orcpt(b, r->orcpt, c->utf8);
 	}
-	return e | buf_add_str(b, "\r\n");
+	return end_command(b, n, e);
+}
+
+static int
+end_command(struct buf *b, size_t n, int e)
+{
+	if ((e | buf_add_str(b, "\r\n")) == 0)
+		return 0;
+	b->n = n;
+	return -1;
+}
+
+/* One that has no form on the wire is left out: it is only for reports. */
+static int
+add_orcpt(struct buf *b, struct slice orcpt, bool utf8)
+{
+	size_t n = b->n;
+
+	if (orcpt.n > 0 && (buf_add_str(b, " ORCPT=") != 0 ||
+	    orcpt_encode(b, orcpt, utf8) != 0))
+		b->n = n;
+	return 0;
 }
 
 static int

@@ -16,7 +16,7 @@ struct compose {
 };
 
 /* Appends a whole command.  -1 at the ceiling, or where an address cannot be
- * written without SMTPUTF8. */
+ * written without SMTPUTF8; nothing is appended then. */
 int	 compose_mail(struct buf *, const struct compose *,
 	    const struct job *);
 int	 compose_rcpt(struct buf *, const struct compose *,

@@ -40,6 +40,7 @@ conn_open(struct relay *r, struct site *site, const struct target *t,
     struct attempt *a)
 {
 	struct conn *c = conn_new(r, site, a);
+	int saved;
 
 	target_name(t, c->name, sizeof(c->name));
 	memcpy(c->address, t->address, 16);
@@ -52,11 +53,27 @@ conn_open(struct relay *r, struct site *site, const struct target *t,
 		stream_timeout(&c->stream, r->conf->remote_timeout_connect);
 		return 0;
 	}
+	saved = errno;
 	r->connect_failed++;
-	relay_avoid(r, c->address, c->port, true);
+	if (!conn_error_is_ours(saved))
+		relay_avoid(r, c->address, c->port, true);
 	c->attempt = NULL;
 	conn_bury(c);
+	errno = saved;
 	return -1;
+}
+
+bool
+conn_error_is_ours(int error)
+{
+	static const int ours[] = { EMFILE, ENFILE, ENOBUFS, ENOMEM,
+		EADDRNOTAVAIL, EADDRINUSE, EACCES, EPERM };
+	size_t i;
+
+	for (i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
+		if (ours[i] == error)
+			return true;
+	return false;
 }
 
 void

@@ -76,9 +76,12 @@ struct conn {
 	int64_t			 idle_since;
 };
 
-/* -1 with errno: not even begun, the attempt is still free. */
+/* -1 with errno: not even begun, the attempt is still free.  See
+ * conn_error_is_ours(). */
 int	 conn_open(struct relay *, struct site *, const struct target *,
 	    struct attempt *);
+/* True where this host, not the other, was what failed. */
+bool	 conn_error_is_ours(int error);
 /* A socket that is connected (LMTP over a Unix socket). */
 void	 conn_adopt(struct relay *, struct site *, int fd_take,
 	    struct attempt *);

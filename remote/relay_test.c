@@ -1516,6 +1516,25 @@ commands_have_what_the_host_offers(void **state)
 }
 
 static void
+original_recipient_without_a_type_is_left_out(void **state)
+{
+	struct job_recipient r[2];
+	struct fixture f;
+	struct job j = job_to(r, 2, "example.org");
+	static const struct script sc = { .ehlo = ALL_EHLO };
+
+	(void)state;
+	set_up(&f, zone, (const struct script *[]){ &sc, NULL, NULL }, "");
+	r[0].orcpt = SLICE_LIT("no type");
+	send_job(&f, 1, &j, -1);
+	wait_for_results(&f, 2);
+	assert_string_equal(buf_cstr(&f.results),
+	    "1/0 relayed 250 2.0.0 taken|1/1 relayed 250 2.0.0 taken|");
+	assert_null(strstr(buf_cstr(&f.heard), "ORCPT"));
+	tear_down(&f);
+}
+
+static void
 smtputf8_is_asked_for_only_where_needed(void **state)
 {
 	static const struct {
@@ -1657,6 +1676,7 @@ main(void)
 		cmocka_unit_test(
 		    eight_bit_content_is_converted_for_a_host_without_8bitmime),
 		cmocka_unit_test(commands_have_what_the_host_offers),
+		cmocka_unit_test(original_recipient_without_a_type_is_left_out),
 		cmocka_unit_test(smtputf8_is_asked_for_only_where_needed),
 		cmocka_unit_test(next_hop_texts),
 	};

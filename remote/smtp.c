@@ -21,7 +21,9 @@
 #include "mail/dot.h"
 #include "site.h"
 
-#define OUT_FILL	(128 * 1024)	/* below this content is added */
+/* Below this content is added.  Small, because remote_timeout_block runs from
+ * one time that all is with the kernel to the next. */
+#define OUT_FILL	(32 * 1024)
 #define EARLY_BYTES	(64 * 1024)	/* content that is sent unasked */
 #define SAID_BYTES	(64 * 1024)	/* commands that are written together */
 #define ENCODED_BYTES	(4 * CONTENT_PIECE)
@@ -227,8 +229,7 @@ begin_transaction(struct conn *c)
 	c->relay->messages++;
 	choose_recipients(c);
 	c->say = c->needs_rset ? SAY_RSET : SAY_MAIL;
-	say_all(c);
-	await(c);
+	go_on(c);
 }
 
 /* False: the attempt goes on without this connection, or is over. */
@@ -362,7 +363,14 @@ say_mail(struct conn *c)
 {
 	struct compose how = compose_of(c);
 
-	compose_mail(&c->relay->line, &how, &c->attempt->job);
+	if (compose_mail(&c->relay->line, &how, &c->attempt->job) != 0) {
+		attempt_decide_all(c->attempt, RCPT_SENT, &(struct outcome){
+		    .status = OUTCOME_FAILED, .enhanced = { 5, 6, 7 },
+		    .text = SLICE_LIT("the reverse-path cannot be written for "
+		    "this host") });
+		c->say = SAY_NOTHING;
+		return;
+	}
 	owe(c, S_MAIL, 0);
 	c->say = SAY_RCPT;
 	c->say_recipient = 0;
@@ -383,8 +391,13 @@ say_rcpt(struct conn *c)
 		c->say = SAY_CONTENT;
 		return;
 	}
-	compose_rcpt(&c->relay->line, &how, &a->job.recipients[i]);
-	owe(c, S_RCPT, i);
+	if (compose_rcpt(&c->relay->line, &how, &a->job.recipients[i]) == 0)
+		owe(c, S_RCPT, i);
+	else
+		attempt_decide(a, i, &(struct outcome){
+		    .status = OUTCOME_FAILED, .enhanced = { 5, 6, 7 },
+		    .text = SLICE_LIT("the address cannot be written for "
+		    "this host") });
 }
 
 /*
@@ -544,6 +557,7 @@ pump(struct conn *c)
 {
 	static struct buf encoded = BUF_INIT(ENCODED_BYTES);
 	struct slice piece;
+	int r;
 
 	while (c->sending && stream_unsent(&c->stream) < OUT_FILL) {
 		if (content_read(&c->attempt->content, c->sent,
@@ -572,7 +586,9 @@ pump(struct conn *c)
 			continue;
 		}
 		buf_reset(&encoded);
-		dot_encode(&c->dot_state, piece, &encoded);
+		/* At most twice the piece, so there is room. */
+		r = dot_encode(&c->dot_state, piece, &encoded);
+		assert(r == 0);
 		stream_write(&c->stream, buf_slice(&encoded));
 	}
 }
