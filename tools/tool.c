@@ -13,6 +13,16 @@
 #include "chasqui.h"
 #include "os/sockets.h"
 
+#ifdef SANITIZED
+/* A tool's memory ends with it. */
+const char	*__asan_default_options(void) __attribute__((weak));
+const char *
+__asan_default_options(void)
+{
+	return "detect_leaks=0";
+}
+#endif
+
 static const char *command_name;	/* for tool_fail() */
 
 void

@@ -28,7 +28,7 @@
 #ifdef SANITIZED
 #include <sanitizer/common_interface_defs.h>
 /* Leaks are looked for by a new thread that traces us: not in here. */
-const char	*__asan_default_options(void);
+const char	*__asan_default_options(void) __attribute__((weak));
 const char *
 __asan_default_options(void)
 {
