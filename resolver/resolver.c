@@ -225,7 +225,8 @@ upstream_answers(void *arg, const struct dns_answer *a, const char *why)
 	if (why != NULL && q->client != NULL) {
 		r->failed++;
 		log_info("event=lookup-failed type=%s name=%s why=%s",
-		    type_name(q->type), LOG_Q(slice_str(q->name)), why);
+		    type_name(q->type), LOG_Q(slice_str(q->name)),
+		    LOG_Q(slice_str(why)));
 	}
 	if (q->client != NULL) {
 		answer(q->client, q->id, q->type, a);

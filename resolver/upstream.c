@@ -227,14 +227,13 @@ answered(void *arg, int rcode, void *packet, int bytes, int security,
 	struct arena arena = ARENA_INIT(ANSWER_BYTES);
 	struct dns_answer a;
 
-	(void)why_bogus;
 	(void)limited;
 	LIST_REMOVE((struct asked *)arg, entry);
 	free(arg);
 	if (q.upstream->closing)
 		return;
 	if (security == 1)
-		fail(&q, "bogus");
+		fail(&q, why_bogus != NULL ? why_bogus : "bogus");
 	else if (rcode != 0)
 		fail(&q, "no-answer");
 	else if (packet == NULL || bytes <= 0 || packet_parse(slice_of(packet,

@@ -34,7 +34,7 @@ struct upstream *upstream_new(struct ub_loop *, const struct upstream_conf *,
 void	 upstream_free(struct upstream **);
 
 /* fn runs exactly once, perhaps before this returns; what it is given is valid
- * until it returns.  why is a word for the log, or NULL. */
+ * until it returns.  why is for the log, or NULL. */
 typedef void (*upstream_fn)(void *arg, const struct dns_answer *,
 	    const char *why);
 void	 upstream_ask(struct upstream *, enum dns_type, const char *name,
