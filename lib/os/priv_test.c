@@ -441,6 +441,10 @@ result_of(const struct attempt *a, char *text, size_t size)
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS)
 		return DIES;
+	/* A sanitizer's report ends in abort() where it is asked to. */
+	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT &&
+	    strstr(text, "Sanitizer") != NULL)
+		return FAILS;
 	if (!WIFEXITED(status) || WEXITSTATUS(status) > 1)
 		fail_msg("%s, %s: wait status %x: %s", priv_of(a->role)->name,
 		    a->name, (unsigned)status, text);
