@@ -115,8 +115,8 @@ class Killed(Story):
 
     def kill(self, name, load):
         """SIGKILL for all processes of a name; back and working in time."""
-        pids = self.box.pids(name)
-        self.assertTrue(pids, f"no process {name}")
+        # After the last kill it may be backing off for a moment.
+        pids = wait_for(lambda: self.box.pids(name), f"a process {name}", timeout=5)
         since = len(self.box.log())
         for pid in pids:
             os.kill(pid, signal.SIGKILL)
