@@ -34,7 +34,7 @@ class Network:
     """Hosts on 10.99.0.0/24 and fd99::/64; this namespace is .1 of both."""
 
     def __init__(self, story):
-        self.story, self.names, self.processes = story, [], []
+        self.story, self.names, self.links, self.processes = story, [], [], []
         self.tag = f"ch{os.getpid()}"
         ip("link", "add", "br0", "type", "bridge")
         ip("addr", "add", "10.99.0.1/24", "dev", "br0")
@@ -48,6 +48,7 @@ class Network:
         ip("netns", "add", full)
         self.names.append(full)
         ip("link", "add", f"v{n}", "type", "veth", "peer", "name", "eth0", "netns", full)
+        self.links.append(f"v{n}")
         ip("link", "set", f"v{n}", "master", "br0", "up")
         ip("-n", full, "link", "set", "lo", "up")
         for a in addresses:
@@ -74,6 +75,10 @@ class Network:
         for p in self.processes:
             p.terminate()
             p.wait(10)
+        # The end of a namespace comes some time after its name's; its links
+        # must be gone before the next story makes links of these names.
+        for link in self.links:
+            run(["ip", "link", "del", link])
         for name in self.names:
             run(["ip", "netns", "del", name])
         run(["ip", "link", "del", "br0"])
