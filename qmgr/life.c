@@ -89,17 +89,23 @@ loaded(struct store_wait *sw, bool ok)
 	struct entry *e = NULL;
 
 	q->retrying--;
-	if (s != NULL && s->state == SLOT_LOADING &&
-	    s->version == w->version) {
-		if (ok)
-			e = stored_entry(&q->queue, s,
-			    buf_slice(&w->load.bytes), s->id, false);
-		if (e != NULL) {
-			e->q = q;
-			entry_begin(q, e);
-		} else
-			old_damaged(q, &s, w->load.error);
+	if (s == NULL || s->state != SLOT_LOADING)
+		goto out;
+	if (s->version != w->version) {
+		/* A tool has changed it since: read it again. */
+		slot_wait(&q->queue, s, clock_wall_ms());
+		qmgr_due_changed(q);
+		goto out;
 	}
+	if (ok)
+		e = stored_entry(&q->queue, s, buf_slice(&w->load.bytes),
+		    s->id, false);
+	if (e != NULL) {
+		e->q = q;
+		entry_begin(q, e);
+	} else
+		old_damaged(q, &s, w->load.error);
+out:
 	buf_clear(&w->load.bytes);
 	free(w);
 }

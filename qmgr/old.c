@@ -79,7 +79,7 @@ clean_on(struct cleaner *c)
 	struct young *y;
 	unsigned n;
 
-	if (s == NULL || c->syncing || c->moving > 0)
+	if (s == NULL || c->syncing || c->moving > 0 || q->stopping)
 		return;
 	if (c->failed) {
 		c->segment = NULL;

@@ -3,10 +3,14 @@
 #include <stdarg.h>
 #include <setjmp.h>
 #include <cmocka.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/num.h"
 #include "harness.h"
+#include "mail/dropfile.h"
 
 static bool
 all_gone(const struct world *w)
@@ -811,6 +815,122 @@ bounce_by_request_reports_and_removes(void **state)
 	world_clear(&w);
 }
 
+/* ---- drop/ -------------------------------------------------------------- */
+
+static void
+drop_file(const struct world *w, const char *name, const char *to,
+    size_t size, ssize_t cut)
+{
+	struct recipient r = { .address = slice_str(to) };
+	struct envelope e = { .reverse_path = SLICE_LIT("me@here"),
+		.recipients = &r, .nrecipients = 1, .arrived_ms = 1,
+		.client = SLICE_LIT("uid=0 they say") };
+	struct buf b = BUF_INIT(1024 * 1024);
+	char path[200];
+	size_t i;
+	int fd;
+
+	assert_int_equal(drop_begin(&b, &e, size), 0);
+	for (i = 0; i < size; i++)
+		buf_add_byte(&b, (char)('a' + i % 26));
+	drop_trailer(&b, crc32c(0, buf_slice(&b)));
+	snprintf(path, sizeof(path), "%s/drop/%s", w->dir, name);
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL, 0640);
+	assert_true(fd != -1);
+	assert_int_equal(write(fd, b.p, b.n - (size_t)cut),
+	    b.n - (size_t)cut);
+	close(fd);
+	buf_clear(&b);
+}
+
+static unsigned
+files_in(const struct world *w, const char *dir)
+{
+	struct dirent *e;
+	char path[200];
+	unsigned n = 0;
+	DIR *d;
+
+	snprintf(path, sizeof(path), "%s/%s", w->dir, dir);
+	d = opendir(path);
+	assert_non_null(d);
+	while ((e = readdir(d)) != NULL)
+		n += e->d_name[0] != '.';
+	closedir(d);
+	return n;
+}
+
+static void
+dropped_files_are_taken_in_and_others_set_aside(void **state)
+{
+	struct world w;
+	char path[200], to[200];
+	int fd;
+
+	(void)state;
+	world_init(&w, "");
+	snprintf(path, sizeof(path), "%s/drop", w.dir);
+	assert_int_equal(mkdir(path, 0700), 0);
+	drop_file(&w, "good", "local1@here", 500, 0);
+	drop_file(&w, "large", "local2@here", 200000, 0);
+	drop_file(&w, "cut", "local3@here", 500, 1);
+	drop_file(&w, ".unfinished", "local4@here", 500, 0);
+	drop_file(&w, "two-names", "local5@here", 500, 0);
+	snprintf(path, sizeof(path), "%s/drop/two-names", w.dir);
+	snprintf(to, sizeof(to), "%s/elsewhere", w.dir);
+	assert_int_equal(link(path, to), 0);
+	snprintf(path, sizeof(path), "%s/drop/symlink", w.dir);
+	assert_int_equal(symlink(to, path), 0);
+	snprintf(path, sizeof(path), "%s/drop/fifo", w.dir);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	snprintf(path, sizeof(path), "%s/drop/dir", w.dir);
+	assert_int_equal(mkdir(path, 0700), 0);
+	snprintf(path, sizeof(path), "%s/drop/empty", w.dir);
+	fd = open(path, O_WRONLY | O_CREAT, 0600);
+	close(fd);
+	assert_int_equal(world_start(&w, UP_ALL), 0);
+	world_wait(&w, 5000, w.ndeliveries == 2 && all_gone(&w));
+	world_run(&w, 50);
+	assert_int_equal(world_count(&w, 0, "local1@here"), 1);
+	assert_int_equal(world_count(&w, 0, "local2@here"), 1);
+	assert_true(w.deliveries[0].size > 500 && w.deliveries[0].size < 800);
+	assert_int_equal(files_in(&w, "drop"), 0);
+	assert_int_equal(files_in(&w, "taken"), 0);
+	assert_int_equal(files_in(&w, "corrupt"), 6);
+	world_clear(&w);
+}
+
+static void
+drop_file_that_a_crash_left_taken_comes_once(void **state)
+{
+	struct world w;
+	char from[200], to[200];
+
+	(void)state;
+	world_init(&w, "");
+	snprintf(from, sizeof(from), "%s/drop", w.dir);
+	assert_int_equal(mkdir(from, 0700), 0);
+	assert_int_equal(world_start(&w, UP_ALL), 0);
+	world_kill(&w);
+	/* before its commit */
+	drop_file(&w, "one", "local1@here", 500, 0);
+	snprintf(from, sizeof(from), "%s/drop/one", w.dir);
+	snprintf(to, sizeof(to), "%s/taken/%s", w.dir,
+	    queue_id_text(UINT64_C(1) << 60).s);
+	assert_int_equal(rename(from, to), 0);
+	assert_int_equal(world_start(&w, UP_ALL & ~UP_LOCAL), 0);
+	world_wait(&w, 5000, queue_find(&w.q->queue, UINT64_C(1) << 60) !=
+	    NULL && files_in(&w, "taken") == 0);
+	world_kill(&w);
+	/* and after it */
+	drop_file(&w, "one", "local1@here", 500, 0);
+	assert_int_equal(rename(from, to), 0);
+	assert_int_equal(world_start(&w, UP_ALL), 0);
+	world_wait(&w, 5000, all_gone(&w) && files_in(&w, "taken") == 0);
+	assert_int_equal(world_count(&w, 0, "local1@here"), 1);
+	world_clear(&w);
+}
+
 /* ---- limits ------------------------------------------------------------- */
 
 static void
@@ -865,6 +985,8 @@ main(void)
 		cmocka_unit_test(hold_survives_a_restart_and_release_delivers),
 		cmocka_unit_test(messages_are_selected_shown_and_deleted),
 		cmocka_unit_test(bounce_by_request_reports_and_removes),
+		cmocka_unit_test(dropped_files_are_taken_in_and_others_set_aside),
+		cmocka_unit_test(drop_file_that_a_crash_left_taken_comes_once),
 		cmocka_unit_test(over_a_limit_the_client_is_asked_to_try_later),
 	};
 

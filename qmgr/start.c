@@ -158,7 +158,8 @@ tick(void *arg)
 	struct qmgr *q = arg;
 
 	submit_tick(q);
-	old_tick(q);
+	if (!q->stopping)
+		old_tick(q);
 	sched_tick(&q->sched);
 	wake_due(q);
 	qmgr_wake_scheduler(q);
