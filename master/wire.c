@@ -230,11 +230,7 @@ is_wired_to(const struct process *p, const struct process *q)
 		    (a == q->role && b == p->role))
 			return true;
 	}
-	/* The resolver's clients. */
-	return (p->role == ROLE_RESOLVER && (q->role == ROLE_SMTPD ||
-	    q->role == ROLE_REMOTE)) ||
-	    (q->role == ROLE_RESOLVER && (p->role == ROLE_SMTPD ||
-	    p->role == ROLE_REMOTE));
+	return false;
 }
 
 static void

@@ -29,6 +29,13 @@
 #define R_RESOLVER	(1u << ROLE_RESOLVER)
 #define R_TOOL		(1u << ROLE_TOOL)
 #define R_COMMAND	(1u << ROLE_COMMAND)
+#define R_AUTH		(1u << ROLE_AUTH)
+#define R_VERIFIER	(1u << ROLE_VERIFIER)
+#define R_KEYS		(1u << ROLE_KEYS)
+#define R_IMAP_LOGIN	(1u << ROLE_IMAP_LOGIN)
+#define R_POP3_LOGIN	(1u << ROLE_POP3_LOGIN)
+#define R_IMAP_SPAWN	(1u << ROLE_IMAP_SPAWN)	/* its sessions, too */
+#define R_POP3_SPAWN	(1u << ROLE_POP3_SPAWN)
 #define R_ALL		(~0u)
 
 #define CONF_KEYS(X)							\

@@ -5,7 +5,8 @@
  * A child finds its channel to master as descriptor CHILD_FD.  It gets START,
  * then any LOG, LISTENER, SHARED and CHANNEL, then GO; it acquires, drops its
  * rights (priv_enter) and says READY.  CHANNEL comes again whenever a peer was
- * restarted, LOG when a log file was reopened.
+ * restarted, LOG when a log file was reopened.  Numbers 20 to 29 are kept for
+ * certificates and keys, 30 to 39 for sessions of mailbox access.
  */
 #ifndef IPC_MASTER_CHILD_H
 #define IPC_MASTER_CHILD_H

@@ -2,16 +2,51 @@
 /* wiring - see wiring.h. */
 #include "ipc/wiring.h"
 
+/* Programs with several roles have a name for each. */
 const char *
 role_name(enum role role)
 {
 	switch (role) {
-#define X(name, no, program, instances)					\
-	case ROLE_##name:						\
-		return ROLE_##name == ROLE_WORKER ? "worker" :		\
-		    ROLE_##name == ROLE_COMMAND ? "command" : program;
-	ROLES(X)
-#undef X
+	case ROLE_WORKER:
+		return "worker";
+	case ROLE_COMMAND:
+		return "command";
+	case ROLE_VERIFIER:
+		return "verifier";
+	case ROLE_IMAP_SESSION:
+		return "imap-session";
+	case ROLE_POP3_SESSION:
+		return "pop3-session";
+	case ROLE_IMAP_SPAWN:
+		return "imap-spawn";
+	case ROLE_POP3_SPAWN:
+		return "pop3-spawn";
+	case ROLE_MASTER:
+		return "master";
+	case ROLE_SMTPD:
+		return "smtpd";
+	case ROLE_QMGR:
+		return "qmgr";
+	case ROLE_REMOTE:
+		return "remote";
+	case ROLE_LOCAL:
+		return "local";
+	case ROLE_BOUNCE:
+		return "bounce";
+	case ROLE_AUTH:
+		return "auth";
+	case ROLE_KEYS:
+		return "keys";
+	case ROLE_IMAP_LOGIN:
+		return "imapd";
+	case ROLE_POP3_LOGIN:
+		return "pop3d";
+	case ROLE_LOOKUP:
+		return "lookup";
+	case ROLE_RESOLVER:
+		return "resolver";
+	case ROLE_TOOL:
+		return "chasqui";
 	case ROLE_LIMIT:
 		break;
 	}
@@ -25,6 +60,8 @@ role_is_trusted(enum role role)
 	case ROLE_MASTER:
 	case ROLE_QMGR:
 	case ROLE_LOOKUP:
+	case ROLE_KEYS:
+	case ROLE_VERIFIER:
 		return 1;
 	case ROLE_SMTPD:
 	case ROLE_REMOTE:
@@ -34,6 +71,13 @@ role_is_trusted(enum role role)
 	case ROLE_RESOLVER:
 	case ROLE_TOOL:
 	case ROLE_COMMAND:
+	case ROLE_AUTH:
+	case ROLE_IMAP_LOGIN:
+	case ROLE_POP3_LOGIN:
+	case ROLE_IMAP_SESSION:
+	case ROLE_POP3_SESSION:
+	case ROLE_IMAP_SPAWN:
+	case ROLE_POP3_SPAWN:
 	case ROLE_LIMIT:
 		break;
 	}

@@ -10,8 +10,7 @@
 #define IPC_WIRING_H
 
 /* Numbers are part of the protocol between master and its children: written
- * out, never reused.  8 to 13 are kept for auth, keys and the mailbox access
- * daemons. */
+ * out, never reused.  A program without a row in os/priv.c is not started. */
 /*        name          no  program        instances            */
 #define ROLES(X)							\
 	X(MASTER,	1,  "master",	   ONE)			\
@@ -21,10 +20,19 @@
 	X(LOCAL,	5,  "local",	   ONE)			\
 	X(WORKER,	6,  "local",	   PER_UID)	/* of local */ \
 	X(BOUNCE,	7,  "bounce",	   ONE)			\
+	X(AUTH,		8,  "auth",	   ONE)			\
+	X(VERIFIER,	9,  "auth",	   PER_CORE)	/* has the passwords */ \
+	X(KEYS,		10, "keys",	   ONE)			\
+	X(IMAP_LOGIN,	11, "imapd",	   PER_CORE)		\
+	X(POP3_LOGIN,	12, "pop3d",	   PER_CORE)		\
+	X(IMAP_SESSION,	13, "imapd",	   PER_LOGIN)	/* of the spawn */ \
 	X(LOOKUP,	14, "lookup",	   ONE)			\
 	X(RESOLVER,	15, "resolver",	   ONE)			\
 	X(TOOL,		16, "chasqui",	   ON_DEMAND)	/* by socket */ \
-	X(COMMAND,	17, "local",	   PER_UID)	/* runs programs */
+	X(COMMAND,	17, "local",	   PER_UID)	/* runs programs */ \
+	X(POP3_SESSION,	18, "pop3d",	   PER_LOGIN)		\
+	X(IMAP_SPAWN,	19, "imapd",	   ONE)		/* forks sessions */ \
+	X(POP3_SPAWN,	20, "pop3d",	   ONE)
 
 enum role {
 #define X(name, no, program, instances) ROLE_##name = (no),
@@ -48,7 +56,20 @@ enum role {
 	X(LOCAL_WORKER,	    LOCAL,    WORKER)	/* ipc/delivery.h */	\
 	X(LOCAL_COMMAND,    LOCAL,    COMMAND)	/* ipc/delivery.h */	\
 	X(LOOKUP_LOCAL,	    LOOKUP,   LOCAL)	/* ipc/lookup_local.h */ \
-	X(RESOLVER_CLIENT,  RESOLVER, 0 /* smtpd, remote */) /* ipc/resolver.h */ \
+	X(RESOLVER_SMTPD,   RESOLVER, SMTPD)	/* ipc/resolver.h */	\
+	X(RESOLVER_REMOTE,  RESOLVER, REMOTE)				\
+	X(KEYS_SMTPD,	    KEYS,     SMTPD)	/* ipc/keys.h */	\
+	X(KEYS_IMAP,	    KEYS,     IMAP_LOGIN)			\
+	X(KEYS_POP3,	    KEYS,     POP3_LOGIN)			\
+	X(AUTH_SMTPD,	    AUTH,     SMTPD)	/* ipc/auth_client.h */	\
+	X(AUTH_IMAP,	    AUTH,     IMAP_LOGIN)			\
+	X(AUTH_POP3,	    AUTH,     POP3_LOGIN)			\
+	X(AUTH_VERIFIER,    AUTH,     VERIFIER)	/* ipc/auth_verifier.h */ \
+	X(AUTH_LOOKUP,	    AUTH,     LOOKUP)	/* ipc/auth_lookup.h */	\
+	X(NEWS_IMAP,	    LOCAL,    IMAP_LOGIN) /* ipc/news.h */	\
+	X(NEWS_POP3,	    LOCAL,    POP3_LOGIN)			\
+	X(IMAP_SESSIONS,    IMAP_LOGIN, IMAP_SESSION) /* ipc/session.h, by fd */ \
+	X(POP3_SESSIONS,    POP3_LOGIN, POP3_SESSION)			\
 	X(TOOL_MASTER,	    TOOL,     MASTER)	/* ipc/tool.h, control.sock */ \
 	X(TOOL_QMGR,	    TOOL,     QMGR)	/* ipc/tool.h, queue.sock */ \
 	X(TOOL_LOOKUP,	    TOOL,     LOOKUP)	/* ipc/tool.h, lookup.sock */

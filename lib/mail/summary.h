@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * summary - what mailbox access is asked about a message most often, made once
+ * when it arrives and kept in the store's cache.
+ *
+ * It holds, in the form in which IMAP sends them (RFC 9051 section 7.5.2):
+ * ENVELOPE, BODYSTRUCTURE (BODY is made from it); the header fields of
+ * SUMMARY_FIELDS; the decoded subject, base subject, addresses and times that
+ * SEARCH and SORT want; a PREVIEW (RFC 8970); and the table of parts with their
+ * offsets in the message, so that a part is found without parsing again.
+ * Offsets count stored bytes.
+ *
+ * summary_build() is a pure function of the message's bytes, with the limits
+ * of mail/message.h whatever they are (S4).  A summary starts with a version;
+ * one of another version, or one that does not parse, is made again.
+ */
+#ifndef MAIL_SUMMARY_H
+#define MAIL_SUMMARY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/slice.h"
+
+#define SUMMARY_VERSION	1
+#define SUMMARY_BYTES	(64 * 1024)	/* above, only what fits is kept: the
+					 * rest is made again when asked for */
+
+/* -1: the buf's ceiling.  message: as stored, LF or CRLF. */
+int	 summary_build(struct slice message, struct buf *);
+
+struct summary {
+	struct slice	 envelope;	/* "(...)", as FETCH answers */
+	struct slice	 bodystructure;	/* "(...)"; .n 0: too large, make it */
+	struct slice	 fields;	/* whole fields with CRLF, as they stand */
+	bool		 fields_all;	/* they are the whole header section */
+	struct slice	 subject;	/* UTF-8, decoded */
+	struct slice	 base_subject;	/* RFC 5256 2.1, upper case */
+	bool		 is_reply;	/* the base subject lost a "re:" or so */
+	struct slice	 from, to, cc;	/* first mailbox, for SORT */
+	struct slice	 display_from, display_to;	/* RFC 5957 */
+	struct slice	 message_id;	/* without <> */
+	struct slice	 references;	/* ids, SP between: References, or
+					 * In-Reply-To's first */
+	int64_t		 date_ms;	/* of the Date field; INT64_MIN: none */
+	struct slice	 preview;	/* UTF-8, at most 256 characters */
+	struct slice	 parts;		/* private to mail/message.c */
+	uint64_t	 header_bytes;	/* of the header section, as stored */
+};
+/* Slices point into the bytes.  False: not a summary of this version. */
+bool	 summary_read(struct slice bytes, struct summary *);
+
+#endif
