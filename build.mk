@@ -17,3 +17,4 @@ LIB_IPC = $(top_builddir)/lib/ipc/libipc.a $(LIB_CONF) $(LIB_OS) $(LIB_MAIL) \
 LIB_DNS = $(top_builddir)/lib/dns/libdns.a $(LIB_IPC)
 LIB_TABLE = $(top_builddir)/lib/table/libtable.a $(DB_LIBS) $(PCRE2_LIBS) \
 	$(LIB_CONF)
+LIB_STORE = $(top_builddir)/lib/store/libstore.a $(LIB_BASE)
