@@ -10,6 +10,7 @@
  *	reload.c	a new configuration
  *	worker.c	local's requests for a user's process
  *	socket.c	remote's requests for an LMTP server's socket
+ *	session.c	who is logged in, and the processes of their sessions
  *	control.c	the tools' requests
  */
 #ifndef MASTER_H
@@ -119,8 +120,25 @@ TAILQ_HEAD(processes, process);
 
 enum phase { SUITE_STARTING, SUITE_RUNNING, SUITE_STOPPING };
 
+struct sessions;	/* session.c */
 struct control;		/* control.c */
-struct reload;		/* reload.c */
+struct reload;		/* True for a path that names one directory, not the root, without "..". */
+bool	 worker_is_path(struct slice);
+
+/* session.c */
+void	 sessions_init(struct master *);
+void	 sessions_clear(struct master *);
+/* For auth: the secret that grants are made with.  -1 with errno. */
+int	 sessions_secret_memfd(const struct master *);
+void	 session_wanted(struct process *login, struct message *);
+void	 session_end(struct process *login, struct message *);
+void	 session_spawn_ended(struct process *spawn, struct message *);
+/* A login process or a spawn has died. */
+void	 sessions_process_gone(struct process *);
+/* Words for `chasqui status` of a spawn. */
+void	 sessions_status(const struct process *, struct buf *);
+
+/* reload.c */
 
 struct master {
 	struct ev_loop		 loop;
@@ -140,8 +158,8 @@ struct master {
 	struct account		 command_account;
 	char			*empty_root;	/* owned */
 	int			 pid_fd;
-	int			 rate_fd;	/* smtpd's shared memory */
-	unsigned		 nsmtpd, nremote;
+	int			 rate_fds[ROLE_LIMIT]; /* shared memory; or -1 */
+	unsigned		 nsmtpd, nremote, nlogin;
 	unsigned		 descriptors;	/* what we may have open */
 
 	int			 log_fd;	/* what the children get */
@@ -151,6 +169,7 @@ struct master {
 
 	struct listeners	 listeners;
 	struct processes	 processes;
+	struct sessions		*sessions;	/* owned */
 	struct control		*control;	/* owned */
 	struct reload		*reload;	/* owned; NULL: none is under way */
 };
@@ -224,6 +243,9 @@ void	 master_process_ended(struct master *);
 void	 master_start_failed(struct master *, const char *fmt, ...)
 	    __attribute__((format(printf, 2, 3)));
 void	 master_stop(struct master *);
+/* Adds the processes of imapd and pop3d that are missing; they are started by
+ * the caller. */
+void	 master_make_served(struct master *);
 /* For the start: "chasqui: ..." and exit. */
 void	 master_die(int status, const char *fmt, ...)
 	    __attribute__((format(printf, 2, 3), noreturn));

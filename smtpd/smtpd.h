@@ -13,7 +13,7 @@
 #include "dns/dns.h"
 #include "ev/loop.h"
 #include "ipc/channel.h"
-#include "rate.h"
+#include "ipc/rate.h"
 #include "settings.h"
 
 struct session;
