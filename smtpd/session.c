@@ -51,7 +51,7 @@ static void	 reap(void *);
 static void	 session_free(struct session *);
 
 static const struct stream_ops stream_ops = { session_input, session_sent,
-	NULL, session_ended };
+	NULL, session_ended, NULL };
 
 /* ---- the beginning --------------------------------------------------- */
 

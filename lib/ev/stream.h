@@ -36,6 +36,8 @@ struct stream_ops {
 	/* The stream is over (or the connection failed, or time is up); the
 	 * owner still has to call stream_close(), at once or later. */
 	void	(*ended)(void *arg, enum stream_end);
+	/* The handshake of ev/tls.h is done.  May be NULL. */
+	void	(*secured)(void *arg);
 };
 
 #define STREAM_KEEP_BYTES	(128 * 1024)	/* most unconsumed input */
