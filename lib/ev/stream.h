@@ -25,6 +25,7 @@ enum stream_end {
 };
 
 struct stream;
+struct stream_layer;
 struct stream_ops {
 	/* Unconsumed input has grown; see stream_input().  Called again only
 	 * when more arrives, or after stream_resume(). */
@@ -56,6 +57,12 @@ struct stream {
 	size_t			 kept_off;
 	struct buf		 out;
 	size_t			 out_off;
+	/* TLS, see stream_layer.h: */
+	const struct stream_layer *layer;	/* NULL: none */
+	void			*layer_data;	/* owned by the layer */
+	size_t			 clear;		/* of out, goes before it */
+	bool			 securing;	/* its handshake goes on */
+	bool			 securing_writes; /* and waits to send */
 	bool			 connecting;
 	bool			 paused;
 	bool			 resumed;	/* kept input is to be offered */

@@ -35,7 +35,7 @@ struct tls_server_config {
 	const struct tls_certificate *certificates; /* the first is the default */
 	size_t		 ncertificates;
 	struct slice	 client_cas;	/* PEM; .n 0: no client certificate is asked */
-	const uint8_t	*ticket_keys;	/* ev/tls_ticket.h; NULL: none */
+	const uint8_t	*ticket_keys;	/* ev/tickets.h; NULL: none */
 	size_t		 ticket_bytes;
 	int64_t		 ticket_life_ms;
 	/* Sessions are resumed only where this is the same; copied. */
