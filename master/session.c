@@ -529,14 +529,14 @@ sessions_process_gone(struct process *p)
 void
 sessions_status(const struct process *p, struct buf *b)
 {
-	const struct sessions *all = p->master->sessions;
+	struct sessions *all = p->master->sessions;
 	const struct protocol *protocol = protocol_of(p->role);
-	const struct user *u;
+	struct user *u;
 	uint64_t users = 0, held = 0;
 
 	if (protocol == NULL || protocol->spawn != p->role || all == NULL)
 		return;
-	RB_FOREACH(u, user_tree, (struct user_tree *)(uintptr_t)&all->users)
+	RB_FOREACH(u, user_tree, &all->users)
 		if (u->protocol == protocol->protocol) {
 			users++;
 			held += u->sessions;
