@@ -159,7 +159,7 @@ struct master {
 	char			*empty_root;	/* owned */
 	int			 pid_fd;
 	int			 rate_fds[ROLE_LIMIT]; /* shared memory; or -1 */
-	unsigned		 nsmtpd, nremote, nlogin;
+	unsigned		 nsmtpd, nremote, nlogin, nverifier;
 	unsigned		 descriptors;	/* what we may have open */
 
 	int			 log_fd;	/* what the children get */
