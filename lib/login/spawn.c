@@ -71,6 +71,7 @@ spawn_main(const struct spawn_spec *spec, int argc, char *argv[])
 	s.spec = spec;
 	RB_INIT(&s.forked);
 	child_init(&s.child, &child, &s, argc, argv);
+	setproctitle_init(argc, argv, environ);
 	ev_signal_init(&s.died, &s.child.loop, SIGCHLD, somebody_died, &s);
 	if (spec->warm != NULL)
 		spec->warm();
