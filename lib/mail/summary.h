@@ -44,6 +44,7 @@ struct summary {
 	struct slice	 references;	/* ids, SP between: References, or
 					 * In-Reply-To's first */
 	int64_t		 date_ms;	/* of the Date field; INT64_MIN: none */
+	int16_t		 date_zone;	/* minutes east of UTC, as written */
 	struct slice	 preview;	/* UTF-8, at most 256 characters */
 	struct slice	 parts;		/* private to mail/message.c */
 	uint64_t	 header_bytes;	/* of the header section, as stored */
