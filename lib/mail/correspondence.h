@@ -55,6 +55,6 @@ struct slice subject_base(struct slice subject, bool *is_reply_r);
 #define PREVIEW_CHARS	200
 #define PREVIEW_SOURCE	(16 * 1024)	/* encoded bytes that are looked at */
 struct message;
-int	 preview(const struct message *, struct buf *);
+int	 message_preview(const struct message *, struct buf *);
 
 #endif
