@@ -24,6 +24,14 @@ struct element {
 	bool		 blank;		/* white space before the next word */
 };
 
+/* What ends a word: the specials of RFC 5322 3.2.3 but '.' and '\', blanks. */
+static const bool is_special[256] = {
+	['('] = true, [')'] = true, ['<'] = true, ['>'] = true, ['['] = true,
+	[']'] = true, [':'] = true, [';'] = true, ['@'] = true, [','] = true,
+	['"'] = true, [' '] = true, ['\t'] = true, ['\r'] = true,
+	['\n'] = true, ['\0'] = true,
+};
+
 static bool	 read_element(struct address_reader *, struct element *,
 		    bool *group_r);
 static void	 take_word(struct element *, struct slice *);
@@ -126,7 +134,7 @@ read_element(struct address_reader *r, struct element *e, bool *group_r)
 			take_quoted(e, s);
 		else if (c == '[')
 			take_literal(e, s);
-		else if (memchr(" \t\r\n<>@:,", c, 9) != NULL || c == '\0') {
+		else if (is_special[(unsigned char)c] && c != ')' && c != ']') {
 			take_special(e, c);
 			*s = slice_from(*s, 1);
 		} else {
@@ -186,8 +194,7 @@ take_word(struct element *e, struct slice *s)
 	begin_word(e);
 	do
 		add_word(e, s->p[i++]);
-	while (i < s->n && memchr("()<>[]:;@,\" \t\r\n", s->p[i], 15) == NULL &&
-	    s->p[i] != '\0');
+	while (i < s->n && !is_special[(unsigned char)s->p[i]]);
 	*s = slice_from(*s, i);
 }
 
