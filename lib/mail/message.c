@@ -509,7 +509,7 @@ restore_part(struct parser *p, struct wire *w, size_t *at)
 	struct message *m = p->m;
 	size_t n = m->bytes.n;
 	struct part *part, *parent;
-	uint32_t up = (uint32_t)get_number(w);
+	uint32_t up = (uint32_t)get_number(w), i;
 	uint8_t kind = get_u8(w);
 	uint64_t header = get_number(w), body = get_number(w),
 		 end = get_number(w);
@@ -531,7 +531,8 @@ restore_part(struct parser *p, struct wire *w, size_t *at)
 		    *at + body + end > parent->end)
 			return false;
 	}
-	part = &m->parts[part_open(p)];
+	i = part_open(p);
+	part = &m->parts[i];
 	part->body = part->header + body;
 	part->end = part->body + end;
 	part->header_size = get_number(w);
