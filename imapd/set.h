@@ -49,6 +49,7 @@ struct set_writer {
 	bool		 any;
 };
 void	 set_write(struct set_writer *, uint32_t);
+void	 set_write_range(struct set_writer *, uint32_t first, uint32_t last);
 void	 set_write_end(struct set_writer *);
 void	 uids_write(struct buf *, const uint32_t *v, size_t n);
 

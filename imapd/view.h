@@ -32,12 +32,14 @@ struct view {
 	uint64_t	 modseq;	/* the highest at the last look */
 	uint32_t	 uidnext;
 	uint32_t	 messages;
-	size_t		 found;		/* private: where view_find() was */
+	size_t		 behind;	/* private: by how many messages the store
+					 * is less, where it was looked last */
 };
 
 /* The first look: all that the mailbox has. */
 void	 view_open(struct view *, struct mailbox *take);
 void	 view_clear(struct view *);
+void	 view_append(struct view *, const struct message_entry *);
 /* 0: there is no such message in the view. */
 uint32_t view_seq(const struct view *, uint32_t uid);
 /* The position of the first UID that is not below this one; n for none. */
