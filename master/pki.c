@@ -326,7 +326,7 @@ remove_certificate(struct master *m, struct certificate *c)
 	free(c);
 }
 
-/* True when one has changed. */
+/* True when it has changed. */
 static bool
 renew_ca(struct client_ca *ca)
 {
@@ -346,7 +346,9 @@ renew_ca(struct client_ca *ca)
 	}
 	ca->taken = stamp;
 	buf_clear(&ca->pem);
-	ca->pem = fresh;
+	buf_init(&ca->pem, CERTIFICATE_CHAIN_BYTES);
+	certificates_only(buf_slice(&fresh), &ca->pem);
+	buf_clear(&fresh);
 	return true;
 }
 
@@ -437,8 +439,8 @@ read_pem(const char *path, struct buf *to, struct stamp *stamp,
 static int
 load(struct master *m, struct certificate *c)
 {
-	struct buf chain = BUF_INIT(CERTIFICATE_CHAIN_BYTES), why =
-	    BUF_INIT(2000);
+	struct buf chain = BUF_INIT(CERTIFICATE_CHAIN_BYTES), only =
+	    BUF_INIT(CERTIFICATE_CHAIN_BYTES), why = BUF_INIT(2000);
 	struct stat st;
 	int r = -1;
 
@@ -448,10 +450,14 @@ load(struct master *m, struct certificate *c)
 	c->refused = false;
 	c->next.key_fd = open_pem(c->key_path, &c->taken[1], &why);
 	if (read_pem(c->chain_path, &chain, &c->taken[0], &why) == 0 &&
-	    c->next.key_fd != -1) {
-		c->next.chain_fd = sealed(buf_slice(&chain));
+	    c->next.key_fd != -1 &&
+	    certificates_only(buf_slice(&chain), &only) == 0) {
+		c->next.chain_fd = sealed(buf_slice(&only));
 		r = c->next.chain_fd == -1 ? -1 : 0;
 	}
+	/* It may be the key's file, too. */
+	if (chain.n > 0)
+		explicit_bzero(chain.p, chain.n);
 	memcpy(c->seen, c->taken, sizeof(c->seen));
 	if (r == 0) {
 		c->next.number = ++m->pki->last_number;
@@ -467,6 +473,7 @@ load(struct master *m, struct certificate *c)
 		    LOG_Q(slice_trim(buf_slice(&why))));
 	}
 	buf_clear(&chain);
+	buf_clear(&only);
 	buf_clear(&why);
 	return r;
 }

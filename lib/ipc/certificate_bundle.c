@@ -14,3 +14,31 @@ certificates_put_cas(struct buf *b, struct slice listener, struct slice cas)
 {
 	return put_slice(b, listener) == 0 && put_slice(b, cas) == 0 ? 0 : -1;
 }
+
+static bool
+is_line(struct slice line, const char *text)
+{
+	return slice_eq(slice_trim(line), slice_str(text));
+}
+
+int
+certificates_only(struct slice pem, struct buf *to)
+{
+	struct slice line;
+	bool inside = false, wanted;
+	int r = 0;
+
+	while (r == 0 && slice_next(&pem, '\n', &line)) {
+		if (is_line(line, "-----BEGIN CERTIFICATE-----"))
+			inside = true;
+		else if (slice_starts(line, SLICE_LIT("-----BEGIN ")))
+			inside = false;
+		wanted = inside;
+		if (is_line(line, "-----END CERTIFICATE-----"))
+			inside = false;
+		if (wanted && (buf_add(to, line) == -1 ||
+		    buf_add_byte(to, '\n') == -1))
+			r = -1;
+	}
+	return r;
+}
