@@ -15,7 +15,7 @@
 #include "policy.h"
 #include "store.h"
 
-#define HEAP_BYTES	(8u * 1024 * 1024)	/* OpenSSL's secure heap */
+#define HEAP_BYTES	(4u * 1024 * 1024)	/* OpenSSL's secure heap */
 #define HEAP_PIECE	32
 
 struct stored_key {
@@ -28,8 +28,9 @@ static int	 fits(const EVP_PKEY *, unsigned scheme);
 
 /*
  * OpenSSL's secure heap holds the secret numbers themselves, with guard pages
- * around it and outside of dumps; what is copied from them for a moment is
- * kept from the swap by locking all of the process.
+ * around it and outside of dumps.  What is copied from them for a moment is
+ * kept from the swap by locking all of the process; where the limit cannot be
+ * raised, only what there is now, or new memory could not be had at all.
  */
 bool
 store_lock_memory(void)
@@ -41,9 +42,11 @@ store_lock_memory(void)
 	(void)all;
 	return heap == 1;
 #else
-	setrlimit(RLIMIT_MEMLOCK, &all);
-	return mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) == 0 &&
-	    heap == 1;
+	if (setrlimit(RLIMIT_MEMLOCK, &all) == 0)
+		mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT);
+	else
+		mlockall(MCL_CURRENT | MCL_ONFAULT);
+	return heap == 1;
 #endif
 }
 
