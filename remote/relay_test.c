@@ -280,7 +280,7 @@ static void
 host_ready(void *arg, int ready)
 {
 	static const struct stream_ops ops = { session_input, NULL, NULL,
-		session_ended };
+		session_ended, NULL };
 	struct host *h = arg;
 	struct session *s = mem_alloc(sizeof(*s));
 	int fd = accept(h->fd, NULL, NULL);
@@ -992,7 +992,7 @@ lmtp_over_a_unix_socket_is_connected_by_master(void **state)
 {
 	static const struct script no_user = { .end = { "250 2.0.0 in" } };
 	static const struct stream_ops ops = { session_input, NULL, NULL,
-		session_ended };
+		session_ended, NULL };
 	struct job_recipient r[2];
 	struct fixture f;
 	struct session *s = mem_alloc(sizeof(*s));

@@ -76,7 +76,7 @@ listen_on(int family, union address *at_r)
 		at_r->in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	else if (family == AF_INET6)
 		at_r->in6.sin6_addr = in6addr_loopback;
-	listener_new(&listeners, &f.smtpd, LISTENER_SMTP, fd);
+	listener_new(&listeners, &f.smtpd, LISTENER_SMTP, "public", fd);
 	return len;
 }
 

@@ -16,6 +16,7 @@
 #define ROW_domain(...)		ROW(conf_domain, __VA_ARGS__)
 #define ROW_table(...)		ROW(conf_table, __VA_ARGS__)
 #define ROW_nexthop(...)	ROW(conf_nexthop, __VA_ARGS__)
+#define ROW_certificate(...)	ROW(conf_certificate, __VA_ARGS__)
 
 static const struct conf_key top_keys[] = { CONF_KEYS(ROW_conf) };
 #define KIND_KEYS(kind, KEYS, text)					\
@@ -46,7 +47,9 @@ static const struct {
 	    "local4 local5 local6 local7" },
 	{ "", "local.sync", "auto filesystem file" },
 	{ "", "quota.full", "defer refuse" },
+	{ "", "tls.minimum", "1.2 1.3" },
 	{ "listener", "mode", "smtp lmtp" },
+	{ "listener", "tls", "none starttls required implicit" },
 	{ "domain", "type", "virtual system relay alias" },
 	{ "table", "type", "inline file aliases btree hash pcre cidr" },
 };

@@ -84,7 +84,7 @@ on_end(void *arg, enum stream_end end)
 }
 
 static const struct stream_ops ops = { on_input, on_sent, on_connected,
-	on_end };
+	on_end, NULL };
 
 static int
 make_side(void **state)
@@ -350,7 +350,7 @@ static void
 freed_in_its_callback_is_not_touched_again(void **state)
 {
 	static const struct stream_ops freeing = { free_at_input, NULL, NULL,
-		free_at_end };
+		free_at_end, NULL };
 	int i, s[2];
 
 	(void)state;
