@@ -11,7 +11,6 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#include <crypt.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -27,6 +26,7 @@
 
 #include "base/num.h"
 #include "chasqui.h"
+#include "password_file.h"
 #include "os/priv.h"
 
 #define WORDS		1000	/* of one option */
@@ -497,24 +497,19 @@ static int
 passwords_text(const struct init *in, struct buf *b)
 {
 	struct slice local, domain;
-	const char *password, *hash;
+	const char *password;
 	size_t i;
+	int r = 0;
 
 	buf_add_str(b, "# Login names and their passwords, see "
 	    "chasqui-passwords(5); `chasqui user`\n# changes them.\n");
-	for (i = 0; i < in->users.n; i++) {
-		if (!split_address(in->users.v[i], &local, &domain,
-		    &password) || password == NULL)
-			continue;
-		hash = crypt_gensalt("$y$", 0, NULL, 0);
-		hash = hash == NULL ? NULL : crypt(password, hash);
-		if (hash == NULL || hash[0] == '*')
-			return tool_fail(EX_SOFTWARE, "crypt: %s",
-			    strerror(errno));
-		buf_printf(b, "%.*s@%.*s\t%s\n", SLICE_ARG(local),
-		    SLICE_ARG(domain), hash);
-	}
-	return 0;
+	for (i = 0; r == 0 && i < in->users.n; i++)
+		if (split_address(in->users.v[i], &local, &domain,
+		    &password) && password != NULL)
+			r = user_account_text(slice_first(slice_str(
+			    in->users.v[i]), (size_t)(domain.p + domain.n -
+			    in->users.v[i])), slice_str(password), b);
+	return r;
 }
 
 /* Only verifiers may read them. */
