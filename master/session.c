@@ -20,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -66,6 +67,7 @@ RB_HEAD(nonce_tree, nonce);
 
 struct sessions {
 	uint8_t			 secret[GRANT_SECRET_BYTES];
+	int			 secret_fd;	/* sealed; owned */
 	uint64_t		 last_id;
 	struct session_tree	 all;
 	uint64_t		 nall;
@@ -135,6 +137,13 @@ sessions_init(struct master *m)
 	struct sessions *s = mem_alloc(sizeof(*s));
 
 	arc4random_buf(s->secret, sizeof(s->secret));
+	s->secret_fd = memfd_create("chasqui-grant", MFD_CLOEXEC |
+	    MFD_ALLOW_SEALING);
+	if (s->secret_fd == -1 || pwrite(s->secret_fd, s->secret,
+	    sizeof(s->secret), 0) != sizeof(s->secret) ||
+	    fcntl(s->secret_fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW |
+	    F_SEAL_WRITE | F_SEAL_SEAL) == -1)
+		master_die(EX_OSERR, "shared memory: %s", strerror(errno));
 	RB_INIT(&s->all);
 	RB_INIT(&s->users);
 	RB_INIT(&s->nonces);
@@ -161,26 +170,15 @@ sessions_clear(struct master *m)
 		TAILQ_REMOVE(&s->nonces_by_age, n, by_age);
 		free(n);
 	}
+	close(s->secret_fd);
 	explicit_bzero(s->secret, sizeof(s->secret));
 	free(s);
 }
 
 int
-sessions_secret_memfd(const struct master *m)
+sessions_secret_fd(const struct master *m)
 {
-	const struct sessions *s = m->sessions;
-	int fd = memfd_create("chasqui-grant", MFD_CLOEXEC |
-	    MFD_ALLOW_SEALING);
-
-	if (fd == -1)
-		return -1;
-	if (pwrite(fd, s->secret, sizeof(s->secret), 0) !=
-	    sizeof(s->secret) || fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK |
-	    F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) == -1) {
-		close(fd);
-		return -1;
-	}
-	return fd;
+	return m->sessions->secret_fd;
 }
 
 /* ---- wanted -------------------------------------------------------------- */

@@ -27,7 +27,6 @@ static void	 is_gone(void *, struct channel *);
 static void	 give_start(struct process *);
 static void	 put_paths(struct buf *, struct process *);
 static uint64_t	 descriptors_of(const struct process *);
-static void	 give_shared(struct process *, const char *name, int fd_take);
 static bool	 is_wired_to(const struct process *, const struct process *);
 static void	 wire_pair(struct process *, struct process *);
 static void	 take_ready(struct process *, struct message *);
@@ -55,6 +54,7 @@ static const struct {
 	{ CTL_SESSION_WANTED,	session_wanted },
 	{ CTL_SESSION_END,	session_end },
 	{ CTL_SPAWN_ENDED,	session_spawn_ended },
+	{ CTL_KEY_TAKEN,	pki_key_taken },
 };
 
 /* ---- given --------------------------------------------------------------- */
@@ -69,10 +69,10 @@ wire_process(struct process *p)
 	give_start(p);
 	wire_log(p);
 	if (m->rate_fds[p->role] != -1)
-		give_shared(p, "rate", fcntl(m->rate_fds[p->role],
-		    F_DUPFD_CLOEXEC, 3));
+		wire_shared(p, "rate", m->rate_fds[p->role]);
 	if (p->role == ROLE_AUTH)
-		give_shared(p, "grant", sessions_secret_memfd(m));
+		wire_shared(p, "grant", sessions_secret_fd(m));
+	pki_give(p);
 	TAILQ_FOREACH(l, &m->listeners, entry)
 		listen_give(p, l);
 	TAILQ_FOREACH(q, &m->processes, entry)
@@ -216,20 +216,19 @@ wire_log(struct process *p)
 	channel_end_fds(p->channel, &fd, 1);
 }
 
-static void
-give_shared(struct process *p, const char *name, int fd_take)
+void
+wire_shared(struct process *p, const char *name, int fd)
 {
+	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
 	struct buf *b;
 
-	if (fd_take == -1) {
-		log_error("event=not-shared what=%s role=%s why=\"%s\"", name,
-		    role_name(p->role), strerror(errno));
+	if (copy == -1)
 		return;
 	}
 	b = channel_begin(p->channel, CTL_SHARED, 0);
 	if (b != NULL)
 		put_slice(b, slice_str(name));
-	channel_end_fds(p->channel, &fd_take, 1);
+	channel_end_fds(p->channel, &copy, 1);
 }
 
 /* ---- pairs --------------------------------------------------------------- */

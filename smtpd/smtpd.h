@@ -12,6 +12,7 @@
 
 #include "dns/dns.h"
 #include "ev/loop.h"
+#include "ipc/certificates.h"
 #include "ipc/channel.h"
 #include "ipc/rate.h"
 #include "settings.h"
@@ -55,6 +56,11 @@ struct smtpd {
 	struct channel		*qmgr;		/* borrowed; NULL: down */
 	struct channel		*lookup;	/* borrowed; NULL: down */
 	struct dns		 dns;
+	/* The context of a listener block, borrowed; NULL: TLS is not to be
+	 * had there.  NULL itself where there never is TLS. */
+	struct tls_context	*(*tls_of)(void *arg, const char *listener);
+	enum listener_tls	 (*tls_mode)(void *arg, const char *listener);
+	void			*tls_arg;
 
 	/* Sessions, each with a number that messages carry. */
 	struct session		**slots;	/* owned */

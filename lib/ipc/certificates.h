@@ -78,6 +78,8 @@ struct certificate_entry {
 	uint32_t	 key;
 	struct slice	 chain;
 };
+/* The CERTIFICATE blocks of a PEM text alone: a file may hold its key too. */
+int	 certificates_only(struct slice pem, struct buf *);
 /* Appends; the caller has put the counts. */
 int	 certificates_put(struct buf *, const struct certificate_entry *);
 int	 certificates_put_cas(struct buf *, struct slice listener,
