@@ -51,7 +51,7 @@ static const struct priv rows[ROLE_LIMIT] = {
 };
 
 static void	 enter_root(const struct priv *, const struct priv_ids *);
-static void	 drop_bounding_set(void);
+static void	 drop_bounding_set(uint64_t kept);
 static void	 become(const struct priv *, const struct priv_ids *);
 static void	 drop_capabilities(void);
 static void	 seal(void);
@@ -79,7 +79,7 @@ priv_enter(enum role role, const struct priv_ids *ids)
 		sandbox_open_paths(&paths, ids->writable, true);
 	if (ids->mode == PRIV_FULL) {
 		enter_root(row, ids);
-		drop_bounding_set();
+		drop_bounding_set(0);
 		become(row, ids);
 	}
 	drop_capabilities();
@@ -110,12 +110,13 @@ enter_root(const struct priv *row, const struct priv_ids *ids)
 }
 
 static void
-drop_bounding_set(void)
+drop_bounding_set(uint64_t kept)
 {
 	unsigned long cap;
 
 	for (cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
-		if (prctl(PR_CAPBSET_READ, cap, 0, 0, 0) == 1 &&
+		if ((cap > 63 || (kept >> cap & 1) == 0) &&
+		    prctl(PR_CAPBSET_READ, cap, 0, 0, 0) == 1 &&
 		    prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) == -1)
 			log_fatal("event=cannot-drop capability=%lu "
 			    "why=\"%s\"", cap, strerror(errno));
@@ -202,4 +203,57 @@ set_limit(const char *name, __rlimit_resource_t which, rlim_t value)
 	if (setrlimit(which, &r) == -1)
 		log_fatal("event=setrlimit-failed limit=%s why=\"%s\"", name,
 		    strerror(errno));
+}
+
+/* ---- master -------------------------------------------------------------- */
+
+/* What starting and stopping others takes.  No chown, no mount, no module, no
+ * raw socket, no trace. */
+static const unsigned master_keeps[] = {
+	CAP_SETUID, CAP_SETGID,		/* the children's users */
+	CAP_SYS_CHROOT,			/* their roots */
+	CAP_SETPCAP,			/* their empty bounding sets */
+	CAP_KILL,			/* their ends */
+	CAP_NET_BIND_SERVICE,		/* a listener that a reload brings */
+	CAP_DAC_OVERRIDE,		/* log files and LMTP sockets of others,
+					 * the mailboxes that workers open */
+	CAP_IPC_LOCK,			/* keys in locked memory */
+	CAP_SYS_RESOURCE,		/* as much of it as there are */
+};
+
+uint64_t
+priv_master_capabilities(void)
+{
+	uint64_t mask = 0;
+	size_t i;
+
+	for (i = 0; i < sizeof(master_keeps) / sizeof(master_keeps[0]); i++)
+		mask |= UINT64_C(1) << master_keeps[i];
+	return mask;
+}
+
+void
+priv_limit_master(void)
+{
+	struct __user_cap_header_struct head = { _LINUX_CAPABILITY_VERSION_3,
+		0 };
+	struct __user_cap_data_struct have[2];
+	uint64_t kept = priv_master_capabilities();
+	uint32_t half;
+	unsigned i;
+
+	if (geteuid() != 0)
+		return;
+	drop_bounding_set(kept);
+	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+	if (syscall(SYS_capget, &head, have) == -1)
+		log_fatal("event=capget-failed why=\"%s\"", strerror(errno));
+	for (i = 0; i < 2; i++) {
+		half = (uint32_t)(kept >> 32 * i);
+		have[i].permitted &= half;
+		have[i].effective = have[i].permitted;
+		have[i].inheritable = 0;
+	}
+	if (syscall(SYS_capset, &head, have) == -1)
+		log_fatal("event=capset-failed why=\"%s\"", strerror(errno));
 }

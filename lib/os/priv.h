@@ -61,4 +61,11 @@ struct priv_ids {
  */
 void	 priv_enter(enum role, const struct priv_ids *);
 
+/* For master, once its sockets and directories are there: of root's
+ * capabilities it and all that it starts keep those that the table in priv.c
+ * names.  Does nothing without root; ends the process on failure. */
+void	 priv_limit_master(void);
+/* The mask of them, as /proc shows it. */
+uint64_t priv_master_capabilities(void);
+
 #endif
