@@ -281,6 +281,19 @@ class Master(unittest.TestCase):
         self.assertEqual(ends[2], "qmgr")
         self.assertEqual(set(ends[3:]), {"remote", "local", "bounce", "lookup", "auth", "verifier", "resolver"})
 
+    @unittest.skipUnless(IS_ROOT and users_exist(), "needs root and the system users")
+    def test_master_keeps_only_the_capabilities_it_needs(self):
+        s = Suite(self).start()
+        with open(f"/proc/{s.process.pid}/status") as f:
+            caps = {l.split(":")[0]: int(l.split(":")[1], 16) for l in f if l.startswith("Cap")}
+        # dac_override kill setgid setuid setpcap net_bind_service ipc_lock sys_chroot sys_resource
+        kept = sum(1 << n for n in (1, 5, 6, 7, 8, 10, 14, 18, 24))
+        self.assertEqual(caps["CapEff"] & ~kept, 0)
+        self.assertEqual(caps["CapBnd"] & ~kept, 0)
+        self.assertEqual(caps["CapInh"] | caps["CapAmb"], 0)
+        self.assertEqual(caps["CapEff"], caps["CapPrm"])
+        s.stop()
+
     def test_second_signal_kills_what_does_not_stop(self):
         s = Suite(self).start()
         self.assertEqual(s.ask("qmgr stubborn"), "done")
