@@ -115,19 +115,13 @@ part_open(struct parser *p)
 	return i;
 }
 
-/* end: before the line end that belongs to a delimiter. */
+/* lines, bare: up to end. */
 static void
 part_close(struct parser *p, uint32_t i, size_t end, uint64_t lines,
     uint64_t bare)
 {
 	struct part *part = &p->m->parts[i];
 
-	/* A delimiter right behind the header section, or within. */
-	if (end < part->body) {
-		part->end = part->body;
-		part->body_size = part->lines = 0;
-		return;
-	}
 	part->end = end;
 	part->body_size = end + bare - part->body_size;
 	part->lines = lines - part->lines;
@@ -241,14 +235,21 @@ delimiter(struct parser *p, const struct line *l, size_t level, bool final)
 {
 	const char *s = p->m->bytes.p;
 	uint32_t to = p->levels[level].part;
-	/* The line end before the line belongs to it; there is one, since a
-	 * level begins behind a header section. */
-	bool bare = l->at < 2 || s[l->at - 2] != '\r';
-	size_t end = l->at - (bare ? 1 : 2);
+	uint64_t lines = p->lines - l->ended, bare = p->bare - l->bare;
+	size_t end = l->at;
 
+	/* The line end before the line belongs to it, but where it is the end
+	 * of a header section.  There is one: a level begins behind one. */
+	if (p->m->parts[p->open].body < l->at) {
+		lines--;
+		end--;
+		if (end > 0 && s[end - 1] == '\r')
+			end--;
+		else
+			bare--;
+	}
 	for (; p->open != to; p->open = p->m->parts[p->open].parent)
-		part_close(p, p->open, end, p->lines - l->ended - 1,
-		    p->bare - l->bare - bare);
+		part_close(p, p->open, end, lines, bare);
 	p->nlevels = final ? level : level + 1;
 	if (final)
 		return;

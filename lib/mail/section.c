@@ -64,7 +64,7 @@ message_section(const struct message *m, const struct section *s,
 			*size_r = p->header_size + p->body_size;
 			return true;
 		}
-		/* FALLTHROUGH */
+		__attribute__((fallthrough));
 	case SECTION_TEXT:
 		*stored_r = part_body(m, p);
 		*size_r = p->body_size;
@@ -72,7 +72,7 @@ message_section(const struct message *m, const struct section *s,
 	case SECTION_MIME:
 		if (s->npath == 0)
 			return false;
-		/* FALLTHROUGH */
+		__attribute__((fallthrough));
 	case SECTION_HEADER:
 	case SECTION_FIELDS:
 	case SECTION_FIELDS_NOT:
