@@ -224,7 +224,6 @@ wire_shared(struct process *p, const char *name, int fd)
 
 	if (copy == -1)
 		return;
-	}
 	b = channel_begin(p->channel, CTL_SHARED, 0);
 	if (b != NULL)
 		put_slice(b, slice_str(name));
