@@ -65,7 +65,8 @@ prepare_block(struct master *m, const struct conf_listener *b,
     struct listeners *fresh, struct buf *why)
 {
 	enum listener_kind kind = strcmp(b->mode, "lmtp") == 0 ?
-	    LISTENER_LMTP : LISTENER_SMTP;
+	    LISTENER_LMTP : strcmp(b->mode, "submission") == 0 ?
+	    LISTENER_SUBMISSION : LISTENER_SMTP;
 	struct listener *l;
 	size_t i;
 	int r = 0;

@@ -266,6 +266,7 @@ send_packed(struct qmgr *q, struct attempt *j, struct channel *c)
 		.body = e->env.body,
 		.smtputf8 = e->env.smtputf8,
 		.arrived_ms = e->env.arrived_ms,
+		.extras = e->env.extras,
 	};
 	struct buf *b;
 	uint32_t i;
@@ -286,6 +287,7 @@ send_packed(struct qmgr *q, struct attempt *j, struct channel *c)
 		}
 		m.size = e->large_n;
 	}
+	m.extras.login = SLICE_EMPTY;
 	m.content = slice_of(content->bytes, content->n);
 	m.recipients = mem_array(j->n, sizeof(*m.recipients));
 	m.nrecipients = j->n;

@@ -10,6 +10,7 @@
 #include "ipc/master_child.h"
 #include "mail/header.h"
 #include "session.h"
+#include "submission.h"
 #include "trace.h"
 
 #define FOR_BYTES	512	/* a longer recipient is left out */
@@ -34,14 +35,17 @@ trace_write(struct session *s, int64_t now_ms, struct buf *b)
 		    s->set->hostname, (unsigned)s->client.uid,
 		    queue_id_text(tx->id).s);
 	else {
-		put_from(s, b);
+		if (!(submission_is(s) && s->set->hide_client))
+			put_from(s, b);
 		buf_printf(b, "by %s (Chasqui) with %s id %s",
 		    s->set->hostname, trace_protocol(s),
 		    queue_id_text(tx->id).s);
 	}
+	if (tx->extras.priority != 0)	/* RFC 6710 section 4.6 */
+		buf_printf(b, " PRIORITY %d", tx->extras.priority);
 	put_for(tx, b);
 	buf_printf(b, "; %s\r\n", date);
-	if (s->client.kind == LISTENER_SUBMIT)
+	if (s->client.kind == LISTENER_SUBMIT || submission_is(s))
 		put_missing(s, date, b);
 	/* Else its first line would be read as one of ours, or as broken. */
 	if (tx->headless)
@@ -102,6 +106,9 @@ put_missing(const struct session *s, const char *date, struct buf *b)
 {
 	const struct tx *tx = s->tx;
 
+	if (tx->lacks_from)
+		buf_printf(b, "From: <%.*s>\r\n",
+		    SLICE_ARG(tx->reverse_path));
 	if (!tx->scan.has_date)
 		buf_printf(b, "Date: %s\r\n", date);
 	if (!tx->scan.has_message_id)
@@ -126,13 +133,17 @@ date_now(int64_t now_ms)
 const char *
 trace_protocol(const struct session *s)
 {
+	static const char *const names[2][4] = {
+		{ "ESMTP", "ESMTPS", "ESMTPA", "ESMTPSA" },
+		{ "UTF8SMTP", "UTF8SMTPS", "UTF8SMTPA", "UTF8SMTPSA" },
+	};
 	bool utf8 = s->tx != NULL && s->tx->smtputf8;
 
 	if (s->client.kind == LISTENER_SUBMIT)
 		return "local";
 	if (s->client.kind == LISTENER_LMTP)
 		return utf8 ? "UTF8LMTP" : "LMTP";
-	if (utf8)
-		return "UTF8SMTP";
-	return s->extended ? "ESMTP" : "SMTP";
+	if (!s->extended && !utf8)
+		return "SMTP";
+	return names[utf8][(s->secured ? 1 : 0) + (s->login != NULL ? 2 : 0)];
 }

@@ -46,7 +46,7 @@ static const struct {
 	    "local4 local5 local6 local7" },
 	{ "", "local.sync", "auto filesystem file" },
 	{ "", "quota.full", "defer refuse" },
-	{ "listener", "mode", "smtp lmtp" },
+	{ "listener", "mode", "smtp submission lmtp" },
 	{ "domain", "type", "virtual system relay alias" },
 	{ "table", "type", "inline file aliases btree hash pcre cidr" },
 };

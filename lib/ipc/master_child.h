@@ -48,6 +48,7 @@ enum listener_kind {
 	LISTENER_QUEUE = 4,	/* Unix socket of the queue tools: qmgr */
 	LISTENER_LOOKUP = 5,	/* Unix socket of explain and table query */
 	LISTENER_CONTROL = 6,	/* Unix socket of master itself */
+	LISTENER_SUBMISSION = 9, /* SMTP for users, who log in */
 };
 
 #endif
