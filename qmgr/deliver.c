@@ -102,6 +102,7 @@ job_for(struct qmgr *q, struct entry *e, const struct rcpt *r, size_t bytes)
 	j->key = r->route->group ^ r->sender;
 	j->sender_key = sender_key(q, e, r);
 	j->retry = e->slot->attempts > 0;
+	j->priority = e->env.extras.priority;
 	TAILQ_INSERT_TAIL(&e->jobs, j, of_entry);
 	return j;
 }

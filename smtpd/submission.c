@@ -132,8 +132,7 @@ take_hold(struct session *s, const struct mail_params *p)
 	}
 	if (p->has & MAIL_HAS_HOLDFOR)
 		until = now + (int64_t)p->hold_s * 1000;
-	/* A second more: EHLO told the time in whole ones, and a while ago. */
-	if (until > now + s->set->max_hold + 1000) {
+	if (until > now + s->set->max_hold) {
 		session_refuse(s, 501, "5.5.4 Messages are held for at most "
 		    "%jd seconds", (intmax_t)(s->set->max_hold / 1000));
 		return false;
@@ -161,6 +160,11 @@ take_by(struct session *s, const struct mail_params *p)
 	x->by_ms = clock_wall_ms() + p->by_s * 1000;
 	if (x->by_ms < 1)
 		x->by_ms = 1;
+	if (x->by_mode == BY_RETURN && x->by_ms <= x->hold_ms) {
+		session_refuse(s, 501, "5.5.4 BY ends before the message is "
+		    "released");
+		return false;
+	}
 	return true;
 }
 
