@@ -62,6 +62,7 @@ main(int argc, char *argv[])
 
 	parse_args(&m, argc, argv);
 	read_configuration(&m);
+	ground_refuse_second(&m);
 	process_find_programs(&m);
 	ground_find_users(&m);
 	ground_lock(&m);

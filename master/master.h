@@ -156,6 +156,7 @@ struct master {
 };
 
 /* ground.c: each ends the program with advice on failure. */
+void	 ground_refuse_second(struct master *);
 void	 ground_lock(struct master *);
 void	 ground_find_users(struct master *);
 void	 ground_make_directories(struct master *);

@@ -287,12 +287,15 @@ class Master(unittest.TestCase):
         s.stop()
 
     def test_second_instance_is_refused(self):
+        """By whomever it is started: here root may meet another's instance."""
         s = Suite(self).start()
+        owner = os.stat(os.path.join(s.dir, "run")).st_uid
         p = subprocess.run([os.path.join(s.libexec, "master"), "-C", s.dir, "-f"],
                            env=dict(os.environ, CHASQUI_LIBEXEC=s.libexec),
                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=PATIENCE)
         self.assertEqual(p.returncode, 75)
         self.assertIn(f"running already, as process {s.process.pid}".encode(), p.stdout)
+        self.assertEqual(os.stat(os.path.join(s.dir, "run")).st_uid, owner, "changed by the second")
         self.assertIsNotNone(s.pid("qmgr"))
         s.stop()
 
