@@ -131,6 +131,9 @@ read_configuration(struct master *m)
 	buf_clear(&why);
 	m->nsmtpd = (unsigned)m->conf->process_smtpd;
 	m->nremote = (unsigned)m->conf->process_remote;
+	m->nverifier = (unsigned)m->conf->process_verifier;
+	if (m->nverifier == 0)
+		m->nverifier = cores();
 	if (m->nsmtpd == 0)
 		m->nsmtpd = cores();
 	if (m->nremote == 0)
@@ -199,7 +202,9 @@ start_processes(struct master *m)
 		enum role	 role;
 		unsigned	 n;
 	} order[] = {
-		{ ROLE_RESOLVER, 1 }, { ROLE_LOOKUP, 1 }, { ROLE_BOUNCE, 1 },
+		{ ROLE_RESOLVER, 1 }, { ROLE_LOOKUP, 1 },
+		{ ROLE_VERIFIER, m->nverifier }, { ROLE_AUTH, 1 },
+		{ ROLE_BOUNCE, 1 },
 		{ ROLE_LOCAL, 1 }, { ROLE_REMOTE, m->nremote },
 		{ ROLE_QMGR, 1 }, { ROLE_SMTPD, m->nsmtpd },
 	};

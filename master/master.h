@@ -141,7 +141,7 @@ struct master {
 	char			*empty_root;	/* owned */
 	int			 pid_fd;
 	int			 rate_fd;	/* smtpd's shared memory */
-	unsigned		 nsmtpd, nremote;
+	unsigned		 nsmtpd, nremote, nverifier;
 	unsigned		 descriptors;	/* what we may have open */
 
 	int			 log_fd;	/* what the children get */

@@ -17,7 +17,7 @@ import time
 import unittest
 
 BUILD = os.getcwd()             # automake runs tests in the build directory
-ROLES = ("smtpd", "qmgr", "remote", "local", "bounce", "lookup", "resolver")
+ROLES = ("smtpd", "qmgr", "remote", "local", "bounce", "lookup", "auth", "resolver")
 IS_ROOT = os.geteuid() == 0
 PATIENCE = 30
 
@@ -61,7 +61,7 @@ class Suite:
         self.port = free_port()
         self.mode_user = mode_user or not IS_ROOT or not users_exist()
         self.conf = {"hostname": "mx.example.org", "path.queue": "queue", "path.run": "run",
-                     "path.mail": "mail", "process.smtpd": "2", "process.remote": "1",
+                     "path.mail": "mail", "process.smtpd": "2", "process.remote": "1", "process.verifier": "1",
                      "log.target": "stderr", "log.level": "debug"}
         self.listeners = {"public": f"127.0.0.1:{self.port}"}
         self.conf.update(conf)
@@ -158,7 +158,7 @@ def users_exist():
     """What `chasqui init` makes; a test of the build makes no users."""
     import pwd
     try:
-        for role in ROLES + ("mail",):
+        for role in ROLES + ("mail", "verifier"):
             pwd.getpwnam("_chasqui_" + role)
     except KeyError:
         return False
@@ -170,10 +170,12 @@ class Master(unittest.TestCase):
         s = Suite(self).start()
         def peers(path):
             return set(s.ask((path + " peers").strip()).split())
-        self.assertEqual(peers(""), {"qmgr.0", "lookup.0", "resolver.0"})
+        self.assertEqual(peers(""), {"qmgr.0", "lookup.0", "auth.0", "resolver.0"})
         self.assertEqual(peers("qmgr"), {"smtpd.0", "smtpd.1", "lookup.0", "local.0", "remote.0", "bounce.0"})
-        self.assertEqual(peers("lookup"), {"smtpd.0", "smtpd.1", "qmgr.0", "local.0"})
+        self.assertEqual(peers("lookup"), {"smtpd.0", "smtpd.1", "qmgr.0", "local.0", "auth.0"})
         self.assertEqual(peers("resolver"), {"smtpd.0", "smtpd.1", "remote.0"})
+        self.assertEqual(peers("auth"), {"smtpd.0", "smtpd.1", "verifier.0", "lookup.0"})
+        self.assertEqual(peers("auth verifier"), {"auth.0"})
         self.assertEqual(peers("qmgr bounce"), {"qmgr.0"})
         self.assertEqual(peers("qmgr local"), {"qmgr.0", "lookup.0"})
         self.assertEqual(peers("qmgr remote"), {"qmgr.0", "resolver.0"})
@@ -266,7 +268,7 @@ class Master(unittest.TestCase):
         ends = re.findall(r"event=ended role=(\w+)", s.log())
         self.assertEqual(sorted(ends[:2]), ["smtpd", "smtpd"])
         self.assertEqual(ends[2], "qmgr")
-        self.assertEqual(set(ends[3:]), {"remote", "local", "bounce", "lookup", "resolver"})
+        self.assertEqual(set(ends[3:]), {"remote", "local", "bounce", "lookup", "auth", "verifier", "resolver"})
 
     def test_second_signal_kills_what_does_not_stop(self):
         s = Suite(self).start()

@@ -121,6 +121,8 @@ keep_what_cannot_change(struct master *m, struct conf *c, struct buf *lines)
 	} numbers[] = {
 		{ "process.smtpd", &c->process_smtpd,
 		  m->conf->process_smtpd },
+		{ "process.verifier", &c->process_verifier,
+		  m->conf->process_verifier },
 		{ "process.remote", &c->process_remote,
 		  m->conf->process_remote },
 	};

@@ -114,6 +114,16 @@ add_path(struct buf *paths, struct slice path)
 		log_warn("event=too-many-directories path=%s", LOG_Q(path));
 }
 
+/* That of a file. */
+static void
+add_directory(struct buf *paths, struct slice file)
+{
+	size_t slash = slice_rfind(file, '/');
+
+	if (slash > 0 && slash < file.n)
+		add_path(paths, slice_first(file, slash));
+}
+
 /* root, writable, readable, directory */
 static void
 put_paths(struct buf *b, struct process *p)
@@ -138,19 +148,20 @@ char *
 wire_readable(const struct conf *conf, const struct priv *row)
 {
 	struct buf paths = BUF_INIT(12000);
-	struct slice dir;
-	size_t i, slash;
+	size_t i;
 	char *text;
 
-	if (row->files == RO_FILES) {
+	if (row == priv_of(ROLE_VERIFIER)) {
+		buf_add_str(&paths, "/etc/machine-id");
+		for (i = 0; i < conf->auth_passwords.n; i++)
+			add_directory(&paths,
+			    slice_str(conf->auth_passwords.v[i]));
+	} else if (row->files == RO_FILES) {
 		buf_printf(&paths, "/etc:/usr/lib:/lib:/usr/share:%s",
 		    conf->path_tables);
-		for (i = 0; i < conf->ntables; i++) {
-			dir = slice_str(conf->tables[i].path);
-			slash = slice_rfind(dir, '/');
-			if (slash > 0 && slash < dir.n)
-				add_path(&paths, slice_first(dir, slash));
-		}
+		for (i = 0; i < conf->ntables; i++)
+			add_directory(&paths,
+			    slice_str(conf->tables[i].path));
 		for (i = 0; i < conf->alias_includes.n; i++)
 			add_path(&paths,
 			    slice_str(conf->alias_includes.v[i]));

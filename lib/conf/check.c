@@ -70,6 +70,8 @@ static const struct {
 	{ "", "submission.recipient_limits", check_limit },
 	{ "", "alias.includes",		check_path },
 	{ "", "dns.servers",		check_server },
+	{ "", "auth.passwords",		check_path },
+	{ "", "auth.default_domain",	check_hostname },
 	{ "listener", "address",	check_endpoint },
 	{ "domain", "mailboxes",	check_domain_tables },
 	{ "domain", "recipients",	check_domain_tables },

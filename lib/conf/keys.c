@@ -46,6 +46,10 @@ static const struct {
 	    "local4 local5 local6 local7" },
 	{ "", "local.sync", "auto filesystem file" },
 	{ "", "quota.full", "defer refuse" },
+	{ "", "auth.backends", "file" },
+	{ "", "auth.mechanisms", "PLAIN LOGIN SCRAM-SHA-1 SCRAM-SHA-1-PLUS "
+	    "SCRAM-SHA-256 SCRAM-SHA-256-PLUS EXTERNAL OAUTHBEARER XOAUTH2" },
+	{ "", "auth.plaintext", "tls local any" },
 	{ "listener", "mode", "smtp submission lmtp" },
 	{ "domain", "type", "virtual system relay alias" },
 	{ "table", "type", "inline file aliases btree hash pcre cidr" },

@@ -79,6 +79,8 @@ X(process_smtpd, "process.smtpd", INT, "0", 0, 64, R_MASTER,		\
   "How many smtpd processes there are; 0 for one a core.  A change takes a restart.") \
 X(process_remote, "process.remote", INT, "0", 0, 64, R_MASTER | R_QMGR,	\
   "How many remote processes there are; 0 for one a core.  A change takes a restart.") \
+X(process_verifier, "process.verifier", INT, "0", 0, 64, R_MASTER,	\
+  "How many processes verify passwords; 0 for one a core.  A change takes a restart.") \
 X(process_memory, "process.memory", SIZE, "2G", 67108864, 1099511627776, R_MASTER, \
   "The address space that one process may use.")			\
 									\
@@ -202,6 +204,37 @@ X(route_tables, "route.tables", LIST, "", 0, 0, R_LOOKUP, "Tables from an addres
 									\
 X(table_max_entries, "table.max_entries", INT, "10000000", 1, 1000000000, R_LOOKUP, "The most entries of a table that is held in memory.") \
 X(table_check, "table.check", DURATION, "1s", 10, 3600000, R_LOOKUP, "How often table files are looked at for changes.") \
+									\
+X(auth_backends, "auth.backends", LIST, "file", 0, 0, R_VERIFIER, \
+  "Where passwords are looked up, in this order: file (auth.passwords).") \
+X(auth_passwords, "auth.passwords", LIST, "auth/passwords", 0, 0, R_MASTER | R_VERIFIER | R_TOOL, \
+  "Password files, see chasqui-passwords(5); relative paths start from the configuration file's directory.  `chasqui user` changes the first.") \
+X(auth_mechanisms, "auth.mechanisms", LIST, "SCRAM-SHA-256-PLUS SCRAM-SHA-1-PLUS SCRAM-SHA-256 SCRAM-SHA-1 PLAIN LOGIN EXTERNAL OAUTHBEARER XOAUTH2", 0, 0, R_AUTH, \
+  "SASL mechanisms that may be used.  Those with a password in clear are offered within TLS only, OAUTHBEARER and XOAUTH2 only where an oauth block is.") \
+X(auth_plaintext, "auth.plaintext", STRING, "local", 0, 0, R_AUTH, \
+  "Where a password may come in clear: tls (within TLS only), local (from this host too), or any.") \
+X(auth_default_domain, "auth.default_domain", STRING, "", 0, 0, R_AUTH, \
+  "The domain of a login name without '@'; without one it is a system user's name.") \
+X(auth_timeout, "auth.timeout", DURATION, "1m", 1000, 600000, R_AUTH, \
+  "How long a client may take for a response.") \
+X(auth_queue, "auth.queue", INT, "500", 1, 100000, R_AUTH, \
+  "Passwords that wait for a verifier at once; over it clients are asked to try later.") \
+X(auth_fail_delay, "auth.fail_delay", DURATION, "2s", 0, 60000, R_AUTH, \
+  "How long the first failure's answer is held back; doubled with each further one of the same client.") \
+X(auth_fail_delay_max, "auth.fail_delay_max", DURATION, "15s", 0, 120000, R_AUTH, \
+  "The longest that an answer is held back.")				\
+X(auth_window, "auth.window", DURATION, "10m", 1000, 86400000, R_AUTH, \
+  "The time over which failures count.")				\
+X(auth_max_failures_client, "auth.max_failures_client", INT, "20", 0, 1000000, R_AUTH, \
+  "Failures of one client (an IPv4 address, an IPv6 /64) in auth.window before it is asked to try later; 0 for no limit.") \
+X(auth_max_failures_network, "auth.max_failures_network", INT, "200", 0, 1000000, R_AUTH, \
+  "The same for a network (an IPv4 /24, an IPv6 /48).") \
+X(auth_max_failures_user, "auth.max_failures_user", INT, "50", 0, 1000000, R_AUTH, \
+  "The same for a login name, from wherever.  Clients from which that user has logged in before are not held by this.") \
+X(auth_max_sessions, "auth.max_sessions", INT, "200", 0, 100000, R_AUTH, \
+  "Sessions of one login at once; 0 for no limit.")			\
+X(auth_cache_time, "auth.cache_time", DURATION, "5m", 0, 86400000, R_VERIFIER, \
+  "How long a right password is remembered (not in clear), so that the next login costs little; a change of the table forgets all.  0 for never.") \
 									\
 X(dns_servers, "dns.servers", LIST, "", 0, 0, R_RESOLVER, "Name servers to ask, ADDRESS or ADDRESS:PORT ([v6]:PORT); those of /etc/resolv.conf where empty.") \
 X(dns_timeout, "dns.timeout", DURATION, "10s", 100, 120000, R_RESOLVER, "How long a look-up may take.") \
