@@ -312,7 +312,7 @@ class Plain(unittest.TestCase):
             times.append(time.monotonic() - begun)
         for least, took in zip((0.3, 0.6, 1, 1), times):
             self.assertGreater(took, least - 0.02)
-            self.assertLess(took, least + 0.5)
+            self.assertLess(took, least + 5)
 
     def test_failing_client_holds_nobody_else(self):
         s = Suite(self, ALICE, **{"auth.fail_delay": "5s", "auth.fail_delay_max": "5s"})

@@ -84,8 +84,8 @@ static bool	 take_proof(struct verifier *, struct message *);
 static bool	 keys_of(const struct verifier *, const struct account *,
 		    enum sasl_hash, struct scram_keys *);
 static bool	 take_account(struct verifier *, struct message *);
-static void	 judge(const struct account *, enum auth_protocol,
-		    struct verdict *);
+static void	 judge(const struct account *all, size_t n, size_t i,
+		    enum auth_protocol, struct verdict *);
 static void	 say(struct verifier *, uint64_t id, const struct verdict *);
 static int	 reload(void *, const struct conf *, struct buf *);
 static void	 tell_status(void *, struct buf *);
@@ -256,13 +256,20 @@ say(struct verifier *v, uint64_t id, const struct verdict *verdict)
 	channel_end(v->auth);
 }
 
-/* The password is right; may he? */
+/* The password of line i is right; may he?  An account that is disabled is so
+ * for its app passwords, too. */
 static void
-judge(const struct account *a, enum auth_protocol protocol,
-    struct verdict *r)
+judge(const struct account *all, size_t n, size_t i,
+    enum auth_protocol protocol, struct verdict *r)
 {
+	const struct account *a = &all[i];
+	bool disabled = a->disabled;
+	size_t k;
+
+	for (k = 0; k < n; k++)
+		disabled = disabled || (all[k].app.n == 0 && all[k].disabled);
 	r->login = a->login;
-	if (a->disabled) {
+	if (disabled) {
 		r->kind = LOGIN_DISABLED;
 		r->reason = "disabled";
 	} else if ((a->protocols & 1u << protocol) == 0) {
@@ -323,7 +330,7 @@ is_cheap(struct verifier *v, enum auth_protocol protocol, struct slice login,
 		    all[i].stored, password, clock_mono_ms()))
 			continue;
 		v->nremembered += all[i].app.n == 0;
-		judge(&all[i], protocol, r);
+		judge(all, n, i, protocol, r);
 		r->extra = all[i].app;
 		return true;
 	}
@@ -434,7 +441,7 @@ do_job(struct verifier *v, struct job *j, struct verdict *r)
 				cache_add(v->cache, login, all[i].stored,
 				    password, clock_mono_ms() +
 				    v->child.conf->auth_cache_time);
-			judge(&all[i], j->protocol, r);
+			judge(all, n, i, j->protocol, r);
 			return;
 		case PASSWORD_WRONG:
 			break;
@@ -560,7 +567,7 @@ take_proof(struct verifier *v, struct message *m)
 		r.reason = "wrong-password";
 		if (!scram_check(&k, message, proof, signature))
 			continue;
-		judge(&all[i], protocol, &r);
+		judge(all, n, i, protocol, &r);
 		r.extra = slice_of(signature, scram_hash_bytes(h));
 		break;
 	}
@@ -585,7 +592,7 @@ take_account(struct verifier *v, struct message *m)
 	n = accounts_find(v->accounts, login, all, ACCOUNT_OF_ONE);
 	for (i = 0; i < n; i++)
 		if (all[i].app.n == 0) {
-			judge(&all[i], protocol, &r);
+			judge(all, n, i, protocol, &r);
 			break;
 		}
 	say(v, m->id, &r);

@@ -71,6 +71,7 @@ main(int argc, char *argv[])
 	start_processes(&m);
 	ev_run(&m.loop);
 	control_clear(&m);
+	pki_clear(&m);
 	ground_clear(&m);
 	log_info("event=stopped");
 	log_flush();
@@ -190,6 +191,11 @@ acquire(struct master *m)
 		fprintf(stderr, "%s", buf_cstr(&why));
 		master_die(EX_CANTCREAT, "the log cannot be opened");
 	}
+	if (pki_start(m, &why) == -1) {
+		fprintf(stderr, "%s", buf_cstr(&why));
+		master_die(EX_CONFIG, "not all certificates can be read; "
+		    "nothing was started");
+	}
 	buf_clear(&why);
 }
 
@@ -202,10 +208,9 @@ start_processes(struct master *m)
 		enum role	 role;
 		unsigned	 n;
 	} order[] = {
-		{ ROLE_RESOLVER, 1 }, { ROLE_LOOKUP, 1 },
+		{ ROLE_KEYS, 1 }, { ROLE_RESOLVER, 1 }, { ROLE_LOOKUP, 1 },
 		{ ROLE_VERIFIER, m->nverifier }, { ROLE_AUTH, 1 },
-		{ ROLE_BOUNCE, 1 },
-		{ ROLE_LOCAL, 1 }, { ROLE_REMOTE, m->nremote },
+		{ ROLE_BOUNCE, 1 }, { ROLE_LOCAL, 1 }, { ROLE_REMOTE, m->nremote },
 		{ ROLE_QMGR, 1 }, { ROLE_SMTPD, m->nsmtpd },
 	};
 	struct process *p;

@@ -10,6 +10,7 @@
  *	reload.c	a new configuration
  *	worker.c	local's requests for a user's process
  *	socket.c	remote's requests for an LMTP server's socket
+ *	pki.c		certificates, keys, the memory of tickets
  *	control.c	the tools' requests
  */
 #ifndef MASTER_H
@@ -121,6 +122,7 @@ enum phase { SUITE_STARTING, SUITE_RUNNING, SUITE_STOPPING };
 
 struct control;		/* control.c */
 struct reload;		/* reload.c */
+struct pki;		/* pki.c */
 
 struct master {
 	struct ev_loop		 loop;
@@ -153,6 +155,7 @@ struct master {
 	struct processes	 processes;
 	struct control		*control;	/* owned */
 	struct reload		*reload;	/* owned; NULL: none is under way */
+	struct pki		*pki;		/* owned */
 };
 
 /* ground.c: each ends the program with advice on failure. */
@@ -192,6 +195,8 @@ extern const struct message_rule wire_rules[];
 /* Everything that a new process gets, up to GO. */
 void	 wire_process(struct process *);
 void	 wire_log(struct process *);
+/* Memory that all processes of the role share; fd stays the caller's. */
+void	 wire_shared(struct process *, const char *name, int fd);
 /* The directories that a process of the row may read, ':' between them; the
  * caller frees it. */
 char	*wire_readable(const struct conf *, const struct priv *);
@@ -204,6 +209,18 @@ void	 worker_end_all(struct master *);
 
 /* socket.c */
 void	 socket_wanted(struct process *remote, struct message *);
+
+/* pki.c */
+/* -1 and a line for each file that cannot be opened. */
+int	 pki_check(const struct conf *, struct buf *why);
+/* After the configuration is read; -1 as above. */
+int	 pki_start(struct master *, struct buf *why);
+/* master->conf is another; it was checked. */
+void	 pki_reload(struct master *);
+/* What a new process of keys, or one that serves TLS, gets before GO. */
+void	 pki_give(struct process *);
+void	 pki_key_taken(struct process *keys, struct message *);
+void	 pki_clear(struct master *);
 
 /* reload.c */
 /* done is called once with what there is to say, a line each. */

@@ -64,6 +64,11 @@ reload_start(struct master *m, void (*done)(void *, int, struct slice),
 		return;
 	}
 	keep_what_cannot_change(m, conf, &lines);
+	if (pki_check(conf, &lines) == -1) {
+		conf_free(&conf);
+		finish_now(done, arg, EX_CONFIG, &lines);
+		return;
+	}
 	if (listen_prepare(m, conf, &fresh, &lines) == -1) {
 		conf_free(&conf);
 		finish_now(done, arg, EX_CONFIG, &lines);
@@ -83,6 +88,7 @@ reload_start(struct master *m, void (*done)(void *, int, struct slice),
 	TAILQ_FOREACH(p, &m->processes, entry)
 		if (process_is_alive(p))
 			give_or_renew(r, p);
+	pki_reload(m);
 	listen_commit(m, &fresh);
 	if (r->owed == 0)
 		finish(r);

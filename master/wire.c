@@ -27,7 +27,6 @@ static void	 is_gone(void *, struct channel *);
 static void	 give_start(struct process *);
 static void	 put_paths(struct buf *, struct process *);
 static uint64_t	 descriptors_of(const struct process *);
-static void	 give_rate(struct process *);
 static bool	 is_wired_to(const struct process *, const struct process *);
 static void	 wire_pair(struct process *, struct process *);
 static void	 take_ready(struct process *, struct message *);
@@ -52,6 +51,7 @@ static const struct {
 	{ CTL_PEER_LOST,	take_peer_lost },
 	{ CTL_WORKER_WANTED,	worker_wanted },
 	{ CTL_SOCKET_WANTED,	socket_wanted },
+	{ CTL_KEY_TAKEN,	pki_key_taken },
 };
 
 /* ---- given --------------------------------------------------------------- */
@@ -66,7 +66,8 @@ wire_process(struct process *p)
 	give_start(p);
 	wire_log(p);
 	if (p->role == ROLE_SMTPD)
-		give_rate(p);
+		wire_shared(p, "rate", m->rate_fd);
+	pki_give(p);
 	TAILQ_FOREACH(l, &m->listeners, entry)
 		listen_give(p, l);
 	TAILQ_FOREACH(q, &m->processes, entry)
@@ -205,18 +206,18 @@ wire_log(struct process *p)
 	channel_end_fds(p->channel, &fd, 1);
 }
 
-static void
-give_rate(struct process *p)
+void
+wire_shared(struct process *p, const char *name, int fd)
 {
-	int fd = fcntl(p->master->rate_fd, F_DUPFD_CLOEXEC, 3);
+	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
 	struct buf *b;
 
-	if (fd == -1)
+	if (copy == -1)
 		return;
 	b = channel_begin(p->channel, CTL_SHARED, 0);
 	if (b != NULL)
-		put_slice(b, SLICE_LIT("rate"));
-	channel_end_fds(p->channel, &fd, 1);
+		put_slice(b, slice_str(name));
+	channel_end_fds(p->channel, &copy, 1);
 }
 
 /* ---- pairs --------------------------------------------------------------- */

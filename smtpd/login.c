@@ -25,9 +25,11 @@
 #define MASK(bits)	((UINT64_C(1) << (bits)) - 1)
 
 static struct slice offered(const struct session *);
+static bool	 is_offered(const struct session *, struct slice mechanism);
+static bool	 fits(const struct session *, struct slice mechanism);
 static bool	 word_in(struct slice words, struct slice word);
 static bool	 is_local(const struct session *);
-static bool	 fits_plain(struct slice mechanism);
+static struct slice certificate_of(const struct session *);
 static void	 start(struct session *, struct slice mechanism, bool initial,
 		    struct slice response);
 static void	 respond(struct session *, struct slice line);
@@ -72,10 +74,34 @@ static const struct {
 static struct slice
 offered(const struct session *s)
 {
-	const struct smtpd *d = s->d;
+	return slice_str(session_is_secure(s) || is_local(s) ?
+	    s->d->mechanisms_tls : s->d->mechanisms_clear);
+}
 
-	return slice_str(s->secured ? d->mechanisms_tls : is_local(s) ?
-	    d->mechanisms_local : d->mechanisms_clear);
+static bool
+is_offered(const struct session *s, struct slice mechanism)
+{
+	return word_in(offered(s), mechanism) && fits(s, mechanism);
+}
+
+/* Nothing to bind to, or no certificate that was verified. */
+static bool
+fits(const struct session *s, struct slice mechanism)
+{
+	uint8_t binding[32];
+
+	if (slice_ends_nocase(mechanism, SLICE_LIT("-PLUS")))
+		return stream_tls_exporter(&s->stream, binding) == 0;
+	return !slice_eq_nocase(mechanism, SLICE_LIT("EXTERNAL")) ||
+	    certificate_of(s).n > 0;
+}
+
+static struct slice
+certificate_of(const struct session *s)
+{
+	const struct tls_info *tls = stream_tls_info(&s->stream);
+
+	return tls != NULL && tls->verified ? tls->peer_emails : SLICE_EMPTY;
 }
 
 static bool
@@ -102,10 +128,19 @@ word_in(struct slice words, struct slice word)
 void
 login_offer(const struct session *s, struct buf *b)
 {
-	struct slice words = offered(s);
+	struct slice rest = offered(s), word;
+	size_t n = b->n;
 
-	if (s->client.kind == LISTENER_SUBMISSION && words.n > 0)
-		buf_printf(b, "250-AUTH %.*s\r\n", SLICE_ARG(words));
+	if (s->client.kind != LISTENER_SUBMISSION)
+		return;
+	buf_add_str(b, "250-AUTH");
+	while (slice_next(&rest, ' ', &word))
+		if (word.n > 0 && fits(s, word))
+			buf_printf(b, " %.*s", SLICE_ARG(word));
+	if (b->n == n + strlen("250-AUTH"))
+		b->n = n;
+	else
+		buf_add_str(b, "\r\n");
 }
 
 bool
@@ -116,7 +151,7 @@ login_is_missing(struct session *s)
 	if (s->d->auth == NULL)
 		session_refuse(s, 454, "4.7.0 Logins are not possible now, "
 		    "try again later");
-	else if (!s->secured && offered(s).n == 0)
+	else if (!session_is_secure(s) && offered(s).n == 0)
 		session_refuse(s, 530, "5.7.0 Say STARTTLS first, then log in");
 	else
 		session_refuse(s, 530, "5.7.0 Authentication required");
@@ -144,10 +179,10 @@ login_command(struct session *s, struct slice args)
 		    " expected");
 	else if (s->d->auth == NULL)
 		refuse(s, AUTH_TRY_LATER, SLICE_EMPTY);
-	else if (!s->secured && !word_in(offered(s), name) &&
+	else if (!session_is_secure(s) && !word_in(offered(s), name) &&
 	    word_in(slice_str(s->d->mechanisms_tls), name))
 		refuse(s, AUTH_NEEDS_TLS, SLICE_EMPTY);
-	else if (!word_in(offered(s), name))
+	else if (!is_offered(s, name))
 		refuse(s, AUTH_NO_MECHANISM, SLICE_EMPTY);
 	else if (initial.n > 0 && !slice_eq(initial, SLICE_LIT("=")) &&
 	    !b64_decode(initial, &b))
@@ -164,6 +199,8 @@ start(struct session *s, struct slice mechanism, bool initial,
     struct slice response)
 {
 	struct channel *c = s->d->auth;
+	uint8_t binding[32];
+	bool bound = stream_tls_exporter(&s->stream, binding) == 0;
 	struct buf *b;
 
 	s->auth_attempts++;
@@ -172,13 +209,13 @@ start(struct session *s, struct slice mechanism, bool initial,
 	b = channel_begin(c, AU_START, id_of(s));
 	if (b != NULL) {
 		put_u8(b, AUTH_SMTP);
-		put_u8(b, (uint8_t)((s->secured ? AUTH_TLS : 0) |
+		put_u8(b, (uint8_t)((session_is_secure(s) ? AUTH_TLS : 0) |
 		    (is_local(s) ? AUTH_LOCAL : 0) |
 		    (initial ? AUTH_INITIAL : 0)));
 		buf_add(b, slice_of(s->client.addr, 16));
 		buf_add(b, slice_of(s->client.ours, 16));
-		put_slice(b, SLICE_EMPTY);
-		put_slice(b, SLICE_EMPTY);
+		put_slice(b, slice_of(binding, bound ? sizeof(binding) : 0));
+		put_slice(b, certificate_of(s));
 		put_slice(b, slice_str(s->helo));
 		put_slice(b, mechanism);
 		put_slice(b, response);
@@ -323,21 +360,11 @@ message(void *arg, struct channel *c, struct message *m)
 	}
 }
 
-/* Without TLS there is no channel to bind to, and no certificate. */
-static bool
-fits_plain(struct slice mechanism)
-{
-	return !slice_ends_nocase(mechanism, SLICE_LIT("-PLUS")) &&
-	    !slice_eq_nocase(mechanism, SLICE_LIT("EXTERNAL"));
-}
-
 static void
 mechanisms(struct smtpd *d, struct message *m)
 {
 	struct slice tls = get_text(&m->body, MECHANISMS_BYTES - 1);
 	struct slice clear = get_text(&m->body, MECHANISMS_BYTES - 1);
-	struct slice rest = tls, word;
-	size_t n = 0;
 
 	if (!wire_done(&m->body)) {
 		channel_breach(d->auth, "mechanisms");
@@ -347,15 +374,6 @@ mechanisms(struct smtpd *d, struct message *m)
 	d->mechanisms_tls[tls.n] = '\0';
 	memcpy(d->mechanisms_clear, clear.p, clear.n);
 	d->mechanisms_clear[clear.n] = '\0';
-	while (tls.n > 0 && slice_next(&rest, ' ', &word)) {
-		if (word.n == 0 || !fits_plain(word))
-			continue;
-		if (n > 0)
-			d->mechanisms_local[n++] = ' ';
-		memcpy(d->mechanisms_local + n, word.p, word.n);
-		n += word.n;
-	}
-	d->mechanisms_local[n] = '\0';
 }
 
 static void
@@ -400,7 +418,7 @@ succeeded(struct smtpd *d, struct message *m)
 	s->may_relay = true;
 	d->logins++;
 	log_info("event=login client=%s login=%s tls=%s", s->client.text,
-	    LOG_Q(login), s->secured ? "yes" : "no");
+	    LOG_Q(login), session_is_secure(s) ? "yes" : "no");
 	session_say(s, SLICE_LIT("235 2.7.0 Authentication successful\r\n"));
 	session_ready(s);
 	session_resume(s);
@@ -453,8 +471,7 @@ down(void *arg, struct channel *c)
 
 	(void)c;
 	d->auth = NULL;
-	d->mechanisms_tls[0] = d->mechanisms_local[0] =
-	    d->mechanisms_clear[0] = '\0';
+	d->mechanisms_tls[0] = d->mechanisms_clear[0] = '\0';
 	for (i = 0; i < d->nslots; i++) {
 		s = d->slots[i];
 		if (s == NULL)

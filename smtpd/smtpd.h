@@ -12,6 +12,7 @@
 
 #include "dns/dns.h"
 #include "ev/loop.h"
+#include "ipc/certificates.h"
 #include "ipc/channel.h"
 #include "rate.h"
 #include "settings.h"
@@ -58,6 +59,11 @@ struct smtpd {
 	struct channel		*lookup;	/* borrowed; NULL: down */
 	struct channel		*auth;		/* borrowed; NULL: down */
 	struct dns		 dns;
+	/* The context of a listener block, borrowed; NULL: TLS is not to be
+	 * had there.  NULL itself where there never is TLS. */
+	struct tls_context	*(*tls_of)(void *arg, const char *listener);
+	enum listener_tls	 (*tls_mode)(void *arg, const char *listener);
+	void			*tls_arg;
 
 	/* Sessions, each with a number that messages carry. */
 	struct session		**slots;	/* owned */
@@ -83,10 +89,8 @@ struct smtpd {
 	/* Sessions of which qmgr holds something, by queue id. */
 	struct session		*in_qmgr[IN_QMGR_BUCKETS];
 
-	/* What auth offers, words: within TLS; outside of it to who is on this
-	 * host; and to all. */
+	/* What auth offers, words: within TLS, and without. */
 	char			 mechanisms_tls[MECHANISMS_BYTES];
-	char			 mechanisms_local[MECHANISMS_BYTES];
 	char			 mechanisms_clear[MECHANISMS_BYTES];
 
 	struct verdict_cache	 verdicts;

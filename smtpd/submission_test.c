@@ -32,8 +32,8 @@
 		"250-LIMITS RCPTMAX=1000 MAILMAX=5\r\n"
 #define EHLO_REST "250-FUTURERELEASE 604800 *\r\n250-DELIVERBY\r\n"	\
 		"250-MT-PRIORITY MIXER\r\n250 HELP\r\n"
-#define EHLO_TLS EHLO_FRONT "250-AUTH PLAIN LOGIN SCRAM-SHA-256 "	\
-		"SCRAM-SHA-256-PLUS EXTERNAL\r\n" EHLO_REST
+#define EHLO_TLS EHLO_FRONT "250-AUTH PLAIN LOGIN SCRAM-SHA-256\r\n"	\
+		EHLO_REST
 #define EHLO_CLEAR EHLO_FRONT "250-AUTH SCRAM-SHA-256\r\n" EHLO_REST
 
 /* "\0joe@example.org\0secret" and so on. */
@@ -160,9 +160,10 @@ static const struct dialogue dialogues[] = {
 	    OUT NOT_BASE64 NOT_BASE64 NOT_BASE64 NOT_BASE64 "334 \r\n"
 	    NOT_BASE64 OK },
 	{ "unknown_mechanism", IN "AUTH CRAM-MD5\r\nAUTH\r\n"
-	    "AUTH PLAIN a b\r\n",
+	    "AUTH PLAIN a b\r\nAUTH EXTERNAL\r\nAUTH SCRAM-SHA-256-PLUS\r\n",
 	    OUT "504 5.5.4 No such mechanism here\r\n501 5.5.4 *\r\n"
-	    "501 5.5.4 *\r\n" },
+	    "501 5.5.4 *\r\n504 5.5.4 No such mechanism here\r\n"
+	    "504 5.5.4 No such mechanism here\r\n" },
 	{ "twice", IN "AUTH PLAIN " JOE "\r\nAUTH PLAIN " JOE "\r\n",
 	    OUT LOGGED_IN "503 5.5.1 You are logged in already\r\n" },
 	{ "stays_after_ehlo_and_rset", IN "AUTH PLAIN " JOE "\r\nRSET\r\n"
@@ -546,8 +547,8 @@ holding_can_be_switched_off(void **state)
 	fd = dial();
 	say(fd, IN "AUTH PLAIN " JOE "\r\n"
 	    "MAIL FROM:<joe@example.org> HOLDFOR=1\r\n");
-	hear(fd, HELLO EHLO_FRONT "250-AUTH PLAIN LOGIN SCRAM-SHA-256 "
-	    "SCRAM-SHA-256-PLUS EXTERNAL\r\n250-DELIVERBY\r\n"
+	hear(fd, HELLO EHLO_FRONT "250-AUTH PLAIN LOGIN SCRAM-SHA-256\r\n"
+	    "250-DELIVERBY\r\n"
 	    "250-MT-PRIORITY MIXER\r\n250 HELP\r\n" LOGGED_IN
 	    "555 5.5.4 Unknown parameter\r\n");
 	hang_up(fd);

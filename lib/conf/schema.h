@@ -36,6 +36,8 @@
 #define R_POP3_LOGIN	(1u << ROLE_POP3_LOGIN)
 #define R_IMAP_SPAWN	(1u << ROLE_IMAP_SPAWN)	/* its sessions, too */
 #define R_POP3_SPAWN	(1u << ROLE_POP3_SPAWN)
+/* Who serves TLS. */
+#define R_TLS		(R_MASTER | R_SMTPD | R_IMAP_LOGIN | R_POP3_LOGIN)
 #define R_ALL		(~0u)
 
 #define CONF_KEYS(X)							\
@@ -202,6 +204,13 @@ X(alias_commands, "alias.commands", BOOL, "yes", 0, 0, R_LOOKUP, "Alias tables m
 X(alias_includes, "alias.includes", LIST, "", 0, 0, R_MASTER | R_LOOKUP, "Directories that files named by :include: may be in, beside /etc and those of the tables.") \
 X(route_tables, "route.tables", LIST, "", 0, 0, R_LOOKUP, "Tables from an address, a domain, .domain (and all below it) or * to a next hop: a host by its MX, [host]:port, lmtp:[host]:port or lmtp:/socket.") \
 									\
+X(tls_minimum, "tls.minimum", STRING, "1.2", 0, 0, R_TLS,		\
+  "The oldest version of TLS that is spoken: 1.2 or 1.3.")		\
+X(tls_check, "tls.check", DURATION, "5s", 100, 3600000, R_MASTER,	\
+  "How often the files of certificates and keys are looked at for changes.") \
+X(tls_tickets, "tls.tickets", DURATION, "12h", 1000, 604800000, R_TLS,	\
+  "How long a client may resume a session by its ticket; the keys of tickets change as often.") \
+									\
 X(table_max_entries, "table.max_entries", INT, "10000000", 1, 1000000000, R_LOOKUP, "The most entries of a table that is held in memory.") \
 X(table_check, "table.check", DURATION, "1s", 10, 3600000, R_LOOKUP, "How often table files are looked at for changes.") \
 									\
@@ -253,7 +262,13 @@ X(bounce_from_name, "bounce.from_name", STRING, "Mail Delivery System", 0, 0, R_
 X(address, "address", LIST, "*:25", 0, 0, R_MASTER | R_SMTPD,		\
   "Where to listen: ADDRESS:PORT, [v6]:PORT, *:PORT for all addresses, or the path of a Unix socket.") \
 X(mode, "mode", STRING, "smtp", 0, 0, R_MASTER | R_SMTPD,		\
-  "smtp; submission (RFC 6409: users log in and send); or lmtp (RFC 2033: a reply for each recipient).")
+  "smtp; submission (RFC 6409: users log in and send); or lmtp (RFC 2033: a reply for each recipient).") \
+X(tls, "tls", STRING, "starttls", 0, 0, R_TLS,				\
+  "none; starttls (offered where there is a certificate); required (and refused without); or implicit (TLS from the first byte, as on ports 465, 993 and 995).") \
+X(certificates, "certificates", LIST, "", 0, 0, R_TLS,			\
+  "The certificates that this listener has, the first for clients that name no host or an unknown one; all where empty.") \
+X(client_ca, "client_ca", STRING, "", 0, 0, R_MASTER,			\
+  "A file of the authorities (PEM) whose client certificates are asked for; none is asked for where empty.")
 
 #define CONF_DOMAIN_KEYS(X)						\
 X(type, "type", STRING, "virtual", 0, 0, R_LOOKUP | R_SMTPD,		\
@@ -275,6 +290,13 @@ X(path, "path", STRING, "", 0, 0, R_LOOKUP,				\
 X(entries, "entries", LIST, "", 0, 0, R_LOOKUP,				\
   "inline: KEY=VALUE or KEY words.")
 
+/* Relative paths start from the configuration file's directory. */
+#define CONF_CERTIFICATE_KEYS(X)					\
+X(chain, "chain", STRING, "", 0, 0, R_MASTER,				\
+  "The file of the certificate and those that it was issued with, PEM, the host's own first.") \
+X(key, "key", STRING, "", 0, 0, R_MASTER,				\
+  "The file of its private key, PEM without a password; only root need be able to read it.")
+
 /* Limits for some next hops: `nexthop example.com { ... }`. */
 #define CONF_NEXTHOP_KEYS(X)						\
 X(concurrency, "concurrency", INT, "0", 0, 10000, R_QMGR,		\
@@ -286,6 +308,7 @@ X(rate, "rate", INT, "0", 0, 1000000, R_QMGR,				\
 X(listener, CONF_LISTENER_KEYS, "A place where SMTP or LMTP is served.")	\
 X(domain, CONF_DOMAIN_KEYS, "A domain whose mail is received here.")	\
 X(table, CONF_TABLE_KEYS, "A table of keys and values.")		\
-X(nexthop, CONF_NEXTHOP_KEYS, "Limits of one next hop.")
+X(nexthop, CONF_NEXTHOP_KEYS, "Limits of one next hop.")		\
+X(certificate, CONF_CERTIFICATE_KEYS, "A certificate for TLS and its key.")
 
 #endif

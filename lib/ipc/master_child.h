@@ -37,7 +37,11 @@
 	X(CTL_PEER_LOST,   16, EITHER, 0,  8,   8)	/* child: u32 role, u32 index of a peer whose channel went down; a new CHANNEL comes, at the latest when the peer runs again */ \
 	X(CTL_SOCKET_WANTED, 17, REMOTE, 0, 5, 4100)	/* slice path of a Unix socket where LMTP is spoken; id: remote's */ \
 	X(CTL_SOCKET,	   18, MASTER, 1,  0,   0)	/* fd: connected to it */ \
-	X(CTL_SOCKET_REFUSED, 19, MASTER, 0, 4, 512)	/* slice why */
+	X(CTL_SOCKET_REFUSED, 19, MASTER, 0, 4, 512)	/* slice why */ \
+	X(CTL_CERTIFICATES, 20, MASTER, 1,  0,   0)	/* fd: ipc/certificates.h; instead of what came before */ \
+	X(CTL_KEY,	   21, MASTER, 2,  8,   512)	/* u32 number, slice name of the certificate; fds: its key, its chain (PEM) */ \
+	X(CTL_KEY_TAKEN,   22, KEYS,   0,  9,   1024)	/* u32 number, u8 taken, slice why not */ \
+	X(CTL_KEY_DROP,	   23, MASTER, 0,  4,   4)	/* u32 number */
 
 ENUM_MESSAGES(MASTER_CHILD);
 

@@ -46,6 +46,7 @@ static const struct priv rows[ROLE_LIMIT] = {
 	[ROLE_WORKER]	= { "worker",	NULL,	    WHOLE, NO_NET,    RW_FILES,  MAY_THREAD },
 	[ROLE_COMMAND]	= { "command",	NULL,	    WHOLE, ANY_NET,   ANY_FILES, MAY_EXEC | KEEP_GROUPS },
 	[ROLE_BOUNCE]	= { "bounce",	"bounce",   EMPTY, NO_NET,    NO_FILES,  0 },
+	[ROLE_KEYS]	= { "keys",	"keys",	    EMPTY, NO_NET,    NO_FILES,  0 },
 	[ROLE_AUTH]	= { "auth",	"auth",	    EMPTY, NO_NET,    NO_FILES,  0 },
 	[ROLE_VERIFIER]	= { "verifier",	"verifier", WHOLE, NO_NET,    RO_FILES,  0 },
 	[ROLE_LOOKUP]	= { "lookup",	"lookup",   WHOLE, NET_LOCAL, RO_FILES,  0 },
