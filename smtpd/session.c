@@ -19,6 +19,7 @@
 #include "login.h"
 #include "mail/outcome.h"
 #include "session.h"
+#include "submission.h"
 #include "submit.h"
 #include "verbs.h"
 
@@ -261,6 +262,7 @@ session_secured(void *arg)
 
 	if (s->state != S_HANDSHAKE)
 		return;
+	s->secured = true;
 	log_debug("event=tls client=%s version=%s cipher=%s resumed=%d "
 	    "name=%s", s->client.text, info->version, info->cipher,
 	    info->resumed, LOG_Q(slice_str(info->sni)));
