@@ -17,7 +17,7 @@ import time
 import unittest
 
 BUILD = os.getcwd()             # automake runs tests in the build directory
-ROLES = ("smtpd", "qmgr", "remote", "local", "bounce", "lookup", "resolver")
+ROLES = ("smtpd", "qmgr", "remote", "local", "bounce", "lookup", "resolver", "keys")
 IS_ROOT = os.geteuid() == 0
 PATIENCE = 30
 
@@ -170,7 +170,8 @@ class Master(unittest.TestCase):
         s = Suite(self).start()
         def peers(path):
             return set(s.ask((path + " peers").strip()).split())
-        self.assertEqual(peers(""), {"qmgr.0", "lookup.0", "resolver.0"})
+        self.assertEqual(peers(""), {"qmgr.0", "lookup.0", "resolver.0", "keys.0"})
+        self.assertEqual(peers("keys"), {"smtpd.0", "smtpd.1"})
         self.assertEqual(peers("qmgr"), {"smtpd.0", "smtpd.1", "lookup.0", "local.0", "remote.0", "bounce.0"})
         self.assertEqual(peers("lookup"), {"smtpd.0", "smtpd.1", "qmgr.0", "local.0"})
         self.assertEqual(peers("resolver"), {"smtpd.0", "smtpd.1", "remote.0"})
@@ -266,7 +267,7 @@ class Master(unittest.TestCase):
         ends = re.findall(r"event=ended role=(\w+)", s.log())
         self.assertEqual(sorted(ends[:2]), ["smtpd", "smtpd"])
         self.assertEqual(ends[2], "qmgr")
-        self.assertEqual(set(ends[3:]), {"remote", "local", "bounce", "lookup", "resolver"})
+        self.assertEqual(set(ends[3:]), {"remote", "local", "bounce", "lookup", "resolver", "keys"})
 
     def test_second_signal_kills_what_does_not_stop(self):
         s = Suite(self).start()
