@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * resolve - what an address is, and where its mail goes.
+ * resolve - what an address is, where its mail goes, whose a login is.
  *
  * The order, for an address of any domain:
  *
@@ -27,6 +27,7 @@
 #define LOOKUP_RESOLVE_H
 
 #include "base/arena.h"
+#include "ipc/auth_lookup.h"
 #include "ipc/destination.h"
 #include "domains.h"
 
@@ -113,6 +114,17 @@ void	 resolve_rcpt(const struct resolver *, struct arena *, bool may_relay,
 bool	 resolve_has_room(const struct resolver *, const struct destination *,
 	    uint64_t bytes, uint64_t messages, uint64_t size,
 	    struct verdict *);
+
+struct login {
+	enum login_found found;
+	struct slice	 login;		/* FOUND: canonical */
+	struct slice	 directory;	/* FOUND: all that the session needs */
+	struct destination to;		/* FOUND: a Maildir */
+	struct slice	 why;		/* TROUBLE: for the log */
+};
+/* As said in ipc/auth_lookup.h; everything is in the arena. */
+void	 resolve_login(const struct resolver *, struct arena *,
+	    struct slice login, struct buf *trace, struct login *);
 
 /* What a file's name is for a local-part: no '/', no leading '.', other bytes
  * than letters, digits and ._+=,@- as %XX.  -1: longer than a name may be. */

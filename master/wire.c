@@ -51,6 +51,9 @@ static const struct {
 	{ CTL_PEER_LOST,	take_peer_lost },
 	{ CTL_WORKER_WANTED,	worker_wanted },
 	{ CTL_SOCKET_WANTED,	socket_wanted },
+	{ CTL_SESSION_WANTED,	session_wanted },
+	{ CTL_SESSION_END,	session_end },
+	{ CTL_SPAWN_ENDED,	session_spawn_ended },
 	{ CTL_KEY_TAKEN,	pki_key_taken },
 };
 
@@ -65,8 +68,10 @@ wire_process(struct process *p)
 
 	give_start(p);
 	wire_log(p);
-	if (p->role == ROLE_SMTPD)
-		wire_shared(p, "rate", m->rate_fd);
+	if (m->rate_fds[p->role] != -1)
+		wire_shared(p, "rate", m->rate_fds[p->role]);
+	if (p->role == ROLE_AUTH)
+		wire_shared(p, "grant", sessions_secret_fd(m));
 	pki_give(p);
 	TAILQ_FOREACH(l, &m->listeners, entry)
 		listen_give(p, l);
@@ -115,6 +120,16 @@ add_path(struct buf *paths, struct slice path)
 		log_warn("event=too-many-directories path=%s", LOG_Q(path));
 }
 
+/* That of a file. */
+static void
+add_directory(struct buf *paths, struct slice file)
+{
+	size_t slash = slice_rfind(file, '/');
+
+	if (slash > 0 && slash < file.n)
+		add_path(paths, slice_first(file, slash));
+}
+
 /* root, writable, readable, directory */
 static void
 put_paths(struct buf *b, struct process *p)
@@ -139,19 +154,20 @@ char *
 wire_readable(const struct conf *conf, const struct priv *row)
 {
 	struct buf paths = BUF_INIT(12000);
-	struct slice dir;
-	size_t i, slash;
+	size_t i;
 	char *text;
 
-	if (row->files == RO_FILES) {
+	if (row == priv_of(ROLE_VERIFIER)) {
+		buf_add_str(&paths, "/etc/machine-id");
+		for (i = 0; i < conf->auth_passwords.n; i++)
+			add_directory(&paths,
+			    slice_str(conf->auth_passwords.v[i]));
+	} else if (row->files == RO_FILES) {
 		buf_printf(&paths, "/etc:/usr/lib:/lib:/usr/share:%s",
 		    conf->path_tables);
-		for (i = 0; i < conf->ntables; i++) {
-			dir = slice_str(conf->tables[i].path);
-			slash = slice_rfind(dir, '/');
-			if (slash > 0 && slash < dir.n)
-				add_path(&paths, slice_first(dir, slash));
-		}
+		for (i = 0; i < conf->ntables; i++)
+			add_directory(&paths,
+			    slice_str(conf->tables[i].path));
 		for (i = 0; i < conf->alias_includes.n; i++)
 			add_path(&paths,
 			    slice_str(conf->alias_includes.v[i]));
@@ -171,6 +187,11 @@ descriptors_of(const struct process *p)
 		n = 2 * c->smtp_max_sessions + 512;
 	else if (p->role == ROLE_REMOTE)
 		n = 2 * c->remote_connections + 512;
+	/* The client, its session's channel, and within TLS its bytes. */
+	else if (p->role == ROLE_IMAP_LOGIN)
+		n = 3 * c->imap_max_connections + 512;
+	else if (p->role == ROLE_POP3_LOGIN)
+		n = 3 * c->pop3_max_connections + 512;
 	else if (p->role == ROLE_QMGR || p->role == ROLE_LOCAL ||
 	    p->role == ROLE_RESOLVER)
 		n = 8192;

@@ -11,7 +11,6 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#include <crypt.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -28,6 +27,7 @@
 #include "base/num.h"
 #include "chasqui.h"
 #include "ev/tls_self.h"
+#include "password_file.h"
 #include "os/priv.h"
 
 #define WORDS		1000	/* of one option */
@@ -49,7 +49,9 @@ struct init {
 	struct words	 networks;
 	const char	*dns;
 	uint64_t	 port_base;	/* 0: the real ports */
-	struct passwd	*lookup;	/* root: who reads the tables */
+	bool		 as_root;
+	gid_t		 tables_gid;	/* as root: who reads the tables */
+	gid_t		 passwords_gid;	/* as root: who reads the passwords */
 };
 
 static int	 run(struct tool *, int, char *[]);
@@ -305,6 +307,21 @@ make_user(const char *suffix)
 }
 
 static int
+find_group(const char *suffix, gid_t *gid_r)
+{
+	const struct passwd *pw;
+	char name[64];
+
+	snprintf(name, sizeof(name), PREFIX "%s", suffix);
+	pw = getpwnam(name);
+	if (pw == NULL)
+		return tool_fail(EX_OSERR, "the system user %s has vanished",
+		    name);
+	*gid_r = pw->pw_gid;
+	return 0;
+}
+
+static int
 make_users(struct init *in)
 {
 	const struct priv *row;
@@ -320,7 +337,11 @@ make_users(struct init *in)
 	}
 	if (r == 0)
 		r = make_user("mail");
-	in->lookup = r == 0 ? getpwnam(PREFIX "lookup") : NULL;
+	if (r == 0)
+		r = find_group("lookup", &in->tables_gid);
+	if (r == 0)
+		r = find_group("verifier", &in->passwords_gid);
+	in->as_root = true;
 	return r;
 }
 
@@ -333,9 +354,10 @@ make_directories(const struct init *in)
 	static const struct {
 		const char	*name;
 		mode_t		 mode;
-	} dirs[] = { { "", 0755 }, { "tables", 0750 }, { "tls", 0700 },
-		{ "queue", 0711 },
-		{ "mail", 0750 }, { "run", 0755 }, { "log", 0750 } };
+	} dirs[] = { { "", 0755 }, { "tables", 0750 }, { "auth", 0750 },
+		{ "tls", 0700 }, { "queue", 0711 }, { "mail", 0750 },
+		{ "run", 0755 }, { "log", 0750 } };
+	enum { TABLES = 1, AUTH = 2, TLS = 3 };
 	char path[PATH_MAX], *p;
 	size_t i;
 
@@ -348,16 +370,16 @@ make_directories(const struct init *in)
 		*p = '/';
 	}
 	for (i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
-		if (!in->own_dir && i > 2)
+		if (!in->own_dir && i > TLS)
 			break;
 		snprintf(path, sizeof(path), "%s%s%s", in->dir,
 		    dirs[i].name[0] == '\0' ? "" : "/", dirs[i].name);
 		if (mkdir(path, dirs[i].mode) == -1 && errno != EEXIST)
 			return tool_fail(EX_CANTCREAT, "%s: %s", path,
 			    strerror(errno));
-		if (i == 1 && in->lookup != NULL &&
-		    (chown(path, 0, in->lookup->pw_gid) == -1 ||
-		    chmod(path, 0750) == -1))
+		if ((i == TABLES || i == AUTH) && in->as_root &&
+		    (chown(path, 0, i == TABLES ? in->tables_gid :
+		    in->passwords_gid) == -1 || chmod(path, 0750) == -1))
 			return tool_fail(EX_CANTCREAT, "%s: %s", path,
 			    strerror(errno));
 	}
@@ -478,24 +500,33 @@ static int
 passwords_text(const struct init *in, struct buf *b)
 {
 	struct slice local, domain;
-	const char *password, *hash;
+	const char *password;
 	size_t i;
+	int r = 0;
 
-	buf_add_str(b, "# Addresses and the hashes of their passwords "
-	    "(crypt(5)).\n");
-	for (i = 0; i < in->users.n; i++) {
-		if (!split_address(in->users.v[i], &local, &domain,
-		    &password) || password == NULL)
-			continue;
-		hash = crypt_gensalt("$y$", 0, NULL, 0);
-		hash = hash == NULL ? NULL : crypt(password, hash);
-		if (hash == NULL || hash[0] == '*')
-			return tool_fail(EX_SOFTWARE, "crypt: %s",
-			    strerror(errno));
-		buf_printf(b, "%.*s@%.*s\t%s\n", SLICE_ARG(local),
-		    SLICE_ARG(domain), hash);
-	}
-	return 0;
+	buf_add_str(b, "# Login names and their passwords, see "
+	    "chasqui-passwords(5); `chasqui user`\n# changes them.\n");
+	for (i = 0; r == 0 && i < in->users.n; i++)
+		if (split_address(in->users.v[i], &local, &domain,
+		    &password) && password != NULL)
+			r = user_account_text(slice_first(slice_str(
+			    in->users.v[i]), (size_t)(domain.p + domain.n -
+			    in->users.v[i])), slice_str(password), b);
+	return r;
+}
+
+/* Only verifiers may read them. */
+static int
+write_passwords(const struct init *in, const struct buf *text)
+{
+	char path[PATH_MAX];
+	int r = write_file(in, "auth/passwords", in->as_root ? 0640 : 0600,
+	    text);
+
+	snprintf(path, sizeof(path), "%s/auth/passwords", in->dir);
+	if (r == 0 && in->as_root && chown(path, 0, in->passwords_gid) == -1)
+		r = tool_fail(EX_CANTCREAT, "%s: %s", path, strerror(errno));
+	return r;
 }
 
 static int
@@ -523,7 +554,7 @@ write_tables(const struct init *in)
 	if (r == 0)
 		r = passwords_text(in, &b);
 	if (r == 0)
-		r = write_file(in, "tables/passwords", 0600, &b);
+		r = write_passwords(in, &b);
 	if (b.n > 0)
 		explicit_bzero(b.p, b.n);
 	buf_clear(&b);

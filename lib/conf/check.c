@@ -67,6 +67,8 @@ static const struct {
 	{ "", "route.tables",		check_tables },
 	{ "", "alias.includes",		check_path },
 	{ "", "dns.servers",		check_server },
+	{ "", "auth.passwords",		check_path },
+	{ "", "auth.default_domain",	check_hostname },
 	{ "listener", "address",	check_endpoint },
 	{ "listener", "certificates",	check_certificates },
 	{ "certificate", "chain",	check_pem },

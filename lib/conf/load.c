@@ -128,6 +128,8 @@ paths_absolute(struct conf *c, const char *file)
 	make_absolute(c, real, &c->path_mail);
 	make_absolute(c, real, &c->path_tables);
 	make_absolute(c, real, &c->path_templates);
+	for (i = 0; i < c->auth_passwords.n; i++)
+		make_absolute(c, real, &c->auth_passwords.v[i]);
 	if (strchr(c->log_target, '/') != NULL)
 		make_absolute(c, real, &c->log_target);
 	for (i = 0; i < c->alias_includes.n; i++)

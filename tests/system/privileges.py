@@ -29,6 +29,8 @@ ROWS = {
     "worker":   ("mail",     WHOLE, {"mail-file", "mail-directory", "queue-file"}),
     "bounce":   ("bounce",   EMPTY, {"queue-file"}),
     "lookup":   ("lookup",   WHOLE, {"table-file", "etc-file"}),
+    "auth":     ("auth",     EMPTY, set()),
+    "verifier": ("verifier", WHOLE, set()),
     "resolver": ("resolver", EMPTY, {"tcp", "udp", "etc-file"}),
     "keys":     ("keys",     EMPTY, set()),
 }
@@ -254,7 +256,7 @@ class Hurt(Story):
         cls.box = cls.instance()
 
     def test_a_restarted_process_is_confined_like_the_first(self):
-        for name in ("smtpd", "qmgr", "remote", "local", "bounce", "lookup", "resolver", "keys"):
+        for name in ("smtpd", "qmgr", "remote", "local", "bounce", "lookup", "auth", "resolver", "keys"):
             with self.subTest(name=name):
                 old = self.box.pids(name)[0]
                 begun = time.monotonic()
