@@ -17,6 +17,7 @@
 #define ROW_table(...)		ROW(conf_table, __VA_ARGS__)
 #define ROW_nexthop(...)	ROW(conf_nexthop, __VA_ARGS__)
 #define ROW_certificate(...)	ROW(conf_certificate, __VA_ARGS__)
+#define ROW_oauth(...)		ROW(conf_oauth, __VA_ARGS__)
 
 static const struct conf_key top_keys[] = { CONF_KEYS(ROW_conf) };
 #define KIND_KEYS(kind, KEYS, text)					\

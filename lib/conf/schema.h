@@ -258,8 +258,8 @@ X(auth_backends, "auth.backends", LIST, "file", 0, 0, R_VERIFIER, \
   "Where passwords are looked up, in this order: file (auth.passwords).") \
 X(auth_passwords, "auth.passwords", LIST, "auth/passwords", 0, 0, R_MASTER | R_VERIFIER | R_TOOL, \
   "Password files, see chasqui-passwords(5); relative paths start from the configuration file's directory.  `chasqui user` changes the first.") \
-X(auth_mechanisms, "auth.mechanisms", LIST, "SCRAM-SHA-256-PLUS SCRAM-SHA-1-PLUS SCRAM-SHA-256 SCRAM-SHA-1 PLAIN LOGIN EXTERNAL OAUTHBEARER XOAUTH2", 0, 0, R_AUTH, \
-  "SASL mechanisms that may be used.  Those with a password in clear are offered within TLS only, OAUTHBEARER and XOAUTH2 only where an oauth block is.") \
+X(auth_mechanisms, "auth.mechanisms", LIST, "SCRAM-SHA-256-PLUS SCRAM-SHA-1-PLUS SCRAM-SHA-256 SCRAM-SHA-1 PLAIN LOGIN OAUTHBEARER XOAUTH2", 0, 0, R_AUTH, \
+  "SASL mechanisms that may be used.  Those with a password in clear are offered within TLS only, OAUTHBEARER and XOAUTH2 only where an oauth block is.  Add EXTERNAL where clients have certificates (listener.client_ca).") \
 X(auth_plaintext, "auth.plaintext", STRING, "local", 0, 0, R_AUTH, \
   "Where a password may come in clear: tls (within TLS only), local (from this host too), or any.") \
 X(auth_default_domain, "auth.default_domain", STRING, "", 0, 0, R_AUTH, \
@@ -344,11 +344,25 @@ X(concurrency, "concurrency", INT, "0", 0, 10000, R_QMGR,		\
 X(rate, "rate", INT, "0", 0, 1000000, R_QMGR,				\
   "Instead of remote.rate; 0 keeps that.")
 
+/* Who issues access tokens for OAUTHBEARER and XOAUTH2. */
+#define CONF_OAUTH_KEYS(X)						\
+X(issuer, "issuer", STRING, "", 0, 0, R_AUTH | R_VERIFIER,		\
+  "What the claim iss of its tokens says.")				\
+X(audience, "audience", LIST, "", 0, 0, R_VERIFIER,			\
+  "Of whom the claim aud of a token has to name one.")			\
+X(keys, "keys", LIST, "", 0, 0, R_MASTER | R_VERIFIER,			\
+  "Files with its public keys (PEM; RSA, P-256 or Ed25519), PATH or KEYID=PATH; relative paths start from the configuration file's directory.") \
+X(claim, "claim", STRING, "email", 0, 0, R_VERIFIER,			\
+  "The claim that is the login name.")					\
+X(scope, "scope", STRING, "", 0, 0, R_VERIFIER,				\
+  "A scope that a token has to grant; none where empty.")
+
 #define CONF_BLOCK_KINDS(X)						\
 X(listener, CONF_LISTENER_KEYS, "A place where SMTP, LMTP, IMAP or POP3 is served.")	\
 X(domain, CONF_DOMAIN_KEYS, "A domain whose mail is received here.")	\
 X(table, CONF_TABLE_KEYS, "A table of keys and values.")		\
 X(nexthop, CONF_NEXTHOP_KEYS, "Limits of one next hop.")		\
-X(certificate, CONF_CERTIFICATE_KEYS, "A certificate for TLS and its key.")
+X(certificate, CONF_CERTIFICATE_KEYS, "A certificate for TLS and its key.") \
+X(oauth, CONF_OAUTH_KEYS, "A provider of access tokens.")
 
 #endif
