@@ -68,6 +68,7 @@ main(int argc, char *argv[])
 	ground_lock(&m);
 	ground_make_directories(&m);
 	acquire(&m);
+	priv_limit_master();
 	start_processes(&m);
 	ev_run(&m.loop);
 	control_clear(&m);

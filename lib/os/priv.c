@@ -260,3 +260,56 @@ set_limit(const char *name, __rlimit_resource_t which, rlim_t value)
 		log_fatal("event=setrlimit-failed limit=%s why=\"%s\"", name,
 		    strerror(errno));
 }
+
+/* ---- master -------------------------------------------------------------- */
+
+/* What starting and stopping others takes.  No chown, no mount, no module, no
+ * raw socket, no trace. */
+static const unsigned master_keeps[] = {
+	CAP_SETUID, CAP_SETGID,		/* the children's users */
+	CAP_SYS_CHROOT,			/* their roots */
+	CAP_SETPCAP,			/* their empty bounding sets */
+	CAP_KILL,			/* their ends */
+	CAP_NET_BIND_SERVICE,		/* a listener that a reload brings */
+	CAP_DAC_OVERRIDE,		/* log files and LMTP sockets of others,
+					 * the mailboxes that workers open */
+	CAP_IPC_LOCK,			/* keys in locked memory */
+	CAP_SYS_RESOURCE,		/* as much of it as there are */
+};
+
+uint64_t
+priv_master_capabilities(void)
+{
+	uint64_t mask = 0;
+	size_t i;
+
+	for (i = 0; i < sizeof(master_keeps) / sizeof(master_keeps[0]); i++)
+		mask |= UINT64_C(1) << master_keeps[i];
+	return mask;
+}
+
+void
+priv_limit_master(void)
+{
+	struct __user_cap_header_struct head = { _LINUX_CAPABILITY_VERSION_3,
+		0 };
+	struct __user_cap_data_struct have[2];
+	uint64_t kept = priv_master_capabilities();
+	uint32_t half;
+	unsigned i;
+
+	if (geteuid() != 0)
+		return;
+	drop_bounding_set(kept);
+	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+	if (syscall(SYS_capget, &head, have) == -1)
+		log_fatal("event=capget-failed why=\"%s\"", strerror(errno));
+	for (i = 0; i < 2; i++) {
+		half = (uint32_t)(kept >> 32 * i);
+		have[i].permitted &= half;
+		have[i].effective = have[i].permitted;
+		have[i].inheritable = 0;
+	}
+	if (syscall(SYS_capset, &head, have) == -1)
+		log_fatal("event=capset-failed why=\"%s\"", strerror(errno));
+}

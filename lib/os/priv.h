@@ -68,4 +68,11 @@ void	 priv_enter(enum role, const struct priv_ids *);
  * that forks others into it. */
 void	 priv_prepare(enum role);
 
+/* For master, once its sockets and directories are there: of root's
+ * capabilities it and all that it starts keep those that the table in priv.c
+ * names.  Does nothing without root; ends the process on failure. */
+void	 priv_limit_master(void);
+/* The mask of them, as /proc shows it. */
+uint64_t priv_master_capabilities(void);
+
 #endif

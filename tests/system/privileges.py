@@ -32,6 +32,7 @@ ROWS = {
     "auth":     ("auth",     EMPTY, set()),
     "verifier": ("verifier", WHOLE, set()),
     "resolver": ("resolver", EMPTY, {"tcp", "udp", "etc-file"}),
+    "keys":     ("keys",     EMPTY, set()),
     "imapd":    ("imapd",    EMPTY, {"tcp", "rate", "tickets"}),
     "pop3d":    ("pop3d",    EMPTY, {"tcp", "rate", "tickets"}),
     "imap-spawn": ("imapspawn", WHOLE, set()),
@@ -122,14 +123,13 @@ class Facts:
             return "epoll"
         if target.startswith(("anon_inode:[eventfd]", "pipe:")):
             return "wake"
-        if target.startswith("/memfd:chasqui-rate"):
-            return "rate"
-        if target.startswith("/memfd:chasqui-tickets"):
-            return "tickets"
+        memory = re.match(r"/memfd:chasqui-(rate|tickets|pem|grant)\b", target)
+        if memory:
+            return memory[1]
         target = target.removesuffix(" (deleted)")
         what = "directory" if stat.S_ISDIR(mode) else "file"
         for place, top in (("log", box.logfile), ("queue", box.path("queue")), ("mail", box.path("mail")),
-                           ("table", box.path("tables")), ("etc", "/etc")):
+                           ("table", box.path("tables")), ("tls", box.path("tls")), ("etc", "/etc")):
             if target == top or target.startswith(top + "/"):
                 return "log" if place == "log" else f"{place}-{what}"
         return f"{what} {target}"
@@ -256,7 +256,7 @@ class Privileges(Story):
         self.assertEqual(s["Uid"].split(), ["0"] * 4)
         self.assertEqual(s["NoNewPrivs"], "1")
         f = Facts(pid, self.box)
-        self.assertLessEqual(f.kinds() - {"table-file"}, COMMON | {"tcp", "rate", f"file {self.box.path('run', 'master.pid')}"})
+        self.assertLessEqual(f.kinds() - {"table-file"}, COMMON | {"tcp", "rate", "tickets", "pem", "tls-file", f"file {self.box.path('run', 'master.pid')}"})
 
     def test_chasqui_confinement_finds_nothing(self):
         p = self.box.tool("confinement")
@@ -275,7 +275,7 @@ class Hurt(Story):
         cls.box = cls.instance()
 
     def test_a_restarted_process_is_confined_like_the_first(self):
-        for name in ("smtpd", "qmgr", "remote", "local", "bounce", "lookup", "auth", "resolver"):
+        for name in ("smtpd", "qmgr", "remote", "local", "bounce", "lookup", "auth", "resolver", "keys"):
             with self.subTest(name=name):
                 old = self.box.pids(name)[0]
                 begun = time.monotonic()
