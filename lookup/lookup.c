@@ -22,6 +22,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "includes.h"
+#include "ipc/auth_client.h"
+#include "ipc/auth_lookup.h"
 #include "ipc/child.h"
 #include "ipc/lookup_local.h"
 #include "ipc/qmgr_lookup.h"
@@ -64,7 +66,7 @@ static struct lookup {
 	int			 listener_fd;	/* owned, or -1 */
 	struct channel		*tools[TOOLS_MAX]; /* owned */
 	size_t			 ntools;
-	uint64_t		 nroutes, nrcpts;
+	uint64_t		 nroutes, nrcpts, nsenders, nlogins;
 } lookup = { .listener_fd = -1 };
 
 static void	 acquire(struct lookup *);
@@ -79,6 +81,10 @@ static bool	 check_tables(struct lookup *, bool *busy_r);
 static void	 tell_changed(void);
 
 static void	 smtpd_says(void *, struct channel *, struct message *);
+static void	 rcpt_asked(struct lookup *, struct channel *,
+		    struct message *);
+static void	 sender_asked(struct lookup *, struct channel *,
+		    struct message *);
 static void	 smtpd_is_down(void *, struct channel *);
 static void	 say_verdict(struct channel *, uint64_t id, bool once,
 		    const struct verdict *);
@@ -96,6 +102,11 @@ static void	 say_route(struct channel *, uint64_t id,
 static void	 say_targets(struct channel *, uint64_t id,
 		    const struct route *);
 
+static void	 auth_says(void *, struct channel *, struct message *);
+static void	 auth_is_down(void *, struct channel *);
+static void	 say_mailbox(struct channel *, uint64_t id,
+		    const struct login *);
+
 static void	 listen_for_tools(void *, enum listener_kind, const char *,
 		    int);
 static void	 accept_tool(void *, int);
@@ -112,12 +123,14 @@ static void	 status(void *, struct buf *);
 
 static const struct message_rule smtpd_rules[] = RULES_OF(SMTPD_LOOKUP);
 static const struct message_rule qmgr_rules[] = RULES_OF(QMGR_LOOKUP);
+static const struct message_rule auth_rules[] = RULES_OF(AUTH_LOOKUP);
 static const struct message_rule local_rules[] = RULES_OF(LOOKUP_LOCAL);
 static const struct message_rule tool_rules[] = RULES_OF(TOOL_REQUESTS);
 
 static const struct channel_ops smtpd_ops = { smtpd_says, smtpd_is_down,
 	NULL };
 static const struct channel_ops qmgr_ops = { qmgr_says, qmgr_is_down, NULL };
+static const struct channel_ops auth_ops = { auth_says, auth_is_down, NULL };
 static const struct channel_ops local_ops = { local_says, local_is_down,
 	NULL };
 static const struct channel_ops tool_ops = { tool_says, tool_is_down, NULL };
@@ -126,6 +139,7 @@ static const struct child_edge edges[] = {
 	{ ROLE_SMTPD, smtpd_rules, &smtpd_ops },
 	{ ROLE_QMGR, qmgr_rules, &qmgr_ops },
 	{ ROLE_LOCAL, local_rules, &local_ops },
+	{ ROLE_AUTH, auth_rules, &auth_ops },
 	{ 0, NULL, NULL },
 };
 
@@ -344,7 +358,15 @@ tell_changed(void)
 static void
 smtpd_says(void *arg, struct channel *c, struct message *m)
 {
-	struct lookup *l = arg;
+	if (m->type == SL_SENDER)
+		sender_asked(arg, c, m);
+	else
+		rcpt_asked(arg, c, m);
+}
+
+static void
+rcpt_asked(struct lookup *l, struct channel *c, struct message *m)
+{
 	struct arena arena = ARENA_INIT(RESOLVE_ARENA);
 	uint8_t may_relay = get_u8(&m->body);
 	uint64_t size = get_u64(&m->body);
@@ -382,6 +404,40 @@ say_verdict(struct channel *c, uint64_t id, bool once,
 		    once ? RCPT_ACCEPT_ONCE : RCPT_ACCEPT);
 		put_u16(b, v->code);
 		put_slice(b, text);
+	}
+	channel_end(c);
+}
+
+/* All of the addresses must be the login's; the first that is not is told. */
+static void
+sender_asked(struct lookup *l, struct channel *c, struct message *m)
+{
+	struct arena arena = ARENA_INIT(RESOLVE_ARENA);
+	struct slice login = get_slice(&m->body, 512), address;
+	uint8_t i, n = get_u8(&m->body), which = 0;
+	enum sender_verdict v = SENDER_OWN;
+	struct buf *b;
+
+	for (i = 0; i < n && n <= SENDER_ADDRESSES; i++) {
+		address = get_slice(&m->body, 600);
+		if (m->body.bad || v != SENDER_OWN)
+			continue;
+		which = i;
+		v = resolve_sender(&l->resolver, &arena, login, address);
+		arena_clear(&arena);
+		if (v == SENDER_TROUBLE)
+			log_warn("event=lookup-trouble login=%s from=%s",
+			    LOG_Q(login), LOG_Q(address));
+	}
+	if (!wire_done(&m->body) || n == 0 || n > SENDER_ADDRESSES) {
+		channel_breach(c, "bad-field");
+		return;
+	}
+	l->nsenders++;
+	b = channel_begin(c, SL_SENDER_VERDICT, m->id);
+	if (b != NULL) {
+		put_u8(b, (uint8_t)v);
+		put_u8(b, which);
 	}
 	channel_end(c);
 }
@@ -558,6 +614,58 @@ say_targets(struct channel *c, uint64_t id, const struct route *route)
 		}
 		channel_end(c);
 	}
+}
+
+/* ---- auth: whose mailbox? ------------------------------------------------ */
+
+static void
+auth_says(void *arg, struct channel *c, struct message *m)
+{
+	struct lookup *l = arg;
+	struct arena arena = ARENA_INIT(RESOLVE_ARENA);
+	struct slice name = get_slice(&m->body, LOGIN_BYTES);
+	struct login login;
+
+	if (!wire_done(&m->body)) {
+		channel_breach(c, "bad-field");
+		return;
+	}
+	l->nlogins++;
+	resolve_login(&l->resolver, &arena, name, NULL, &login);
+	if (login.found == LOGIN_TROUBLE)
+		log_warn("event=lookup-trouble login=%s reason=%s",
+		    LOG_Q(name), LOG_Q(login.why));
+	say_mailbox(c, m->id, &login);
+	arena_clear(&arena);
+}
+
+static void
+auth_is_down(void *arg, struct channel *c)
+{
+	(void)arg;
+	(void)c;
+}
+
+static void
+say_mailbox(struct channel *c, uint64_t id, const struct login *login)
+{
+	struct buf *b = channel_begin(c, AL_MAILBOX, id);
+
+	if (b != NULL) {
+		put_u8(b, (uint8_t)login->found);
+		if (login->found == LOGIN_FOUND) {
+			put_slice(b, login->login);
+			put_u32(b, login->to.uid);
+			put_u32(b, login->to.gid);
+			put_slice(b, login->to.user);
+			put_slice(b, login->directory);
+			put_slice(b, login->to.path);
+			put_u64(b, login->to.quota_bytes);
+			put_u64(b, login->to.quota_messages);
+		} else
+			put_slice(b, SLICE_EMPTY);
+	}
+	channel_end(c);
 }
 
 /* ---- tools -------------------------------------------------------------- */
@@ -748,6 +856,8 @@ status(void *arg, struct buf *out)
 {
 	struct lookup *l = arg;
 
-	buf_printf(out, "tables=%zu rcpts=%llu routes=%llu", l->tables.n,
-	    (unsigned long long)l->nrcpts, (unsigned long long)l->nroutes);
+	buf_printf(out, "tables=%zu rcpts=%llu senders=%llu routes=%llu "
+	    "logins=%llu", l->tables.n, (unsigned long long)l->nrcpts,
+	    (unsigned long long)l->nsenders, (unsigned long long)l->nroutes,
+	    (unsigned long long)l->nlogins);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * resolve - what an address is, and where its mail goes.
+ * resolve - what an address is, where its mail goes, whose a login is.
  *
  * The order, for an address of any domain:
  *
@@ -27,7 +27,9 @@
 #define LOOKUP_RESOLVE_H
 
 #include "base/arena.h"
+#include "ipc/auth_lookup.h"
 #include "ipc/destination.h"
+#include "ipc/smtpd_lookup.h"
 #include "domains.h"
 
 struct user {
@@ -67,6 +69,7 @@ struct resolver {
 	struct table_list		 virtual;	/* alias.virtual */
 	struct table_list		 aliases;	/* alias.tables */
 	struct table_list		 routes;
+	struct table_list		 senders;	/* submission.senders */
 };
 
 /* conf, tables and world must outlive the resolver. */
@@ -113,6 +116,25 @@ void	 resolve_rcpt(const struct resolver *, struct arena *, bool may_relay,
 bool	 resolve_has_room(const struct resolver *, const struct destination *,
 	    uint64_t bytes, uint64_t messages, uint64_t size,
 	    struct verdict *);
+
+/*
+ * May a login (as auth names it) send as an address?  As itself and itself
+ * with a detail; as every address whose mail, after all aliases, goes to its
+ * mailbox and nowhere else; and as submission.senders says.
+ */
+enum sender_verdict resolve_sender(const struct resolver *, struct arena *,
+	    struct slice login, struct slice address);
+
+struct login {
+	enum login_found found;
+	struct slice	 login;		/* FOUND: canonical */
+	struct slice	 directory;	/* FOUND: all that the session needs */
+	struct destination to;		/* FOUND: a Maildir */
+	struct slice	 why;		/* TROUBLE: for the log */
+};
+/* As said in ipc/auth_lookup.h; everything is in the arena. */
+void	 resolve_login(const struct resolver *, struct arena *,
+	    struct slice login, struct buf *trace, struct login *);
 
 /* What a file's name is for a local-part: no '/', no leading '.', other bytes
  * than letters, digits and ._+=,@- as %XX.  -1: longer than a name may be. */

@@ -27,6 +27,7 @@
 #define PID_FILE	"master.pid"
 
 static char	*path_in(const char *dir, const char *name);
+static void	 lock_or_die(int fd);
 static void	 make_directory(struct master *, const char *path,
 		    struct account, mode_t);
 static void	 make_parents(const char *path);
@@ -48,11 +49,26 @@ path_in(const char *dir, const char *name)
 	return path;
 }
 
+/* Before anything is changed or missed: whoever starts it, and whatever this
+ * machine lacks, an instance that runs is the reason to name. */
+void
+ground_refuse_second(struct master *m)
+{
+	char *path = path_in(m->conf->path_run, PID_FILE);
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+
+	free(path);
+	if (fd == -1)
+		return;		/* ground_lock() will say why, if it matters */
+	lock_or_die(fd);
+	close(fd);
+}
+
 /* The lock lives as long as the descriptor, so a dead instance has none. */
 void
 ground_lock(struct master *m)
 {
-	char *path = path_in(m->conf->path_run, PID_FILE), text[32] = "";
+	char *path = path_in(m->conf->path_run, PID_FILE), text[32];
 	int n;
 
 	make_directory(m, m->conf->path_run, root_account, 0755);
@@ -60,18 +76,27 @@ ground_lock(struct master *m)
 	    0644);
 	if (m->pid_fd == -1)
 		master_die(EX_CANTCREAT, "%s: %s", path, strerror(errno));
-	if (flock(m->pid_fd, LOCK_EX | LOCK_NB) == -1) {
-		n = (int)read(m->pid_fd, text, sizeof(text) - 1);
-		text[n > 0 ? strcspn(text, "\n") : 0] = '\0';
-		master_die(EX_TEMPFAIL, "this instance is running already, as "
-		    "process %s; `chasqui status` shows it, `chasqui stop` "
-		    "ends it", text);
-	}
+	lock_or_die(m->pid_fd);
 	n = snprintf(text, sizeof(text), "%d\n", (int)getpid());
 	if (ftruncate(m->pid_fd, 0) == -1 ||
 	    pwrite(m->pid_fd, text, (size_t)n, 0) != n)
 		master_die(EX_CANTCREAT, "%s: %s", path, strerror(errno));
 	free(path);
+}
+
+static void
+lock_or_die(int fd)
+{
+	char text[32] = "";
+	ssize_t n;
+
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+		return;
+	n = pread(fd, text, sizeof(text) - 1, 0);
+	text[n > 0 ? strcspn(text, "\n") : 0] = '\0';
+	master_die(EX_TEMPFAIL, "this instance is running already, as "
+	    "process %s; `chasqui status` shows it, `chasqui stop` ends it",
+	    text);
 }
 
 void

@@ -27,7 +27,6 @@ static void	 is_gone(void *, struct channel *);
 static void	 give_start(struct process *);
 static void	 put_paths(struct buf *, struct process *);
 static uint64_t	 descriptors_of(const struct process *);
-static void	 give_rate(struct process *);
 static bool	 is_wired_to(const struct process *, const struct process *);
 static void	 wire_pair(struct process *, struct process *);
 static void	 take_ready(struct process *, struct message *);
@@ -52,6 +51,10 @@ static const struct {
 	{ CTL_PEER_LOST,	take_peer_lost },
 	{ CTL_WORKER_WANTED,	worker_wanted },
 	{ CTL_SOCKET_WANTED,	socket_wanted },
+	{ CTL_SESSION_WANTED,	session_wanted },
+	{ CTL_SESSION_END,	session_end },
+	{ CTL_SPAWN_ENDED,	session_spawn_ended },
+	{ CTL_KEY_TAKEN,	pki_key_taken },
 };
 
 /* ---- given --------------------------------------------------------------- */
@@ -65,8 +68,11 @@ wire_process(struct process *p)
 
 	give_start(p);
 	wire_log(p);
-	if (p->role == ROLE_SMTPD)
-		give_rate(p);
+	if (m->rate_fds[p->role] != -1)
+		wire_shared(p, "rate", m->rate_fds[p->role]);
+	if (p->role == ROLE_AUTH)
+		wire_shared(p, "grant", sessions_secret_fd(m));
+	pki_give(p);
 	TAILQ_FOREACH(l, &m->listeners, entry)
 		listen_give(p, l);
 	TAILQ_FOREACH(q, &m->processes, entry)
@@ -114,6 +120,31 @@ add_path(struct buf *paths, struct slice path)
 		log_warn("event=too-many-directories path=%s", LOG_Q(path));
 }
 
+/* That of a file. */
+static void
+add_directory(struct buf *paths, struct slice file)
+{
+	size_t slash = slice_rfind(file, '/');
+
+	if (slash > 0 && slash < file.n)
+		add_path(paths, slice_first(file, slash));
+}
+
+/* PATH or KEYID=PATH. */
+static void
+add_keys(struct buf *paths, const struct conf_list *keys)
+{
+	struct slice path;
+	size_t i, at;
+
+	for (i = 0; i < keys->n; i++) {
+		path = slice_str(keys->v[i]);
+		at = slice_find(path, '=');
+		add_directory(paths, at < path.n ? slice_from(path, at + 1) :
+		    path);
+	}
+}
+
 /* root, writable, readable, directory */
 static void
 put_paths(struct buf *b, struct process *p)
@@ -138,19 +169,22 @@ char *
 wire_readable(const struct conf *conf, const struct priv *row)
 {
 	struct buf paths = BUF_INIT(12000);
-	struct slice dir;
-	size_t i, slash;
+	size_t i;
 	char *text;
 
-	if (row->files == RO_FILES) {
+	if (row == priv_of(ROLE_VERIFIER)) {
+		buf_add_str(&paths, "/etc/machine-id");
+		for (i = 0; i < conf->auth_passwords.n; i++)
+			add_directory(&paths,
+			    slice_str(conf->auth_passwords.v[i]));
+		for (i = 0; i < conf->noauths; i++)
+			add_keys(&paths, &conf->oauths[i].keys);
+	} else if (row->files == RO_FILES) {
 		buf_printf(&paths, "/etc:/usr/lib:/lib:/usr/share:%s",
 		    conf->path_tables);
-		for (i = 0; i < conf->ntables; i++) {
-			dir = slice_str(conf->tables[i].path);
-			slash = slice_rfind(dir, '/');
-			if (slash > 0 && slash < dir.n)
-				add_path(&paths, slice_first(dir, slash));
-		}
+		for (i = 0; i < conf->ntables; i++)
+			add_directory(&paths,
+			    slice_str(conf->tables[i].path));
 		for (i = 0; i < conf->alias_includes.n; i++)
 			add_path(&paths,
 			    slice_str(conf->alias_includes.v[i]));
@@ -170,6 +204,11 @@ descriptors_of(const struct process *p)
 		n = 2 * c->smtp_max_sessions + 512;
 	else if (p->role == ROLE_REMOTE)
 		n = 2 * c->remote_connections + 512;
+	/* The client, its session's channel, and within TLS its bytes. */
+	else if (p->role == ROLE_IMAP_LOGIN)
+		n = 3 * c->imap_max_connections + 512;
+	else if (p->role == ROLE_POP3_LOGIN)
+		n = 3 * c->pop3_max_connections + 512;
 	else if (p->role == ROLE_QMGR || p->role == ROLE_LOCAL ||
 	    p->role == ROLE_RESOLVER)
 		n = 8192;
@@ -194,18 +233,18 @@ wire_log(struct process *p)
 	channel_end_fds(p->channel, &fd, 1);
 }
 
-static void
-give_rate(struct process *p)
+void
+wire_shared(struct process *p, const char *name, int fd)
 {
-	int fd = fcntl(p->master->rate_fd, F_DUPFD_CLOEXEC, 3);
+	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
 	struct buf *b;
 
-	if (fd == -1)
+	if (copy == -1)
 		return;
 	b = channel_begin(p->channel, CTL_SHARED, 0);
 	if (b != NULL)
-		put_slice(b, SLICE_LIT("rate"));
-	channel_end_fds(p->channel, &fd, 1);
+		put_slice(b, slice_str(name));
+	channel_end_fds(p->channel, &copy, 1);
 }
 
 /* ---- pairs --------------------------------------------------------------- */

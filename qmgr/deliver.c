@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/num.h"
+#include "old.h"
 #include "qmgr.h"
 
 #define JOB_BYTES	(90 * 1024)	/* recipients of a job, packed */
@@ -102,6 +103,7 @@ job_for(struct qmgr *q, struct entry *e, const struct rcpt *r, size_t bytes)
 	j->key = r->route->group ^ r->sender;
 	j->sender_key = sender_key(q, e, r);
 	j->retry = e->slot->attempts > 0;
+	j->priority = e->env.extras.priority;
 	TAILQ_INSERT_TAIL(&e->jobs, j, of_entry);
 	return j;
 }
@@ -266,6 +268,7 @@ send_packed(struct qmgr *q, struct attempt *j, struct channel *c)
 		.body = e->env.body,
 		.smtputf8 = e->env.smtputf8,
 		.arrived_ms = e->env.arrived_ms,
+		.extras = e->env.extras,
 	};
 	struct buf *b;
 	uint32_t i;
@@ -286,6 +289,7 @@ send_packed(struct qmgr *q, struct attempt *j, struct channel *c)
 		}
 		m.size = e->large_n;
 	}
+	m.extras.login = SLICE_EMPTY;
 	m.content = slice_of(content->bytes, content->n);
 	m.recipients = mem_array(j->n, sizeof(*m.recipients));
 	m.nrecipients = j->n;
@@ -675,11 +679,12 @@ convict(struct qmgr *q, struct entry *e, const char *process)
 {
 	if (q->stopping || ++e->kills < KILLS)
 		return;
-	log_error("id=%s event=set-aside process=%s why=\"%u processes ended "
+	log_error("id=%s event=held process=%s why=\"%u processes ended "
 	    "while they had it\"", id_text(e->id), process,
 	    (unsigned)e->kills);
 	entry_set_held(q, e, true,
 	    SLICE_LIT("processes ended while they had it"));
+	old_copy_aside(q, e);
 }
 
 void

@@ -24,6 +24,7 @@ struct delivery {
 	char		 address[64];
 	char		 sender[64];
 	char		 original[64];
+	struct envelope_extras extras;	/* without slices */
 	uint8_t		 notify;
 	uint32_t	 crc;		/* of the content */
 	uint64_t	 size;
@@ -77,6 +78,10 @@ struct world {
 	bool		 routes_down;	/* lookup does not answer */
 	bool		 crashes;	/* who went down did so by its own fault */
 	bool		 bounce_fails;
+	struct envelope_extras extras;	/* of what is submitted */
+	/* The last SQ_LIMIT. */
+	size_t		 nlimits;
+	uint32_t	 limit_seconds, limit_recipients;
 };
 
 /* A fresh queue directory below the temporary one.  more: further lines of
@@ -92,9 +97,12 @@ void	 world_down(struct world *, unsigned peers);
 /* Ends qmgr without a word, as a crash would; what is not written is lost. */
 void	 world_kill(struct world *);
 /* Turns until the condition holds; fails the test after ms. */
+/* How much slower than ours a machine may be: its cores have other work. */
+#define WORLD_SLOW	5
 #define world_wait(w, ms, cond)						\
 	do {								\
-		int64_t world_end_ = clock_mono_ms() + (ms);		\
+		int64_t world_end_ = clock_mono_ms() +			\
+		    WORLD_SLOW * (ms);					\
 		while (!(cond)) {					\
 			if (clock_mono_ms() > world_end_)		\
 				world_timeout(w, __FILE__, __LINE__, #cond); \
@@ -111,6 +119,8 @@ uint64_t world_submit(struct world *, const char *from, const char *to,
 	    size_t size);
 uint64_t world_submit_large(struct world *, const char *from, const char *to,
 	    size_t size);
+/* Asks what a login may send, waits for the answer. */
+void	 world_ask_limit(struct world *, const char *login);
 uint32_t world_content_crc(size_t size);
 /* What a tool hears: lines, entries as "ID STATE <from> rcpt...", data. */
 struct told {

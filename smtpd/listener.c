@@ -30,18 +30,20 @@ union address {
 static void	 ready(void *, int);
 static void	 try_again(void *);
 static void	 out_of_descriptors(struct listener *);
+static void	 our_address(int, uint8_t addr[16]);
 static bool	 client_of(struct listener *, int, const union address *,
 		    struct client *);
 
 void
 listener_new(struct listener_list *all, struct smtpd *d,
-    enum listener_kind kind, int fd_take)
+    enum listener_kind kind, const char *name, int fd_take)
 {
 	struct listener *l = mem_alloc(sizeof(*l));
 	int yes = 1;
 
 	l->d = d;
 	l->kind = kind;
+	l->name = mem_strdup(name);
 	l->fd = fd_take;
 	/* Connections inherit it; replies are gathered by us, and Nagle's
 	 * delay would only hold back those that come in parts. */
@@ -59,6 +61,7 @@ listener_free(struct listener *l)
 	ev_io_clear(&l->io);
 	ev_timer_clear(&l->retry);
 	close(l->fd);
+	free(l->name);
 	free(l);
 }
 
@@ -126,7 +129,10 @@ client_of(struct listener *l, int fd, const union address *from,
 	struct ucred cred;
 	socklen_t len = sizeof(cred);
 
-	*c = (struct client){ .kind = l->kind, .family = from->sa.sa_family };
+	*c = (struct client){ .kind = l->kind, .family = from->sa.sa_family,
+		.listener = l->name };
+	if (l->d->tls_mode != NULL && c->family != AF_UNIX)
+		c->tls = l->d->tls_mode(l->d->tls_arg, l->name);
 	switch (c->family) {
 	case AF_INET:
 		c->addr[10] = c->addr[11] = 0xff;
@@ -147,6 +153,24 @@ client_of(struct listener *l, int fd, const union address *from,
 		    (unsigned)cred.uid);
 		return true;
 	}
+	our_address(fd, c->ours);
 	return inet_ntop(c->family, c->family == AF_INET ? c->addr + 12 :
 	    c->addr, c->text, sizeof(c->text)) != NULL;
+}
+
+/* Where the client has connected to; zeros where the kernel does not say. */
+static void
+our_address(int fd, uint8_t addr[16])
+{
+	union address a;
+	socklen_t len = sizeof(a);
+
+	if (getsockname(fd, &a.sa, &len) == -1)
+		return;
+	if (a.sa.sa_family == AF_INET6)
+		memcpy(addr, &a.in6.sin6_addr, 16);
+	else if (a.sa.sa_family == AF_INET) {
+		addr[10] = addr[11] = 0xff;
+		memcpy(addr + 12, &a.in.sin_addr, 4);
+	}
 }

@@ -16,8 +16,10 @@
 #include "base/mem.h"
 #include "base/num.h"
 #include "content.h"
+#include "login.h"
 #include "mail/outcome.h"
 #include "session.h"
+#include "submission.h"
 #include "submit.h"
 #include "verbs.h"
 
@@ -29,7 +31,9 @@
 
 static bool	 refuse_connection(struct session *);
 static unsigned	 window_part(const struct session *, uint32_t *);
+static void	 begin(struct session *);
 static void	 greet(struct session *);
+static void	 session_secured(void *);
 static void	 ask_name(struct session *);
 static void	 name_found(void *, enum dns_status, struct slice);
 static void	 take_slot(struct smtpd *, struct session *);
@@ -51,7 +55,7 @@ static void	 reap(void *);
 static void	 session_free(struct session *);
 
 static const struct stream_ops stream_ops = { session_input, session_sent,
-	NULL, session_ended };
+	NULL, session_ended, session_secured };
 
 /* ---- the beginning --------------------------------------------------- */
 
@@ -72,12 +76,15 @@ session_new(struct smtpd *d, int fd_take, const struct client *client)
 	s->d = d;
 	s->set = settings_ref(set);
 	s->client = *client;
+	s->client.listener = s->listener = mem_strdup(
+	    client->listener == NULL ? "" : client->listener);
 	s->connected_ms = clock_mono_ms();
 	s->stage = "connect";
 	s->state = S_GREETING;
 	s->may_relay = client->kind == LISTENER_SUBMIT ||
-	    (!local && nets_have(&set->relay, client->addr));
-	s->exempt = local || s->may_relay;
+	    (client->kind != LISTENER_SUBMISSION && !local &&
+	    nets_have(&set->relay, client->addr));
+	s->exempt = local || nets_have(&set->relay, client->addr);
 	s->bare_lf = client->kind == LISTENER_SUBMIT ||
 	    (!local && nets_have(&set->bare_lf, client->addr));
 	if (client->kind == LISTENER_LMTP)
@@ -85,11 +92,31 @@ session_new(struct smtpd *d, int fd_take, const struct client *client)
 	stream_open(&s->stream, d->loop, fd_take, out, &stream_ops, s);
 	take_slot(d, s);
 	d->connections++;
+	if (client->tls == LISTENER_TLS_IMPLICIT) {
+		struct tls_context *tls = d->tls_of == NULL ? NULL :
+		    d->tls_of(d->tls_arg, client->listener);
+
+		if (tls == NULL) {
+			session_cut(s, "no-certificate");
+			return;
+		}
+		stream_tls_accept(&s->stream, tls);
+		s->state = S_HANDSHAKE;
+	}
 	if (refuse_connection(s))
 		return;
 	ask_name(s);
+	if (s->state == S_HANDSHAKE)
+		session_touch(s);
+	else
+		begin(s);
+}
+
+static void
+begin(struct session *s)
+{
 	session_enter(s, S_GREETING);
-	if (s->exempt || set->greet_delay == 0)
+	if (s->exempt || s->set->greet_delay == 0 || submission_is(s))
 		greet(s);
 }
 
@@ -174,7 +201,7 @@ session_over_rate(const struct session *s)
 	uint32_t window;
 	unsigned part = window_part(s, &window);
 
-	return s->counted && s->set->rate_messages > 0 &&
+	return s->counted && s->login == NULL && s->set->rate_messages > 0 &&
 	    rate_of(&s->d->rate, rate_client(s->client.addr), window,
 	    part).messages >= s->set->rate_messages;
 }
@@ -193,8 +220,56 @@ session_count_message(struct session *s)
 static void
 greet(struct session *s)
 {
+	s->greeted = true;
 	session_enter(s, S_START);
 	session_say(s, buf_slice(&s->set->greeting));
+}
+
+/* ---- TLS --------------------------------------------------------------- */
+
+bool
+session_is_secure(const struct session *s)
+{
+	return s->secured;
+}
+
+bool
+session_offers_tls(const struct session *s)
+{
+	return (s->client.tls == LISTENER_TLS_STARTTLS ||
+	    s->client.tls == LISTENER_TLS_REQUIRED) &&
+	    s->d->tls_of != NULL && !session_is_secure(s) &&
+	    s->d->tls_of(s->d->tls_arg, s->client.listener) != NULL;
+}
+
+/* RFC 3207 section 4.2. */
+void
+session_start_tls(struct session *s, struct tls_context *tls)
+{
+	free(s->helo);
+	s->helo = NULL;
+	s->extended = false;
+	s->mail_refused = false;
+	session_enter(s, S_HANDSHAKE);
+	stream_tls_accept(&s->stream, tls);
+}
+
+static void
+session_secured(void *arg)
+{
+	struct session *s = arg;
+	const struct tls_info *info = stream_tls_info(&s->stream);
+
+	if (s->state != S_HANDSHAKE)
+		return;
+	s->secured = true;
+	log_debug("event=tls client=%s version=%s cipher=%s resumed=%d "
+	    "name=%s", s->client.text, info->version, info->cipher,
+	    info->resumed, LOG_Q(slice_str(info->sni)));
+	if (s->greeted)
+		session_enter(s, S_START);
+	else
+		begin(s);
 }
 
 /* For the trace field; see submit.c for how long it is waited for. */
@@ -204,7 +279,8 @@ ask_name(struct session *s)
 	static const uint8_t local6[16] = { [15] = 1 };
 	const uint8_t *a = s->client.addr;
 
-	if (s->client.family == AF_UNIX || !s->set->reverse_dns)
+	if (s->client.family == AF_UNIX || !s->set->reverse_dns ||
+	    s->client.kind == LISTENER_SUBMISSION)
 		return;
 	if (memcmp(a, local6, 16) == 0 ||
 	    (s->client.family == AF_INET && a[12] == 127))
@@ -265,6 +341,8 @@ take_input(struct session *s)
 		return content_take_chunk(s);
 	if (s->state & S_WAITING && s->state != S_RCPT_ASKED)
 		return false;
+	if (s->state == S_AUTH_LINE)
+		return login_take_line(s);
 	if (s->skip > 0)
 		return skip_octets(s);
 	return verbs_take_line(s);
@@ -328,24 +406,28 @@ static const struct {
 	unsigned		 next;	/* beside S_CLOSING and S_OVER */
 } states[] = {
 	{ S_GREETING, "greeting", DEADLINE_GREETING, S_GREETING | S_START },
-	{ S_START, "start", DEADLINE_COMMAND, S_START | S_READY },
+	{ S_START, "start", DEADLINE_COMMAND, S_START | S_READY |
+	    S_HANDSHAKE },
 	{ S_READY, "ready", DEADLINE_COMMAND, S_START | S_READY | S_MAIL |
-	    S_ID_ASKED },
+	    S_ID_ASKED | S_HANDSHAKE | S_AUTH_ASKED | S_SENDER_ASKED |
+	    S_LIMIT_ASKED },
 	{ S_ID_ASKED, "id-asked", DEADLINE_NONE, S_MAIL | S_READY },
 	{ S_MAIL, "mail", DEADLINE_COMMAND, S_MAIL | S_RCPT | S_RCPT_ASKED |
 	    S_READY },
 	{ S_RCPT, "rcpt", DEADLINE_COMMAND, S_RCPT | S_RCPT_ASKED | S_DATA |
-	    S_CHUNK | S_CHUNKS | S_SPOOL_ASKED | S_COMPLETE | S_READY },
+	    S_CHUNK | S_CHUNKS | S_SPOOL_ASKED | S_AUTHORS_ASKED |
+	    S_COMPLETE | S_READY },
 	{ S_RCPT_ASKED, "rcpt-asked", DEADLINE_NONE, S_RCPT_ASKED | S_MAIL |
 	    S_RCPT },
-	{ S_DATA, "data", DEADLINE_DATA, S_DATA | S_SPOOL_ASKED | S_COMPLETE |
-	    S_READY },
+	{ S_DATA, "data", DEADLINE_DATA, S_DATA | S_SPOOL_ASKED |
+	    S_AUTHORS_ASKED | S_COMPLETE | S_READY },
 	{ S_CHUNK, "chunk", DEADLINE_DATA, S_CHUNK | S_CHUNKS | S_SPOOL_ASKED |
-	    S_COMPLETE | S_READY },
+	    S_AUTHORS_ASKED | S_COMPLETE | S_READY },
 	{ S_CHUNKS, "chunks", DEADLINE_COMMAND, S_CHUNK | S_CHUNKS |
-	    S_SPOOL_ASKED | S_COMPLETE | S_READY },
+	    S_SPOOL_ASKED | S_AUTHORS_ASKED | S_COMPLETE | S_READY },
 	{ S_SPOOL_ASKED, "spool-asked", DEADLINE_NONE, S_DATA | S_CHUNK |
-	    S_CHUNKS | S_SPOOL_ASKED | S_COMPLETE | S_READY },
+	    S_CHUNKS | S_SPOOL_ASKED | S_AUTHORS_ASKED | S_COMPLETE |
+	    S_READY },
 	{ S_COMPLETE, "complete", DEADLINE_NONE, S_NAME_ASKED | S_SUBMIT_HELD |
 	    S_SUBMITTED | S_READY },
 	{ S_NAME_ASKED, "name-asked", DEADLINE_NAME, S_COMPLETE | S_READY },
@@ -353,6 +435,16 @@ static const struct {
 	{ S_SUBMITTED, "submitted", DEADLINE_NONE, S_READY },
 	{ S_CLOSING, "closing", DEADLINE_CLOSING, 0 },
 	{ S_OVER, "over", DEADLINE_NONE, 0 },
+	/* The stream has a shorter limit of its own. */
+	{ S_HANDSHAKE, "handshake", DEADLINE_COMMAND, S_GREETING | S_START },
+	{ S_AUTH_ASKED, "auth-asked", DEADLINE_NONE, S_AUTH_LINE | S_READY },
+	{ S_AUTH_LINE, "auth-line", DEADLINE_COMMAND, S_AUTH_ASKED | S_READY },
+	{ S_SENDER_ASKED, "sender-asked", DEADLINE_NONE, S_LIMIT_ASKED |
+	    S_READY },
+	{ S_LIMIT_ASKED, "limit-asked", DEADLINE_NONE, S_ID_ASKED | S_MAIL |
+	    S_READY },
+	{ S_AUTHORS_ASKED, "authors-asked", DEADLINE_NONE, S_COMPLETE |
+	    S_READY },
 };
 
 static size_t
@@ -559,8 +651,10 @@ log_refusal(struct session *s, unsigned code, struct slice words)
 		text = enhanced_text(e);
 	if (tx != NULL && tx->id != 0)
 		snprintf(id, sizeof(id), "id=%s ", queue_id_text(tx->id).s);
-	log_info("%sevent=refused client=%s stage=%s code=%u enhanced=%s "
-	    "from=%s to=%s helo=%s reason=%s", id, s->client.text, s->stage,
+	log_info("%sevent=refused client=%s%s%s stage=%s code=%u enhanced=%s "
+	    "from=%s to=%s helo=%s reason=%s", id, s->client.text,
+	    s->login != NULL ? " login=" : "",
+	    s->login != NULL ? LOG_Q(slice_str(s->login)) : "", s->stage,
 	    code, text.s, tx != NULL ? LOG_Q(tx->reverse_path) : "-",
 	    s->refused_to.p != NULL ? LOG_Q(s->refused_to) : "-",
 	    s->helo != NULL ? LOG_Q(slice_str(s->helo)) : "-",
@@ -603,6 +697,7 @@ session_close(struct session *s, const char *why)
 	if (s->state & S_ENDED)
 		return;
 	s->end = why;
+	login_forget(s);
 	submit_forget(s);
 	tx_free(s->d, &s->tx);
 	session_enter(s, S_CLOSING);
@@ -616,7 +711,12 @@ session_ended(void *arg, enum stream_end how)
 
 	if (s->state == S_CLOSING)
 		session_cut(s, s->end);
-	else
+	else if (s->state == S_HANDSHAKE) {
+		log_info("event=tls-failed client=%s reason=%s",
+		    s->client.text,
+		    LOG_Q(slice_str(stream_tls_error(&s->stream))));
+		session_cut(s, "tls-failed");
+	} else
 		session_cut(s, how == STREAM_EOF ? "eof" : "reset");
 }
 
@@ -624,9 +724,15 @@ void
 session_cut(struct session *s, const char *why)
 {
 	struct smtpd *d = s->d;
+	const struct tls_info *tls;
+	const char *version;
 
 	if (s->state == S_OVER)
 		return;
+	tls = stream_tls_info(&s->stream);
+	/* The word is OpenSSL's own, and stays. */
+	version = tls == NULL ? "none" : tls->version;
+	login_forget(s);
 	submit_forget(s);
 	tx_free(d, &s->tx);
 	dns_cancel(&s->ptr_query);
@@ -639,10 +745,11 @@ session_cut(struct session *s, const char *why)
 	d->nsessions--;
 	TAILQ_INSERT_TAIL(&d->over, s, waiting);
 	ev_task_ask(d->loop, &d->reaper);
-	log_info("event=session client=%s name=%s helo=%s messages=%u "
+	log_info("event=session client=%s name=%s helo=%s tls=%s messages=%u "
 	    "errors=%u ms=%jd end=%s", s->client.text,
 	    s->ptr != NULL ? s->ptr : "-",
-	    s->helo != NULL ? LOG_Q(slice_str(s->helo)) : "-", s->accepted,
+	    s->helo != NULL ? LOG_Q(slice_str(s->helo)) : "-",
+	    version, s->accepted,
 	    s->errors, (intmax_t)(clock_mono_ms() - s->connected_ms), why);
 }
 
@@ -666,8 +773,10 @@ static void
 session_free(struct session *s)
 {
 	settings_release(&s->set);
+	free(s->listener);
 	free(s->helo);
 	free(s->ptr);
+	free(s->login);
 	free(s);
 }
 
@@ -718,7 +827,8 @@ smtpd_drain(struct smtpd *d, void (*drained)(void *), void *arg)
 	d->drain_until_ms = clock_mono_ms() + DRAIN_MS;
 	for (i = 0; i < d->nslots; i++)
 		if (d->slots[i] != NULL &&
-		    d->slots[i]->state & (S_GREETING | S_START | S_READY))
+		    d->slots[i]->state & (S_GREETING | S_START | S_READY |
+		    S_HANDSHAKE | S_AUTH_LINE))
 			session_shut(d->slots[i], "4.3.2 Shutting down",
 			    "stop");
 	ev_task_ask(d->loop, &d->reaper);

@@ -13,6 +13,11 @@
  *	S_COMPLETE --> S_NAME_ASKED --> S_COMPLETE		(resolver)
  *	S_COMPLETE --> S_SUBMIT_HELD --> S_COMPLETE		(busy)
  *	S_COMPLETE --> S_SUBMITTED --> S_READY			(qmgr)
+ *	S_START, S_READY --> S_HANDSHAKE --> S_START		(STARTTLS)
+ *	S_HANDSHAKE --> S_GREETING				(implicit TLS)
+ *	S_READY --> S_AUTH_ASKED <--> S_AUTH_LINE --> S_READY	(auth)
+ *	S_READY --> S_SENDER_ASKED --> S_LIMIT_ASKED --> as MAIL (a login)
+ *	content --> S_AUTHORS_ASKED --> S_COMPLETE		(lookup)
  *	any --> S_READY or S_START (RSET, EHLO), S_CLOSING, S_OVER
  *
  * While a session waits for another process it takes no input: at most what
@@ -25,6 +30,8 @@
 #include <netinet/in.h>
 
 #include "ev/stream.h"
+#include "ev/tls.h"
+#include "ipc/certificates.h"
 #include "ipc/master_child.h"
 #include "smtpd.h"
 #include "tx.h"
@@ -47,10 +54,18 @@ enum session_state {
 	S_SUBMITTED =	1 << 14,	/* Q1: no 250 before QUEUED */
 	S_CLOSING =	1 << 15,	/* the last reply is being sent */
 	S_OVER =	1 << 16,	/* nothing touches it any more */
+	S_HANDSHAKE =	1 << 17,	/* of TLS: nothing is said inside yet */
+	S_AUTH_ASKED =	1 << 18,	/* auth has the word */
+	S_AUTH_LINE =	1 << 19,	/* the client has, in its dialogue */
+	S_SENDER_ASKED = 1 << 20,	/* MAIL: may this login send as this? */
+	S_LIMIT_ASKED =	1 << 21,	/* MAIL: has it sent too much? */
+	S_AUTHORS_ASKED = 1 << 22,	/* From and Sender: are they its own? */
 };
 
 #define S_WAITING	(S_ID_ASKED | S_RCPT_ASKED | S_SPOOL_ASKED |	\
-			    S_NAME_ASKED | S_SUBMIT_HELD | S_SUBMITTED)
+			    S_NAME_ASKED | S_SUBMIT_HELD | S_SUBMITTED | \
+			    S_AUTH_ASKED | S_SENDER_ASKED |		\
+			    S_LIMIT_ASKED | S_AUTHORS_ASKED)
 #define S_COMMANDS	(S_START | S_READY | S_MAIL | S_RCPT | S_CHUNKS)
 #define S_ENDED		(S_CLOSING | S_OVER)
 
@@ -69,7 +84,10 @@ struct client {
 	enum listener_kind kind;
 	sa_family_t	 family;	/* AF_INET, AF_INET6 or AF_UNIX */
 	uint8_t		 addr[16];	/* IPv4 as ::ffff:0:0/96 */
+	uint8_t		 ours[16];	/* where it came to */
 	uid_t		 uid;		/* AF_UNIX */
+	enum listener_tls tls;
+	const char	*listener;	/* the block; the session copies it */
 	char		 text[INET6_ADDRSTRLEN]; /* "192.0.2.1", "uid=1000" */
 };
 
@@ -81,6 +99,7 @@ struct session {
 	uint32_t		 serial;
 	struct stream		 stream;
 	struct client		 client;
+	char			*listener;	/* owned: client.listener */
 	bool			 may_relay;
 	bool			 exempt;	/* from limits a client */
 	bool			 bare_lf;	/* LF is taken for CRLF */
@@ -89,7 +108,15 @@ struct session {
 	bool			 skip_line;	/* too long: until its end */
 	bool			 counted;	/* in d->rate */
 	bool			 mail_refused;	/* and what is piped behind */
+	bool			 greeted;
 	uint64_t		 skip;		/* octets of a refused chunk */
+	bool			 secured;	/* it is within TLS */
+	char			*login;		/* owned; NULL: not logged in */
+	bool			 login_counts;	/* auth counts it as logged in */
+	bool			 auth_open;	/* a dialogue with auth */
+	uint8_t			 auth_failed;	/* enum auth_failure that the
+						 * client is not told yet */
+	uint32_t		 auth_attempts;
 	char			*helo;		/* owned; NULL before */
 	char			*ptr;		/* owned; NULL: not known */
 	struct dns_query	*ptr_query;	/* owned; NULL: none */
@@ -107,6 +134,14 @@ struct session {
 	struct session		*next_in_qmgr;
 	struct tx		*tx;		/* owned; NULL: none */
 };
+
+/* All bytes are within TLS; then stream_tls_info() of its stream says more. */
+bool	 session_is_secure(const struct session *);
+/* STARTTLS may be said. */
+bool	 session_offers_tls(const struct session *);
+/* The reply is said; from now on TLS, and a session that knows nothing of what
+ * was said before. */
+void	 session_start_tls(struct session *, struct tls_context *);
 
 /* Takes over fd.  The session greets, speaks, and frees itself. */
 void	 session_new(struct smtpd *, int fd_take, const struct client *);

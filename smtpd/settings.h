@@ -20,7 +20,8 @@ struct settings {
 	unsigned	 refs;
 	char		*hostname;	/* owned */
 	struct buf	 greeting;	/* "220 ...\r\n" */
-	struct buf	 ehlo;		/* the whole reply to EHLO and LHLO */
+	struct buf	 ehlo;		/* the reply to EHLO and LHLO, without
+					 * what depends on the session */
 	struct nets	 relay;		/* clients that may relay */
 	struct nets	 bare_lf;	/* clients whose LF is taken for CRLF */
 	uint64_t	 max_message;
@@ -40,6 +41,10 @@ struct settings {
 	int64_t		 timeout_data;
 	int64_t		 greet_delay;
 	bool		 reverse_dns;
+	bool		 check_header;	/* of submissions; so are these: */
+	bool		 hide_client;
+	uint64_t	 max_header;
+	int64_t		 max_hold;
 };
 
 /* With one reference.  NULL and why when a value cannot be used. */

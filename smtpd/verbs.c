@@ -12,11 +12,13 @@
 #include "base/mem.h"
 #include "base/num.h"
 #include "content.h"
+#include "login.h"
 #include "mail/address.h"
 #include "mail/esmtp.h"
 #include "path.h"
 #include "rcpt.h"
 #include "session.h"
+#include "submission.h"
 #include "submit.h"
 #include "verbs.h"
 
@@ -24,6 +26,7 @@ enum {
 	LAST_IN_GROUP = 1,	/* RFC 2920 section 3.1 */
 	SMTP_ONLY = 2,
 	LMTP_ONLY = 4,		/* RFC 2033 section 4.1 */
+	IN_CLEAR = 8,		/* also where TLS is required */
 };
 
 struct verb {
@@ -33,6 +36,8 @@ struct verb {
 	const char	*stage;		/* for the log */
 	void		(*run)(struct session *, struct slice args);
 };
+
+#define EHLO_BYTES	4096	/* of what is not in settings */
 
 enum line { LINE_WHOLE, LINE_PART, LINE_TOO_LONG, LINE_BARE_LF };
 
@@ -44,6 +49,7 @@ static void	 run_line(struct session *, struct slice, bool more);
 static void	 out_of_place(struct session *, const struct verb *);
 static bool	 is_clean(struct slice);
 static void	 cmd_ehlo(struct session *, struct slice);
+static void	 cmd_starttls(struct session *, struct slice);
 static void	 cmd_helo(struct session *, struct slice);
 static bool	 take_helo(struct session *, struct slice, bool extended);
 static void	 cmd_mail(struct session *, struct slice);
@@ -66,18 +72,21 @@ static const struct verb verbs[] = {
 	{ "MAIL", S_READY,	  0,		 "mail", cmd_mail },
 	{ "RCPT", S_MAIL | S_RCPT | S_RCPT_ASKED, 0, "rcpt", cmd_rcpt },
 	{ "DATA", S_MAIL | S_RCPT, LAST_IN_GROUP, "data", cmd_data },
-	{ "BDAT", S_COMMANDS,	  0,		 "bdat", cmd_bdat },
-	{ "EHLO", S_COMMANDS,	  LAST_IN_GROUP | SMTP_ONLY, "helo", cmd_ehlo },
-	{ "HELO", S_COMMANDS,	  SMTP_ONLY,	 "helo", cmd_helo },
-	{ "LHLO", S_COMMANDS,	  LAST_IN_GROUP | LMTP_ONLY, "helo", cmd_ehlo },
-	{ "RSET", S_COMMANDS,	  0,		 "rset", cmd_rset },
-	{ "NOOP", S_COMMANDS,	  0,		 "noop", cmd_noop },
-	{ "QUIT", S_COMMANDS,	  0,		 "quit", cmd_quit },
+	{ "BDAT", S_COMMANDS,	  IN_CLEAR,	 "bdat", cmd_bdat },
+	{ "EHLO", S_COMMANDS,	  LAST_IN_GROUP | SMTP_ONLY | IN_CLEAR, "helo",
+	    cmd_ehlo },
+	{ "HELO", S_COMMANDS,	  SMTP_ONLY | IN_CLEAR, "helo", cmd_helo },
+	{ "LHLO", S_COMMANDS,	  LAST_IN_GROUP | LMTP_ONLY | IN_CLEAR, "helo",
+	    cmd_ehlo },
+	{ "RSET", S_COMMANDS,	  IN_CLEAR,	 "rset", cmd_rset },
+	{ "NOOP", S_COMMANDS,	  IN_CLEAR,	 "noop", cmd_noop },
+	{ "QUIT", S_COMMANDS,	  IN_CLEAR,	 "quit", cmd_quit },
 	{ "VRFY", S_COMMANDS,	  0,		 "vrfy", cmd_vrfy },
 	{ "EXPN", S_COMMANDS,	  0,		 "expn", cmd_expn },
 	{ "HELP", S_COMMANDS,	  0,		 "help", cmd_help },
-	{ "AUTH", S_COMMANDS,	  0,		 "auth", cmd_not_here },
-	{ "STARTTLS", S_COMMANDS, 0,		 "starttls", cmd_not_here },
+	{ "AUTH", S_READY,	  SMTP_ONLY,	 "auth", login_command },
+	{ "STARTTLS", S_START | S_READY, LAST_IN_GROUP | IN_CLEAR, "starttls",
+	    cmd_starttls },
 	{ "ETRN", S_COMMANDS,	  0,		 "etrn", cmd_not_here },
 	{ "TURN", S_COMMANDS,	  0,		 "turn", cmd_not_here },
 	/* Browsers that were led here, and proxies: RFC 5321 knows none of
@@ -103,7 +112,8 @@ bool
 verbs_take_line(struct session *s)
 {
 	struct slice in = stream_input(&s->stream);
-	char copy[COMMAND_BYTES];
+	char copy[AUTH_COMMAND_BYTES];
+	bool secret = slice_starts_nocase(in, SLICE_LIT("AUTH "));
 	size_t n, used;
 
 	if (s->skip_line)
@@ -117,7 +127,8 @@ verbs_take_line(struct session *s)
 	case LINE_TOO_LONG:
 		if (s->state == S_RCPT_ASKED)
 			return false;
-		session_refuse(s, 500, "5.5.2 Line too long");
+		session_refuse(s, 500, secret ? "5.5.6 Line too long" :
+		    "5.5.2 Line too long");
 		s->skip_line = true;
 		return true;
 	case LINE_BARE_LF:
@@ -133,6 +144,8 @@ verbs_take_line(struct session *s)
 	memcpy(copy, in.p, n);
 	stream_consume(&s->stream, used);
 	run_line(s, slice_of(copy, n), used < in.n);
+	if (secret)
+		explicit_bzero(copy, n);
 	return true;
 }
 
@@ -140,17 +153,19 @@ verbs_take_line(struct session *s)
 static enum line
 find_line(const struct session *s, struct slice in, size_t *n_r, size_t *used_r)
 {
-	size_t n;
+	size_t n, most = COMMAND_BYTES;
 
 	/* A client of another protocol (TLS, say) may never end a line. */
 	if (s->state == S_START && s->helo == NULL && in.n > 0 &&
 	    (in.p[0] < 0x20 || in.p[0] == 0x7f) && in.p[0] != '\r')
 		return LINE_BARE_LF;
-	if (in.n > COMMAND_BYTES)
-		in.n = COMMAND_BYTES;
+	if (submission_is(s) && slice_starts_nocase(in, SLICE_LIT("AUTH ")))
+		most = AUTH_COMMAND_BYTES;
+	if (in.n > most)
+		in.n = most;
 	n = slice_find(in, '\n');
 	if (n == in.n)
-		return n == COMMAND_BYTES ? LINE_TOO_LONG : LINE_PART;
+		return n == most ? LINE_TOO_LONG : LINE_PART;
 	*used_r = n + 1;
 	if (n > 0 && in.p[n - 1] == '\r')
 		*n_r = n - 1;
@@ -219,6 +234,9 @@ run_line(struct session *s, struct slice line, bool more)
 		session_refuse(s, 500, "5.5.2 Control characters in a command");
 	else if (v == NULL || v->flags & (lmtp ? SMTP_ONLY : LMTP_ONLY))
 		session_refuse(s, 500, "5.5.2 Command not recognized");
+	else if (s->client.tls == LISTENER_TLS_REQUIRED &&
+	    !(v->flags & IN_CLEAR) && !session_is_secure(s))
+		session_refuse(s, 530, "5.7.0 Say STARTTLS first");
 	else if ((v->legal_in & s->state) == 0)
 		out_of_place(s, v);
 	else if (v->flags & LAST_IN_GROUP && more && !s->exempt) {
@@ -261,8 +279,38 @@ is_clean(struct slice line)
 static void
 cmd_ehlo(struct session *s, struct slice args)
 {
-	if (take_helo(s, args, true))
-		session_say(s, buf_slice(&s->set->ehlo));
+	struct buf b = BUF_INIT(EHLO_BYTES);
+
+	if (!take_helo(s, args, true))
+		return;
+	session_say(s, buf_slice(&s->set->ehlo));
+	if (session_offers_tls(s))
+		buf_add_str(&b, "250-STARTTLS\r\n");
+	login_offer(s, &b);
+	submission_offer(s, &b);
+	buf_add_str(&b, "250 HELP\r\n");
+	session_say(s, buf_slice(&b));
+	buf_clear(&b);
+}
+
+static void
+cmd_starttls(struct session *s, struct slice args)
+{
+	if (session_is_secure(s))
+		session_refuse(s, 503, "5.5.1 TLS is spoken already");
+	else if (s->login != NULL)
+		session_refuse(s, 503, "5.5.1 You are logged in already");
+	else if (s->client.tls == LISTENER_TLS_NONE)
+		session_refuse(s, 502, "5.5.1 Command not implemented");
+	else if (args.n > 0)
+		session_refuse(s, 501, "5.5.4 STARTTLS takes no parameters");
+	else if (!session_offers_tls(s))
+		session_refuse(s, 454, "4.7.0 TLS is not available");
+	else {
+		session_say(s, SLICE_LIT("220 2.0.0 Ready for TLS\r\n"));
+		session_start_tls(s, s->d->tls_of(s->d->tls_arg,
+		    s->client.listener));
+	}
 }
 
 static void
@@ -305,6 +353,13 @@ cmd_mail(struct session *s, struct slice args)
 		return;
 	}
 	s->transactions++;
+	if (!submission_ask_sender(s))
+		mail_go_on(s);
+}
+
+void
+mail_go_on(struct session *s)
+{
 	if (submit_take_id(s))
 		mail_begun(s);
 	/* else: S_ID_ASKED */
@@ -321,6 +376,8 @@ mail_begun(struct session *s)
 static bool
 may_send(struct session *s)
 {
+	if (login_is_missing(s))
+		return false;
 	if (s->transactions >= s->set->max_transactions) {
 		session_turn_away(s, "4.5.3 Too many messages in one session",
 		    "transactions");
@@ -370,12 +427,14 @@ parse_mail(struct session *s, struct slice args)
 		    "the limit is %ju bytes", (uintmax_t)s->set->max_message);
 		return false;
 	}
+	if (!submission_take_params(s, &params))
+		return false;
 	tx->declared = params.size;
 	tx->body = params.body;
 	tx->ret = params.ret;
 	tx->envid = params.envid;
 	tx->envelope_bytes = ENVELOPE_FIXED_BYTES + path.n + tx->envid.n +
-	    strlen(s->helo);
+	    strlen(s->helo) + tx->extras.login.n + tx->extras.auth.n;
 	return true;
 }
 

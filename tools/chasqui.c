@@ -3,6 +3,8 @@
  * chasqui - the administrator's tool: one table of commands, one file each.
  */
 #include <err.h>
+#include <getopt.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,12 +17,13 @@
 /* In the order of the help text. */
 static const struct command *const commands[] = {
 	&cmd_init, &cmd_start, &cmd_stop, &cmd_reload, &cmd_status, &cmd_queue,
-	&cmd_config, &cmd_table, &cmd_explain, &cmd_confinement,
+	&cmd_user, &cmd_config, &cmd_table, &cmd_explain, &cmd_confinement,
 };
 #define NCOMMANDS	(sizeof(commands) / sizeof(commands[0]))
 
 static void	 usage(FILE *);
 static void	 help(const struct command *, FILE *);
+static bool	 wants_help(int argc, char *argv[]);
 static const struct command *find(const char *name);
 
 int
@@ -29,10 +32,15 @@ main(int argc, char *argv[])
 	static struct tool t;
 	const struct command *c;
 	const char *dir = NULL;
+	static const struct option options[] = {
+		{ "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'V' },
+		{ NULL, 0, NULL, 0 },
+	};
 	int ch;
 
 	log_open("chasqui", LOG_LEVEL_WARN);
-	while ((ch = getopt(argc, argv, "+C:hV")) != -1)
+	while ((ch = getopt_long(argc, argv, "+C:hV", options, NULL)) != -1)
 		switch (ch) {
 		case 'C':
 			dir = optarg;
@@ -67,6 +75,10 @@ main(int argc, char *argv[])
 		    argv[0]);
 		return EX_USAGE;
 	}
+	if (wants_help(argc, argv)) {
+		help(c, stdout);
+		return EX_OK;
+	}
 	tool_name(c->name);
 	tool_directory(&t, dir);
 	optind = 0;	/* the command's own options; 0: glibc starts anew */
@@ -93,6 +105,17 @@ help(const struct command *c, FILE *f)
 {
 	fprintf(f, "usage: chasqui [-C DIR] %s %s\n\n%s\n", c->name, c->usage,
 	    c->text);
+}
+
+static bool
+wants_help(int argc, char *argv[])
+{
+	int i;
+
+	for (i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+		if (strcmp(argv[i], "--help") == 0)
+			return true;
+	return false;
 }
 
 static const struct command *

@@ -11,7 +11,6 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#include <crypt.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -27,6 +26,8 @@
 
 #include "base/num.h"
 #include "chasqui.h"
+#include "ev/tls_self.h"
+#include "password_file.h"
 #include "os/priv.h"
 
 #define WORDS		1000	/* of one option */
@@ -48,7 +49,9 @@ struct init {
 	struct words	 networks;
 	const char	*dns;
 	uint64_t	 port_base;	/* 0: the real ports */
-	struct passwd	*lookup;	/* root: who reads the tables */
+	bool		 as_root;
+	gid_t		 tables_gid;	/* as root: who reads the tables */
+	gid_t		 passwords_gid;	/* as root: who reads the passwords */
 };
 
 static int	 run(struct tool *, int, char *[]);
@@ -58,6 +61,7 @@ static int	 check_users(struct init *);
 static int	 make_users(struct init *);
 static int	 make_directories(const struct init *);
 static int	 write_tables(const struct init *);
+static int	 write_certificate(const struct init *);
 static int	 write_conf(const struct init *);
 static int	 check_result(const struct init *);
 static void	 say_what_is_next(const struct init *);
@@ -70,9 +74,10 @@ const struct command cmd_init = { "init",
 	"    [--user USER@DOMAIN[:PASSWORD]]... [--port-base N] "
 	"[--dns ADDRESS:PORT]\n"
 	"    [--relay DOMAIN=HOST[:PORT]]... [--relay-network CIDR]...\n\n"
-	"With --dir all of it is below DIR.  With --port-base SMTP is served "
-	"on port N+25 of\nthe loopback addresses, otherwise on port 25 of "
-	"all.  As root the system users that\nare missing are made.",
+	"With --dir all of it is below DIR.  With --port-base each protocol "
+	"is served on its\nport plus N (SMTP on N+25), on the loopback "
+	"addresses, otherwise on its port on all.\nAs root the system users "
+	"that are missing are made.",
 	"make a configuration, its tables and directories", run };
 
 static int
@@ -81,7 +86,8 @@ run(struct tool *t, int argc, char *argv[])
 	static struct init in;
 	static int (*const steps[])(struct init *) = { check, make_users };
 	static int (*const writes[])(const struct init *) = {
-		make_directories, write_tables, write_conf, check_result };
+		make_directories, write_tables, write_certificate, write_conf,
+		check_result };
 	int r = parse_options(&in, argc, argv);
 	size_t i;
 
@@ -302,6 +308,21 @@ make_user(const char *suffix)
 }
 
 static int
+find_group(const char *suffix, gid_t *gid_r)
+{
+	const struct passwd *pw;
+	char name[64];
+
+	snprintf(name, sizeof(name), PREFIX "%s", suffix);
+	pw = getpwnam(name);
+	if (pw == NULL)
+		return tool_fail(EX_OSERR, "the system user %s has vanished",
+		    name);
+	*gid_r = pw->pw_gid;
+	return 0;
+}
+
+static int
 make_users(struct init *in)
 {
 	const struct priv *row;
@@ -317,7 +338,11 @@ make_users(struct init *in)
 	}
 	if (r == 0)
 		r = make_user("mail");
-	in->lookup = r == 0 ? getpwnam(PREFIX "lookup") : NULL;
+	if (r == 0)
+		r = find_group("lookup", &in->tables_gid);
+	if (r == 0)
+		r = find_group("verifier", &in->passwords_gid);
+	in->as_root = true;
 	return r;
 }
 
@@ -330,8 +355,10 @@ make_directories(const struct init *in)
 	static const struct {
 		const char	*name;
 		mode_t		 mode;
-	} dirs[] = { { "", 0755 }, { "tables", 0750 }, { "queue", 0711 },
-		{ "mail", 0750 }, { "run", 0755 }, { "log", 0750 } };
+	} dirs[] = { { "", 0755 }, { "tables", 0750 }, { "auth", 0750 },
+		{ "tls", 0700 }, { "queue", 0711 }, { "mail", 0750 },
+		{ "run", 0755 }, { "log", 0750 } };
+	enum { TABLES = 1, AUTH = 2, TLS = 3 };
 	char path[PATH_MAX], *p;
 	size_t i;
 
@@ -344,16 +371,16 @@ make_directories(const struct init *in)
 		*p = '/';
 	}
 	for (i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
-		if (!in->own_dir && i > 1)
+		if (!in->own_dir && i > TLS)
 			break;
 		snprintf(path, sizeof(path), "%s%s%s", in->dir,
 		    dirs[i].name[0] == '\0' ? "" : "/", dirs[i].name);
 		if (mkdir(path, dirs[i].mode) == -1 && errno != EEXIST)
 			return tool_fail(EX_CANTCREAT, "%s: %s", path,
 			    strerror(errno));
-		if (i == 1 && in->lookup != NULL &&
-		    (chown(path, 0, in->lookup->pw_gid) == -1 ||
-		    chmod(path, 0750) == -1))
+		if ((i == TABLES || i == AUTH) && in->as_root &&
+		    (chown(path, 0, i == TABLES ? in->tables_gid :
+		    in->passwords_gid) == -1 || chmod(path, 0750) == -1))
 			return tool_fail(EX_CANTCREAT, "%s: %s", path,
 			    strerror(errno));
 	}
@@ -474,24 +501,33 @@ static int
 passwords_text(const struct init *in, struct buf *b)
 {
 	struct slice local, domain;
-	const char *password, *hash;
+	const char *password;
 	size_t i;
+	int r = 0;
 
-	buf_add_str(b, "# Addresses and the hashes of their passwords "
-	    "(crypt(5)).\n");
-	for (i = 0; i < in->users.n; i++) {
-		if (!split_address(in->users.v[i], &local, &domain,
-		    &password) || password == NULL)
-			continue;
-		hash = crypt_gensalt("$y$", 0, NULL, 0);
-		hash = hash == NULL ? NULL : crypt(password, hash);
-		if (hash == NULL || hash[0] == '*')
-			return tool_fail(EX_SOFTWARE, "crypt: %s",
-			    strerror(errno));
-		buf_printf(b, "%.*s@%.*s\t%s\n", SLICE_ARG(local),
-		    SLICE_ARG(domain), hash);
-	}
-	return 0;
+	buf_add_str(b, "# Login names and their passwords, see "
+	    "chasqui-passwords(5); `chasqui user`\n# changes them.\n");
+	for (i = 0; r == 0 && i < in->users.n; i++)
+		if (split_address(in->users.v[i], &local, &domain,
+		    &password) && password != NULL)
+			r = user_account_text(slice_first(slice_str(
+			    in->users.v[i]), (size_t)(domain.p + domain.n -
+			    in->users.v[i])), slice_str(password), b);
+	return r;
+}
+
+/* Only verifiers may read them. */
+static int
+write_passwords(const struct init *in, const struct buf *text)
+{
+	char path[PATH_MAX];
+	int r = write_file(in, "auth/passwords", in->as_root ? 0640 : 0600,
+	    text);
+
+	snprintf(path, sizeof(path), "%s/auth/passwords", in->dir);
+	if (r == 0 && in->as_root && chown(path, 0, in->passwords_gid) == -1)
+		r = tool_fail(EX_CANTCREAT, "%s: %s", path, strerror(errno));
+	return r;
 }
 
 static int
@@ -519,11 +555,83 @@ write_tables(const struct init *in)
 	if (r == 0)
 		r = passwords_text(in, &b);
 	if (r == 0)
-		r = write_file(in, "tables/passwords", 0600, &b);
+		r = write_passwords(in, &b);
 	if (b.n > 0)
 		explicit_bzero(b.p, b.n);
 	buf_clear(&b);
 	return r;
+}
+
+/* ---- TLS ------------------------------------------------------------------- */
+
+#define CHAIN_FILE	"tls/self-signed.pem"
+#define KEY_FILE	"tls/self-signed.key"
+#define SELF_DAYS	3650
+
+static const char *
+host_name(const struct init *in)
+{
+	static char name[256];
+
+	if (in->hostname != NULL)
+		return in->hostname;
+	if (gethostname(name, sizeof(name) - 1) == -1 ||
+	    !is_domain(slice_str(name)))
+		return "localhost";
+	return name;
+}
+
+static bool
+is_there(const struct init *in, const char *name)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/%s", in->dir, name);
+	return access(path, F_OK) == 0;
+}
+
+/* So that nothing starts without TLS.  Both files or none are made: a key
+ * that is left alone would not fit a new certificate. */
+static int
+write_certificate(const struct init *in)
+{
+	const char *names[] = { host_name(in) };
+	struct tls_self self = { TLS_SELF_P256, names, 1, NULL, SELF_DAYS };
+	struct buf chain = BUF_INIT(65536), key = BUF_INIT(65536);
+	int r;
+
+	if (is_there(in, CHAIN_FILE) && is_there(in, KEY_FILE)) {
+		printf("%s/" CHAIN_FILE " is there already and is left "
+		    "alone\n", in->dir);
+		return 0;
+	}
+	if (is_there(in, CHAIN_FILE) || is_there(in, KEY_FILE))
+		return tool_fail(EX_CANTCREAT, "%s: of " CHAIN_FILE " and "
+		    KEY_FILE " one is there and one is not; move it away",
+		    in->dir);
+	if (tls_self_signed(&self, &chain, &key) == -1)
+		r = tool_fail(EX_SOFTWARE, "no certificate can be made");
+	else {
+		r = write_file(in, CHAIN_FILE, 0600, &chain);
+		if (r == 0)
+			r = write_file(in, KEY_FILE, 0600, &key);
+	}
+	if (key.n > 0)
+		explicit_bzero(key.p, key.n);
+	buf_clear(&key);
+	buf_clear(&chain);
+	return r;
+}
+
+static void
+conf_tls(struct buf *b)
+{
+	buf_add_str(b, "\n# TLS.  This certificate is signed by itself; put "
+	    "the files of a real one here.\n"
+	    "certificate self-signed {\n"
+	    "\tchain = " CHAIN_FILE "\n"
+	    "\tkey = " KEY_FILE "\n"
+	    "}\n");
 }
 
 /* ---- chasqui.conf ---------------------------------------------------------- */
@@ -564,19 +672,32 @@ conf_places(const struct init *in, struct buf *b)
 }
 
 static void
-conf_listener(const struct init *in, struct buf *b)
+conf_place(const struct init *in, struct buf *b, const char *name,
+    unsigned port, const char *more)
 {
-	unsigned port = (unsigned)in->port_base + 25;
-
-	buf_add_str(b, "\n# Where mail is taken in.\nlistener smtp {\n");
+	port += (unsigned)in->port_base;
+	buf_printf(b, "listener %s {\n", name);
 	if (in->port_base == 0)
-		buf_add_str(b, "\taddress = *:25\n");
+		buf_printf(b, "\taddress = *:%u\n", port);
 	else if (has_ipv6_loopback())
 		buf_printf(b, "\taddress = 127.0.0.1:%u, [::1]:%u\n", port,
 		    port);
 	else
 		buf_printf(b, "\taddress = 127.0.0.1:%u\n", port);
-	buf_add_str(b, "}\n\n# Who may send to any domain.\n"
+	buf_printf(b, "%s}\n", more);
+}
+
+static void
+conf_listener(const struct init *in, struct buf *b)
+{
+	buf_add_str(b, "\n# Where mail is taken in.\n");
+	conf_place(in, b, "smtp", 25, "");
+	buf_add_str(b, "\n# Where it is read.\n");
+	conf_place(in, b, "imap", 143, "\tmode = imap\n");
+	conf_place(in, b, "imaps", 993, "\tmode = imap\n\ttls = implicit\n");
+	conf_place(in, b, "pop3", 110, "\tmode = pop3\n");
+	conf_place(in, b, "pop3s", 995, "\tmode = pop3\n\ttls = implicit\n");
+	buf_add_str(b, "\n# Who may send to any domain.\n"
 	    "relay_networks = 127.0.0.0/8, ::1/128");
 }
 
@@ -623,6 +744,7 @@ write_conf(const struct init *in)
 	for (i = 0; i < in->networks.n; i++)
 		buf_printf(&b, ", %s", in->networks.v[i]);
 	buf_add_str(&b, "\n");
+	conf_tls(&b);
 	conf_domains(in, &b);
 	buf_add_str(&b,
 	    "\n# Tables are read again when they change.\n"

@@ -137,7 +137,7 @@ print_total(const struct queue_print *p)
 
 /* ---- JSON (RFC 8259), an object a line --------------------------------------- */
 
-static void
+void
 json_text(const char *key, struct slice s)
 {
 	bool utf8 = slice_is_utf8(s);

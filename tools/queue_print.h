@@ -21,4 +21,7 @@ struct queue_print {
 int	 queue_print(struct queue_print *, struct channel *,
 	    const struct queue_filter *);
 
+/* "key":"text", escaped (RFC 8259); bytes that are no UTF-8 as U+FFFD. */
+void	 json_text(const char *key, struct slice);
+
 #endif

@@ -34,7 +34,8 @@ static void	 check_whole(struct checker *);
 static check_fn	 check_hostname, check_postmaster, check_delimiter, check_path,
     check_user, check_text, check_endpoint, check_server, check_tables,
     check_domain_tables, check_catch_all, check_next_hop, check_source,
-    check_maildir, check_table_path, check_entries, check_log, check_socket;
+    check_maildir, check_table_path, check_entries, check_log, check_socket,
+    check_limit, check_pem, check_certificates, check_not_empty;
 static void	 fail(struct checker *, const struct value *, const char *, ...)
 		    __attribute__((format(printf, 3, 4)));
 
@@ -64,15 +65,26 @@ static const struct {
 	{ "", "alias.tables",		check_tables },
 	{ "", "alias.virtual",		check_tables },
 	{ "", "route.tables",		check_tables },
+	{ "", "submission.senders",	check_tables },
+	{ "", "submission.limits",	check_limit },
+	{ "", "submission.recipient_limits", check_limit },
 	{ "", "alias.includes",		check_path },
 	{ "", "dns.servers",		check_server },
+	{ "", "auth.passwords",		check_path },
+	{ "", "auth.default_domain",	check_hostname },
 	{ "listener", "address",	check_endpoint },
+	{ "listener", "certificates",	check_certificates },
+	{ "certificate", "chain",	check_pem },
+	{ "certificate", "key",		check_pem },
 	{ "domain", "mailboxes",	check_domain_tables },
 	{ "domain", "recipients",	check_domain_tables },
 	{ "domain", "catch_all",	check_catch_all },
 	{ "domain", "relay_to",		check_next_hop },
 	{ "table", "path",		check_table_path },
 	{ "table", "entries",		check_entries },
+	{ "oauth", "issuer",		check_not_empty },
+	{ "oauth", "claim",		check_not_empty },
+	{ "oauth", "keys",		check_path },
 };
 
 bool
@@ -277,6 +289,13 @@ check_log(struct checker *ck, const struct value *v)
 }
 
 static void
+check_not_empty(struct checker *ck, const struct value *v)
+{
+	if (v->word[0] == '\0')
+		fail(ck, v, "%s may not be empty", v->key->name);
+}
+
+static void
 check_text(struct checker *ck, const struct value *v)
 {
 	size_t i;
@@ -394,6 +413,48 @@ check_tables(struct checker *ck, const struct value *v)
 		fail(ck, v, "there is no table \"%s\": add table %s { ... }",
 		    conf_show(slice_str(v->word)).s,
 		    conf_show(slice_str(v->word)).s);
+}
+
+/* A child's part has the names of certificates, but not the files. */
+static void
+check_pem(struct checker *ck, const struct value *v)
+{
+	const struct conf_certificate *c = v->object;
+
+	if (v->word[0] == '\0' && ck->conf->path[0] != '\0')
+		fail(ck, v, "certificate %s wants a %s = FILE",
+		    conf_show(slice_str(c->name)).s, v->key->name);
+}
+
+static void
+check_certificates(struct checker *ck, const struct value *v)
+{
+	const struct conf *c = ck->conf;
+	size_t i;
+
+	for (i = 0; i < c->ncertificates; i++)
+		if (strcmp(c->certificates[i].name, v->word) == 0)
+			return;
+	/* A child's part names them, and has none. */
+	if (c->path[0] != '\0')
+		fail(ck, v, "there is no certificate \"%s\": add "
+		    "certificate %s { chain = FILE; key = FILE }",
+		    conf_show(slice_str(v->word)).s,
+		    conf_show(slice_str(v->word)).s);
+}
+
+static void
+check_limit(struct checker *ck, const struct value *v)
+{
+	struct conf_limit limit;
+
+	if (!conf_limit_parse(slice_str(v->word), &limit))
+		fail(ck, v, "\"%s\" is not a limit such as 100/1h: from 1 to "
+		    "1000000000, in a time from 1s to 31d",
+		    conf_show(slice_str(v->word)).s);
+	else if (v->item >= CONF_LIMITS)
+		fail(ck, v, "%s has more than %u limits", v->key->name,
+		    CONF_LIMITS);
 }
 
 static void

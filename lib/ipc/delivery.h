@@ -42,7 +42,7 @@ ENUM_MESSAGES(DELIVERY);
 	X(LW_USAGE_ASK,	    7, LOCAL, 0,  12,  4096)			\
 	X(LW_USAGE,	    8, EITHER, 0, 17,  17)				\
 	X(LW_END,	    9, LOCAL, 0,  0,   0)	/* no work for it: answer what there is, end */ \
-	X(LW_NEWS,	   10, EITHER, 0, 9,   8192)	/* worker -> local: a message arrived, durable: slice Maildir path, slice mailbox, u8 0 */
+	X(LW_NEWS,	   10, WORKER, 0, 9,   5200)	/* id 0: slice the user's Maildir, slice mailbox, u8 0: there is something new in it */
 
 ENUM_MESSAGES(LOCAL_WORKER);
 
@@ -68,6 +68,7 @@ struct job {
 	struct slice	 content;	/* the front, or all of it */
 	uint64_t	 offset;	/* DL_JOB_FILE: the rest in the file */
 	uint64_t	 size;		/* DL_JOB_FILE: its bytes */
+	struct envelope_extras extras;	/* without the login */
 	struct job_recipient *recipients;
 	size_t		 nrecipients;
 };

@@ -1,0 +1,695 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * cmd_user - `chasqui user`: the accounts of the password file.
+ *
+ * A password is read from the terminal, or as one line of the standard input;
+ * never from the arguments, which everybody on the host can see.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <limits.h>
+#include <pwd.h>
+#include <readpassphrase.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "chasqui.h"
+#include "password_file.h"
+#include "queue_print.h"
+#include "sasl/password.h"
+#include "sasl/prep.h"
+#include "sasl/scram.h"
+
+#define APP_GROUPS	4	/* of an app password: 4 times 5 characters, */
+#define APP_GROUP	5	/* 100 bits */
+#define NOT_FOUND	1
+
+/* What is to be done to the lines of a login. */
+struct job {
+	struct tool		*tool;
+	const char		*path;
+	struct password_file	 file;
+	char			 login[SASL_LOGIN_BYTES + 1];	/* prepared */
+	unsigned		 protocols;	/* --protocols; 0: not given */
+	const char		*stored;	/* --stored; NULL: not given */
+	bool			 json;
+	struct buf		 out;		/* the new text */
+	struct buf		 why;
+};
+
+typedef int	user_fn(struct job *, int argc, char *argv[]);
+
+static int	 run_user(struct tool *, int, char *[]);
+static user_fn	 run_add, run_passwd, run_del, run_disable, run_enable,
+    run_list, run_app, app_add, app_list, app_revoke;
+static int	 parse_options(struct job *, int *, char *[]);
+static int	 begin(struct job *, const char *login, bool to_change);
+static int	 finish(struct job *);
+static bool	 find_main(const struct job *, struct account *);
+static int	 read_password(const char *login, struct buf *);
+static int	 make_account(struct job *, struct slice password,
+		    struct account *, struct buf *text);
+static void	 replace_main(struct job *, const struct account *);
+static bool	 scram_salt_of(const struct job *, struct scram_keys *);
+static void	 today(char *, size_t);
+
+const struct command cmd_user = { "user",
+	"add LOGIN [--protocols LIST] [--stored HASH]\n"
+	"       passwd LOGIN | del LOGIN | disable LOGIN | enable LOGIN\n"
+	"       list [--json]\n"
+	"       app-password add LOGIN NAME [--protocols LIST]\n"
+	"       app-password list LOGIN | app-password revoke LOGIN NAME\n\n"
+	"The password is asked for, or read as a line of the standard input.\n"
+	"LIST is of imap, pop3 and smtp, with commas.",
+	"add and change those who log in", run_user };
+
+static const struct {
+	const char	*name;
+	int		 min, max;	/* words behind it */
+	user_fn		*run;
+} verbs[] = {
+	{ "add",	  1, 1, run_add },
+	{ "passwd",	  1, 1, run_passwd },
+	{ "del",	  1, 1, run_del },
+	{ "disable",	  1, 1, run_disable },
+	{ "enable",	  1, 1, run_enable },
+	{ "list",	  0, 0, run_list },
+	{ "app-password", 2, 3, run_app },
+};
+
+static int
+run_user(struct tool *t, int argc, char *argv[])
+{
+	static struct job j;
+	size_t i;
+	int r;
+
+	j.tool = t;
+	j.out = BUF_INIT(PASSWORD_FILE_BYTES);
+	j.why = BUF_INIT(8192);
+	r = parse_options(&j, &argc, argv);
+	if (r != 0)
+		return r;
+	for (i = 0; argc > 1 && i < sizeof(verbs) / sizeof(verbs[0]); i++)
+		if (strcmp(verbs[i].name, argv[1]) == 0 &&
+		    argc - 2 >= verbs[i].min && argc - 2 <= verbs[i].max)
+			return verbs[i].run(&j, argc - 2, argv + 2);
+	return tool_usage(&cmd_user);
+}
+
+/* Options may stand anywhere; the words stay in argv. */
+static int
+parse_options(struct job *j, int *argc, char *argv[])
+{
+	static const struct option options[] = {
+		{ "protocols", required_argument, NULL, 'p' },
+		{ "stored", required_argument, NULL, 's' },
+		{ "json", no_argument, NULL, 'j' },
+		{ NULL, 0, NULL, 0 },
+	};
+	int ch, i, n = 1;
+
+	while ((ch = getopt_long(*argc, argv, "", options, NULL)) != -1)
+		switch (ch) {
+		case 'p':
+			if (!account_protocols_parse(slice_str(optarg),
+			    &j->protocols))
+				return tool_fail(EX_USAGE, "--protocols %s: "
+				    "imap, pop3 and smtp are known", optarg);
+			break;
+		case 's':
+			j->stored = optarg;
+			break;
+		case 'j':
+			j->json = true;
+			break;
+		default:
+			return tool_usage(&cmd_user);
+		}
+	for (i = optind; i < *argc; i++)
+		argv[n++] = argv[i];
+	*argc = n;
+	return 0;
+}
+
+/* ---- the file --------------------------------------------------------------- */
+
+/* A new file is for the verifiers to read. */
+static void
+set_owner(struct job *j)
+{
+	const struct conf *c = tool_conf(j->tool);
+	const struct passwd *pw;
+	char name[256];
+
+	j->file.uid = geteuid();
+	j->file.gid = getegid();
+	j->file.mode = 0600;
+	snprintf(name, sizeof(name), "%sverifier", c->user_prefix);
+	if (geteuid() == 0 && (pw = getpwnam(name)) != NULL) {
+		j->file.gid = pw->pw_gid;
+		j->file.mode = 0640;
+	}
+}
+
+static int
+begin(struct job *j, const char *login, bool to_change)
+{
+	const struct conf *c = tool_conf(j->tool);
+	struct buf b = BUF_INIT(SASL_LOGIN_BYTES);
+
+	if (c->auth_passwords.n == 0)
+		return tool_fail(EX_CONFIG, "auth.passwords names no file");
+	j->path = c->auth_passwords.v[0];
+	if (login != NULL) {
+		if (!sasl_prep_login(slice_str(login), &b) ||
+		    memchr(b.p, ':', b.n) != NULL || b.p[0] == '#')
+			return tool_fail(EX_USAGE, "\"%s\" is not a login "
+			    "name", login);
+		snprintf(j->login, sizeof(j->login), "%.*s",
+		    SLICE_ARG(buf_slice(&b)));
+		buf_clear(&b);
+	}
+	set_owner(j);
+	if (password_file_open(&j->file, j->path, to_change, &j->why) == -1)
+		return tool_fail(errno == EACCES ? EX_NOPERM : EX_CANTCREAT,
+		    "%s", buf_cstr(&j->why));
+	return 0;
+}
+
+static int
+finish(struct job *j)
+{
+	int r = password_file_replace(&j->file, buf_slice(&j->out), &j->why);
+
+	password_file_close(&j->file);
+	explicit_bzero(j->out.n > 0 ? j->out.p : j->login, j->out.n);
+	buf_clear(&j->out);
+	if (r == -1 || j->why.n > 0)
+		return tool_fail(EX_CANTCREAT, "%s", buf_cstr(&j->why));
+	return EX_OK;
+}
+
+static bool
+is_his(const struct job *j, const struct account *a)
+{
+	return a->login.n > 0 &&
+	    slice_eq_nocase(a->login, slice_str(j->login));
+}
+
+static bool
+find_main(const struct job *j, struct account *a_r)
+{
+	struct slice rest = buf_slice(&j->file.text);
+	struct password_line l;
+
+	while (password_file_next(&rest, &l))
+		if (is_his(j, &l.account) && l.account.app.n == 0) {
+			*a_r = l.account;
+			return true;
+		}
+	return false;
+}
+
+/* The line of the login is written anew where it was, or at the end. */
+static void
+replace_main(struct job *j, const struct account *a)
+{
+	struct slice rest = buf_slice(&j->file.text);
+	struct password_line l;
+	bool done = false;
+
+	while (password_file_next(&rest, &l)) {
+		if (is_his(j, &l.account) && l.account.app.n == 0) {
+			if (!done)
+				account_write(&j->out, a);
+			done = true;
+			continue;
+		}
+		buf_add(&j->out, l.line);
+		if (l.line.p[l.line.n - 1] != '\n')
+			buf_add_byte(&j->out, '\n');
+	}
+	if (!done)
+		account_write(&j->out, a);
+}
+
+static int
+no_such_user(struct job *j)
+{
+	password_file_close(&j->file);
+	return tool_fail(NOT_FOUND, "%s has no account in %s; `chasqui user "
+	    "add %s` makes one", j->login, j->path, j->login);
+}
+
+/* ---- passwords ---------------------------------------------------------------- */
+
+/* One line, prepared. */
+static int
+read_password(const char *login, struct buf *out)
+{
+	char once[PASSWORD_BYTES + 2] = "", again[PASSWORD_BYTES + 2] = "";
+	char prompt[400];
+	int r = 0;
+
+	snprintf(prompt, sizeof(prompt), "Password of %s: ", login);
+	if (!isatty(STDIN_FILENO)) {
+		if (fgets(once, sizeof(once), stdin) == NULL)
+			r = tool_fail(EX_NOINPUT, "no password came");
+		once[strcspn(once, "\n")] = '\0';
+	} else if (readpassphrase(prompt, once, sizeof(once), 0) == NULL ||
+	    readpassphrase("Once more: ", again, sizeof(again), 0) == NULL)
+		r = tool_fail(EX_NOINPUT, "no password came");
+	else if (strcmp(once, again) != 0)
+		r = tool_fail(EX_DATAERR, "they are not the same; nothing "
+		    "was changed");
+	if (r == 0 && once[0] == '\0')
+		r = tool_fail(EX_DATAERR, "the password is empty");
+	if (r == 0 && !sasl_prep(slice_str(once), out))
+		r = tool_fail(EX_DATAERR, "the password has control "
+		    "characters, or is too long");
+	explicit_bzero(once, sizeof(once));
+	explicit_bzero(again, sizeof(again));
+	return r;
+}
+
+/* The keys of a login share a salt (see the verifier): that of those that
+ * stay, if any. */
+static bool
+scram_salt_of(const struct job *j, struct scram_keys *k)
+{
+	struct slice rest = buf_slice(&j->file.text);
+	struct password_line l;
+
+	while (password_file_next(&rest, &l))
+		if (is_his(j, &l.account) && l.account.app.n > 0 &&
+		    scram_keys_parse(l.account.scram[SASL_SHA_256],
+		    SASL_SHA_256, k))
+			return true;
+	return false;
+}
+
+static int
+make_scram(struct slice password, const struct scram_keys *like,
+    struct buf *text, struct slice *out_r)
+{
+	uint8_t salt[SCRAM_NEW_SALT_BYTES];
+	struct scram_keys k;
+	size_t from = text->n;
+
+	arc4random_buf(salt, sizeof(salt));
+	if (scram_keys_make(&k, SASL_SHA_256, password, like != NULL ?
+	    slice_of(like->salt, like->nsalt) : slice_of(salt, sizeof(salt)),
+	    like != NULL ? like->iterations : SCRAM_ITERATIONS) == -1 ||
+	    scram_keys_write(text, &k) == -1)
+		return tool_fail(EX_SOFTWARE, "no keys for SCRAM");
+	*out_r = slice_from(buf_slice(text), from);
+	explicit_bzero(&k, sizeof(k));
+	return 0;
+}
+
+int
+user_account_text(struct slice login, struct slice given, struct buf *out)
+{
+	struct account a = { .protocols = ACCOUNT_ALL };
+	struct buf name = BUF_INIT(SASL_LOGIN_BYTES);
+	struct buf password = BUF_INIT(PASSWORD_BYTES);
+	struct buf text = BUF_INIT(ACCOUNT_LINE_BYTES);
+	struct job nothing = { .login = "" };
+	int r;
+
+	if (!sasl_prep_login(login, &name) || !sasl_prep(given, &password))
+		return tool_fail(EX_USAGE, "%.*s: the name or its password has "
+		    "characters that it may not have", SLICE_ARG(login));
+	a.login = buf_slice(&name);
+	r = make_account(&nothing, buf_slice(&password), &a, &text);
+	if (r == 0 && account_write(out, &a) == -1)
+		r = tool_fail(EX_USAGE, "%.*s: too long", SLICE_ARG(login));
+	explicit_bzero(password.p, password.n);
+	buf_clear(&password);
+	buf_clear(&text);
+	buf_clear(&name);
+	return r;
+}
+
+/* The slices of the account are in text, which has its room already. */
+static int
+make_account(struct job *j, struct slice password, struct account *a,
+    struct buf *text)
+{
+	struct scram_keys like;
+	bool has_salt = scram_salt_of(j, &like);
+
+	buf_reserve(text, STORED_BYTES + SCRAM_TEXT_BYTES);
+	if (password_make(password, text) == -1)
+		return tool_fail(EX_SOFTWARE, "crypt: %s", strerror(errno));
+	a->stored = buf_slice(text);
+	a->scram[SASL_SHA_1] = SLICE_EMPTY;
+	return make_scram(password, has_salt ? &like : NULL, text,
+	    &a->scram[SASL_SHA_256]);
+}
+
+static int
+set_password(struct job *j, struct account *a)
+{
+	struct buf password = BUF_INIT(PASSWORD_BYTES);
+	struct buf text = BUF_INIT(ACCOUNT_LINE_BYTES);
+	int r = read_password(j->login, &password);
+
+	if (r == 0)
+		r = make_account(j, buf_slice(&password), a, &text);
+	if (r == 0) {
+		replace_main(j, a);
+		r = finish(j);
+	} else
+		password_file_close(&j->file);
+	if (password.n > 0)
+		explicit_bzero(password.p, password.n);
+	buf_clear(&password);
+	buf_clear(&text);
+	return r;
+}
+
+/* ---- verbs --------------------------------------------------------------------- */
+
+/* A login of a virtual domain needs a mailbox, too. */
+static void
+say_what_is_missing(struct job *j)
+{
+	const struct conf *c = tool_conf(j->tool);
+	struct slice login = slice_str(j->login);
+	size_t at = slice_rfind(login, '@'), i;
+
+	if (at == login.n)
+		return;
+	for (i = 0; i < c->ndomains; i++)
+		if (slice_eq_nocase(slice_from(login, at + 1),
+		    slice_str(c->domains[i].name)))
+			break;
+	if (i == c->ndomains)
+		printf("note: %s is not a domain of this host; %s can send, "
+		    "but has no mailbox\n", j->login + at + 1, j->login);
+	else if (strcmp(c->domains[i].type, "virtual") == 0 &&
+	    c->domains[i].mailboxes.n > 0)
+		printf("note: the mailbox is that of %s in the table %s "
+		    "(`chasqui table query %s %s` shows whether it is "
+		    "there)\n", j->login, c->domains[i].mailboxes.v[0],
+		    c->domains[i].mailboxes.v[0], j->login);
+}
+
+static int
+run_add(struct job *j, int argc, char *argv[])
+{
+	struct account a = { .protocols = ACCOUNT_ALL }, old;
+	int r = begin(j, argv[0], true);
+
+	(void)argc;
+	if (r != 0)
+		return r;
+	if (find_main(j, &old)) {
+		password_file_close(&j->file);
+		return tool_fail(EX_CANTCREAT, "%s has an account already; "
+		    "`chasqui user passwd %s` changes its password", j->login,
+		    j->login);
+	}
+	a.login = slice_str(j->login);
+	if (j->protocols != 0)
+		a.protocols = j->protocols;
+	if (j->stored != NULL) {
+		a.stored = slice_str(j->stored);
+		if (strpbrk(j->stored, " \t\n") != NULL || a.stored.n == 0)
+			return tool_fail(EX_USAGE, "--stored is one word");
+		replace_main(j, &a);
+		r = finish(j);
+	} else
+		r = set_password(j, &a);
+	if (r == 0)
+		say_what_is_missing(j);
+	return r;
+}
+
+static int
+run_passwd(struct job *j, int argc, char *argv[])
+{
+	struct account a;
+	int r = begin(j, argv[0], true);
+
+	(void)argc;
+	if (r != 0)
+		return r;
+	if (!find_main(j, &a))
+		return no_such_user(j);
+	a.expired = false;
+	if (j->protocols != 0)
+		a.protocols = j->protocols;
+	return set_password(j, &a);
+}
+
+/* Leaves the lines out that go; how many. */
+static size_t
+drop_lines(struct job *j, const char *app)
+{
+	struct slice rest = buf_slice(&j->file.text);
+	struct password_line l;
+	size_t n = 0;
+
+	while (password_file_next(&rest, &l))
+		if (is_his(j, &l.account) && (app == NULL ||
+		    slice_eq(l.account.app, slice_str(app))))
+			n++;
+		else
+			buf_add(&j->out, l.line);
+	return n;
+}
+
+static int
+run_del(struct job *j, int argc, char *argv[])
+{
+	int r = begin(j, argv[0], true);
+
+	(void)argc;
+	if (r != 0)
+		return r;
+	return drop_lines(j, NULL) == 0 ? no_such_user(j) : finish(j);
+}
+
+static int
+set_disabled(struct job *j, const char *login, bool disabled)
+{
+	struct account a;
+	int r = begin(j, login, true);
+
+	if (r != 0)
+		return r;
+	if (!find_main(j, &a))
+		return no_such_user(j);
+	a.disabled = disabled;
+	replace_main(j, &a);
+	return finish(j);
+}
+
+static int
+run_disable(struct job *j, int argc, char *argv[])
+{
+	(void)argc;
+	return set_disabled(j, argv[0], true);
+}
+
+static int
+run_enable(struct job *j, int argc, char *argv[])
+{
+	(void)argc;
+	return set_disabled(j, argv[0], false);
+}
+
+static void
+print_account(const struct job *j, const struct account *a)
+{
+	const char *scheme = password_scheme_name(a->stored);
+	char protocols[32];
+
+	snprintf(protocols, sizeof(protocols), "%s%s%s",
+	    a->protocols & ACCOUNT_IMAP ? "imap " : "",
+	    a->protocols & ACCOUNT_POP3 ? "pop3 " : "",
+	    a->protocols & ACCOUNT_SMTP ? "smtp " : "");
+	protocols[strlen(protocols) - 1] = '\0';
+	if (j->json) {
+		putchar('{');
+		json_text("login", a->login);
+		putchar(',');
+		json_text("app", a->app.n > 0 ? a->app : SLICE_EMPTY);
+		putchar(',');
+		json_text("made", a->made.n > 0 ? a->made : SLICE_EMPTY);
+		printf(",\"scheme\":\"%s\",\"scram\":%s,"
+		    "\"protocols\":\"%s\",\"disabled\":%s,"
+		    "\"expired\":%s}\n", scheme,
+		    a->scram[SASL_SHA_256].n > 0 ? "true" : "false", protocols,
+		    a->disabled ? "true" : "false",
+		    a->expired ? "true" : "false");
+	} else
+		printf("%-32.*s %-16.*s %-12s %-5s %-14s %s%s\n",
+		    SLICE_ARG(a->login), SLICE_ARG(a->app), scheme,
+		    a->scram[SASL_SHA_256].n > 0 ? "scram" : "", protocols,
+		    a->disabled ? "disabled " : "",
+		    a->expired ? "expired" : "");
+}
+
+/* apps_of: only the app passwords of one login. */
+static int
+print_all(struct job *j, bool apps_of)
+{
+	struct slice rest = buf_slice(&j->file.text);
+	struct password_line l;
+
+	if (!j->json)
+		printf("%-32s %-16s %-12s %-5s %-14s %s\n", "LOGIN", "APP",
+		    "SCHEME", "", "PROTOCOLS", "");
+	while (password_file_next(&rest, &l))
+		if (l.account.login.n > 0 && (!apps_of ||
+		    (is_his(j, &l.account) && l.account.app.n > 0)))
+			print_account(j, &l.account);
+	password_file_close(&j->file);
+	return EX_OK;
+}
+
+static int
+run_list(struct job *j, int argc, char *argv[])
+{
+	int r = begin(j, NULL, false);
+
+	(void)argc;
+	(void)argv;
+	return r != 0 ? r : print_all(j, false);
+}
+
+/* ---- app passwords --------------------------------------------------------------- */
+
+static int
+run_app(struct job *j, int argc, char *argv[])
+{
+	static const struct {
+		const char	*name;
+		int		 words;
+		user_fn		*run;
+	} app_verbs[] = { { "add", 2, app_add }, { "list", 1, app_list },
+		{ "revoke", 2, app_revoke } };
+	size_t i;
+
+	for (i = 0; i < sizeof(app_verbs) / sizeof(app_verbs[0]); i++)
+		if (strcmp(app_verbs[i].name, argv[0]) == 0 &&
+		    argc - 1 == app_verbs[i].words)
+			return app_verbs[i].run(j, argc - 1, argv + 1);
+	return tool_usage(&cmd_user);
+}
+
+/* Without letters that look like others. */
+static void
+random_password(char text[APP_GROUPS * (APP_GROUP + 1)])
+{
+	static const char alphabet[] = "abcdefghjkmnpqrstuvwxyz0123456789";
+	size_t i, n = APP_GROUPS * (APP_GROUP + 1) - 1;
+
+	for (i = 0; i < n; i++)
+		text[i] = i % (APP_GROUP + 1) == APP_GROUP ? '-' :
+		    alphabet[arc4random_uniform(sizeof(alphabet) - 1)];
+	text[n] = '\0';
+}
+
+static void
+today(char *text, size_t room)
+{
+	time_t now = time(NULL);
+	struct tm tm;
+
+	gmtime_r(&now, &tm);
+	strftime(text, room, "%Y-%m-%d", &tm);
+}
+
+static bool
+has_app(const struct job *j, struct slice name)
+{
+	struct slice rest = buf_slice(&j->file.text);
+	struct password_line l;
+
+	while (password_file_next(&rest, &l))
+		if (is_his(j, &l.account) && slice_eq(l.account.app, name))
+			return true;
+	return false;
+}
+
+static int
+app_add(struct job *j, int argc, char *argv[])
+{
+	char password[APP_GROUPS * (APP_GROUP + 1)], date[32];
+	struct account a = { .protocols = ACCOUNT_ALL }, main;
+	struct buf text = BUF_INIT(ACCOUNT_LINE_BYTES);
+	struct scram_keys like;
+	int r = begin(j, argv[0], true);
+
+	(void)argc;
+	if (r != 0)
+		return r;
+	a.login = slice_str(j->login);
+	a.app = slice_str(argv[1]);
+	if (!find_main(j, &main))
+		return no_such_user(j);
+	if (!app_name_is_valid(a.app) || has_app(j, a.app)) {
+		password_file_close(&j->file);
+		return tool_fail(EX_USAGE, "\"%s\" is not a name for an app "
+		    "password (letters, digits, . _ -), or is in use",
+		    argv[1]);
+	}
+	if (j->protocols != 0)
+		a.protocols = j->protocols;
+	today(date, sizeof(date));
+	a.made = slice_str(date);
+	random_password(password);
+	buf_reserve(&text, STORED_BYTES + SCRAM_TEXT_BYTES);
+	if (password_make_fast(slice_str(password), &text) == -1)
+		return tool_fail(EX_SOFTWARE, "no digest");
+	a.stored = buf_slice(&text);
+	if (scram_keys_parse(main.scram[SASL_SHA_256], SASL_SHA_256, &like))
+		r = make_scram(slice_str(password), &like, &text,
+		    &a.scram[SASL_SHA_256]);
+	if (r != 0)
+		return r;
+	buf_add(&j->out, buf_slice(&j->file.text));
+	if (j->out.n > 0 && j->out.p[j->out.n - 1] != '\n')
+		buf_add_byte(&j->out, '\n');
+	account_write(&j->out, &a);
+	r = finish(j);
+	if (r == 0)
+		printf("%s\n", password);
+	explicit_bzero(password, sizeof(password));
+	buf_clear(&text);
+	return r;
+}
+
+static int
+app_list(struct job *j, int argc, char *argv[])
+{
+	int r = begin(j, argv[0], false);
+
+	(void)argc;
+	return r != 0 ? r : print_all(j, true);
+}
+
+static int
+app_revoke(struct job *j, int argc, char *argv[])
+{
+	int r = begin(j, argv[0], true);
+
+	(void)argc;
+	if (r != 0)
+		return r;
+	if (argv[1][0] != '\0' && drop_lines(j, argv[1]) > 0)
+		return finish(j);
+	password_file_close(&j->file);
+	return tool_fail(NOT_FOUND, "%s has no app password \"%s\"; `chasqui "
+	    "user app-password list %s` shows them", j->login, argv[1],
+	    j->login);
+}
