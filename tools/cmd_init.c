@@ -671,19 +671,31 @@ conf_places(const struct init *in, struct buf *b)
 }
 
 static void
-conf_listener(const struct init *in, struct buf *b)
+conf_address(const struct init *in, unsigned port, struct buf *b)
 {
-	unsigned port = (unsigned)in->port_base + 25;
-
-	buf_add_str(b, "\n# Where mail is taken in.\nlistener smtp {\n");
+	port += (unsigned)in->port_base;
 	if (in->port_base == 0)
-		buf_add_str(b, "\taddress = *:25\n");
+		buf_printf(b, "\taddress = *:%u\n", port);
 	else if (has_ipv6_loopback())
 		buf_printf(b, "\taddress = 127.0.0.1:%u, [::1]:%u\n", port,
 		    port);
 	else
 		buf_printf(b, "\taddress = 127.0.0.1:%u\n", port);
-	buf_add_str(b, "}\n\n# Who may send to any domain.\n"
+}
+
+static void
+conf_listener(const struct init *in, struct buf *b)
+{
+	buf_add_str(b, "\n# Where mail is taken in.\nlistener smtp {\n");
+	conf_address(in, 25, b);
+	buf_add_str(b, "}\n\n# Where users send mail: they log in, within "
+	    "TLS.\nlistener submission {\n");
+	conf_address(in, 587, b);
+	buf_add_str(b, "\tmode = submission\n\ttls = required\n}\n"
+	    "listener submissions {\n");
+	conf_address(in, 465, b);
+	buf_add_str(b, "\tmode = submission\n\ttls = implicit\n}\n\n"
+	    "# Who may send to any domain without a login.\n"
 	    "relay_networks = 127.0.0.0/8, ::1/128");
 }
 
