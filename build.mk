@@ -17,6 +17,8 @@ LIB_CONF = $(top_builddir)/lib/conf/libconf.a $(LIB_BASE)
 LIB_OS = $(top_builddir)/lib/os/libos.a $(SECCOMP_LIBS) $(LIB_BASE)
 LIB_IPC = $(top_builddir)/lib/ipc/libipc.a $(LIB_CONF) $(LIB_OS) $(LIB_MAIL) \
 	$(LIB_EV)
+LIB_LOGIN = $(top_builddir)/lib/login/liblogin.a $(LIB_SASL) $(LIB_IPC)
 LIB_DNS = $(top_builddir)/lib/dns/libdns.a $(LIB_IPC)
 LIB_TABLE = $(top_builddir)/lib/table/libtable.a $(DB_LIBS) $(PCRE2_LIBS) \
 	$(LIB_CONF)
+LIB_STORE = $(top_builddir)/lib/store/libstore.a $(LIB_BASE)

@@ -2,10 +2,6 @@
 /* keys_test - what is signed and what is not, and which files are keys. */
 #include <sys/mman.h>
 
-#include <openssl/evp.h>
-#include <openssl/pem.h>
-#include <openssl/rsa.h>
-
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -14,7 +10,7 @@
 #include <cmocka.h>
 
 #include "base/test_guard.h"
-#include "ev/tls_self.h"
+#include "ev/test_keys.h"
 #include "policy.h"
 #include "store.h"
 
@@ -144,13 +140,6 @@ drop(struct pair *p)
 	close(p->key_fd);
 }
 
-static const EVP_MD *
-digest_of(unsigned scheme)
-{
-	return scheme == 0x0807 ? NULL : scheme == 0x0503 ? EVP_sha384() :
-	    EVP_sha256();
-}
-
 static bool
 verifies(const struct pair *p, unsigned scheme, struct slice input,
     struct slice signature)
@@ -161,7 +150,7 @@ verifies(const struct pair *p, unsigned scheme, struct slice input,
 	EVP_PKEY_CTX *c;
 	bool good;
 
-	assert_int_equal(EVP_DigestVerifyInit(md, &c, digest_of(scheme), NULL,
+	assert_int_equal(EVP_DigestVerifyInit(md, &c, test_key_digest(scheme), NULL,
 	    X509_get0_pubkey(x)), 1);
 	if (scheme == 0x0804) {
 		EVP_PKEY_CTX_set_rsa_padding(c, RSA_PKCS1_PSS_PADDING);

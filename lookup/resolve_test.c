@@ -810,6 +810,57 @@ senders_with_trouble(void **state)
 	arena_clear(&a);
 }
 
+static void
+logins_name_mailboxes(void **state)
+{
+	static const struct {
+		const char	*in;
+		const char	*login;		/* NULL: unknown */
+		const char	*directory, *maildir;
+		uint32_t	 uid;
+	} rows[] = {
+		{ "Alice@Example.ORG", "alice@example.org",
+		  "/mail/example.org/alice",
+		  "/mail/example.org/alice/Maildir", 900 },
+		{ "joe", "joe", "/home/joe/Maildir", "/home/joe/Maildir",
+		  1001 },
+		{ "joe@sys.example", "joe", "/home/joe/Maildir",
+		  "/home/joe/Maildir", 1001 },
+		/* neither aliases, nor details, nor catch-alls are logins */
+		{ "sales@example.org", NULL, NULL, NULL, 0 },
+		{ "alice+x@example.org", NULL, NULL, NULL, 0 },
+		{ "anybody@catch.example", NULL, NULL, NULL, 0 },
+		{ "daemon", NULL, NULL, NULL, 0 },
+		{ "nobody@example.org", NULL, NULL, NULL, 0 },
+		{ "x@far.example", NULL, NULL, NULL, 0 },
+		{ "known@rcpt.example", NULL, NULL, NULL, 0 },
+		{ "a@only.example", NULL, NULL, NULL, 0 },
+		{ "no address@", NULL, NULL, NULL, 0 },
+	};
+	struct arena arena = ARENA_INIT(RESOLVE_ARENA);
+	struct login l;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		resolve_login(&world.resolver, &arena, slice_str(rows[i].in),
+		    NULL, &l);
+		if ((l.found == LOGIN_FOUND) != (rows[i].login != NULL))
+			fail_msg("%s", rows[i].in);
+		if (rows[i].login == NULL)
+			continue;
+		assert_true(slice_eq(l.login, slice_str(rows[i].login)));
+		assert_true(slice_eq(l.directory,
+		    slice_str(rows[i].directory)));
+		assert_true(slice_eq(l.to.path, slice_str(rows[i].maildir)));
+		assert_int_equal(l.to.uid, rows[i].uid);
+	}
+	user_trouble = true;
+	resolve_login(&world.resolver, &arena, SLICE_LIT("joe"), NULL, &l);
+	assert_int_equal(l.found, LOGIN_TROUBLE);
+	arena_clear(&arena);
+}
+
 int
 main(void)
 {
@@ -830,6 +881,7 @@ main(void)
 		cmocka_unit_test(of_a_large_list_the_first_members_decide),
 		WITH(room_is_counted_in_bytes_and_messages),
 		cmocka_unit_test(file_names_of_local_parts_are_safe),
+		WITH(logins_name_mailboxes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,6 +10,7 @@
  *	reload.c	a new configuration
  *	worker.c	local's requests for a user's process
  *	socket.c	remote's requests for an LMTP server's socket
+ *	session.c	who is logged in, and the processes of their sessions
  *	pki.c		certificates, keys, the memory of tickets
  *	control.c	the tools' requests
  */
@@ -120,6 +121,7 @@ TAILQ_HEAD(processes, process);
 
 enum phase { SUITE_STARTING, SUITE_RUNNING, SUITE_STOPPING };
 
+struct sessions;	/* session.c */
 struct control;		/* control.c */
 struct reload;		/* reload.c */
 struct pki;		/* pki.c */
@@ -142,8 +144,8 @@ struct master {
 	struct account		 command_account;
 	char			*empty_root;	/* owned */
 	int			 pid_fd;
-	int			 rate_fd;	/* smtpd's shared memory */
-	unsigned		 nsmtpd, nremote, nverifier;
+	int			 rate_fds[ROLE_LIMIT]; /* shared memory; or -1 */
+	unsigned		 nsmtpd, nremote, nlogin, nverifier;
 	unsigned		 descriptors;	/* what we may have open */
 
 	int			 log_fd;	/* what the children get */
@@ -153,6 +155,7 @@ struct master {
 
 	struct listeners	 listeners;
 	struct processes	 processes;
+	struct sessions		*sessions;	/* owned */
 	struct control		*control;	/* owned */
 	struct reload		*reload;	/* owned; NULL: none is under way */
 	struct pki		*pki;		/* owned */
@@ -207,6 +210,22 @@ void	 worker_not_started(struct process *);
 void	 worker_given_up(struct master *, enum role, unsigned slot);
 void	 worker_end_all(struct master *);
 
+/* True for a path that names one directory, not the root, without "..". */
+bool	 worker_is_path(struct slice);
+
+/* session.c */
+void	 sessions_init(struct master *);
+void	 sessions_clear(struct master *);
+/* For auth: the secret that grants are made with.  Borrowed. */
+int	 sessions_secret_fd(const struct master *);
+void	 session_wanted(struct process *login, struct message *);
+void	 session_end(struct process *login, struct message *);
+void	 session_spawn_ended(struct process *spawn, struct message *);
+/* A login process or a spawn has died. */
+void	 sessions_process_gone(struct process *);
+/* Words for `chasqui status` of a spawn. */
+void	 sessions_status(const struct process *, struct buf *);
+
 /* socket.c */
 void	 socket_wanted(struct process *remote, struct message *);
 
@@ -242,6 +261,9 @@ void	 master_process_ended(struct master *);
 void	 master_start_failed(struct master *, const char *fmt, ...)
 	    __attribute__((format(printf, 2, 3)));
 void	 master_stop(struct master *);
+/* Adds the processes of imapd and pop3d that are missing; they are started by
+ * the caller. */
+void	 master_make_served(struct master *);
 /* For the start: "chasqui: ..." and exit. */
 void	 master_die(int status, const char *fmt, ...)
 	    __attribute__((format(printf, 2, 3), noreturn));

@@ -51,6 +51,9 @@ static const struct {
 	{ CTL_PEER_LOST,	take_peer_lost },
 	{ CTL_WORKER_WANTED,	worker_wanted },
 	{ CTL_SOCKET_WANTED,	socket_wanted },
+	{ CTL_SESSION_WANTED,	session_wanted },
+	{ CTL_SESSION_END,	session_end },
+	{ CTL_SPAWN_ENDED,	session_spawn_ended },
 	{ CTL_KEY_TAKEN,	pki_key_taken },
 };
 
@@ -65,8 +68,10 @@ wire_process(struct process *p)
 
 	give_start(p);
 	wire_log(p);
-	if (p->role == ROLE_SMTPD)
-		wire_shared(p, "rate", m->rate_fd);
+	if (m->rate_fds[p->role] != -1)
+		wire_shared(p, "rate", m->rate_fds[p->role]);
+	if (p->role == ROLE_AUTH)
+		wire_shared(p, "grant", sessions_secret_fd(m));
 	pki_give(p);
 	TAILQ_FOREACH(l, &m->listeners, entry)
 		listen_give(p, l);
@@ -125,6 +130,21 @@ add_directory(struct buf *paths, struct slice file)
 		add_path(paths, slice_first(file, slash));
 }
 
+/* PATH or KEYID=PATH. */
+static void
+add_keys(struct buf *paths, const struct conf_list *keys)
+{
+	struct slice path;
+	size_t i, at;
+
+	for (i = 0; i < keys->n; i++) {
+		path = slice_str(keys->v[i]);
+		at = slice_find(path, '=');
+		add_directory(paths, at < path.n ? slice_from(path, at + 1) :
+		    path);
+	}
+}
+
 /* root, writable, readable, directory */
 static void
 put_paths(struct buf *b, struct process *p)
@@ -157,6 +177,8 @@ wire_readable(const struct conf *conf, const struct priv *row)
 		for (i = 0; i < conf->auth_passwords.n; i++)
 			add_directory(&paths,
 			    slice_str(conf->auth_passwords.v[i]));
+		for (i = 0; i < conf->noauths; i++)
+			add_keys(&paths, &conf->oauths[i].keys);
 	} else if (row->files == RO_FILES) {
 		buf_printf(&paths, "/etc:/usr/lib:/lib:/usr/share:%s",
 		    conf->path_tables);
@@ -182,6 +204,11 @@ descriptors_of(const struct process *p)
 		n = 2 * c->smtp_max_sessions + 512;
 	else if (p->role == ROLE_REMOTE)
 		n = 2 * c->remote_connections + 512;
+	/* The client, its session's channel, and within TLS its bytes. */
+	else if (p->role == ROLE_IMAP_LOGIN)
+		n = 3 * c->imap_max_connections + 512;
+	else if (p->role == ROLE_POP3_LOGIN)
+		n = 3 * c->pop3_max_connections + 512;
 	else if (p->role == ROLE_QMGR || p->role == ROLE_LOCAL ||
 	    p->role == ROLE_RESOLVER)
 		n = 8192;

@@ -10,7 +10,6 @@
  *	content.c	DATA and BDAT
  *	submit.c	qmgr: queue ids, files, messages, QUEUED
  *	trace.c		the Received field
- *	rate.c		limits of each client
  *	settings.c	the configuration
  */
 #include <unistd.h>

@@ -14,7 +14,7 @@
 #include "ev/loop.h"
 #include "ipc/certificates.h"
 #include "ipc/channel.h"
-#include "rate.h"
+#include "ipc/rate.h"
 #include "settings.h"
 
 struct session;

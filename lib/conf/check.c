@@ -35,7 +35,7 @@ static check_fn	 check_hostname, check_postmaster, check_delimiter, check_path,
     check_user, check_text, check_endpoint, check_server, check_tables,
     check_domain_tables, check_catch_all, check_next_hop, check_source,
     check_maildir, check_table_path, check_entries, check_log, check_socket,
-    check_limit, check_pem, check_certificates;
+    check_limit, check_pem, check_certificates, check_not_empty;
 static void	 fail(struct checker *, const struct value *, const char *, ...)
 		    __attribute__((format(printf, 3, 4)));
 
@@ -82,6 +82,9 @@ static const struct {
 	{ "domain", "relay_to",		check_next_hop },
 	{ "table", "path",		check_table_path },
 	{ "table", "entries",		check_entries },
+	{ "oauth", "issuer",		check_not_empty },
+	{ "oauth", "claim",		check_not_empty },
+	{ "oauth", "keys",		check_path },
 };
 
 bool
@@ -283,6 +286,13 @@ check_log(struct checker *ck, const struct value *v)
 		fail(ck, v, "log.target is syslog, stderr or a path with '/' "
 		    "(./%s for one beside the configuration file)",
 		    conf_show(slice_str(v->word)).s);
+}
+
+static void
+check_not_empty(struct checker *ck, const struct value *v)
+{
+	if (v->word[0] == '\0')
+		fail(ck, v, "%s may not be empty", v->key->name);
 }
 
 static void

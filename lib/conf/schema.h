@@ -81,6 +81,8 @@ X(process_smtpd, "process.smtpd", INT, "0", 0, 64, R_MASTER,		\
   "How many smtpd processes there are; 0 for one a core.  A change takes a restart.") \
 X(process_remote, "process.remote", INT, "0", 0, 64, R_MASTER | R_QMGR,	\
   "How many remote processes there are; 0 for one a core.  A change takes a restart.") \
+X(process_login, "process.login", INT, "0", 0, 64, R_MASTER,		\
+  "How many imapd and how many pop3d processes there are for connections; 0 for one a core.  A change takes a restart.") \
 X(process_verifier, "process.verifier", INT, "0", 0, 64, R_MASTER,	\
   "How many processes verify passwords; 0 for one a core.  A change takes a restart.") \
 X(process_memory, "process.memory", SIZE, "2G", 67108864, 1099511627776, R_MASTER, \
@@ -196,6 +198,44 @@ X(quota_bytes, "quota.bytes", SIZE, "0", 0, 1125899906842624, R_LOOKUP, "The def
 X(quota_messages, "quota.messages", INT, "0", 0, 1000000000, R_LOOKUP, "The default limit of a mailbox in messages; 0 for none.") \
 X(quota_full, "quota.full", STRING, "defer", 0, 0, R_LOOKUP | R_WORKER, "What a full mailbox answers: defer (452) or refuse (552).") \
 									\
+X(imap_max_connections, "imap.max_connections", INT, "20000", 1, 1000000, R_IMAP_LOGIN | R_MASTER, \
+  "Connections of one imapd process, those of parked sessions included.") \
+X(imap_max_sessions, "imap.max_sessions", INT, "2000", 1, 100000, R_MASTER, \
+  "IMAP sessions that have a process at once; parked ones have none.")	\
+X(imap_user_sessions, "imap.user_sessions", INT, "50", 1, 100000, R_MASTER, \
+  "IMAP sessions of one user at once, parked ones included.")		\
+X(imap_client_connections, "imap.client_connections", INT, "200", 1, 1000000, R_IMAP_LOGIN, \
+  "Connections that one client (an IPv4 address, an IPv6 /64) may hold at once; those from this host do not count.") \
+X(imap_login_timeout, "imap.login_timeout", DURATION, "2m", 1000, 3600000, R_IMAP_LOGIN, \
+  "How long a client may take to log in.")				\
+X(imap_timeout, "imap.timeout", DURATION, "30m", 1800000, 86400000, R_IMAP_SPAWN, \
+  "How long a session goes on without a command (RFC 9051 section 5.4).") \
+X(imap_park, "imap.park", DURATION, "5s", 0, 86400000, R_IMAP_SPAWN,	\
+  "After what silence a session is parked: its process ends until the next command or news; 0 for never.") \
+X(imap_max_line, "imap.max_line", SIZE, "64K", 8192, 1048576, R_IMAP_SPAWN, \
+  "The longest command line of a session, in bytes, literals not counted.") \
+X(imap_max_append, "imap.max_append", SIZE, "50M", 1024, 1099511627776, R_IMAP_SPAWN, \
+  "The largest message that APPEND takes (APPENDLIMIT).")		\
+X(imap_compress, "imap.compress", BOOL, "yes", 0, 0, R_IMAP_SPAWN,	\
+  "Offer COMPRESS=DEFLATE.")						\
+X(imap_admin, "imap.admin", STRING, "", 0, 0, R_IMAP_SPAWN,		\
+  "Whom to ask for help, a URI such as mailto:help@example.org (METADATA /shared/admin).") \
+									\
+X(pop3_max_connections, "pop3.max_connections", INT, "5000", 1, 1000000, R_POP3_LOGIN | R_MASTER, \
+  "Connections of one pop3d process.")					\
+X(pop3_max_sessions, "pop3.max_sessions", INT, "1000", 1, 100000, R_MASTER, \
+  "POP3 sessions at once.")						\
+X(pop3_user_sessions, "pop3.user_sessions", INT, "20", 1, 100000, R_MASTER, \
+  "POP3 sessions of one user at once.")					\
+X(pop3_client_connections, "pop3.client_connections", INT, "100", 1, 1000000, R_POP3_LOGIN, \
+  "Connections that one client (an IPv4 address, an IPv6 /64) may hold at once; those from this host do not count.") \
+X(pop3_login_timeout, "pop3.login_timeout", DURATION, "1m", 1000, 3600000, R_POP3_LOGIN, \
+  "How long a client may take to log in.")				\
+X(pop3_timeout, "pop3.timeout", DURATION, "10m", 600000, 86400000, R_POP3_SPAWN, \
+  "How long a session goes on without a command (RFC 1939 section 3).")	\
+X(pop3_mark_seen, "pop3.mark_seen", BOOL, "yes", 0, 0, R_POP3_SPAWN,	\
+  "Messages that were retrieved become \\Seen for IMAP.")		\
+									\
 X(alias_tables, "alias.tables", LIST, "", 0, 0, R_LOOKUP, "Tables in the form of aliases(5) for names of system domains.") \
 X(alias_virtual, "alias.virtual", LIST, "", 0, 0, R_LOOKUP, "Tables from addresses, or @domain, to addresses, for any domain.") \
 X(alias_max_depth, "alias.max_depth", INT, "50", 1, 1000, R_LOOKUP, "How deep aliases may lead to aliases.") \
@@ -218,8 +258,8 @@ X(auth_backends, "auth.backends", LIST, "file", 0, 0, R_VERIFIER, \
   "Where passwords are looked up, in this order: file (auth.passwords).") \
 X(auth_passwords, "auth.passwords", LIST, "auth/passwords", 0, 0, R_MASTER | R_VERIFIER | R_TOOL, \
   "Password files, see chasqui-passwords(5); relative paths start from the configuration file's directory.  `chasqui user` changes the first.") \
-X(auth_mechanisms, "auth.mechanisms", LIST, "SCRAM-SHA-256-PLUS SCRAM-SHA-1-PLUS SCRAM-SHA-256 SCRAM-SHA-1 PLAIN LOGIN EXTERNAL OAUTHBEARER XOAUTH2", 0, 0, R_AUTH, \
-  "SASL mechanisms that may be used.  Those with a password in clear are offered within TLS only, OAUTHBEARER and XOAUTH2 only where an oauth block is.") \
+X(auth_mechanisms, "auth.mechanisms", LIST, "SCRAM-SHA-256-PLUS SCRAM-SHA-1-PLUS SCRAM-SHA-256 SCRAM-SHA-1 PLAIN LOGIN OAUTHBEARER XOAUTH2", 0, 0, R_AUTH, \
+  "SASL mechanisms that may be used.  Those with a password in clear are offered within TLS only, OAUTHBEARER and XOAUTH2 only where an oauth block is.  Add EXTERNAL where clients have certificates (listener.client_ca).") \
 X(auth_plaintext, "auth.plaintext", STRING, "local", 0, 0, R_AUTH, \
   "Where a password may come in clear: tls (within TLS only), local (from this host too), or any.") \
 X(auth_default_domain, "auth.default_domain", STRING, "", 0, 0, R_AUTH, \
@@ -259,10 +299,10 @@ X(bounce_from_name, "bounce.from_name", STRING, "Mail Delivery System", 0, 0, R_
 #define CONF_BLOCKS	10000
 
 #define CONF_LISTENER_KEYS(X)						\
-X(address, "address", LIST, "*:25", 0, 0, R_MASTER | R_SMTPD,		\
+X(address, "address", LIST, "*:25", 0, 0, R_TLS,		\
   "Where to listen: ADDRESS:PORT, [v6]:PORT, *:PORT for all addresses, or the path of a Unix socket.") \
-X(mode, "mode", STRING, "smtp", 0, 0, R_MASTER | R_SMTPD,		\
-  "smtp; submission (RFC 6409: users log in and send); or lmtp (RFC 2033: a reply for each recipient).") \
+X(mode, "mode", STRING, "smtp", 0, 0, R_TLS,			\
+  "smtp; submission (RFC 6409: users log in and send); lmtp (RFC 2033: a reply for each recipient); imap; or pop3.") \
 X(tls, "tls", STRING, "starttls", 0, 0, R_TLS,				\
   "none; starttls (offered where there is a certificate); required (and refused without); or implicit (TLS from the first byte, as on ports 465, 993 and 995).") \
 X(certificates, "certificates", LIST, "", 0, 0, R_TLS,			\
@@ -304,11 +344,25 @@ X(concurrency, "concurrency", INT, "0", 0, 10000, R_QMGR,		\
 X(rate, "rate", INT, "0", 0, 1000000, R_QMGR,				\
   "Instead of remote.rate; 0 keeps that.")
 
+/* Who issues access tokens for OAUTHBEARER and XOAUTH2. */
+#define CONF_OAUTH_KEYS(X)						\
+X(issuer, "issuer", STRING, "", 0, 0, R_AUTH | R_VERIFIER,		\
+  "What the claim iss of its tokens says.")				\
+X(audience, "audience", LIST, "", 0, 0, R_VERIFIER,			\
+  "Of whom the claim aud of a token has to name one.")			\
+X(keys, "keys", LIST, "", 0, 0, R_MASTER | R_VERIFIER,			\
+  "Files with its public keys (PEM; RSA, P-256 or Ed25519), PATH or KEYID=PATH; relative paths start from the configuration file's directory.") \
+X(claim, "claim", STRING, "email", 0, 0, R_VERIFIER,			\
+  "The claim that is the login name.")					\
+X(scope, "scope", STRING, "", 0, 0, R_VERIFIER,				\
+  "A scope that a token has to grant; none where empty.")
+
 #define CONF_BLOCK_KINDS(X)						\
-X(listener, CONF_LISTENER_KEYS, "A place where SMTP or LMTP is served.")	\
+X(listener, CONF_LISTENER_KEYS, "A place where SMTP, LMTP, IMAP or POP3 is served.")	\
 X(domain, CONF_DOMAIN_KEYS, "A domain whose mail is received here.")	\
 X(table, CONF_TABLE_KEYS, "A table of keys and values.")		\
 X(nexthop, CONF_NEXTHOP_KEYS, "Limits of one next hop.")		\
-X(certificate, CONF_CERTIFICATE_KEYS, "A certificate for TLS and its key.")
+X(certificate, CONF_CERTIFICATE_KEYS, "A certificate for TLS and its key.") \
+X(oauth, CONF_OAUTH_KEYS, "A provider of access tokens.")
 
 #endif

@@ -5,10 +5,6 @@
  */
 #include <sys/socket.h>
 
-#include <openssl/evp.h>
-#include <openssl/pem.h>
-#include <openssl/rsa.h>
-
 #include <fcntl.h>
 #include <malloc.h>
 #include <setjmp.h>
@@ -22,7 +18,7 @@
 #include "base/mem.h"
 #include "ev/tickets.h"
 #include "ev/tls_internal.h"
-#include "ev/tls_self.h"
+#include "ev/test_keys.h"
 
 #define OUT_MAX		(4 * 1024 * 1024)
 #define GOT_MAX		(16 * 1024 * 1024)
@@ -30,11 +26,7 @@
 
 /* ---- keys, as if in another process -------------------------------------- */
 
-static struct {
-	struct buf	 chain;
-	EVP_PKEY	*key;
-	uint8_t		 fingerprint[32];
-} made[KEYS];
+static struct test_key made[KEYS];
 enum { EC_A, RSA_A, EC_B, ED_A, EC_384 };
 
 static struct {
@@ -45,46 +37,16 @@ static struct {
 	size_t		 ninput;
 } keys;
 
-static const EVP_MD *
-digest_of(unsigned scheme)
-{
-	switch (scheme) {
-	case 0x0401: case 0x0403: case 0x0804:
-		return EVP_sha256();
-	case 0x0501: case 0x0503: case 0x0805:
-		return EVP_sha384();
-	case 0x0601: case 0x0603: case 0x0806:
-		return EVP_sha512();
-	default:
-		return NULL;
-	}
-}
-
 static int
 sign(void *arg, uint32_t key, unsigned scheme, struct slice input,
     struct buf *out)
 {
-	EVP_MD_CTX *md = EVP_MD_CTX_new();
-	EVP_PKEY_CTX *c;
-	size_t n = 1000;
-	int r = -1;
-
 	(void)arg;
 	keys.asked++;
 	keys.scheme = scheme;
 	keys.ninput = input.n;
 	memcpy(keys.input, input.p, input.n);
-	if (!keys.gone && EVP_DigestSignInit(md, &c, digest_of(scheme), NULL,
-	    made[key].key) == 1 && (scheme >> 8 != 8 || scheme == 0x0807 ||
-	    (EVP_PKEY_CTX_set_rsa_padding(c, RSA_PKCS1_PSS_PADDING) == 1 &&
-	    EVP_PKEY_CTX_set_rsa_pss_saltlen(c, RSA_PSS_SALTLEN_DIGEST) ==
-	    1)) && EVP_DigestSign(md, (void *)buf_reserve(out, n), &n,
-	    (const void *)input.p, input.n) == 1) {
-		out->n += n;
-		r = 0;
-	}
-	EVP_MD_CTX_free(md);
-	return r;
+	return keys.gone ? -1 : test_key_sign(&made[key], scheme, input, out);
 }
 
 static void
@@ -92,23 +54,8 @@ make(int i, enum tls_self_key type, const char *name, const char *email)
 {
 	const char *names[] = { name, "*.wild.example" };
 	struct tls_self self = { type, names, i == EC_B ? 2 : 1, email, 30 };
-	struct buf key = BUF_INIT(65536);
-	unsigned n;
-	X509 *x;
-	BIO *b;
 
-	buf_init(&made[i].chain, 65536);
-	assert_int_equal(tls_self_signed(&self, &made[i].chain, &key), 0);
-	b = BIO_new_mem_buf(key.p, (int)key.n);
-	made[i].key = PEM_read_bio_PrivateKey(b, NULL, NULL, NULL);
-	assert_non_null(made[i].key);
-	BIO_free(b);
-	b = BIO_new_mem_buf(made[i].chain.p, (int)made[i].chain.n);
-	x = PEM_read_bio_X509(b, NULL, NULL, NULL);
-	X509_digest(x, EVP_sha256(), made[i].fingerprint, &n);
-	X509_free(x);
-	BIO_free(b);
-	buf_clear(&key);
+	test_key_make(&made[i], &self);
 }
 
 static int
@@ -130,10 +77,8 @@ clear_all(void **state)
 	int i;
 
 	(void)state;
-	for (i = 0; i < KEYS; i++) {
-		EVP_PKEY_free(made[i].key);
-		buf_clear(&made[i].chain);
-	}
+	for (i = 0; i < KEYS; i++)
+		test_key_clear(&made[i]);
 	return 0;
 }
 
@@ -614,7 +559,6 @@ client_certificate_is_seen_and_checked(void **state)
 	    buf_slice(&made[EC_A].chain));
 	for (i = 0; i < 6; i++) {
 		int who = cases[i / 2].who;
-		BIO *bio;
 		X509 *x;
 
 		version = i % 2 ? TLS1_2_VERSION : TLS1_3_VERSION;
@@ -622,13 +566,10 @@ client_certificate_is_seen_and_checked(void **state)
 		client_tls = client_with(SLICE_EMPTY);
 		only_version(client_tls, version);
 		if (who != -1) {
-			bio = BIO_new_mem_buf(made[who].chain.p,
-			    (int)made[who].chain.n);
-			x = PEM_read_bio_X509(bio, NULL, NULL, NULL);
+			x = test_key_certificate(&made[who]);
 			assert_int_equal(SSL_CTX_use_cert_and_key(
 			    client_tls->ssl, x, made[who].key, NULL, 1), 1);
 			X509_free(x);
-			BIO_free(bio);
 		}
 		handshake(NULL);
 		assert_secured();

@@ -7,7 +7,7 @@ import smtplib
 import ssl
 import time
 
-from harness import Story, Talk, message, needs_program, parse, run, wait_for
+from harness import MAILQ, Story, Talk, message, needs_program, parse, run, wait_for
 
 
 def trusting():
@@ -198,6 +198,8 @@ class Rules(Submission):
         shown = self.box.tool("queue", "show", entry["id"], check=True).stdout
         self.assertIn("release: 20", shown)
         self.assertIn("login: alice@example.org", shown.replace('"', ""))
+        self.assertEqual(entry["login"], "alice@example.org")
+        self.assertIn("to be released", run([MAILQ, "-C", self.box.dir], check=True).stdout)
         self.box.tool("queue", "retry", "--all")
         self.box.wait_subject("bob@example.org", "in three seconds")
         self.assertGreaterEqual(time.time() - start, 2.9)
