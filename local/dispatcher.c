@@ -20,7 +20,9 @@
 #include "base/mem.h"
 #include "dispatcher.h"
 #include "ipc/delivery.h"
+#include "ipc/fields.h"
 #include "ipc/lookup_local.h"
+#include "news.h"
 #include "outcomes.h"
 #include "parcel.h"
 #include "worker.h"
@@ -30,6 +32,7 @@
 #define USAGE_MAX	1000		/* questions at once */
 #define TICK_MS		1000
 #define START_MS	30000		/* for master to start a worker */
+#define MAILBOX_BYTES	1024		/* a name */
 #define ANSWERS_TOGETHER 128		/* each at most 2 KiB */
 
 /*
@@ -172,6 +175,10 @@ static void	 worker_down(void *, struct channel *);
 static void	 worker_relaxed(void *, struct channel *);
 
 static void	 worker_says(void *, struct channel *, struct message *);
+static void	 take_news(struct dispatcher *, struct channel *,
+		    struct message *);
+static void	 login_says(void *, struct channel *, struct message *);
+static void	 login_is_down(void *, struct channel *);
 static bool	 take_result(struct dispatcher *, struct work *,
 		    struct message *);
 static bool	 take_expanded(struct dispatcher *, struct work *,
@@ -189,11 +196,16 @@ const struct channel_ops dispatcher_lookup_ops = { lookup_says, asker_is_gone,
 const struct channel_ops dispatcher_worker_ops = { worker_says, worker_down,
 	worker_relaxed };
 
+static const struct channel_ops login_ops = { login_says, login_is_down,
+	NULL };
+
 static const struct child_edge edges[] = {
 	{ ROLE_QMGR, qmgr_local_rules, &dispatcher_qmgr_ops },
 	{ ROLE_LOOKUP, lookup_local_rules, &dispatcher_lookup_ops },
 	{ ROLE_WORKER, local_worker_rules, &dispatcher_worker_ops },
 	{ ROLE_COMMAND, local_worker_rules, &dispatcher_worker_ops },
+	{ ROLE_IMAP_LOGIN, news_rules, &login_ops },
+	{ ROLE_POP3_LOGIN, news_rules, &login_ops },
 	{ 0, NULL, NULL },
 };
 
@@ -1055,13 +1067,35 @@ tick(void *arg)
 
 /* ---- what the processes answer ------------------------------------------ */
 
+/* Only of mailboxes where it may write. */
+static void
+take_news(struct dispatcher *d, struct channel *ch, struct message *m)
+{
+	const struct owner *o = channel_data(ch);
+	struct slice maildir = get_text(&m->body, PATH_BYTES);
+	struct slice mailbox = get_text(&m->body, MAILBOX_BYTES);
+
+	get_u8(&m->body);
+	if (!wire_done(&m->body) || o == NULL ||
+	    !slice_starts(maildir, o->key.home) ||
+	    (maildir.n > o->key.home.n && maildir.p[o->key.home.n] != '/'))
+		channel_breach(ch, "news");
+	else
+		news_tell(&d->child, NULL, maildir, mailbox);
+}
+
 static void
 worker_says(void *arg, struct channel *ch, struct message *m)
 {
 	struct dispatcher *d = arg;
-	struct work *k = work_find(d, m->id);
+	struct work *k;
 	bool ok = false;
 
+	if (m->type == LW_NEWS) {
+		take_news(d, ch, m);
+		return;
+	}
+	k = work_find(d, m->id);
 	/* It may only speak of what it was given: a user's process must not
 	 * decide on another user's mail. */
 	if (k == NULL || !k->sent || k->owner->channel != ch) {
@@ -1076,6 +1110,21 @@ worker_says(void *arg, struct channel *ch, struct message *m)
 		ok = take_usage(d, k, m);
 	if (!ok)
 		channel_breach(ch, "answer");
+}
+
+static void
+login_says(void *arg, struct channel *ch, struct message *m)
+{
+	struct dispatcher *d = arg;
+
+	news_take(&d->child, ch, m);
+}
+
+static void
+login_is_down(void *arg, struct channel *ch)
+{
+	(void)arg;
+	(void)ch;
 }
 
 /* The recipient is one of the work that has no outcome yet: takes it off. */

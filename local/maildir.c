@@ -20,7 +20,7 @@
 #include "base/mem.h"
 #include "base/num.h"
 #include "maildir.h"
-#include "quota.h"
+#include "store/quota.h"
 
 #define HOST_BYTES	80	/* of the host in a file name */
 #define SCANS		3	/* of a directory that changes meanwhile */
@@ -384,7 +384,7 @@ check_quota(struct maildirs *ms, struct maildir *m,
 		return MAILDIR_FAILED;
 	/* Where it is not known the message is taken: a quota is no reason to
 	 * keep mail waiting. */
-	return quota_has_room(ms->fs, m->root, &limits, bytes) == 0 ?
+	return quota_has_room(&store_fs_real, m->root, &limits, bytes) == 0 ?
 	    MAILDIR_FULL : MAILDIR_STORED;
 }
 
@@ -395,7 +395,7 @@ stored(struct maildirs *ms, struct maildir *m, int fd_take,
 {
 	durable_add(ms->durable, fd_take, m->new, m->device);
 	if (m->root != -1)
-		quota_add(ms->fs, m->root, size->bytes);
+		quota_change(&store_fs_real, m->root, (int64_t)size->bytes, 1);
 }
 
 /* O_TMPFILE with linkat(), or a rename within new/, cost the same (33 us of
@@ -546,5 +546,5 @@ maildir_used(struct maildirs *ms, struct slice path, uint64_t bytes,
 	if (m->root == -1)
 		m->root = open_dir(ms, AT_FDCWD, m->path);
 	return m->root == -1 ? -1 :
-	    quota_used(ms->fs, m->root, bytes, used_r);
+	    quota_used(&store_fs_real, m->root, bytes, used_r);
 }

@@ -20,7 +20,7 @@
 
 #include "content.h"
 #include "durable.h"
-#include "quota.h"
+#include "store/quota.h"
 
 #define MAILDIR_CHECK_MS	1000
 #define MAILDIR_FDS	4	/* of each that is kept open */

@@ -286,7 +286,7 @@ client_is_gone(void *arg, enum stream_end end)
 }
 
 static const struct stream_ops client_ops = { line_is_there, NULL, NULL,
-	client_is_gone };
+	client_is_gone, NULL };
 
 static void
 accept_one(void *arg, int ready)

@@ -2,7 +2,7 @@
 /*
  * listen - binds the sockets that others accept from, and keeps them.
  *
- * Each smtpd has a TCP socket of its own for each address (SO_REUSEPORT), so
+ * Each smtpd, imapd and pop3d has a TCP socket of its own for each address (SO_REUSEPORT), so
  * that the kernel spreads connections and no two processes wake for one.
  * master keeps every socket open: connections that wait in the backlog of a
  * process that died are served by its successor.
@@ -64,19 +64,33 @@ static int
 prepare_block(struct master *m, const struct conf_listener *b,
     struct listeners *fresh, struct buf *why)
 {
-	enum listener_kind kind = strcmp(b->mode, "lmtp") == 0 ?
-	    LISTENER_LMTP : LISTENER_SMTP;
+	static const struct {
+		const char		*mode;
+		enum listener_kind	 kind;
+		enum role		 role;
+	} modes[] = {
+		{ "lmtp", LISTENER_LMTP, ROLE_SMTPD },
+		{ "imap", LISTENER_IMAP, ROLE_IMAP_LOGIN },
+		{ "pop3", LISTENER_POP3, ROLE_POP3_LOGIN },
+	};
+	enum listener_kind kind = LISTENER_SMTP;
+	enum role role = ROLE_SMTPD;
 	struct listener *l;
 	size_t i;
 	int r = 0;
 
+	for (i = 0; i < sizeof(modes) / sizeof(modes[0]); i++)
+		if (strcmp(b->mode, modes[i].mode) == 0) {
+			kind = modes[i].kind;
+			role = modes[i].role;
+		}
 	for (i = 0; i < b->address.n; i++) {
 		l = find(&m->listeners, kind, b->name, b->address.v[i]);
 		if (l != NULL) {
 			l->wanted = true;
 			continue;
 		}
-		l = add(fresh, ROLE_SMTPD, kind, b->name, b->address.v[i]);
+		l = add(fresh, role, kind, b->name, b->address.v[i]);
 		if (bind_listener(m, l, why) == -1)
 			r = -1;
 	}
@@ -223,8 +237,8 @@ bind_tcp(struct master *m, struct listener *l, const struct sockaddr *sa,
 	 * way, and would get half of the connections. */
 	if (!is_ours(m, l->address) && !is_free(sa, len))
 		return -1;
-	l->instances = m->nsmtpd;
-	for (i = 0; i < m->nsmtpd; i++) {
+	l->instances = l->role == ROLE_SMTPD ? m->nsmtpd : m->nlogin;
+	for (i = 0; i < l->instances; i++) {
 		fd = socket(sa->sa_family, SOCK_STREAM | SOCK_CLOEXEC |
 		    SOCK_NONBLOCK, 0);
 		if (fd == -1)

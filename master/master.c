@@ -58,7 +58,7 @@ int
 main(int argc, char *argv[])
 {
 	static struct master m = { .notify_fd = -1, .log_fd = -1,
-		.pid_fd = -1, .rate_fd = -1 };
+		.pid_fd = -1 };
 
 	parse_args(&m, argc, argv);
 	read_configuration(&m);
@@ -68,9 +68,12 @@ main(int argc, char *argv[])
 	ground_lock(&m);
 	ground_make_directories(&m);
 	acquire(&m);
+	priv_limit_master();
 	start_processes(&m);
 	ev_run(&m.loop);
 	control_clear(&m);
+	sessions_clear(&m);
+	pki_clear(&m);
 	ground_clear(&m);
 	log_info("event=stopped");
 	log_flush();
@@ -131,6 +134,7 @@ read_configuration(struct master *m)
 	buf_clear(&why);
 	m->nsmtpd = (unsigned)m->conf->process_smtpd;
 	m->nremote = (unsigned)m->conf->process_remote;
+	m->nlogin = (unsigned)m->conf->process_login;
 	m->nverifier = (unsigned)m->conf->process_verifier;
 	if (m->nverifier == 0)
 		m->nverifier = cores();
@@ -138,6 +142,8 @@ read_configuration(struct master *m)
 		m->nsmtpd = cores();
 	if (m->nremote == 0)
 		m->nremote = cores();
+	if (m->nlogin == 0)
+		m->nlogin = cores();
 }
 
 static unsigned
@@ -163,6 +169,17 @@ raise_descriptor_limit(void)
 	setrlimit(RLIMIT_NOFILE, &r);
 }
 
+static int
+shared_memory(const char *name)
+{
+	int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	if (fd == -1 || ftruncate(fd, RATE_SHARED_BYTES) == -1 ||
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) == -1)
+		master_die(EX_OSERR, "shared memory: %s", strerror(errno));
+	return fd;
+}
+
 /* Listeners, shared memory, the log. */
 static void
 acquire(struct master *m)
@@ -175,20 +192,28 @@ acquire(struct master *m)
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1 ||
 	    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == -1)
 		master_die(EX_OSERR, "prctl: %s", strerror(errno));
+	/* Sessions whose spawn died are ours. */
+	if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == -1)
+		master_die(EX_OSERR, "prctl: %s", strerror(errno));
 	if (listen_prepare(m, m->conf, &fresh, &why) == -1) {
 		fprintf(stderr, "%s", buf_cstr(&why));
 		master_die(EX_UNAVAILABLE, "not all addresses can be listened "
 		    "on; nothing was started");
 	}
 	listen_commit(m, &fresh);
-	m->rate_fd = memfd_create("chasqui-rate", MFD_CLOEXEC |
-	    MFD_ALLOW_SEALING);
-	if (m->rate_fd == -1 || ftruncate(m->rate_fd, RATE_SHARED_BYTES) == -1 ||
-	    fcntl(m->rate_fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) == -1)
-		master_die(EX_OSERR, "shared memory: %s", strerror(errno));
+	memset(m->rate_fds, -1, sizeof(m->rate_fds));
+	m->rate_fds[ROLE_SMTPD] = shared_memory("chasqui-rate");
+	m->rate_fds[ROLE_IMAP_LOGIN] = shared_memory("chasqui-rate");
+	m->rate_fds[ROLE_POP3_LOGIN] = shared_memory("chasqui-rate");
+	sessions_init(m);
 	if (ground_open_log(m, &why) == -1) {
 		fprintf(stderr, "%s", buf_cstr(&why));
 		master_die(EX_CANTCREAT, "the log cannot be opened");
+	}
+	if (pki_start(m, &why) == -1) {
+		fprintf(stderr, "%s", buf_cstr(&why));
+		master_die(EX_CONFIG, "not all certificates can be read; "
+		    "nothing was started");
 	}
 	buf_clear(&why);
 }
@@ -202,10 +227,9 @@ start_processes(struct master *m)
 		enum role	 role;
 		unsigned	 n;
 	} order[] = {
-		{ ROLE_RESOLVER, 1 }, { ROLE_LOOKUP, 1 },
+		{ ROLE_KEYS, 1 }, { ROLE_RESOLVER, 1 }, { ROLE_LOOKUP, 1 },
 		{ ROLE_VERIFIER, m->nverifier }, { ROLE_AUTH, 1 },
-		{ ROLE_BOUNCE, 1 },
-		{ ROLE_LOCAL, 1 }, { ROLE_REMOTE, m->nremote },
+		{ ROLE_BOUNCE, 1 }, { ROLE_LOCAL, 1 }, { ROLE_REMOTE, m->nremote },
 		{ ROLE_QMGR, 1 }, { ROLE_SMTPD, m->nsmtpd },
 	};
 	struct process *p;
@@ -227,8 +251,37 @@ start_processes(struct master *m)
 	for (i = 0; i < sizeof(order) / sizeof(order[0]); i++)
 		for (j = 0; j < order[i].n; j++)
 			process_new(m, order[i].role, j);
+	master_make_served(m);
 	TAILQ_FOREACH(p, &m->processes, entry)
 		process_event(p, EVENT_START);
+}
+
+/* Mailbox access has processes where it has a listener. */
+void
+master_make_served(struct master *m)
+{
+	const struct {
+		enum role	 served;
+		enum role	 role;
+		unsigned	 n;
+	} access[] = {
+		{ ROLE_IMAP_LOGIN, ROLE_IMAP_SPAWN, 1 },
+		{ ROLE_IMAP_LOGIN, ROLE_IMAP_LOGIN, m->nlogin },
+		{ ROLE_POP3_LOGIN, ROLE_POP3_SPAWN, 1 },
+		{ ROLE_POP3_LOGIN, ROLE_POP3_LOGIN, m->nlogin },
+	};
+	const struct listener *l;
+	size_t i;
+	unsigned j;
+
+	for (i = 0; i < sizeof(access) / sizeof(access[0]); i++) {
+		TAILQ_FOREACH(l, &m->listeners, entry)
+			if (l->role == access[i].served)
+				break;
+		for (j = 0; l != NULL && j < access[i].n; j++)
+			if (process_find(m, access[i].role, j) == NULL)
+				process_new(m, access[i].role, j);
+	}
 }
 
 /* A process became ready, or died. */
@@ -385,15 +438,24 @@ hangup_reload_done(void *arg, int status, struct slice lines)
 
 /*
  * In steps, each when the last process of the one before has ended: smtpd
- * finishes what clients are sending; qmgr finishes the attempts under way;
+ * finishes what clients are sending, imapd and pop3d end their sessions; qmgr
+ * finishes the attempts under way;
  * then those who carry them out.
  */
 #define STOP_STEPS	3
 
+/* Those that clients connect to. */
+static bool
+is_front(enum role role)
+{
+	return role == ROLE_SMTPD || role == ROLE_IMAP_LOGIN ||
+	    role == ROLE_POP3_LOGIN;
+}
+
 static bool
 stops_in_step(enum role role, unsigned step)
 {
-	return step == (role == ROLE_SMTPD ? 0 : role == ROLE_QMGR ? 1 : 2);
+	return step == (is_front(role) ? 0 : role == ROLE_QMGR ? 1 : 2);
 }
 
 void
@@ -409,7 +471,7 @@ master_stop(struct master *m)
 	log_info("event=stopping");
 	notify_systemd("STOPPING=1");
 	TAILQ_FOREACH(l, &m->listeners, entry)
-		l->wanted = l->role != ROLE_SMTPD;
+		l->wanted = !is_front(l->role);
 	listen_commit(m, &none);
 	m->stop_step = 0;
 	go_on_stopping(m);

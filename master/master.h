@@ -10,6 +10,8 @@
  *	reload.c	a new configuration
  *	worker.c	local's requests for a user's process
  *	socket.c	remote's requests for an LMTP server's socket
+ *	session.c	who is logged in, and the processes of their sessions
+ *	pki.c		certificates, keys, the memory of tickets
  *	control.c	the tools' requests
  */
 #ifndef MASTER_H
@@ -119,8 +121,10 @@ TAILQ_HEAD(processes, process);
 
 enum phase { SUITE_STARTING, SUITE_RUNNING, SUITE_STOPPING };
 
+struct sessions;	/* session.c */
 struct control;		/* control.c */
 struct reload;		/* reload.c */
+struct pki;		/* pki.c */
 
 struct master {
 	struct ev_loop		 loop;
@@ -140,8 +144,8 @@ struct master {
 	struct account		 command_account;
 	char			*empty_root;	/* owned */
 	int			 pid_fd;
-	int			 rate_fd;	/* smtpd's shared memory */
-	unsigned		 nsmtpd, nremote, nverifier;
+	int			 rate_fds[ROLE_LIMIT]; /* shared memory; or -1 */
+	unsigned		 nsmtpd, nremote, nlogin, nverifier;
 	unsigned		 descriptors;	/* what we may have open */
 
 	int			 log_fd;	/* what the children get */
@@ -151,8 +155,10 @@ struct master {
 
 	struct listeners	 listeners;
 	struct processes	 processes;
+	struct sessions		*sessions;	/* owned */
 	struct control		*control;	/* owned */
 	struct reload		*reload;	/* owned; NULL: none is under way */
+	struct pki		*pki;		/* owned */
 };
 
 /* ground.c: each ends the program with advice on failure. */
@@ -192,6 +198,8 @@ extern const struct message_rule wire_rules[];
 /* Everything that a new process gets, up to GO. */
 void	 wire_process(struct process *);
 void	 wire_log(struct process *);
+/* Memory that all processes of the role share; fd stays the caller's. */
+void	 wire_shared(struct process *, const char *name, int fd);
 /* The directories that a process of the row may read, ':' between them; the
  * caller frees it. */
 char	*wire_readable(const struct conf *, const struct priv *);
@@ -202,8 +210,36 @@ void	 worker_not_started(struct process *);
 void	 worker_given_up(struct master *, enum role, unsigned slot);
 void	 worker_end_all(struct master *);
 
+/* True for a path that names one directory, not the root, without "..". */
+bool	 worker_is_path(struct slice);
+
+/* session.c */
+void	 sessions_init(struct master *);
+void	 sessions_clear(struct master *);
+/* For auth: the secret that grants are made with.  Borrowed. */
+int	 sessions_secret_fd(const struct master *);
+void	 session_wanted(struct process *login, struct message *);
+void	 session_end(struct process *login, struct message *);
+void	 session_spawn_ended(struct process *spawn, struct message *);
+/* A login process or a spawn has died. */
+void	 sessions_process_gone(struct process *);
+/* Words for `chasqui status` of a spawn. */
+void	 sessions_status(const struct process *, struct buf *);
+
 /* socket.c */
 void	 socket_wanted(struct process *remote, struct message *);
+
+/* pki.c */
+/* -1 and a line for each file that cannot be opened. */
+int	 pki_check(const struct conf *, struct buf *why);
+/* After the configuration is read; -1 as above. */
+int	 pki_start(struct master *, struct buf *why);
+/* master->conf is another; it was checked. */
+void	 pki_reload(struct master *);
+/* What a new process of keys, or one that serves TLS, gets before GO. */
+void	 pki_give(struct process *);
+void	 pki_key_taken(struct process *keys, struct message *);
+void	 pki_clear(struct master *);
 
 /* reload.c */
 /* done is called once with what there is to say, a line each. */
@@ -225,6 +261,9 @@ void	 master_process_ended(struct master *);
 void	 master_start_failed(struct master *, const char *fmt, ...)
 	    __attribute__((format(printf, 2, 3)));
 void	 master_stop(struct master *);
+/* Adds the processes of imapd and pop3d that are missing; they are started by
+ * the caller. */
+void	 master_make_served(struct master *);
 /* For the start: "chasqui: ..." and exit. */
 void	 master_die(int status, const char *fmt, ...)
 	    __attribute__((format(printf, 2, 3), noreturn));

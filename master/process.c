@@ -410,6 +410,7 @@ reaped(struct process *p, int status)
 	p->crashed = sig != NULL ? WTERMSIG(status) != SIGKILL &&
 	    WTERMSIG(status) != SIGTERM : WEXITSTATUS(status) != 0;
 	clear_channel(p);
+	sessions_process_gone(p);
 	if (sig != NULL)
 		log_error("event=died role=%s index=%u child=%d signal=SIG%s"
 		    "%s", role_name(p->role), p->index, pid, sig,

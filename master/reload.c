@@ -64,6 +64,11 @@ reload_start(struct master *m, void (*done)(void *, int, struct slice),
 		return;
 	}
 	keep_what_cannot_change(m, conf, &lines);
+	if (pki_check(conf, &lines) == -1) {
+		conf_free(&conf);
+		finish_now(done, arg, EX_CONFIG, &lines);
+		return;
+	}
 	if (listen_prepare(m, conf, &fresh, &lines) == -1) {
 		conf_free(&conf);
 		finish_now(done, arg, EX_CONFIG, &lines);
@@ -83,7 +88,12 @@ reload_start(struct master *m, void (*done)(void *, int, struct slice),
 	TAILQ_FOREACH(p, &m->processes, entry)
 		if (process_is_alive(p))
 			give_or_renew(r, p);
+	pki_reload(m);
 	listen_commit(m, &fresh);
+	master_make_served(m);
+	TAILQ_FOREACH(p, &m->processes, entry)
+		if (p->state == PROCESS_DOWN)
+			process_event(p, EVENT_START);
 	if (r->owed == 0)
 		finish(r);
 }
@@ -125,6 +135,8 @@ keep_what_cannot_change(struct master *m, struct conf *c, struct buf *lines)
 		  m->conf->process_verifier },
 		{ "process.remote", &c->process_remote,
 		  m->conf->process_remote },
+		{ "process.login", &c->process_login,
+		  m->conf->process_login },
 	};
 	struct slice copy;
 	size_t i;

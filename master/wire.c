@@ -27,7 +27,6 @@ static void	 is_gone(void *, struct channel *);
 static void	 give_start(struct process *);
 static void	 put_paths(struct buf *, struct process *);
 static uint64_t	 descriptors_of(const struct process *);
-static void	 give_rate(struct process *);
 static bool	 is_wired_to(const struct process *, const struct process *);
 static void	 wire_pair(struct process *, struct process *);
 static void	 take_ready(struct process *, struct message *);
@@ -52,6 +51,10 @@ static const struct {
 	{ CTL_PEER_LOST,	take_peer_lost },
 	{ CTL_WORKER_WANTED,	worker_wanted },
 	{ CTL_SOCKET_WANTED,	socket_wanted },
+	{ CTL_SESSION_WANTED,	session_wanted },
+	{ CTL_SESSION_END,	session_end },
+	{ CTL_SPAWN_ENDED,	session_spawn_ended },
+	{ CTL_KEY_TAKEN,	pki_key_taken },
 };
 
 /* ---- given --------------------------------------------------------------- */
@@ -65,8 +68,11 @@ wire_process(struct process *p)
 
 	give_start(p);
 	wire_log(p);
-	if (p->role == ROLE_SMTPD)
-		give_rate(p);
+	if (m->rate_fds[p->role] != -1)
+		wire_shared(p, "rate", m->rate_fds[p->role]);
+	if (p->role == ROLE_AUTH)
+		wire_shared(p, "grant", sessions_secret_fd(m));
+	pki_give(p);
 	TAILQ_FOREACH(l, &m->listeners, entry)
 		listen_give(p, l);
 	TAILQ_FOREACH(q, &m->processes, entry)
@@ -198,6 +204,11 @@ descriptors_of(const struct process *p)
 		n = 2 * c->smtp_max_sessions + 512;
 	else if (p->role == ROLE_REMOTE)
 		n = 2 * c->remote_connections + 512;
+	/* The client, its session's channel, and within TLS its bytes. */
+	else if (p->role == ROLE_IMAP_LOGIN)
+		n = 3 * c->imap_max_connections + 512;
+	else if (p->role == ROLE_POP3_LOGIN)
+		n = 3 * c->pop3_max_connections + 512;
 	else if (p->role == ROLE_QMGR || p->role == ROLE_LOCAL ||
 	    p->role == ROLE_RESOLVER)
 		n = 8192;
@@ -222,18 +233,18 @@ wire_log(struct process *p)
 	channel_end_fds(p->channel, &fd, 1);
 }
 
-static void
-give_rate(struct process *p)
+void
+wire_shared(struct process *p, const char *name, int fd)
 {
-	int fd = fcntl(p->master->rate_fd, F_DUPFD_CLOEXEC, 3);
+	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
 	struct buf *b;
 
-	if (fd == -1)
+	if (copy == -1)
 		return;
 	b = channel_begin(p->channel, CTL_SHARED, 0);
 	if (b != NULL)
-		put_slice(b, SLICE_LIT("rate"));
-	channel_end_fds(p->channel, &fd, 1);
+		put_slice(b, slice_str(name));
+	channel_end_fds(p->channel, &copy, 1);
 }
 
 /* ---- pairs --------------------------------------------------------------- */

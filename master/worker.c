@@ -16,7 +16,6 @@
 
 static const char *why_not(struct master *, enum role, struct account,
 		    struct slice directory);
-static bool	 is_path(struct slice);
 static void	 refuse(struct process *local, uint32_t slot,
 		    const char *why);
 
@@ -72,7 +71,7 @@ why_not(struct master *m, enum role role, struct account who,
 	    who.uid != m->mail_account.uid &&
 	    who.uid != m->command_account.uid)
 		return "the uid is below user.minimum_uid";
-	if (!is_path(directory) && !(role == ROLE_COMMAND &&
+	if (!worker_is_path(directory) && !(role == ROLE_COMMAND &&
 	    directory.n == 0))
 		return "not a directory for mail";
 	TAILQ_FOREACH(p, &m->processes, entry)
@@ -98,8 +97,8 @@ worker_given_up(struct master *m, enum role role, unsigned slot)
 
 /* Absolute, not the root itself, without "..", and with nothing that would be
  * more than one path for Landlock. */
-static bool
-is_path(struct slice path)
+bool
+worker_is_path(struct slice path)
 {
 	struct slice rest = path, part;
 

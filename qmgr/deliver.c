@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/num.h"
+#include "old.h"
 #include "qmgr.h"
 
 #define JOB_BYTES	(90 * 1024)	/* recipients of a job, packed */
@@ -675,11 +676,12 @@ convict(struct qmgr *q, struct entry *e, const char *process)
 {
 	if (q->stopping || ++e->kills < KILLS)
 		return;
-	log_error("id=%s event=set-aside process=%s why=\"%u processes ended "
+	log_error("id=%s event=held process=%s why=\"%u processes ended "
 	    "while they had it\"", id_text(e->id), process,
 	    (unsigned)e->kills);
 	entry_set_held(q, e, true,
 	    SLICE_LIT("processes ended while they had it"));
+	old_copy_aside(q, e);
 }
 
 void

@@ -38,6 +38,7 @@ static void	 cleaner_synced(struct store_wait *, bool ok);
 static void	 move_start(struct qmgr *, struct entry *, struct segment *);
 static void	 moved(struct qmgr *, struct slot *);
 static void	 move_done(struct store_wait *, bool ok);
+static void	 copied_aside(struct store_wait *, bool ok);
 
 #define ENTRY_OF(y)							\
 	((struct entry *)(void *)((char *)(y) - offsetof(struct entry, young)))
@@ -237,4 +238,43 @@ old_damaged(struct qmgr *q, struct slot **sp, int error)
 	store_set_aside(q->store, "deferred", s->id);
 	hop_unwait(s);
 	queue_slot_free(&q->queue, sp);
+}
+
+struct copy {
+	struct migration m;		/* first */
+	struct qmgr	*q;
+};
+
+void
+old_copy_aside(struct qmgr *q, struct entry *e)
+{
+	struct copy *c = mem_alloc(sizeof(*c));
+
+	migration_init(&c->m, e);
+	c->q = q;
+	c->m.content = entry_content(q, e);
+	c->m.wait.fn = copied_aside;
+	if (c->m.content != NULL) {
+		store_copy_aside(q->store, &c->m);
+		return;
+	}
+	buf_clear(&c->m.head);
+	free(c);
+}
+
+static void
+copied_aside(struct store_wait *w, bool ok)
+{
+	struct copy *c = (struct copy *)(void *)w;
+
+	if (ok)
+		log_error("id=%s event=copied-aside file=corrupt/%s",
+		    id_text(c->m.id), id_text(c->m.id));
+	else
+		log_error("id=%s event=not-copied-aside error=%s",
+		    id_text(c->m.id),
+		    LOG_Q(slice_str(strerror(c->m.error))));
+	content_release(&c->q->queue, &c->m.content);
+	buf_clear(&c->m.head);
+	free(c);
 }

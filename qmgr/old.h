@@ -19,5 +19,7 @@ void	 old_clean_segment(void *arg, struct segment *);
 void	 old_tick(struct qmgr *);
 /* Its file cannot be used: it is put aside, and the slot ends. */
 void	 old_damaged(struct qmgr *, struct slot **, int error);
+/* A copy of a message that ends processes, for who looks for the reason. */
+void	 old_copy_aside(struct qmgr *, struct entry *);
 
 #endif

@@ -283,7 +283,7 @@ backlog_larger_than_the_journal_survives_and_is_delivered(void **state)
 	world_submit(&w, "a@b", "local1@here", 100);
 	world_wait(&w, 5000, w.ndeliveries == 1);
 	/* What does not fit into the journal is in files, not in memory. */
-	assert_true(w.q->queue.entries < 200);
+	world_wait(&w, 20000, w.q->queue.entries < 200);
 	world_ask(&w, 0, TL_QUEUE_LIST, 0, false, &(struct queue_filter){ 0 },
 	    &t);
 	assert_int_equal(t.nentries, 400);
@@ -552,6 +552,21 @@ stays_silent(struct world *w, const struct delivery *d, struct outcome *o)
 	return strncmp(d->address, "local-poison", 12) != 0;
 }
 
+/* The whole message, as a queue file, for who looks for the reason. */
+static void
+expect_copy(const struct world *w, uint64_t id)
+{
+	struct buf bytes = BUF_INIT(1 << 20);
+	struct stored st;
+	char name[64];
+
+	snprintf(name, sizeof(name), "corrupt/%s", queue_id_text(id).s);
+	assert_int_equal(fs_read_file(w->q->dir, name, &bytes), 0);
+	assert_true(stored_parse(buf_slice(&bytes), id, false, &st));
+	assert_int_equal(st.content.n, 100);
+	buf_clear(&bytes);
+}
+
 static void
 message_that_two_processes_died_with_is_held(void **state)
 {
@@ -578,6 +593,8 @@ message_that_two_processes_died_with_is_held(void **state)
 	world_wait(&w, 5000, w.ndeliveries == 4);
 	assert_int_not_equal(w.deliveries[3].id, bad);
 	assert_int_equal(queue_find(&w.q->queue, bad)->state, SLOT_HELD);
+	world_wait(&w, 5000, disk_lane_load(w.q->files) == 0);
+	expect_copy(&w, bad);
 	/* Others flow. */
 	world_submit(&w, "a@b", "local1@here", 100);
 	world_wait(&w, 5000, world_count(&w, 0, "local1@here") == 1);

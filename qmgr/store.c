@@ -64,6 +64,8 @@ static void	 wait_done(struct disk_task *);
 static void	 barrier_done(struct disk_task *);
 static void	 migrate_work(struct disk_task *);
 static int	 migrate_file(struct migration *, int fd);
+static void	 copy_aside_work(struct disk_task *);
+static int	 copy_file(int dir, const char *from, const char *to);
 static void	 load_work(struct disk_task *);
 static void	 large_work(struct disk_task *);
 static int	 read_head(struct load *, int fd, size_t size);
@@ -421,6 +423,67 @@ migrate_file(struct migration *m, int fd)
 out:
 	free(copy);
 	return r;
+}
+
+/* ---- a copy aside ------------------------------------------------------- */
+
+void
+store_copy_aside(struct store *s, struct migration *m)
+{
+	wait_start(s, &m->wait, copy_aside_work, wait_done);
+}
+
+static void
+copy_aside_work(struct disk_task *t)
+{
+	struct migration *m = (struct migration *)(void *)OF_TASK(store_wait, t);
+	int dir = m->wait.store->dir;
+	struct store_name large = store_name(LARGE, m->id);
+	char to[64];
+	int fd;
+
+	snprintf(to, sizeof(to), "%s/%s", CORRUPT, queue_id_text(m->id).s);
+	fd = fs->open(dir, to, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	m->wait.ok = fd != -1 && migrate_file(m, fd) == 0;
+	m->error = errno;
+	if (fd != -1)
+		fs->close(fd);
+	snprintf(to, sizeof(to), "%s/%s.content", CORRUPT,
+	    queue_id_text(m->id).s);
+	if (m->wait.ok && copy_file(dir, large.s, to) == -1 &&
+	    errno != ENOENT) {
+		m->error = errno;
+		m->wait.ok = false;
+	}
+}
+
+static int
+copy_file(int dir, const char *from, const char *to)
+{
+	char *bytes = mem_realloc(NULL, 65536);
+	int in = fs->open(dir, from, O_RDONLY, 0);
+	int out = in == -1 ? -1 :
+	    fs->open(dir, to, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	int error = errno;
+	off_t at = 0;
+	ssize_t n = -1;
+
+	while (out != -1 && (n = fs->read(in, bytes, 65536, at)) > 0) {
+		if (fs_write_all(out, slice_of(bytes, (size_t)n), at) == -1) {
+			n = -1;
+			break;
+		}
+		at += n;
+	}
+	if (out != -1) {
+		error = errno;
+		fs->close(out);
+	}
+	if (in != -1)
+		fs->close(in);
+	free(bytes);
+	errno = error;
+	return n == 0 ? 0 : -1;
 }
 
 /* ---- reading ------------------------------------------------------------ */

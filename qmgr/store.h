@@ -85,6 +85,10 @@ struct migration {
 };
 /* Fills head, n and size. */
 void	 migration_init(struct migration *, const struct entry *);
+/* A copy of it goes to corrupt/ID, content that has a large file to
+ * corrupt/ID.content: for whoever looks for the reason.  The message itself
+ * stays where it is.  wait.fn follows. */
+void	 store_copy_aside(struct store *, struct migration *);
 /* Writes the file, not yet durable.  wait.fn follows. */
 void	 store_migrate(struct store *, struct migration *);
 

@@ -31,7 +31,8 @@ static void	 ended(void *, enum stream_end);
 static void	 log_failure(const struct conn *, const struct outcome *);
 static void	 leave_idle(struct conn *);
 
-static const struct stream_ops stream_ops = { input, sent, connected, ended };
+static const struct stream_ops stream_ops = { input, sent, connected, ended,
+	NULL };
 
 /* ---- opening ------------------------------------------------------------ */
 

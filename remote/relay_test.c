@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/num.h"
+#include "base/test_net.h"
 #include "compose.h"
 #include "conn.h"
 #include "dns/answer.h"
@@ -279,7 +280,7 @@ static void
 host_ready(void *arg, int ready)
 {
 	static const struct stream_ops ops = { session_input, NULL, NULL,
-		session_ended };
+		session_ended, NULL };
 	struct host *h = arg;
 	struct session *s = mem_alloc(sizeof(*s));
 	int fd = accept(h->fd, NULL, NULL);
@@ -464,6 +465,7 @@ set_up(struct fixture *f, const struct known *known,
 	struct buf text = BUF_INIT(4096), why = BUF_INIT(4096);
 	unsigned i;
 
+	need_loopback();
 	memset(f, 0, sizeof(*f));
 	ev_loop_init(&f->loop);
 	buf_init(&f->heard, 1 << 20);
@@ -542,6 +544,19 @@ wait_for_results(struct fixture *f, unsigned n)
 		fail_msg("%u results: %s heard: %s", f->nresults,
 		    buf_cstr(&f->results), buf_cstr(&f->heard));
 }
+
+#define TURN_UNTIL(f, condition) do {					\
+	int64_t end_ = clock_mono_ms() + 20000;				\
+									\
+	while (!(condition)) {						\
+		if (clock_mono_ms() > end_)				\
+			fail_msg("waited in vain: %s; results: %s "	\
+			    "heard: %s", #condition,			\
+			    buf_cstr(&(f)->results),			\
+			    buf_cstr(&(f)->heard));			\
+		ev_turn(&(f)->loop, 200);				\
+	}								\
+} while (0)
 
 static struct job
 job_to(struct job_recipient *r, size_t n, const char *next_hop)
@@ -977,7 +992,7 @@ lmtp_over_a_unix_socket_is_connected_by_master(void **state)
 {
 	static const struct script no_user = { .end = { "250 2.0.0 in" } };
 	static const struct stream_ops ops = { session_input, NULL, NULL,
-		session_ended };
+		session_ended, NULL };
 	struct job_recipient r[2];
 	struct fixture f;
 	struct session *s = mem_alloc(sizeof(*s));
@@ -1081,10 +1096,8 @@ host_that_does_not_know_bdat_gets_data(void **state)
 	(void)state;
 	set_up(&f, zone, (const struct script *[]){ &sc, NULL, NULL }, "");
 	send_job(&f, 1, &j, -1);
-	while (strstr(buf_cstr(&f.heard), "BDAT") == NULL)
-		ev_turn(&f.loop, 1000);
-	while (f.hosts[0].connections == 1)
-		ev_turn(&f.loop, 1000);
+	TURN_UNTIL(&f, strstr(buf_cstr(&f.heard), "BDAT") != NULL);
+	TURN_UNTIL(&f, f.hosts[0].connections != 1);
 	f.sessions->host->script = &good;
 	wait_for_results(&f, 2);
 	assert_string_equal(buf_cstr(&f.results),
@@ -1125,8 +1138,7 @@ idle_connection_ends_after_its_time(void **state)
 	send_job(&f, 1, &j, -1);
 	wait_for_results(&f, 1);
 	assert_int_equal(f.relay.nconns, 1);
-	while (strstr(buf_cstr(&f.heard), "QUIT") == NULL)
-		ev_turn(&f.loop, 1000);
+	TURN_UNTIL(&f, strstr(buf_cstr(&f.heard), "QUIT") != NULL);
 	assert_int_equal(f.relay.nconns, 0);
 	tear_down(&f);
 }
@@ -1255,8 +1267,7 @@ cancelled_job_ends_where_nothing_is_decided(void **state)
 	(void)state;
 	set_up(&f, zone, (const struct script *[]){ &slow, NULL, NULL }, "");
 	send_job(&f, 1, &j, -1);
-	while (f.hosts[0].connections == 0)
-		ev_turn(&f.loop, 1000);
+	TURN_UNTIL(&f, f.hosts[0].connections > 0);
 	channel_send(f.qmgr_peer, DL_CANCEL, 1, SLICE_EMPTY);
 	channel_send(f.qmgr_peer, DL_CANCEL, 99, SLICE_EMPTY);
 	wait_for_results(&f, 1);
@@ -1282,14 +1293,12 @@ stop_finishes_what_is_under_way(void **state)
 	(void)state;
 	set_up(&f, zone, (const struct script *[]){ NULL, NULL, NULL }, "");
 	send_job(&f, 1, &j, -1);
-	while (f.hosts[0].connections == 0)
-		ev_turn(&f.loop, 1000);
+	TURN_UNTIL(&f, f.hosts[0].connections > 0);
 	relay_stop(&f.relay, has_stopped, &f);
 	assert_false(f.stopped);
 	send_job(&f, 2, &j, -1);
 	wait_for_results(&f, 1);
-	while (!f.stopped)
-		ev_turn(&f.loop, 1000);
+	TURN_UNTIL(&f, f.stopped);
 	assert_true(f.full);
 	assert_string_equal(buf_cstr(&f.results),
 	    "1/0 relayed 250 2.0.0 taken|");
@@ -1307,8 +1316,7 @@ dead_qmgr_ends_what_is_under_way(void **state)
 	(void)state;
 	set_up(&f, zone, (const struct script *[]){ &slow, NULL, NULL }, "");
 	send_job(&f, 1, &j, -1);
-	while (strstr(buf_cstr(&f.heard), "<26>") == NULL)
-		ev_turn(&f.loop, 1000);
+	TURN_UNTIL(&f, strstr(buf_cstr(&f.heard), "<26>") != NULL);
 	relay_qmgr_down(&f.relay);
 	assert_int_equal(f.relay.nconns, 0);
 	tear_down(&f);

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
+#include "base/test_net.h"
 #include "local_names.h"
 #include "upstream.h"
 
@@ -128,6 +129,7 @@ set_up(struct fixture *f)
 	socklen_t len = sizeof(sin);
 	char word[40];
 
+	need_loopback();
 	memset(f, 0, sizeof(*f));
 	ev_loop_init(&f->loop);
 	ub_loop_init(&f->ub, &f->loop);

@@ -183,7 +183,7 @@ side_down(void *arg, struct channel *c)
 int
 fake_connect(struct fake *f, enum listener_kind kind, const char *addr)
 {
-	struct client c = { .kind = kind };
+	struct client c = { .kind = kind, .tls = f->tls, .listener = "test" };
 	int fds[2];
 
 	pair(fds);

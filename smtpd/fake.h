@@ -31,6 +31,7 @@ struct fake_message {
 struct fake {
 	struct ev_loop	 loop;
 	struct smtpd	 smtpd;
+	enum listener_tls tls;		/* of connections from now on */
 	struct channel	*qmgr;		/* qmgr's side; owned */
 	struct channel	*lookup;
 	struct channel	*resolver;

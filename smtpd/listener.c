@@ -35,13 +35,14 @@ static bool	 client_of(struct listener *, int, const union address *,
 
 void
 listener_new(struct listener_list *all, struct smtpd *d,
-    enum listener_kind kind, int fd_take)
+    enum listener_kind kind, const char *name, int fd_take)
 {
 	struct listener *l = mem_alloc(sizeof(*l));
 	int yes = 1;
 
 	l->d = d;
 	l->kind = kind;
+	l->name = mem_strdup(name);
 	l->fd = fd_take;
 	/* Connections inherit it; replies are gathered by us, and Nagle's
 	 * delay would only hold back those that come in parts. */
@@ -59,6 +60,7 @@ listener_free(struct listener *l)
 	ev_io_clear(&l->io);
 	ev_timer_clear(&l->retry);
 	close(l->fd);
+	free(l->name);
 	free(l);
 }
 
@@ -126,7 +128,10 @@ client_of(struct listener *l, int fd, const union address *from,
 	struct ucred cred;
 	socklen_t len = sizeof(cred);
 
-	*c = (struct client){ .kind = l->kind, .family = from->sa.sa_family };
+	*c = (struct client){ .kind = l->kind, .family = from->sa.sa_family,
+		.listener = l->name };
+	if (l->d->tls_mode != NULL && c->family != AF_UNIX)
+		c->tls = l->d->tls_mode(l->d->tls_arg, l->name);
 	switch (c->family) {
 	case AF_INET:
 		c->addr[10] = c->addr[11] = 0xff;

@@ -12,6 +12,7 @@
 struct listener {
 	struct smtpd		*d;
 	enum listener_kind	 kind;
+	char			*name;		/* of the block; owned */
 	int			 fd;		/* owned */
 	struct ev_io		 io;
 	struct ev_timer		 retry;
@@ -19,9 +20,9 @@ struct listener {
 };
 LIST_HEAD(listener_list, listener);
 
-/* Accepts at once; ends itself when the socket does. */
+/* name: of the block in the configuration.  Accepts at once; ends itself when the socket does. */
 void	 listener_new(struct listener_list *, struct smtpd *,
-	    enum listener_kind, int fd_take);
+	    enum listener_kind, const char *name, int fd_take);
 void	 listener_free(struct listener *);
 
 #endif

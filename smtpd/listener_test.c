@@ -17,6 +17,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/test_net.h"
 #include "fake.h"
 #include "listener.h"
 #include "replies.h"
@@ -58,6 +59,8 @@ listen_on(int family, union address *at_r)
 	socklen_t len = sizeof(*at_r);
 	int fd, no = 0;
 
+	if (family != AF_UNIX)
+		need_loopback();
 	memset(at_r, 0, sizeof(*at_r));
 	at_r->sa.sa_family = (sa_family_t)family;
 	fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -73,7 +76,7 @@ listen_on(int family, union address *at_r)
 		at_r->in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	else if (family == AF_INET6)
 		at_r->in6.sin6_addr = in6addr_loopback;
-	listener_new(&listeners, &f.smtpd, LISTENER_SMTP, fd);
+	listener_new(&listeners, &f.smtpd, LISTENER_SMTP, "public", fd);
 	return len;
 }
 
@@ -108,7 +111,7 @@ expect_client(const char *text, int family)
 static void
 clients_are_known_by_their_address(void **state)
 {
-	union address at, mapped;
+	union address at;
 	char uid[40];
 	socklen_t len;
 	int fd;
@@ -126,7 +129,18 @@ clients_are_known_by_their_address(void **state)
 	expect_client(uid, AF_UNIX);
 	close(fd);
 	fake_settle(&f);
+}
 
+static void
+clients_are_known_by_their_ipv6_address(void **state)
+{
+	union address at, mapped;
+	socklen_t len;
+	int fd;
+
+	(void)state;
+	if (!has_loopback(AF_INET6))
+		skip();
 	len = listen_on(AF_INET6, &at);
 	fd = dial(&at, len);
 	expect_client("::1", AF_INET6);
@@ -198,6 +212,7 @@ main(void)
 #define TEST(name)	cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
 		TEST(clients_are_known_by_their_address),
+		TEST(clients_are_known_by_their_ipv6_address),
 		TEST(without_descriptors_clients_wait),
 		TEST(socket_that_ended_is_let_go),
 	};

@@ -29,7 +29,9 @@
 
 static bool	 refuse_connection(struct session *);
 static unsigned	 window_part(const struct session *, uint32_t *);
+static void	 begin(struct session *);
 static void	 greet(struct session *);
+static void	 session_secured(void *);
 static void	 ask_name(struct session *);
 static void	 name_found(void *, enum dns_status, struct slice);
 static void	 take_slot(struct smtpd *, struct session *);
@@ -51,7 +53,7 @@ static void	 reap(void *);
 static void	 session_free(struct session *);
 
 static const struct stream_ops stream_ops = { session_input, session_sent,
-	NULL, session_ended };
+	NULL, session_ended, session_secured };
 
 /* ---- the beginning --------------------------------------------------- */
 
@@ -72,6 +74,8 @@ session_new(struct smtpd *d, int fd_take, const struct client *client)
 	s->d = d;
 	s->set = settings_ref(set);
 	s->client = *client;
+	s->client.listener = s->listener = mem_strdup(
+	    client->listener == NULL ? "" : client->listener);
 	s->connected_ms = clock_mono_ms();
 	s->stage = "connect";
 	s->state = S_GREETING;
@@ -85,11 +89,31 @@ session_new(struct smtpd *d, int fd_take, const struct client *client)
 	stream_open(&s->stream, d->loop, fd_take, out, &stream_ops, s);
 	take_slot(d, s);
 	d->connections++;
+	if (client->tls == LISTENER_TLS_IMPLICIT) {
+		struct tls_context *tls = d->tls_of == NULL ? NULL :
+		    d->tls_of(d->tls_arg, client->listener);
+
+		if (tls == NULL) {
+			session_cut(s, "no-certificate");
+			return;
+		}
+		stream_tls_accept(&s->stream, tls);
+		s->state = S_HANDSHAKE;
+	}
 	if (refuse_connection(s))
 		return;
 	ask_name(s);
+	if (s->state == S_HANDSHAKE)
+		session_touch(s);
+	else
+		begin(s);
+}
+
+static void
+begin(struct session *s)
+{
 	session_enter(s, S_GREETING);
-	if (s->exempt || set->greet_delay == 0)
+	if (s->exempt || s->set->greet_delay == 0)
 		greet(s);
 }
 
@@ -193,8 +217,55 @@ session_count_message(struct session *s)
 static void
 greet(struct session *s)
 {
+	s->greeted = true;
 	session_enter(s, S_START);
 	session_say(s, buf_slice(&s->set->greeting));
+}
+
+/* ---- TLS --------------------------------------------------------------- */
+
+bool
+session_is_secure(const struct session *s)
+{
+	return stream_is_tls(&s->stream);
+}
+
+bool
+session_offers_tls(const struct session *s)
+{
+	return (s->client.tls == LISTENER_TLS_STARTTLS ||
+	    s->client.tls == LISTENER_TLS_REQUIRED) &&
+	    s->d->tls_of != NULL && !session_is_secure(s) &&
+	    s->d->tls_of(s->d->tls_arg, s->client.listener) != NULL;
+}
+
+/* RFC 3207 section 4.2. */
+void
+session_start_tls(struct session *s, struct tls_context *tls)
+{
+	free(s->helo);
+	s->helo = NULL;
+	s->extended = false;
+	s->mail_refused = false;
+	session_enter(s, S_HANDSHAKE);
+	stream_tls_accept(&s->stream, tls);
+}
+
+static void
+session_secured(void *arg)
+{
+	struct session *s = arg;
+	const struct tls_info *info = stream_tls_info(&s->stream);
+
+	if (s->state != S_HANDSHAKE)
+		return;
+	log_debug("event=tls client=%s version=%s cipher=%s resumed=%d "
+	    "name=%s", s->client.text, info->version, info->cipher,
+	    info->resumed, LOG_Q(slice_str(info->sni)));
+	if (s->greeted)
+		session_enter(s, S_START);
+	else
+		begin(s);
 }
 
 /* For the trace field; see submit.c for how long it is waited for. */
@@ -328,9 +399,10 @@ static const struct {
 	unsigned		 next;	/* beside S_CLOSING and S_OVER */
 } states[] = {
 	{ S_GREETING, "greeting", DEADLINE_GREETING, S_GREETING | S_START },
-	{ S_START, "start", DEADLINE_COMMAND, S_START | S_READY },
+	{ S_START, "start", DEADLINE_COMMAND, S_START | S_READY |
+	    S_HANDSHAKE },
 	{ S_READY, "ready", DEADLINE_COMMAND, S_START | S_READY | S_MAIL |
-	    S_ID_ASKED },
+	    S_ID_ASKED | S_HANDSHAKE },
 	{ S_ID_ASKED, "id-asked", DEADLINE_NONE, S_MAIL | S_READY },
 	{ S_MAIL, "mail", DEADLINE_COMMAND, S_MAIL | S_RCPT | S_RCPT_ASKED |
 	    S_READY },
@@ -353,6 +425,8 @@ static const struct {
 	{ S_SUBMITTED, "submitted", DEADLINE_NONE, S_READY },
 	{ S_CLOSING, "closing", DEADLINE_CLOSING, 0 },
 	{ S_OVER, "over", DEADLINE_NONE, 0 },
+	/* The stream has a shorter limit of its own. */
+	{ S_HANDSHAKE, "handshake", DEADLINE_COMMAND, S_GREETING | S_START },
 };
 
 static size_t
@@ -616,7 +690,12 @@ session_ended(void *arg, enum stream_end how)
 
 	if (s->state == S_CLOSING)
 		session_cut(s, s->end);
-	else
+	else if (s->state == S_HANDSHAKE) {
+		log_info("event=tls-failed client=%s reason=%s",
+		    s->client.text,
+		    LOG_Q(slice_str(stream_tls_error(&s->stream))));
+		session_cut(s, "tls-failed");
+	} else
 		session_cut(s, how == STREAM_EOF ? "eof" : "reset");
 }
 
@@ -624,9 +703,14 @@ void
 session_cut(struct session *s, const char *why)
 {
 	struct smtpd *d = s->d;
+	const struct tls_info *tls;
+	const char *version;
 
 	if (s->state == S_OVER)
 		return;
+	tls = stream_tls_info(&s->stream);
+	/* The word is OpenSSL's own, and stays. */
+	version = tls == NULL ? "none" : tls->version;
 	submit_forget(s);
 	tx_free(d, &s->tx);
 	dns_cancel(&s->ptr_query);
@@ -639,10 +723,11 @@ session_cut(struct session *s, const char *why)
 	d->nsessions--;
 	TAILQ_INSERT_TAIL(&d->over, s, waiting);
 	ev_task_ask(d->loop, &d->reaper);
-	log_info("event=session client=%s name=%s helo=%s messages=%u "
+	log_info("event=session client=%s name=%s helo=%s tls=%s messages=%u "
 	    "errors=%u ms=%jd end=%s", s->client.text,
 	    s->ptr != NULL ? s->ptr : "-",
-	    s->helo != NULL ? LOG_Q(slice_str(s->helo)) : "-", s->accepted,
+	    s->helo != NULL ? LOG_Q(slice_str(s->helo)) : "-",
+	    version, s->accepted,
 	    s->errors, (intmax_t)(clock_mono_ms() - s->connected_ms), why);
 }
 
@@ -666,6 +751,7 @@ static void
 session_free(struct session *s)
 {
 	settings_release(&s->set);
+	free(s->listener);
 	free(s->helo);
 	free(s->ptr);
 	free(s);
@@ -718,7 +804,8 @@ smtpd_drain(struct smtpd *d, void (*drained)(void *), void *arg)
 	d->drain_until_ms = clock_mono_ms() + DRAIN_MS;
 	for (i = 0; i < d->nslots; i++)
 		if (d->slots[i] != NULL &&
-		    d->slots[i]->state & (S_GREETING | S_START | S_READY))
+		    d->slots[i]->state & (S_GREETING | S_START | S_READY |
+		    S_HANDSHAKE))
 			session_shut(d->slots[i], "4.3.2 Shutting down",
 			    "stop");
 	ev_task_ask(d->loop, &d->reaper);

@@ -13,6 +13,8 @@
  *	S_COMPLETE --> S_NAME_ASKED --> S_COMPLETE		(resolver)
  *	S_COMPLETE --> S_SUBMIT_HELD --> S_COMPLETE		(busy)
  *	S_COMPLETE --> S_SUBMITTED --> S_READY			(qmgr)
+ *	S_START, S_READY --> S_HANDSHAKE --> S_START		(STARTTLS)
+ *	S_HANDSHAKE --> S_GREETING				(implicit TLS)
  *	any --> S_READY or S_START (RSET, EHLO), S_CLOSING, S_OVER
  *
  * While a session waits for another process it takes no input: at most what
@@ -25,6 +27,8 @@
 #include <netinet/in.h>
 
 #include "ev/stream.h"
+#include "ev/tls.h"
+#include "ipc/certificates.h"
 #include "ipc/master_child.h"
 #include "smtpd.h"
 #include "tx.h"
@@ -47,6 +51,7 @@ enum session_state {
 	S_SUBMITTED =	1 << 14,	/* Q1: no 250 before QUEUED */
 	S_CLOSING =	1 << 15,	/* the last reply is being sent */
 	S_OVER =	1 << 16,	/* nothing touches it any more */
+	S_HANDSHAKE =	1 << 17,	/* of TLS: nothing is said inside yet */
 };
 
 #define S_WAITING	(S_ID_ASKED | S_RCPT_ASKED | S_SPOOL_ASKED |	\
@@ -70,6 +75,8 @@ struct client {
 	sa_family_t	 family;	/* AF_INET, AF_INET6 or AF_UNIX */
 	uint8_t		 addr[16];	/* IPv4 as ::ffff:0:0/96 */
 	uid_t		 uid;		/* AF_UNIX */
+	enum listener_tls tls;
+	const char	*listener;	/* the block; the session copies it */
 	char		 text[INET6_ADDRSTRLEN]; /* "192.0.2.1", "uid=1000" */
 };
 
@@ -81,6 +88,7 @@ struct session {
 	uint32_t		 serial;
 	struct stream		 stream;
 	struct client		 client;
+	char			*listener;	/* owned: client.listener */
 	bool			 may_relay;
 	bool			 exempt;	/* from limits a client */
 	bool			 bare_lf;	/* LF is taken for CRLF */
@@ -89,6 +97,7 @@ struct session {
 	bool			 skip_line;	/* too long: until its end */
 	bool			 counted;	/* in d->rate */
 	bool			 mail_refused;	/* and what is piped behind */
+	bool			 greeted;
 	uint64_t		 skip;		/* octets of a refused chunk */
 	char			*helo;		/* owned; NULL before */
 	char			*ptr;		/* owned; NULL: not known */
@@ -107,6 +116,14 @@ struct session {
 	struct session		*next_in_qmgr;
 	struct tx		*tx;		/* owned; NULL: none */
 };
+
+/* All bytes are within TLS; then stream_tls_info() of its stream says more. */
+bool	 session_is_secure(const struct session *);
+/* STARTTLS may be said. */
+bool	 session_offers_tls(const struct session *);
+/* The reply is said; from now on TLS, and a session that knows nothing of what
+ * was said before. */
+void	 session_start_tls(struct session *, struct tls_context *);
 
 /* Takes over fd.  The session greets, speaks, and frees itself. */
 void	 session_new(struct smtpd *, int fd_take, const struct client *);

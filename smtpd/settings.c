@@ -95,8 +95,7 @@ write_replies(struct settings *s, const struct conf *c, struct buf *why)
 	    "250-CHUNKING\r\n"
 	    "250-BINARYMIME\r\n"
 	    "250-SMTPUTF8\r\n"
-	    "250-LIMITS RCPTMAX=%ju MAILMAX=%ju\r\n"
-	    "250 HELP\r\n", s->hostname, (uintmax_t)s->max_message,
+	    "250-LIMITS RCPTMAX=%ju MAILMAX=%ju\r\n", s->hostname, (uintmax_t)s->max_message,
 	    (uintmax_t)s->max_recipients,
 	    (uintmax_t)s->max_transactions) == 0)
 		return 0;

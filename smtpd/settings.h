@@ -20,7 +20,8 @@ struct settings {
 	unsigned	 refs;
 	char		*hostname;	/* owned */
 	struct buf	 greeting;	/* "220 ...\r\n" */
-	struct buf	 ehlo;		/* the whole reply to EHLO and LHLO */
+	struct buf	 ehlo;		/* the reply to EHLO and LHLO, without
+					 * what depends on the session */
 	struct nets	 relay;		/* clients that may relay */
 	struct nets	 bare_lf;	/* clients whose LF is taken for CRLF */
 	uint64_t	 max_message;

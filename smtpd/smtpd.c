@@ -8,7 +8,6 @@
  *	content.c	DATA and BDAT
  *	submit.c	qmgr: queue ids, files, messages, QUEUED
  *	trace.c		the Received field
- *	rate.c		limits of each client
  *	settings.c	the configuration
  */
 #include <unistd.h>
@@ -23,9 +22,13 @@
 
 static struct child child;
 static struct smtpd smtpd;	/* the argument of all that child calls */
+static struct certificates certificates;
 static struct listener_list listeners = LIST_HEAD_INITIALIZER(listeners);
 
 static void	 configure(struct smtpd *);
+static struct tls_context *tls_of(void *, const char *);
+static enum listener_tls tls_mode(void *, const char *);
+static void	 control(void *, struct message *);
 static void	 channel_up(void *, struct channel *);
 static void	 listener(void *, enum listener_kind, const char *, int);
 static void	 shared(void *, const char *, int);
@@ -44,6 +47,7 @@ static const struct child_edge edges[] = {
 	{ ROLE_QMGR,	 smtpd_qmgr_rules,   &smtpd_qmgr_ops },
 	{ ROLE_LOOKUP,	 smtpd_lookup_rules, &smtpd_lookup_ops },
 	{ ROLE_RESOLVER, resolver_rules,     &resolver_ops },
+	{ ROLE_KEYS,	 keys_client_rules,  &keys_client_ops },
 	{ 0 },
 };
 
@@ -56,6 +60,7 @@ static const struct child_spec spec = {
 	.reload = reload,
 	.stop = stop,
 	.status = status,
+	.control = control,
 };
 
 int
@@ -77,13 +82,36 @@ configure(struct smtpd *d)
 		log_fatal("event=bad-configuration reason=%s",
 		    LOG_Q(buf_slice(&why)));
 	smtpd_init(d, &child.loop, set);
+	certificates_init(&certificates, &child);
+	d->tls_of = tls_of;
+	d->tls_mode = tls_mode;
+	d->tls_arg = &certificates;
+}
+
+static struct tls_context *
+tls_of(void *arg, const char *listener_name)
+{
+	return certificates_of(arg, listener_name);
+}
+
+static enum listener_tls
+tls_mode(void *arg, const char *listener_name)
+{
+	return certificates_mode(arg, listener_name);
+}
+
+static void
+control(void *arg, struct message *m)
+{
+	(void)arg;
+	if (!certificates_control(&certificates, m))
+		channel_breach(child.master, "not-for-smtpd");
 }
 
 static void
 listener(void *arg, enum listener_kind kind, const char *name, int fd_take)
 {
-	(void)name;
-	listener_new(&listeners, arg, kind, fd_take);
+	listener_new(&listeners, arg, kind, name, fd_take);
 }
 
 static void
@@ -91,7 +119,8 @@ shared(void *arg, const char *name, int fd_take)
 {
 	struct smtpd *d = arg;
 
-	if (strcmp(name, "rate") == 0 &&
+	if (!certificates_shared(&certificates, name, fd_take) &&
+	    strcmp(name, "rate") == 0 &&
 	    rate_share(&d->rate, fd_take, child.index) == -1)
 		log_warn("event=rate-not-shared");
 	close(fd_take);
@@ -106,7 +135,7 @@ channel_up(void *arg, struct channel *c)
 		submit_qmgr_up(d, c);
 	else if (channel_peer(c) == ROLE_LOOKUP)
 		rcpt_lookup_up(d, c);
-	else
+	else if (channel_peer(c) == ROLE_RESOLVER)
 		dns_up(&d->dns, c);
 }
 
@@ -121,6 +150,7 @@ reload(void *arg, const struct conf *conf, struct buf *why)
 		return -1;
 	settings_release(&d->settings);
 	d->settings = set;
+	certificates_reload(&certificates);
 	return 0;
 }
 

@@ -12,8 +12,9 @@
 
 #include "dns/dns.h"
 #include "ev/loop.h"
+#include "ipc/certificates.h"
 #include "ipc/channel.h"
-#include "rate.h"
+#include "ipc/rate.h"
 #include "settings.h"
 
 struct session;
@@ -55,6 +56,11 @@ struct smtpd {
 	struct channel		*qmgr;		/* borrowed; NULL: down */
 	struct channel		*lookup;	/* borrowed; NULL: down */
 	struct dns		 dns;
+	/* The context of a listener block, borrowed; NULL: TLS is not to be
+	 * had there.  NULL itself where there never is TLS. */
+	struct tls_context	*(*tls_of)(void *arg, const char *listener);
+	enum listener_tls	 (*tls_mode)(void *arg, const char *listener);
+	void			*tls_arg;
 
 	/* Sessions, each with a number that messages carry. */
 	struct session		**slots;	/* owned */

@@ -17,6 +17,7 @@
 static void	 put_from(const struct session *, struct buf *);
 static void	 put_word(struct buf *, const char *);
 static void	 put_address(const struct client *, struct buf *);
+static void	 put_tls(const struct session *, struct buf *);
 static void	 put_for(const struct tx *, struct buf *);
 static void	 put_missing(const struct session *, const char *date,
 		    struct buf *);
@@ -35,9 +36,10 @@ trace_write(struct session *s, int64_t now_ms, struct buf *b)
 		    queue_id_text(tx->id).s);
 	else {
 		put_from(s, b);
-		buf_printf(b, "by %s (Chasqui) with %s id %s",
-		    s->set->hostname, trace_protocol(s),
-		    queue_id_text(tx->id).s);
+		buf_printf(b, "by %s (Chasqui) with %s", s->set->hostname,
+		    trace_protocol(s));
+		put_tls(s, b);
+		buf_printf(b, " id %s", queue_id_text(tx->id).s);
 	}
 	put_for(tx, b);
 	buf_printf(b, "; %s\r\n", date);
@@ -80,6 +82,16 @@ put_address(const struct client *c, struct buf *b)
 	else
 		buf_printf(b, c->family == AF_INET6 ? "[IPv6:%s]" : "[%s]",
 		    c->text);
+}
+
+static void
+put_tls(const struct session *s, struct buf *b)
+{
+	const struct tls_info *tls = stream_tls_info(&s->stream);
+
+	if (tls != NULL)
+		buf_printf(b, "\r\n\t(%s cipher %s bits %d)", tls->version,
+		    tls->cipher, tls->bits);
 }
 
 /* With several recipients each would learn of the others, who may have been
@@ -126,13 +138,19 @@ date_now(int64_t now_ms)
 const char *
 trace_protocol(const struct session *s)
 {
+	static const char *const names[2][3] = {
+		{ "SMTP", "ESMTP", "LMTP" }, { "SMTPS", "ESMTPS", "LMTPS" },
+	};
+	static const char *const utf8_names[2][2] = {
+		{ "UTF8SMTP", "UTF8LMTP" }, { "UTF8SMTPS", "UTF8LMTPS" },
+	};
 	bool utf8 = s->tx != NULL && s->tx->smtputf8;
+	bool lmtp = s->client.kind == LISTENER_LMTP;
+	int tls = session_is_secure(s);
 
 	if (s->client.kind == LISTENER_SUBMIT)
 		return "local";
-	if (s->client.kind == LISTENER_LMTP)
-		return utf8 ? "UTF8LMTP" : "LMTP";
 	if (utf8)
-		return "UTF8SMTP";
-	return s->extended ? "ESMTP" : "SMTP";
+		return utf8_names[tls][lmtp];
+	return names[tls][lmtp ? 2 : s->extended];
 }

@@ -24,6 +24,7 @@ enum {
 	LAST_IN_GROUP = 1,	/* RFC 2920 section 3.1 */
 	SMTP_ONLY = 2,
 	LMTP_ONLY = 4,		/* RFC 2033 section 4.1 */
+	IN_CLEAR = 8,		/* also where TLS is required */
 };
 
 struct verb {
@@ -44,6 +45,7 @@ static void	 run_line(struct session *, struct slice, bool more);
 static void	 out_of_place(struct session *, const struct verb *);
 static bool	 is_clean(struct slice);
 static void	 cmd_ehlo(struct session *, struct slice);
+static void	 cmd_starttls(struct session *, struct slice);
 static void	 cmd_helo(struct session *, struct slice);
 static bool	 take_helo(struct session *, struct slice, bool extended);
 static void	 cmd_mail(struct session *, struct slice);
@@ -66,18 +68,21 @@ static const struct verb verbs[] = {
 	{ "MAIL", S_READY,	  0,		 "mail", cmd_mail },
 	{ "RCPT", S_MAIL | S_RCPT | S_RCPT_ASKED, 0, "rcpt", cmd_rcpt },
 	{ "DATA", S_MAIL | S_RCPT, LAST_IN_GROUP, "data", cmd_data },
-	{ "BDAT", S_COMMANDS,	  0,		 "bdat", cmd_bdat },
-	{ "EHLO", S_COMMANDS,	  LAST_IN_GROUP | SMTP_ONLY, "helo", cmd_ehlo },
-	{ "HELO", S_COMMANDS,	  SMTP_ONLY,	 "helo", cmd_helo },
-	{ "LHLO", S_COMMANDS,	  LAST_IN_GROUP | LMTP_ONLY, "helo", cmd_ehlo },
-	{ "RSET", S_COMMANDS,	  0,		 "rset", cmd_rset },
-	{ "NOOP", S_COMMANDS,	  0,		 "noop", cmd_noop },
-	{ "QUIT", S_COMMANDS,	  0,		 "quit", cmd_quit },
+	{ "BDAT", S_COMMANDS,	  IN_CLEAR,	 "bdat", cmd_bdat },
+	{ "EHLO", S_COMMANDS,	  LAST_IN_GROUP | SMTP_ONLY | IN_CLEAR, "helo",
+	    cmd_ehlo },
+	{ "HELO", S_COMMANDS,	  SMTP_ONLY | IN_CLEAR, "helo", cmd_helo },
+	{ "LHLO", S_COMMANDS,	  LAST_IN_GROUP | LMTP_ONLY | IN_CLEAR, "helo",
+	    cmd_ehlo },
+	{ "RSET", S_COMMANDS,	  IN_CLEAR,	 "rset", cmd_rset },
+	{ "NOOP", S_COMMANDS,	  IN_CLEAR,	 "noop", cmd_noop },
+	{ "QUIT", S_COMMANDS,	  IN_CLEAR,	 "quit", cmd_quit },
 	{ "VRFY", S_COMMANDS,	  0,		 "vrfy", cmd_vrfy },
 	{ "EXPN", S_COMMANDS,	  0,		 "expn", cmd_expn },
 	{ "HELP", S_COMMANDS,	  0,		 "help", cmd_help },
 	{ "AUTH", S_COMMANDS,	  0,		 "auth", cmd_not_here },
-	{ "STARTTLS", S_COMMANDS, 0,		 "starttls", cmd_not_here },
+	{ "STARTTLS", S_START | S_READY, LAST_IN_GROUP | IN_CLEAR, "starttls",
+	    cmd_starttls },
 	{ "ETRN", S_COMMANDS,	  0,		 "etrn", cmd_not_here },
 	{ "TURN", S_COMMANDS,	  0,		 "turn", cmd_not_here },
 	/* Browsers that were led here, and proxies: RFC 5321 knows none of
@@ -219,6 +224,9 @@ run_line(struct session *s, struct slice line, bool more)
 		session_refuse(s, 500, "5.5.2 Control characters in a command");
 	else if (v == NULL || v->flags & (lmtp ? SMTP_ONLY : LMTP_ONLY))
 		session_refuse(s, 500, "5.5.2 Command not recognized");
+	else if (s->client.tls == LISTENER_TLS_REQUIRED &&
+	    !(v->flags & IN_CLEAR) && !session_is_secure(s))
+		session_refuse(s, 530, "5.7.0 Say STARTTLS first");
 	else if ((v->legal_in & s->state) == 0)
 		out_of_place(s, v);
 	else if (v->flags & LAST_IN_GROUP && more && !s->exempt) {
@@ -261,8 +269,30 @@ is_clean(struct slice line)
 static void
 cmd_ehlo(struct session *s, struct slice args)
 {
-	if (take_helo(s, args, true))
-		session_say(s, buf_slice(&s->set->ehlo));
+	if (!take_helo(s, args, true))
+		return;
+	session_say(s, buf_slice(&s->set->ehlo));
+	if (session_offers_tls(s))
+		session_say(s, SLICE_LIT("250-STARTTLS\r\n"));
+	session_say(s, SLICE_LIT("250 HELP\r\n"));
+}
+
+static void
+cmd_starttls(struct session *s, struct slice args)
+{
+	if (session_is_secure(s))
+		session_refuse(s, 503, "5.5.1 TLS is spoken already");
+	else if (s->client.tls == LISTENER_TLS_NONE)
+		session_refuse(s, 502, "5.5.1 Command not implemented");
+	else if (args.n > 0)
+		session_refuse(s, 501, "5.5.4 STARTTLS takes no parameters");
+	else if (!session_offers_tls(s))
+		session_refuse(s, 454, "4.7.0 TLS is not available");
+	else {
+		session_say(s, SLICE_LIT("220 2.0.0 Ready for TLS\r\n"));
+		session_start_tls(s, s->d->tls_of(s->d->tls_arg,
+		    s->client.listener));
+	}
 }
 
 static void

@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: ISC */
 /* cmd_config - `chasqui config`: check, show and explain the configuration. */
+#include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <stdio.h>
+#include <string.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "chasqui.h"
 #include "conf/conf.h"
+#include "ev/key_pair.h"
 #include "table/table.h"
 
 #define TEXT_BYTES	((size_t)64 * 1024 * 1024)
@@ -15,6 +20,7 @@ static int	 run_config(struct tool *, int, char *[]);
 static int	 run_check(struct tool *, int, char *[]);
 static int	 check_tables(const struct conf *);
 static int	 check_domains(const struct conf *);
+static int	 check_certificates(const struct conf *);
 static int	 run_show(struct tool *, int, char *[]);
 static int	 run_explain(struct tool *, int, char *[]);
 static int	 print(struct buf *, int status);
@@ -54,12 +60,14 @@ run_check(struct tool *t, int argc, char *argv[])
 	if (argc != 1)
 		return tool_usage(&cmd_config);
 	c = tool_conf(t);
-	broken = check_domains(c) + check_tables(c);
+	broken = check_domains(c) + check_tables(c) + check_certificates(c);
 	if (broken > 0)
 		return tool_fail(EX_CONFIG, "the configuration is valid, but "
-		    "%d of its tables or domains will not work", broken);
-	printf("%s: valid, %zu listeners, %zu domains, %zu tables\n",
-	    tool_conf_path(t), c->nlisteners, c->ndomains, c->ntables);
+		    "%d of its tables, domains or certificates will not work",
+		    broken);
+	printf("%s: valid, %zu listeners, %zu domains, %zu tables, %zu "
+	    "certificates\n", tool_conf_path(t), c->nlisteners, c->ndomains,
+	    c->ntables, c->ncertificates);
 	return EX_OK;
 }
 
@@ -110,6 +118,54 @@ check_domains(const struct conf *c)
 			broken++;
 		}
 	}
+	return broken;
+}
+
+#define SOON_SECONDS	(14 * 86400L)
+
+static int
+check_certificate(const struct conf_certificate *c)
+{
+	int key_fd = open(c->key, O_RDONLY | O_CLOEXEC), chain_fd = -1;
+	const char *path = c->key;
+	struct buf why = BUF_INIT(1000);
+	EVP_PKEY *key = NULL;
+	long left;
+
+	if (key_fd != -1) {
+		path = c->chain;
+		chain_fd = open(path, O_RDONLY | O_CLOEXEC);
+	}
+	if (chain_fd == -1)
+		buf_printf(&why, "%s: %s%s", path, strerror(errno),
+		    errno == EACCES ? " (check as root)" : "");
+	else
+		key = key_pair_read(key_fd, chain_fd, &why);
+	if (key == NULL)
+		fprintf(stderr, "certificate %s: %s\n", c->name,
+		    buf_cstr(&why));
+	left = key == NULL ? SOON_SECONDS : key_pair_seconds_left(chain_fd);
+	if (left < SOON_SECONDS)
+		fprintf(stderr, "certificate %s: note: %s\n", c->name,
+		    left <= 0 ? "it is not valid now" :
+		    "it is valid for less than 14 days");
+	if (key_fd != -1)
+		close(key_fd);
+	if (chain_fd != -1)
+		close(chain_fd);
+	EVP_PKEY_free(key);
+	buf_clear(&why);
+	return key != NULL ? 0 : 1;
+}
+
+static int
+check_certificates(const struct conf *c)
+{
+	int broken = 0;
+	size_t i;
+
+	for (i = 0; i < c->ncertificates; i++)
+		broken += check_certificate(&c->certificates[i]);
 	return broken;
 }
 

@@ -34,8 +34,8 @@ const struct command cmd_confinement = { "confinement", "",
 
 /* In the order of their columns; with the width that their names take. */
 static const enum role roles[] = { ROLE_SMTPD, ROLE_QMGR, ROLE_REMOTE,
-	ROLE_LOCAL, ROLE_WORKER, ROLE_COMMAND, ROLE_BOUNCE, ROLE_LOOKUP, ROLE_AUTH, ROLE_VERIFIER,
-	ROLE_RESOLVER };
+	ROLE_LOCAL, ROLE_WORKER, ROLE_COMMAND, ROLE_BOUNCE, ROLE_LOOKUP,
+	ROLE_AUTH, ROLE_VERIFIER, ROLE_RESOLVER, ROLE_KEYS };
 #define NROLES		(sizeof(roles) / sizeof(roles[0]))
 
 static int

@@ -26,6 +26,7 @@
 
 #include "base/num.h"
 #include "chasqui.h"
+#include "ev/tls_self.h"
 #include "password_file.h"
 #include "os/priv.h"
 
@@ -60,6 +61,7 @@ static int	 check_users(struct init *);
 static int	 make_users(struct init *);
 static int	 make_directories(const struct init *);
 static int	 write_tables(const struct init *);
+static int	 write_certificate(const struct init *);
 static int	 write_conf(const struct init *);
 static int	 check_result(const struct init *);
 static void	 say_what_is_next(const struct init *);
@@ -83,7 +85,8 @@ run(struct tool *t, int argc, char *argv[])
 	static struct init in;
 	static int (*const steps[])(struct init *) = { check, make_users };
 	static int (*const writes[])(const struct init *) = {
-		make_directories, write_tables, write_conf, check_result };
+		make_directories, write_tables, write_certificate, write_conf,
+		check_result };
 	int r = parse_options(&in, argc, argv);
 	size_t i;
 
@@ -352,9 +355,9 @@ make_directories(const struct init *in)
 		const char	*name;
 		mode_t		 mode;
 	} dirs[] = { { "", 0755 }, { "tables", 0750 }, { "auth", 0750 },
-		{ "queue", 0711 }, { "mail", 0750 }, { "run", 0755 },
-		{ "log", 0750 } };
-	enum { TABLES = 1, AUTH = 2 };
+		{ "tls", 0700 }, { "queue", 0711 }, { "mail", 0750 },
+		{ "run", 0755 }, { "log", 0750 } };
+	enum { TABLES = 1, AUTH = 2, TLS = 3 };
 	char path[PATH_MAX], *p;
 	size_t i;
 
@@ -367,7 +370,7 @@ make_directories(const struct init *in)
 		*p = '/';
 	}
 	for (i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
-		if (!in->own_dir && i > AUTH)
+		if (!in->own_dir && i > TLS)
 			break;
 		snprintf(path, sizeof(path), "%s%s%s", in->dir,
 		    dirs[i].name[0] == '\0' ? "" : "/", dirs[i].name);
@@ -558,6 +561,78 @@ write_tables(const struct init *in)
 	return r;
 }
 
+/* ---- TLS ------------------------------------------------------------------- */
+
+#define CHAIN_FILE	"tls/self-signed.pem"
+#define KEY_FILE	"tls/self-signed.key"
+#define SELF_DAYS	3650
+
+static const char *
+host_name(const struct init *in)
+{
+	static char name[256];
+
+	if (in->hostname != NULL)
+		return in->hostname;
+	if (gethostname(name, sizeof(name) - 1) == -1 ||
+	    !is_domain(slice_str(name)))
+		return "localhost";
+	return name;
+}
+
+static bool
+is_there(const struct init *in, const char *name)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/%s", in->dir, name);
+	return access(path, F_OK) == 0;
+}
+
+/* So that nothing starts without TLS.  Both files or none are made: a key
+ * that is left alone would not fit a new certificate. */
+static int
+write_certificate(const struct init *in)
+{
+	const char *names[] = { host_name(in) };
+	struct tls_self self = { TLS_SELF_P256, names, 1, NULL, SELF_DAYS };
+	struct buf chain = BUF_INIT(65536), key = BUF_INIT(65536);
+	int r;
+
+	if (is_there(in, CHAIN_FILE) && is_there(in, KEY_FILE)) {
+		printf("%s/" CHAIN_FILE " is there already and is left "
+		    "alone\n", in->dir);
+		return 0;
+	}
+	if (is_there(in, CHAIN_FILE) || is_there(in, KEY_FILE))
+		return tool_fail(EX_CANTCREAT, "%s: of " CHAIN_FILE " and "
+		    KEY_FILE " one is there and one is not; move it away",
+		    in->dir);
+	if (tls_self_signed(&self, &chain, &key) == -1)
+		r = tool_fail(EX_SOFTWARE, "no certificate can be made");
+	else {
+		r = write_file(in, CHAIN_FILE, 0600, &chain);
+		if (r == 0)
+			r = write_file(in, KEY_FILE, 0600, &key);
+	}
+	if (key.n > 0)
+		explicit_bzero(key.p, key.n);
+	buf_clear(&key);
+	buf_clear(&chain);
+	return r;
+}
+
+static void
+conf_tls(struct buf *b)
+{
+	buf_add_str(b, "\n# TLS.  This certificate is signed by itself; put "
+	    "the files of a real one here.\n"
+	    "certificate self-signed {\n"
+	    "\tchain = " CHAIN_FILE "\n"
+	    "\tkey = " KEY_FILE "\n"
+	    "}\n");
+}
+
 /* ---- chasqui.conf ---------------------------------------------------------- */
 
 static bool
@@ -655,6 +730,7 @@ write_conf(const struct init *in)
 	for (i = 0; i < in->networks.n; i++)
 		buf_printf(&b, ", %s", in->networks.v[i]);
 	buf_add_str(&b, "\n");
+	conf_tls(&b);
 	conf_domains(in, &b);
 	buf_add_str(&b,
 	    "\n# Tables are read again when they change.\n"

@@ -107,6 +107,19 @@ log_on_broken(void (*fn)(void *), void *arg)
 	out.broken_arg = arg;
 }
 
+int
+log_forked(const char *program, int fd)
+{
+	out.n = 0;
+	out.broken = NULL;
+	log_open(program, out.lowest);
+	if (out.fd <= STDERR_FILENO)
+		return fd;
+	if (out.fd != fd && dup2(out.fd, fd) != -1)
+		out.fd = fd;
+	return fd + 1;
+}
+
 #define LOG_FN(name, level)						\
 void									\
 name(const char *fmt, ...)						\

@@ -49,6 +49,10 @@ void	 log_fatal(const char *fmt, ...)
 	    __attribute__((format(printf, 1, 2), noreturn));
 #undef LOG_FN
 
+/* In a fork: its own name and process id, and the log's descriptor under this
+ * number, so that all others can be closed; the parent's lines stay the
+ * parent's.  Returns the first number that is free. */
+int	 log_forked(const char *program, int fd);
 void	 log_flush(void);
 /* For a handler of a deadly signal (async-signal-safe): what is buffered, then
  * an error line "KEY_EQUALS" "VALUE", both short and printable. */

@@ -35,7 +35,7 @@ static check_fn	 check_hostname, check_postmaster, check_delimiter, check_path,
     check_user, check_text, check_endpoint, check_server, check_tables,
     check_domain_tables, check_catch_all, check_next_hop, check_source,
     check_maildir, check_table_path, check_entries, check_log, check_socket,
-    check_not_empty;
+    check_not_empty, check_pem, check_certificates;
 static void	 fail(struct checker *, const struct value *, const char *, ...)
 		    __attribute__((format(printf, 3, 4)));
 
@@ -70,6 +70,9 @@ static const struct {
 	{ "", "auth.passwords",		check_path },
 	{ "", "auth.default_domain",	check_hostname },
 	{ "listener", "address",	check_endpoint },
+	{ "listener", "certificates",	check_certificates },
+	{ "certificate", "chain",	check_pem },
+	{ "certificate", "key",		check_pem },
 	{ "domain", "mailboxes",	check_domain_tables },
 	{ "domain", "recipients",	check_domain_tables },
 	{ "domain", "catch_all",	check_catch_all },
@@ -405,6 +408,34 @@ check_tables(struct checker *ck, const struct value *v)
 		    conf_show(slice_str(v->word)).s, near);
 	else
 		fail(ck, v, "there is no table \"%s\": add table %s { ... }",
+		    conf_show(slice_str(v->word)).s,
+		    conf_show(slice_str(v->word)).s);
+}
+
+/* A child's part has the names of certificates, but not the files. */
+static void
+check_pem(struct checker *ck, const struct value *v)
+{
+	const struct conf_certificate *c = v->object;
+
+	if (v->word[0] == '\0' && ck->conf->path[0] != '\0')
+		fail(ck, v, "certificate %s wants a %s = FILE",
+		    conf_show(slice_str(c->name)).s, v->key->name);
+}
+
+static void
+check_certificates(struct checker *ck, const struct value *v)
+{
+	const struct conf *c = ck->conf;
+	size_t i;
+
+	for (i = 0; i < c->ncertificates; i++)
+		if (strcmp(c->certificates[i].name, v->word) == 0)
+			return;
+	/* A child's part names them, and has none. */
+	if (c->path[0] != '\0')
+		fail(ck, v, "there is no certificate \"%s\": add "
+		    "certificate %s { chain = FILE; key = FILE }",
 		    conf_show(slice_str(v->word)).s,
 		    conf_show(slice_str(v->word)).s);
 }

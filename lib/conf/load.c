@@ -163,6 +163,12 @@ paths_absolute(struct conf *c, const char *file)
 			if (strchr(c->listeners[i].address.v[j], '/') != NULL)
 				make_absolute(c, real,
 				    &c->listeners[i].address.v[j]);
+	for (i = 0; i < c->nlisteners; i++)
+		make_absolute(c, real, &c->listeners[i].client_ca);
+	for (i = 0; i < c->ncertificates; i++) {
+		make_absolute(c, real, &c->certificates[i].chain);
+		make_absolute(c, real, &c->certificates[i].key);
+	}
 	for (i = 0; i < c->ntables; i++)
 		make_absolute(c, c->path_tables, &c->tables[i].path);
 	return 0;

@@ -36,6 +36,8 @@
 #define R_POP3_LOGIN	(1u << ROLE_POP3_LOGIN)
 #define R_IMAP_SPAWN	(1u << ROLE_IMAP_SPAWN)	/* its sessions, too */
 #define R_POP3_SPAWN	(1u << ROLE_POP3_SPAWN)
+/* Who serves TLS. */
+#define R_TLS		(R_MASTER | R_SMTPD | R_IMAP_LOGIN | R_POP3_LOGIN)
 #define R_ALL		(~0u)
 
 #define CONF_KEYS(X)							\
@@ -79,6 +81,8 @@ X(process_smtpd, "process.smtpd", INT, "0", 0, 64, R_MASTER,		\
   "How many smtpd processes there are; 0 for one a core.  A change takes a restart.") \
 X(process_remote, "process.remote", INT, "0", 0, 64, R_MASTER | R_QMGR,	\
   "How many remote processes there are; 0 for one a core.  A change takes a restart.") \
+X(process_login, "process.login", INT, "0", 0, 64, R_MASTER,		\
+  "How many imapd and how many pop3d processes there are for connections; 0 for one a core.  A change takes a restart.") \
 X(process_verifier, "process.verifier", INT, "0", 0, 64, R_MASTER,	\
   "How many processes verify passwords; 0 for one a core.  A change takes a restart.") \
 X(process_memory, "process.memory", SIZE, "2G", 67108864, 1099511627776, R_MASTER, \
@@ -179,6 +183,44 @@ X(quota_bytes, "quota.bytes", SIZE, "0", 0, 1125899906842624, R_LOOKUP, "The def
 X(quota_messages, "quota.messages", INT, "0", 0, 1000000000, R_LOOKUP, "The default limit of a mailbox in messages; 0 for none.") \
 X(quota_full, "quota.full", STRING, "defer", 0, 0, R_LOOKUP | R_WORKER, "What a full mailbox answers: defer (452) or refuse (552).") \
 									\
+X(imap_max_connections, "imap.max_connections", INT, "20000", 1, 1000000, R_IMAP_LOGIN | R_MASTER, \
+  "Connections of one imapd process, those of parked sessions included.") \
+X(imap_max_sessions, "imap.max_sessions", INT, "2000", 1, 100000, R_MASTER, \
+  "IMAP sessions that have a process at once; parked ones have none.")	\
+X(imap_user_sessions, "imap.user_sessions", INT, "50", 1, 100000, R_MASTER, \
+  "IMAP sessions of one user at once, parked ones included.")		\
+X(imap_client_connections, "imap.client_connections", INT, "200", 1, 1000000, R_IMAP_LOGIN, \
+  "Connections that one client (an IPv4 address, an IPv6 /64) may hold at once; those from this host do not count.") \
+X(imap_login_timeout, "imap.login_timeout", DURATION, "2m", 1000, 3600000, R_IMAP_LOGIN, \
+  "How long a client may take to log in.")				\
+X(imap_timeout, "imap.timeout", DURATION, "30m", 1800000, 86400000, R_IMAP_SPAWN, \
+  "How long a session goes on without a command (RFC 9051 section 5.4).") \
+X(imap_park, "imap.park", DURATION, "5s", 0, 86400000, R_IMAP_SPAWN,	\
+  "After what silence a session is parked: its process ends until the next command or news; 0 for never.") \
+X(imap_max_line, "imap.max_line", SIZE, "64K", 8192, 1048576, R_IMAP_SPAWN, \
+  "The longest command line of a session, in bytes, literals not counted.") \
+X(imap_max_append, "imap.max_append", SIZE, "50M", 1024, 1099511627776, R_IMAP_SPAWN, \
+  "The largest message that APPEND takes (APPENDLIMIT).")		\
+X(imap_compress, "imap.compress", BOOL, "yes", 0, 0, R_IMAP_SPAWN,	\
+  "Offer COMPRESS=DEFLATE.")						\
+X(imap_admin, "imap.admin", STRING, "", 0, 0, R_IMAP_SPAWN,		\
+  "Whom to ask for help, a URI such as mailto:help@example.org (METADATA /shared/admin).") \
+									\
+X(pop3_max_connections, "pop3.max_connections", INT, "5000", 1, 1000000, R_POP3_LOGIN | R_MASTER, \
+  "Connections of one pop3d process.")					\
+X(pop3_max_sessions, "pop3.max_sessions", INT, "1000", 1, 100000, R_MASTER, \
+  "POP3 sessions at once.")						\
+X(pop3_user_sessions, "pop3.user_sessions", INT, "20", 1, 100000, R_MASTER, \
+  "POP3 sessions of one user at once.")					\
+X(pop3_client_connections, "pop3.client_connections", INT, "100", 1, 1000000, R_POP3_LOGIN, \
+  "Connections that one client (an IPv4 address, an IPv6 /64) may hold at once; those from this host do not count.") \
+X(pop3_login_timeout, "pop3.login_timeout", DURATION, "1m", 1000, 3600000, R_POP3_LOGIN, \
+  "How long a client may take to log in.")				\
+X(pop3_timeout, "pop3.timeout", DURATION, "10m", 600000, 86400000, R_POP3_SPAWN, \
+  "How long a session goes on without a command (RFC 1939 section 3).")	\
+X(pop3_mark_seen, "pop3.mark_seen", BOOL, "yes", 0, 0, R_POP3_SPAWN,	\
+  "Messages that were retrieved become \\Seen for IMAP.")		\
+									\
 X(alias_tables, "alias.tables", LIST, "", 0, 0, R_LOOKUP, "Tables in the form of aliases(5) for names of system domains.") \
 X(alias_virtual, "alias.virtual", LIST, "", 0, 0, R_LOOKUP, "Tables from addresses, or @domain, to addresses, for any domain.") \
 X(alias_max_depth, "alias.max_depth", INT, "50", 1, 1000, R_LOOKUP, "How deep aliases may lead to aliases.") \
@@ -186,6 +228,13 @@ X(alias_max_results, "alias.max_results", INT, "10000", 1, 100000, R_LOOKUP, "Ho
 X(alias_commands, "alias.commands", BOOL, "yes", 0, 0, R_LOOKUP, "Alias tables may name programs and files.") \
 X(alias_includes, "alias.includes", LIST, "", 0, 0, R_MASTER | R_LOOKUP, "Directories that files named by :include: may be in, beside /etc and those of the tables.") \
 X(route_tables, "route.tables", LIST, "", 0, 0, R_LOOKUP, "Tables from an address, a domain, .domain (and all below it) or * to a next hop: a host by its MX, [host]:port, lmtp:[host]:port or lmtp:/socket.") \
+									\
+X(tls_minimum, "tls.minimum", STRING, "1.2", 0, 0, R_TLS,		\
+  "The oldest version of TLS that is spoken: 1.2 or 1.3.")		\
+X(tls_check, "tls.check", DURATION, "5s", 100, 3600000, R_MASTER,	\
+  "How often the files of certificates and keys are looked at for changes.") \
+X(tls_tickets, "tls.tickets", DURATION, "12h", 1000, 604800000, R_TLS,	\
+  "How long a client may resume a session by its ticket; the keys of tickets change as often.") \
 									\
 X(table_max_entries, "table.max_entries", INT, "10000000", 1, 1000000000, R_LOOKUP, "The most entries of a table that is held in memory.") \
 X(table_check, "table.check", DURATION, "1s", 10, 3600000, R_LOOKUP, "How often table files are looked at for changes.") \
@@ -235,10 +284,16 @@ X(bounce_from_name, "bounce.from_name", STRING, "Mail Delivery System", 0, 0, R_
 #define CONF_BLOCKS	10000
 
 #define CONF_LISTENER_KEYS(X)						\
-X(address, "address", LIST, "*:25", 0, 0, R_MASTER | R_SMTPD,		\
+X(address, "address", LIST, "*:25", 0, 0, R_TLS,		\
   "Where to listen: ADDRESS:PORT, [v6]:PORT, *:PORT for all addresses, or the path of a Unix socket.") \
-X(mode, "mode", STRING, "smtp", 0, 0, R_MASTER | R_SMTPD,		\
-  "smtp, or lmtp (RFC 2033: a reply for each recipient).")
+X(mode, "mode", STRING, "smtp", 0, 0, R_TLS,			\
+  "smtp, lmtp (RFC 2033: a reply for each recipient), imap, or pop3.")		\
+X(tls, "tls", STRING, "starttls", 0, 0, R_TLS,				\
+  "none; starttls (offered where there is a certificate); required (and refused without); or implicit (TLS from the first byte, as on ports 465, 993 and 995).") \
+X(certificates, "certificates", LIST, "", 0, 0, R_TLS,			\
+  "The certificates that this listener has, the first for clients that name no host or an unknown one; all where empty.") \
+X(client_ca, "client_ca", STRING, "", 0, 0, R_MASTER,			\
+  "A file of the authorities (PEM) whose client certificates are asked for; none is asked for where empty.")
 
 #define CONF_DOMAIN_KEYS(X)						\
 X(type, "type", STRING, "virtual", 0, 0, R_LOOKUP | R_SMTPD,		\
@@ -259,6 +314,13 @@ X(path, "path", STRING, "", 0, 0, R_LOOKUP,				\
   "The file, absolute or below path.tables; not for inline.")		\
 X(entries, "entries", LIST, "", 0, 0, R_LOOKUP,				\
   "inline: KEY=VALUE or KEY words.")
+
+/* Relative paths start from the configuration file's directory. */
+#define CONF_CERTIFICATE_KEYS(X)					\
+X(chain, "chain", STRING, "", 0, 0, R_MASTER,				\
+  "The file of the certificate and those that it was issued with, PEM, the host's own first.") \
+X(key, "key", STRING, "", 0, 0, R_MASTER,				\
+  "The file of its private key, PEM without a password; only root need be able to read it.")
 
 /* Limits for some next hops: `nexthop example.com { ... }`. */
 #define CONF_NEXTHOP_KEYS(X)						\
@@ -281,10 +343,11 @@ X(scope, "scope", STRING, "", 0, 0, R_VERIFIER,				\
   "A scope that a token has to grant; none where empty.")
 
 #define CONF_BLOCK_KINDS(X)						\
-X(listener, CONF_LISTENER_KEYS, "A place where SMTP or LMTP is served.")	\
+X(listener, CONF_LISTENER_KEYS, "A place where SMTP, LMTP, IMAP or POP3 is served.")	\
 X(domain, CONF_DOMAIN_KEYS, "A domain whose mail is received here.")	\
 X(table, CONF_TABLE_KEYS, "A table of keys and values.")		\
 X(nexthop, CONF_NEXTHOP_KEYS, "Limits of one next hop.")		\
-X(oauth, CONF_OAUTH_KEYS, "A provider of access tokens.")
+X(oauth, CONF_OAUTH_KEYS, "A provider of access tokens.")		\
+X(certificate, CONF_CERTIFICATE_KEYS, "A certificate for TLS and its key.")
 
 #endif

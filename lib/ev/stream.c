@@ -7,12 +7,12 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "ev/stream.h"
+#include "ev/stream_layer.h"
 
 #define READ_BYTES	65536
 
 /* Where input is read; used up or copied before the loop goes on. */
-static char shared[READ_BYTES];
+static char shared[READ_BYTES + LAYER_RECORD_BYTES];
 /* The stream that is being worked for, until it is closed: after a callback it
  * may be gone, with its memory. */
 static struct stream *running;
@@ -23,10 +23,15 @@ static void	 update_wants(struct stream *);
 static void	 make_room(struct stream *, size_t);
 static void	 io_ready(void *, int);
 static void	 finish_connect(struct stream *);
+static void	 shake_hands(struct stream *);
 static void	 read_some(struct stream *);
+static ssize_t	 receive(struct stream *);
+static void	 at_eof(struct stream *);
 static void	 offer_input(struct stream *);
 static void	 offer_again(void *);
 static void	 flush_output(struct stream *);
+static ssize_t	 send_some(struct stream *);
+static void	 all_is_sent(struct stream *);
 static void	 end(struct stream *, enum stream_end);
 static void	 time_is_up(void *);
 
@@ -76,7 +81,7 @@ start(struct stream *s, struct ev_loop *l, int fd, size_t out_max,
 	flags = fcntl(fd, F_GETFL);
 	if (flags != -1 && (flags & O_NONBLOCK) == 0)
 		fcntl(fd, F_SETFL, flags | O_NONBLOCK);
-	buf_init(&s->kept, STREAM_KEEP_BYTES + READ_BYTES);
+	buf_init(&s->kept, STREAM_KEEP_BYTES + sizeof(shared));
 	buf_init(&s->out, out_max);
 	ev_io_init(&s->io, l, fd, io_ready, s);
 	ev_timer_init(&s->timer, l, time_is_up, s);
@@ -91,6 +96,11 @@ stream_close(struct stream *s)
 	ev_io_clear(&s->io);
 	ev_timer_clear(&s->timer);
 	ev_task_cancel(s->loop, &s->task);
+	if (s->layer != NULL) {
+		s->layer->finish(s);
+		s->layer->free(s);
+		s->layer = NULL;
+	}
 	close(s->fd);
 	s->fd = -1;
 	if (running == s)
@@ -174,6 +184,8 @@ stream_peer_is_gone(struct stream *s)
 
 	if (!stream_is_open(s) || s->ended || s->eof)
 		return true;
+	if (s->layer != NULL)
+		return s->layer->peer_is_gone(s);
 	n = recv(s->fd, &c, 1, MSG_PEEK | MSG_DONTWAIT);
 	return n == 0 || (n == -1 && errno != EAGAIN && errno != EINTR);
 }
@@ -244,9 +256,11 @@ update_wants(struct stream *s)
 
 	if (s->connecting)
 		wants = EV_WANT_WRITE;
+	else if (s->securing && s->clear == 0 && !s->ended)
+		wants = s->securing_writes ? EV_WANT_WRITE : EV_WANT_READ;
 	else if (!s->ended) {
-		if (!s->paused && !s->eof && s->kept.n - s->kept_off <
-		    STREAM_KEEP_BYTES)
+		if (!s->paused && !s->eof && !s->securing &&
+		    s->kept.n - s->kept_off < STREAM_KEEP_BYTES)
 			wants |= EV_WANT_READ;
 		/* What this turn's end sends need not be waited for. */
 		if (stream_unsent(s) > 0 && !s->task.due)
@@ -265,12 +279,20 @@ io_ready(void *arg, int ready)
 		finish_connect(s);
 		return;
 	}
+	if (s->securing && s->clear == 0) {
+		shake_hands(s);
+		return;
+	}
 	if (ready & EV_WANT_WRITE) {
 		flush_output(s);
 		if (running != s)
 			return;
+		if (s->securing && s->clear == 0 && !s->ended) {
+			shake_hands(s);
+			return;
+		}
 	}
-	if (ready & EV_WANT_READ)
+	if (ready & EV_WANT_READ && !s->securing && !s->ended)
 		read_some(s);
 }
 
@@ -289,12 +311,96 @@ finish_connect(struct stream *s)
 		s->ops->connected(s->arg);
 }
 
+/* ---- layers -------------------------------------------------------------- */
+
+void
+stream_add_layer(struct stream *s, const struct stream_layer *layer,
+    void *data_take)
+{
+	assert(s->layer == NULL && stream_is_open(s));
+	s->layer = layer;
+	s->layer_data = data_take;
+	s->fresh = SLICE_EMPTY;
+	buf_clear(&s->kept);
+	s->kept_off = 0;
+	s->clear = stream_unsent(s);
+	s->securing = true;
+	s->securing_writes = false;
+	update_wants(s);
+	/* The connecting side speaks first, and what is to go out in clear
+	 * goes at once. */
+	ev_task_ask(s->loop, &s->task);
+}
+
+void
+stream_layer_failed(struct stream *s, int error)
+{
+	running = s;
+	s->error = error;
+	end(s, STREAM_ERROR);
+}
+
+static void
+shake_hands(struct stream *s)
+{
+	enum layer_step step = s->layer->handshake(s);
+
+	s->securing_writes = step == LAYER_WANTS_WRITE;
+	switch (step) {
+	case LAYER_DONE:
+		break;
+	case LAYER_WANTS_READ:
+	case LAYER_WANTS_WRITE:
+		update_wants(s);
+		return;
+	case LAYER_FAILED:
+		s->error = EPROTO;
+		end(s, STREAM_ERROR);
+		return;
+	}
+	s->securing = false;
+	update_wants(s);
+	if (s->ops->secured != NULL)
+		s->ops->secured(s->arg);
+	if (running != s || s->ended)
+		return;
+	/* What was written meanwhile; and the first bytes may have come with
+	 * the last of the handshake. */
+	ev_task_ask(s->loop, &s->task);
+	if (!s->paused)
+		read_some(s);
+}
+
+/* ---- input --------------------------------------------------------------- */
+
+static ssize_t
+receive(struct stream *s)
+{
+	if (s->layer != NULL)
+		return s->layer->read(s, shared, sizeof(shared), READ_BYTES);
+	return recv(s->fd, shared, READ_BYTES, 0);
+}
+
+static void
+at_eof(struct stream *s)
+{
+	s->eof = true;
+	update_wants(s);
+	/* Who has closed its side may still read our last words. */
+	if (s->closing && stream_unsent(s) > 0)
+		return;
+	/* With unconsumed input the owner hears of the end when it has taken
+	 * what it can (offer_again). */
+	if (s->paused && stream_input(s).n > 0)
+		return;
+	end(s, STREAM_EOF);
+}
+
 static void
 read_some(struct stream *s)
 {
-	ssize_t n;
+	ssize_t n = receive(s);
 
-	n = recv(s->fd, shared, sizeof(shared), 0);
 	if (n == -1 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n == -1) {
@@ -303,16 +409,7 @@ read_some(struct stream *s)
 		return;
 	}
 	if (n == 0) {
-		s->eof = true;
-		update_wants(s);
-		/* Who has closed its side may still read our last words. */
-		if (s->closing && stream_unsent(s) > 0)
-			return;
-		/* With unconsumed input the owner hears of the end when it has
-		 * taken what it can (offer_again). */
-		if (s->paused && stream_input(s).n > 0)
-			return;
-		end(s, STREAM_EOF);
+		at_eof(s);
 		return;
 	}
 	if (s->closing)
@@ -331,15 +428,20 @@ read_some(struct stream *s)
 		s->fresh = slice_of(shared, (size_t)n);
 	}
 	offer_input(s);
-	if (running == s)
-		update_wants(s);
+	if (running != s || s->ended)
+		return;
+	update_wants(s);
+	/* Nothing more comes from the socket, so nobody would look again. */
+	if (s->layer != NULL && !s->securing && s->layer->is_over(s))
+		read_some(s);
 }
 
 /* Calls the owner, then keeps what it left in the shared memory. */
 static void
 offer_input(struct stream *s)
 {
-	if (!s->paused && !s->closing && stream_input(s).n > 0)
+	if (!s->paused && !s->closing && !s->securing &&
+	    stream_input(s).n > 0)
 		s->ops->input(s->arg);
 	if (running != s)
 		return;
@@ -370,19 +472,23 @@ offer_again(void *arg)
 	flush_output(s);
 	if (running != s || s->ended)
 		return;
+	if (s->securing && s->clear == 0) {
+		shake_hands(s);
+		return;
+	}
 	update_wants(s);
 	if (s->eof && !s->paused)
 		end(s, STREAM_EOF);
 }
 
+/* What is to go in clear goes before the handshake, all else behind it. */
 static void
 flush_output(struct stream *s)
 {
-	size_t n = stream_unsent(s);
 	ssize_t w;
 
-	while (n > 0) {
-		w = send(s->fd, s->out.p + s->out_off, n, MSG_NOSIGNAL);
+	while (stream_unsent(s) > 0 && (!s->securing || s->clear > 0)) {
+		w = send_some(s);
 		if (w == -1 && errno == EINTR)
 			continue;
 		if (w == -1 && errno == EAGAIN)
@@ -393,25 +499,47 @@ flush_output(struct stream *s)
 			return;
 		}
 		s->out_off += (size_t)w;
-		n -= (size_t)w;
-		if (n == 0) {
-			buf_clear(&s->out);
-			s->out_off = 0;
-			if (s->closing) {
-				end(s, STREAM_EOF);
-				return;
-			}
-			update_wants(s);
-			if (s->ops->sent != NULL)
-				s->ops->sent(s->arg);
+		if (stream_unsent(s) == 0) {
+			all_is_sent(s);
 			return;
 		}
 	}
-	if (n == 0 && s->closing) {
+	/* Nobody waits for a handshake that only a farewell would follow. */
+	if (s->closing && (stream_unsent(s) == 0 ||
+	    (s->securing && s->clear == 0))) {
 		end(s, STREAM_EOF);
 		return;
 	}
 	update_wants(s);
+}
+
+static ssize_t
+send_some(struct stream *s)
+{
+	const char *p = s->out.p + s->out_off;
+	ssize_t w;
+
+	if (s->layer != NULL && s->clear == 0)
+		return s->layer->write(s, p, stream_unsent(s));
+	w = send(s->fd, p, s->clear > 0 ? s->clear : stream_unsent(s),
+	    MSG_NOSIGNAL);
+	if (w > 0 && s->clear > 0)
+		s->clear -= (size_t)w;
+	return w;
+}
+
+static void
+all_is_sent(struct stream *s)
+{
+	buf_clear(&s->out);
+	s->out_off = 0;
+	if (s->closing) {
+		end(s, STREAM_EOF);
+		return;
+	}
+	update_wants(s);
+	if (s->ops->sent != NULL)
+		s->ops->sent(s->arg);
 }
 
 static void

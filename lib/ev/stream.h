@@ -25,6 +25,7 @@ enum stream_end {
 };
 
 struct stream;
+struct stream_layer;
 struct stream_ops {
 	/* Unconsumed input has grown; see stream_input().  Called again only
 	 * when more arrives, or after stream_resume(). */
@@ -36,6 +37,8 @@ struct stream_ops {
 	/* The stream is over (or the connection failed, or time is up); the
 	 * owner still has to call stream_close(), at once or later. */
 	void	(*ended)(void *arg, enum stream_end);
+	/* The handshake of ev/tls.h is done.  May be NULL. */
+	void	(*secured)(void *arg);
 };
 
 #define STREAM_KEEP_BYTES	(128 * 1024)	/* most unconsumed input */
@@ -54,6 +57,12 @@ struct stream {
 	size_t			 kept_off;
 	struct buf		 out;
 	size_t			 out_off;
+	/* TLS, see stream_layer.h: */
+	const struct stream_layer *layer;	/* NULL: none */
+	void			*layer_data;	/* owned by the layer */
+	size_t			 clear;		/* of out, goes before it */
+	bool			 securing;	/* its handshake goes on */
+	bool			 securing_writes; /* and waits to send */
 	bool			 connecting;
 	bool			 paused;
 	bool			 resumed;	/* kept input is to be offered */

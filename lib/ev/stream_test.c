@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "base/mem.h"
+#include "base/test_net.h"
 #include "ev/stream.h"
 
 #define OUT_MAX		(256 * 1024)
@@ -83,7 +84,7 @@ on_end(void *arg, enum stream_end end)
 }
 
 static const struct stream_ops ops = { on_input, on_sent, on_connected,
-	on_end };
+	on_end, NULL };
 
 static int
 make_side(void **state)
@@ -349,7 +350,7 @@ static void
 freed_in_its_callback_is_not_touched_again(void **state)
 {
 	static const struct stream_ops freeing = { free_at_input, NULL, NULL,
-		free_at_end };
+		free_at_end, NULL };
 	int i, s[2];
 
 	(void)state;
@@ -552,8 +553,10 @@ static int
 listen_tcp(struct sockaddr_in *in)
 {
 	socklen_t len = sizeof(*in);
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	int fd;
 
+	need_loopback();
+	fd = socket(AF_INET, SOCK_STREAM, 0);
 	memset(in, 0, sizeof(*in));
 	in->sin_family = AF_INET;
 	in->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -568,10 +571,11 @@ connects_and_tells_so(void **state)
 {
 	struct sockaddr_in in, local = { .sin_family = AF_INET,
 		.sin_addr = { htonl(INADDR_LOOPBACK) } };
-	int fd = listen_tcp(&in), i;
+	int fd, i;
 	struct buf b = BUF_INIT(1024 * 1024);
 
 	(void)state;
+	fd = listen_tcp(&in);
 	stream_close(&side.stream);
 	close(side.peer);
 	assert_int_equal(stream_connect(&side.stream, &side.loop,
@@ -597,9 +601,10 @@ static void
 refused_connection_ends_with_its_error(void **state)
 {
 	struct sockaddr_in in;
-	int fd = listen_tcp(&in);
+	int fd;
 
 	(void)state;
+	fd = listen_tcp(&in);
 	close(fd);
 	stream_close(&side.stream);
 	if (stream_connect(&side.stream, &side.loop, (struct sockaddr *)&in,
@@ -617,9 +622,10 @@ reset_is_an_error(void **state)
 {
 	struct sockaddr_in in;
 	struct linger now = { 1, 0 };
-	int fd = listen_tcp(&in), i;
+	int fd, i;
 
 	(void)state;
+	fd = listen_tcp(&in);
 	stream_close(&side.stream);
 	close(side.peer);
 	assert_int_equal(stream_connect(&side.stream, &side.loop,

@@ -15,6 +15,10 @@
 #include "base/buf.h"
 #include "ev/stream.h"
 
+/* Once, before the process is confined: OpenSSL's own setting up, which reads
+ * no configuration file. */
+void	 tls_init(void);
+
 struct tls_context;		/* counted: sessions keep the one they began with */
 
 /* Asks `keys` for a private-key operation; -1: not to be had.  key is the
@@ -31,8 +35,11 @@ struct tls_server_config {
 	const struct tls_certificate *certificates; /* the first is the default */
 	size_t		 ncertificates;
 	struct slice	 client_cas;	/* PEM; .n 0: no client certificate is asked */
-	const uint8_t	*ticket_keys;	/* shared memory of master; NULL: none */
+	const uint8_t	*ticket_keys;	/* ev/tickets.h; NULL: none */
 	size_t		 ticket_bytes;
+	int64_t		 ticket_life_ms;
+	/* Sessions are resumed only where this is the same; copied. */
+	const char	*name;
 	bool		 tls13_only;
 	tls_sign_fn	 sign;
 	void		*sign_arg;

@@ -38,6 +38,8 @@ static void	 take_reload(struct child *, struct message *);
 static void	 take_stop(struct child *, struct message *);
 static void	 take_status_ask(struct child *, struct message *);
 static void	 hand_over(struct child *, struct child_gift *);
+static void	 keep_order(struct child *, struct message *);
+static void	 carry_out_orders(struct child *);
 static void	 tell_gifts(struct child *);
 static void	 master_says(void *, struct channel *, struct message *);
 static void	 master_is_gone(void *, struct channel *);
@@ -244,7 +246,7 @@ take_listener(struct child *c, struct message *m)
 	g.kind = get_u8(&m->body);
 	name = get_slice(&m->body, 512);
 	if (!wire_done(&m->body) || g.kind < LISTENER_SMTP ||
-	    g.kind > LISTENER_CONTROL || c->spec->listener == NULL) {
+	    g.kind > LISTENER_POP3 || c->spec->listener == NULL) {
 		channel_breach(c->master, "listener");
 		return;
 	}
@@ -285,8 +287,39 @@ hand_over(struct child *c, struct child_gift *g)
 	free(g->name);
 }
 
-/* Memory first, then channels, then listeners: when the first client comes,
- * all is there that is needed to serve it. */
+static void
+keep_order(struct child *c, struct message *m)
+{
+	struct child_order *o;
+
+	c->orders = mem_regrow(c->orders, c->norders + 1, sizeof(*c->orders));
+	o = &c->orders[c->norders++];
+	o->m = *m;
+	o->body = mem_slicedup(m->body.rest);
+	o->m.body = wire_of(slice_of(o->body, m->body.rest.n));
+	memset(m->fds, -1, sizeof(m->fds));
+}
+
+static void
+carry_out_orders(struct child *c)
+{
+	struct child_order *o;
+	int i;
+
+	for (o = c->orders; o < c->orders + c->norders; o++) {
+		c->spec->control(c->arg, &o->m);
+		for (i = 0; i < o->m.nfds; i++)
+			if (o->m.fds[i] != -1)
+				close(o->m.fds[i]);
+		free(o->body);
+	}
+	free(c->orders);
+	c->orders = NULL;
+	c->norders = 0;
+}
+
+/* Memory and orders first, then channels, then listeners: when the first
+ * client comes, all is there that is needed to serve it. */
 static void
 tell_gifts(struct child *c)
 {
@@ -295,6 +328,7 @@ tell_gifts(struct child *c)
 	for (i = 0; i < c->ngifts; i++)
 		if (c->gifts[i].kind == 0)
 			hand_over(c, &c->gifts[i]);
+	carry_out_orders(c);
 	for (i = 0; i < c->npeers; i++)
 		if (c->spec->channel_up != NULL)
 			c->spec->channel_up(c->arg, c->peers[i]);
@@ -383,6 +417,8 @@ master_says(void *arg, struct channel *ch, struct message *m)
 		verbs[i].take(c, m);
 	else if (c->spec->control != NULL && c->working)
 		c->spec->control(c->arg, m);
+	else if (c->spec->control != NULL)
+		keep_order(c, m);
 	else
 		channel_breach(ch, "not-now");
 }

@@ -15,7 +15,7 @@
  *
  * argv[1] is role_name() of the role that is wanted, for a program that has
  * several.  The functions of child_spec run only from child_run() on: shared,
- * channel_up, listener (in this order), then READY.  child_peer() works from
+ * control, channel_up, listener (in this order), then READY.  child_peer() works from
  * child_init() on.  The channels are the child's: a daemon never frees one,
  * but may end it with channel_breach(); a new one then comes.
  */
@@ -61,7 +61,8 @@ struct child_spec {
 	void	(*stop)(void *arg);
 	/* key=value words for `chasqui status`.  May be NULL. */
 	void	(*status)(void *arg, struct buf *);
-	/* CTL_* messages beyond these (only local's).  May be NULL. */
+	/* CTL_* messages beyond these.  Those that come before GO are kept
+	 * for child_run(), which begins with them.  May be NULL. */
 	void	(*control)(void *arg, struct message *);
 };
 
@@ -72,6 +73,12 @@ struct child_gift {
 	enum listener_kind	 kind;
 	char			*name;		/* owned */
 	int			 fd;		/* owned */
+};
+
+/* A message for spec->control that waits for it. */
+struct child_order {
+	struct message		 m;		/* fds are owned */
+	char			*body;		/* owned */
 };
 
 struct child {
@@ -88,6 +95,8 @@ struct child {
 	/* child.c's own: */
 	struct child_gift	*gifts;		/* owned; until child_run() */
 	size_t			 ngifts;
+	struct child_order	*orders;	/* owned; until child_run() */
+	size_t			 norders;
 	struct ev_task		 log_task;
 	bool			 log_asked;	/* LOG_LOST was said */
 	bool			 started;	/* GO was said */

@@ -41,7 +41,8 @@ ENUM_MESSAGES(DELIVERY);
 	X(LW_FULL,	    6, EITHER, 0, 0,   0)			\
 	X(LW_USAGE_ASK,	    7, LOCAL, 0,  12,  4096)			\
 	X(LW_USAGE,	    8, EITHER, 0, 17,  17)				\
-	X(LW_END,	    9, LOCAL, 0,  0,   0)	/* no work for it: answer what there is, end */
+	X(LW_END,	    9, LOCAL, 0,  0,   0)	/* no work for it: answer what there is, end */ \
+	X(LW_NEWS,	   10, WORKER, 0, 9,   5200)	/* id 0: slice the user's Maildir, slice mailbox, u8 0: there is something new in it */
 
 ENUM_MESSAGES(LOCAL_WORKER);
 

@@ -14,7 +14,8 @@
 #include "ipc/channel.h"
 
 #define CHILD_FD	3
-/* SHARED "rate" of smtpd; pages that nobody touches cost nothing. */
+/* SHARED "rate" of smtpd, imapd and pop3d, each role's own; pages that nobody
+ * touches cost nothing.  SHARED "grant" of auth: the secret of ipc/grant.h. */
 #define RATE_SHARED_BYTES	(48 * 1024 * 1024)
 
 /*        name             no  sender  fds min  max     body */
@@ -37,7 +38,17 @@
 	X(CTL_PEER_LOST,   16, EITHER, 0,  8,   8)	/* child: u32 role, u32 index of a peer whose channel went down; a new CHANNEL comes, at the latest when the peer runs again */ \
 	X(CTL_SOCKET_WANTED, 17, REMOTE, 0, 5, 4100)	/* slice path of a Unix socket where LMTP is spoken; id: remote's */ \
 	X(CTL_SOCKET,	   18, MASTER, 1,  0,   0)	/* fd: connected to it */ \
-	X(CTL_SOCKET_REFUSED, 19, MASTER, 0, 4, 512)	/* slice why */
+	X(CTL_SOCKET_REFUSED, 19, MASTER, 0, 4, 512)	/* slice why */ \
+	X(CTL_CERTIFICATES, 20, MASTER, 1,  0,   0)	/* fd: ipc/certificates.h; instead of what came before */ \
+	X(CTL_KEY,	   21, MASTER, 2,  8,   512)	/* u32 number, slice name of the certificate; fds: its key, its chain (PEM) */ \
+	X(CTL_KEY_TAKEN,   22, KEYS,   0,  9,   1024)	/* u32 number, u8 taken, slice why not */ \
+	X(CTL_KEY_DROP,	   23, MASTER, 0,  4,   4)	/* u32 number */ \
+	X(CTL_SESSION_WANTED, 30, EITHER, 2, 12, 8300)	/* imapd, pop3d: u64 session that is to go on, 0 for a new one; slice grant of a new one (ipc/grant.h); fds: the session's end of a channel (ipc/session.h), the client's bytes; id: the asker's */ \
+	X(CTL_SESSION,	   31, MASTER, 0,  16, 4700)	/* it is being started: u64 session, slice login, slice Maildir */ \
+	X(CTL_SESSION_REFUSED, 32, MASTER, 0, 5, 512)	/* u8 enum session_refusal, slice why, for the log */ \
+	X(CTL_SESSION_END, 33, EITHER, 0,  8,   8)	/* imapd, pop3d: u64 session that nobody wants any more */ \
+	X(CTL_SPAWN,	   34, MASTER, 2,  36,  9200)	/* to the spawn: u64 session, u32 uid, u32 gid, u64 quota bytes, u64 quota messages, slice login, slice directory, slice Maildir; fds as they were wanted */ \
+	X(CTL_SPAWN_ENDED, 35, EITHER, 0,  16,  16)	/* spawn: u64 session, u32 process, u32 status of wait(2) */
 
 ENUM_MESSAGES(MASTER_CHILD);
 
@@ -48,6 +59,17 @@ enum listener_kind {
 	LISTENER_QUEUE = 4,	/* Unix socket of the queue tools: qmgr */
 	LISTENER_LOOKUP = 5,	/* Unix socket of explain and table query */
 	LISTENER_CONTROL = 6,	/* Unix socket of master itself */
+	LISTENER_IMAP = 7,
+	LISTENER_POP3 = 8,
+};
+
+/* Why there is no session. */
+enum session_refusal {
+	SESSION_BAD_GRANT = 1,	/* not auth's, too old, or used before */
+	SESSION_FORBIDDEN = 2,	/* the mailbox's owner may have no process */
+	SESSION_TOO_MANY = 3,	/* of this user: [LIMIT], [IN-USE] */
+	SESSION_LATER = 4,	/* no room, or no spawn, for now */
+	SESSION_GONE = 5,	/* the one that was to go on is not known */
 };
 
 #endif

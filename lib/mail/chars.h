@@ -25,4 +25,15 @@ char_is(char c, uint8_t mask)
 	return (char_classes[(unsigned char)c] & mask) != 0;
 }
 
+/* The value of a hexadecimal digit of either case; -1: it is none. */
+static inline int
+char_hex(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
 #endif

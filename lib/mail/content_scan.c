@@ -38,8 +38,10 @@ scan_line(struct content_scan *c, struct slice s)
 	bool cr = n > 0 ? s.p[n - 1] == '\r' : c->last_cr;
 
 	if (c->last_cr && lf > 0) {
+		/* The CR was a byte like others, and no field's name has it. */
 		c->bare_cr = true;
 		c->line++;
+		c->nname = NAME_OVER;
 	}
 	c->last_cr = false;
 	if (n > 0 && cr)

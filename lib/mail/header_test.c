@@ -279,6 +279,9 @@ static const struct {
 	{ "a: \xe9\r\n\r\n", 0, B8 | H8, 4, 0 },
 	{ "a: b\r\n\r\n\xe9\r\n", 0, B8, 4, 0 },
 	{ "\n\rx\r\n", 0, LF_ | CR_, 2, 0 },
+	/* found by header_fuzz: cut behind its CR this became a From */
+	{ "From\r:x\r\n", 0, CR_, 7, 0 },
+	{ "\rReceived: x\r\n", 0, CR_, 12, 0 },
 };
 
 static unsigned

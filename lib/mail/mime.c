@@ -5,7 +5,6 @@
 
 #define LINE_CHARS	76	/* RFC 2045 6.7, 6.8 */
 
-static struct slice skip_cfws(struct slice);
 static struct slice skip_comment(struct slice);
 static struct slice take_token(struct slice *);
 static bool	take_byte(struct slice *, char);
@@ -24,12 +23,12 @@ mime_type_parse(struct slice s, struct mime_type *t_r)
 	char value[BOUNDARY_BYTES + 1];
 	size_t n;
 
-	s = skip_cfws(s);
+	s = cfws_skip(s);
 	t.type = take_token(&s);
-	s = skip_cfws(s);
+	s = cfws_skip(s);
 	if (t.type.n == 0 || !take_byte(&s, '/'))
 		return false;
-	s = skip_cfws(s);
+	s = cfws_skip(s);
 	t.subtype = take_token(&s);
 	if (t.subtype.n == 0)
 		return false;
@@ -51,15 +50,15 @@ take_param(struct slice *s, struct slice *name_r, char *value, size_t max,
 {
 	struct slice token;
 
-	*s = skip_cfws(*s);
+	*s = cfws_skip(*s);
 	if (!take_byte(s, ';'))
 		return false;
-	*s = skip_cfws(*s);
+	*s = cfws_skip(*s);
 	*name_r = take_token(s);
-	*s = skip_cfws(*s);
+	*s = cfws_skip(*s);
 	if (name_r->n == 0 || !take_byte(s, '='))
 		return false;
-	*s = skip_cfws(*s);
+	*s = cfws_skip(*s);
 	if (s->n > 0 && s->p[0] == '"')
 		return take_quoted(s, value, max, n_r);
 	token = take_token(s);
@@ -109,8 +108,8 @@ take_token(struct slice *s)
 	return token;
 }
 
-static struct slice
-skip_cfws(struct slice s)
+struct slice
+cfws_skip(struct slice s)
 {
 	while (s.n > 0) {
 		if (s.p[0] == '(')
@@ -160,7 +159,7 @@ mime_encoding_parse(struct slice s)
 	struct slice token;
 	unsigned i;
 
-	s = skip_cfws(s);
+	s = cfws_skip(s);
 	token = take_token(&s);
 	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (slice_eq_nocase(token, slice_str(names[i])))

@@ -11,6 +11,9 @@
 
 #define BOUNDARY_BYTES	70	/* RFC 2046 5.1.1 */
 
+/* Behind white space, foldings and comments (RFC 5322 3.2.2). */
+struct slice cfws_skip(struct slice);
+
 struct mime_type {
 	struct slice	type;		/* borrowed from the field */
 	struct slice	subtype;

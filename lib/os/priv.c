@@ -16,8 +16,16 @@
  * files  NO_FILES  no file can be opened
  *	  RO_FILES  only `readable` of priv_ids, to read
  *	  RW_FILES  and `writable`
+ *	  SPAWN_FILES  no list of its own, since those that it forks have
+ *		    theirs; but neither it nor they run a program or make a
+ *		    device, a socket, a pipe or a link
  *
- * All: own uid and gid, no other groups, no capabilities, no_new_privs, not
+ * The spawns fork sessions, each of which takes its user's uid and enters the
+ * row of a session before it reads a byte: they keep CAP_SETUID, CAP_SETGID
+ * and CAP_SETPCAP (to empty the bounding set) for that, under a uid that owns
+ * nothing.  A session's calls are within those of its spawn.
+ *
+ * All others: own uid and gid, no other groups, no capabilities, no_new_privs, not
  * dumpable (so not traceable), no core file, no new processes, signals only to
  * itself, and only the system calls that the row's groups list (sandbox.c).
  */
@@ -37,6 +45,9 @@
 #include "base/log.h"
 #include "os/sandbox.h"
 
+#define FORK_CAPABILITIES	(UINT64_C(1) << CAP_SETUID |		\
+	UINT64_C(1) << CAP_SETGID | UINT64_C(1) << CAP_SETPCAP)
+
 static const struct priv rows[ROLE_LIMIT] = {
 	/*		    name	user	    root   network    files      extra */
 	[ROLE_SMTPD]	= { "smtpd",	"smtpd",    EMPTY, NET_SERVE, NO_FILES,  0 },
@@ -46,16 +57,24 @@ static const struct priv rows[ROLE_LIMIT] = {
 	[ROLE_WORKER]	= { "worker",	NULL,	    WHOLE, NO_NET,    RW_FILES,  MAY_THREAD },
 	[ROLE_COMMAND]	= { "command",	NULL,	    WHOLE, ANY_NET,   ANY_FILES, MAY_EXEC | KEEP_GROUPS },
 	[ROLE_BOUNCE]	= { "bounce",	"bounce",   EMPTY, NO_NET,    NO_FILES,  0 },
+	[ROLE_KEYS]	= { "keys",	"keys",	    EMPTY, NO_NET,    NO_FILES,  0 },
 	[ROLE_AUTH]	= { "auth",	"auth",	    EMPTY, NO_NET,    NO_FILES,  0 },
 	[ROLE_VERIFIER]	= { "verifier",	"verifier", WHOLE, NO_NET,    RO_FILES,  0 },
 	[ROLE_LOOKUP]	= { "lookup",	"lookup",   WHOLE, NET_LOCAL, RO_FILES,  0 },
 	[ROLE_RESOLVER]	= { "resolver",	"resolver", EMPTY, NET_DNS,   NO_FILES,  0 },
+	[ROLE_IMAP_LOGIN] = { "imapd",	"imapd",    EMPTY, NET_SERVE, NO_FILES,  0 },
+	[ROLE_POP3_LOGIN] = { "pop3d",	"pop3d",    EMPTY, NET_SERVE, NO_FILES,  0 },
+	[ROLE_IMAP_SPAWN] = { "imap-spawn", "imapspawn", WHOLE, NO_NET, SPAWN_FILES, MAY_FORK },
+	[ROLE_POP3_SPAWN] = { "pop3-spawn", "pop3spawn", WHOLE, NO_NET, SPAWN_FILES, MAY_FORK },
+	[ROLE_IMAP_SESSION] = { "imap-session", NULL, WHOLE, NO_NET,  RW_FILES,  OF_SPAWN },
+	[ROLE_POP3_SESSION] = { "pop3-session", NULL, WHOLE, NO_NET,  RW_FILES,  OF_SPAWN },
 };
 
 static void	 enter_root(const struct priv *, const struct priv_ids *);
-static void	 drop_bounding_set(void);
+static void	 drop_bounding_set(uint64_t keep);
 static void	 become(const struct priv *, const struct priv_ids *);
-static void	 drop_capabilities(void);
+static void	 keep_capabilities(uint64_t keep);
+static void	 prove(const struct priv *);
 static void	 seal(void);
 static void	 limit(const struct priv *, const struct priv_ids *);
 static void	 set_limit(const char *, __rlimit_resource_t, rlim_t);
@@ -72,23 +91,44 @@ priv_enter(enum role role, const struct priv_ids *ids)
 {
 	const struct priv *row = priv_of(role);
 	struct sandbox_paths paths = { .n = 0 };
+	uint64_t keep = 0;
 
 	if (row == NULL || (ids->mode != PRIV_FULL && ids->mode != PRIV_USER))
 		log_fatal("event=no-such-row role=%u", (unsigned)role);
 	if (row->files == RO_FILES || row->files == RW_FILES)
 		sandbox_open_paths(&paths, ids->readable, false);
-	if (row->files == RW_FILES)
+	if (row->files == RW_FILES && !(row->extra & OF_SPAWN))
 		sandbox_open_paths(&paths, ids->writable, true);
+	if (row->files == SPAWN_FILES)
+		sandbox_open_paths(&paths, "/", true);
 	if (ids->mode == PRIV_FULL) {
+		if (row->extra & MAY_FORK)
+			keep = FORK_CAPABILITIES;
 		enter_root(row, ids);
-		drop_bounding_set();
+		drop_bounding_set(keep);
 		become(row, ids);
 	}
-	drop_capabilities();
+	keep_capabilities(keep);
+	if (ids->mode == PRIV_FULL && keep == 0)
+		prove(row);
+	if (row->extra & OF_SPAWN) {
+		sandbox_make_path(ids->writable);
+		sandbox_open_paths(&paths, ids->writable, true);
+	}
 	seal();
 	limit(row, ids);
 	sandbox_landlock(row, &paths);
 	sandbox_seccomp(row);
+}
+
+void
+priv_prepare(enum role role)
+{
+	const struct priv *row = priv_of(role);
+
+	if (row == NULL)
+		log_fatal("event=no-such-row role=%u", (unsigned)role);
+	sandbox_prepare(row);
 }
 
 /* An empty root that anybody else could fill would not be one. */
@@ -111,19 +151,23 @@ enter_root(const struct priv *row, const struct priv_ids *ids)
 		    LOG_Q(slice_str(ids->root)), strerror(errno));
 }
 
+/* Of one that holds little already nothing but that little is asked about. */
 static void
-drop_bounding_set(void)
+drop_bounding_set(uint64_t keep)
 {
-	unsigned long cap;
+	static bool dropped;
+	unsigned long cap, last = dropped ? CAP_SETPCAP : 63;
 
-	for (cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
-		if (prctl(PR_CAPBSET_READ, cap, 0, 0, 0) == 1 &&
+	for (cap = 0; cap <= last; cap++)
+		if (!(keep & UINT64_C(1) << cap) &&
+		    prctl(PR_CAPBSET_READ, cap, 0, 0, 0) == 1 &&
 		    prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) == -1)
 			log_fatal("event=cannot-drop capability=%lu "
 			    "why=\"%s\"", cap, strerror(errno));
+	dropped = true;
 }
 
-/* Groups, gid, uid; then proves that there is no way back. */
+/* Groups, gid, uid. */
 static void
 become(const struct priv *row, const struct priv_ids *ids)
 {
@@ -134,6 +178,9 @@ become(const struct priv *row, const struct priv_ids *ids)
 	if (ids->uid == 0 || ids->gid == 0)
 		log_fatal("event=refusing-root uid=%u gid=%u",
 		    (unsigned)ids->uid, (unsigned)ids->gid);
+	if (row->extra & MAY_FORK &&
+	    prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) == -1)
+		log_fatal("event=prctl-failed why=\"%s\"", strerror(errno));
 	if (!(row->extra & KEEP_GROUPS) && setgroups(0, NULL) == -1)
 		log_fatal("event=setgroups-failed why=\"%s\"",
 		    strerror(errno));
@@ -147,23 +194,31 @@ become(const struct priv *row, const struct priv_ids *ids)
 	for (i = 0; i < 3; i++)
 		if (u[i] != ids->uid || g[i] != ids->gid)
 			log_fatal("event=setuid-incomplete");
+}
+
+/* There is no way back. */
+static void
+prove(const struct priv *row)
+{
 	if (setresuid(-1U, 0, -1U) != -1 || setresgid(-1U, 0, -1U) != -1 ||
 	    (!(row->extra & KEEP_GROUPS) && getgroups(0, NULL) != 0))
 		log_fatal("event=setuid-reversible");
 }
 
-/* A change of uid has emptied these already, but not where master was started
- * by another uid with ambient capabilities. */
+/* A change of root's uid has emptied these already, but not where it was kept
+ * from that, or where master was started by another uid with ambient
+ * capabilities. */
 static void
-drop_capabilities(void)
+keep_capabilities(uint64_t keep)
 {
 	struct __user_cap_header_struct head = { _LINUX_CAPABILITY_VERSION_3,
 		0 };
-	struct __user_cap_data_struct none[2];
+	struct __user_cap_data_struct data[2];
 
 	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
-	memset(none, 0, sizeof(none));
-	if (syscall(SYS_capset, &head, none) == -1)
+	memset(data, 0, sizeof(data));
+	data[0].effective = data[0].permitted = (uint32_t)keep;
+	if (syscall(SYS_capset, &head, data) == -1)
 		log_fatal("event=capset-failed why=\"%s\"", strerror(errno));
 }
 
@@ -186,7 +241,7 @@ limit(const struct priv *row, const struct priv_ids *ids)
 		set_limit("nofile", RLIMIT_NOFILE, ids->descriptors);
 	set_limit("core", RLIMIT_CORE, 0);
 	/* Threads count too, together with all that the uid has elsewhere. */
-	if (!(row->extra & (MAY_EXEC | MAY_THREAD)))
+	if (!(row->extra & (MAY_EXEC | MAY_THREAD | MAY_FORK)))
 		set_limit("nproc", RLIMIT_NPROC, 0);
 }
 
@@ -204,4 +259,57 @@ set_limit(const char *name, __rlimit_resource_t which, rlim_t value)
 	if (setrlimit(which, &r) == -1)
 		log_fatal("event=setrlimit-failed limit=%s why=\"%s\"", name,
 		    strerror(errno));
+}
+
+/* ---- master -------------------------------------------------------------- */
+
+/* What starting and stopping others takes.  No chown, no mount, no module, no
+ * raw socket, no trace. */
+static const unsigned master_keeps[] = {
+	CAP_SETUID, CAP_SETGID,		/* the children's users */
+	CAP_SYS_CHROOT,			/* their roots */
+	CAP_SETPCAP,			/* their empty bounding sets */
+	CAP_KILL,			/* their ends */
+	CAP_NET_BIND_SERVICE,		/* a listener that a reload brings */
+	CAP_DAC_OVERRIDE,		/* log files and LMTP sockets of others,
+					 * the mailboxes that workers open */
+	CAP_IPC_LOCK,			/* keys in locked memory */
+	CAP_SYS_RESOURCE,		/* as much of it as there are */
+};
+
+uint64_t
+priv_master_capabilities(void)
+{
+	uint64_t mask = 0;
+	size_t i;
+
+	for (i = 0; i < sizeof(master_keeps) / sizeof(master_keeps[0]); i++)
+		mask |= UINT64_C(1) << master_keeps[i];
+	return mask;
+}
+
+void
+priv_limit_master(void)
+{
+	struct __user_cap_header_struct head = { _LINUX_CAPABILITY_VERSION_3,
+		0 };
+	struct __user_cap_data_struct have[2];
+	uint64_t kept = priv_master_capabilities();
+	uint32_t half;
+	unsigned i;
+
+	if (geteuid() != 0)
+		return;
+	drop_bounding_set(kept);
+	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+	if (syscall(SYS_capget, &head, have) == -1)
+		log_fatal("event=capget-failed why=\"%s\"", strerror(errno));
+	for (i = 0; i < 2; i++) {
+		half = (uint32_t)(kept >> 32 * i);
+		have[i].permitted &= half;
+		have[i].effective = have[i].permitted;
+		have[i].inheritable = 0;
+	}
+	if (syscall(SYS_capset, &head, have) == -1)
+		log_fatal("event=capset-failed why=\"%s\"", strerror(errno));
 }

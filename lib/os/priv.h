@@ -18,12 +18,16 @@ enum priv_mode {
 /* The columns of the privilege table, lib/os/priv.c. */
 enum priv_root { EMPTY = 1, SPOOL, WHOLE };
 enum priv_net { NO_NET = 1, NET_SERVE, NET_DIAL, NET_DNS, NET_LOCAL, ANY_NET };
-enum priv_files { NO_FILES = 1, RO_FILES, RW_FILES, ANY_FILES };
+enum priv_files { NO_FILES = 1, RO_FILES, RW_FILES, ANY_FILES, SPAWN_FILES };
 enum {
 	MAY_EXEC = 1,		/* starts programs; no list of system calls */
 	KEEP_GROUPS = 2,	/* those that master has set */
 	MAY_THREAD = 4,		/* threads, made after priv_enter() so that they
 				 * are confined too; still no processes */
+	MAY_FORK = 8,		/* forks, and each fork enters a row of its own:
+				 * keeps what that takes */
+	OF_SPAWN = 16,		/* forked so: `writable` is opened as the user,
+				 * and made where it is missing */
 };
 
 struct priv {
@@ -60,5 +64,15 @@ struct priv_ids {
  * outside of its row (directories, descriptors) it has opened before.
  */
 void	 priv_enter(enum role, const struct priv_ids *);
+/* Makes now what priv_enter() of this row would make each time: for a process
+ * that forks others into it. */
+void	 priv_prepare(enum role);
+
+/* For master, once its sockets and directories are there: of root's
+ * capabilities it and all that it starts keep those that the table in priv.c
+ * names.  Does nothing without root; ends the process on failure. */
+void	 priv_limit_master(void);
+/* The mask of them, as /proc shows it. */
+uint64_t priv_master_capabilities(void);
 
 #endif

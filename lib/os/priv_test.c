@@ -357,6 +357,11 @@ static const struct attempt {
 	{ ROLE_RESOLVER, "tcp socket", try_tcp_socket, WORKS, NULL },
 	{ ROLE_RESOLVER, "udp socket", try_udp_socket, WORKS, NULL },
 
+	IN_EVERY_CELL(ROLE_KEYS),
+	NO_FILES_IN(ROLE_KEYS),
+	NO_SOCKETS_IN(ROLE_KEYS),
+	{ ROLE_KEYS, "accept", try_accept, DIES, "accept4" },
+
 	IN_EVERY_CELL(ROLE_QMGR),
 	NO_SOCKETS_IN(ROLE_QMGR),
 	{ ROLE_QMGR, "read passwd", try_read_passwd, FAILS, NULL },
@@ -486,7 +491,7 @@ every_role_with_a_process_has_a_row(void **state)
 {
 	static const enum role with[] = { ROLE_SMTPD, ROLE_QMGR, ROLE_REMOTE,
 		ROLE_LOCAL, ROLE_WORKER, ROLE_BOUNCE, ROLE_LOOKUP,
-		ROLE_RESOLVER, ROLE_COMMAND };
+		ROLE_RESOLVER, ROLE_KEYS, ROLE_COMMAND };
 	size_t i;
 
 	(void)state;
@@ -560,7 +565,7 @@ sanitizers_report_from_every_cell(void **state)
 {
 	static const enum role all[] = { ROLE_SMTPD, ROLE_QMGR, ROLE_REMOTE,
 		ROLE_LOCAL, ROLE_WORKER, ROLE_BOUNCE, ROLE_LOOKUP,
-		ROLE_RESOLVER };
+		ROLE_RESOLVER, ROLE_KEYS };
 	char text[8192];
 	size_t i;
 

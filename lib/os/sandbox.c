@@ -13,8 +13,12 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <signal.h>
@@ -23,6 +27,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/mem.h"
 #include "os/sandbox.h"
 
 #ifdef SANITIZED
@@ -40,7 +45,7 @@ __asan_default_options(void)
 
 enum group {
 	BASE, SERVE, DIAL, DNS, UNIX_SOCKETS, FILES_READ, FILES_WRITE,
-	THREADS, SANITIZERS, GROUPS
+	THREADS, FORKS, SANITIZERS, GROUPS
 };
 
 static const char *const groups[GROUPS] = {
@@ -74,6 +79,10 @@ static const char *const groups[GROUPS] = {
 	    "mkdir mkdirat rmdir chmod fchmod fchmodat fchown fchownat "
 	    "utimensat",
 	[THREADS] = "",
+	/* What a fork needs to become a session, its priv_enter() included. */
+	[FORKS] = "wait4 waitid close_range setgroups setresgid setresuid prctl "
+	    "capset landlock_create_ruleset landlock_add_rule "
+	    "landlock_restrict_self seccomp prlimit64 rt_sigaction tgkill",
 	/* What ASan and UBSan need to write a report. */
 	[SANITIZERS] = "open openat stat readlink readlinkat access faccessat "
 	    "newfstatat tgkill prctl",
@@ -85,6 +94,8 @@ static const char *const groups[GROUPS] = {
 #define SOCKETS(family, type)						\
 	2, { SCMP_CMP(0, SCMP_CMP_EQ, family),				\
 	    SCMP_CMP(1, SCMP_CMP_MASKED_EQ, 0xf, type) }
+#define CLONE_NEW	(CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC |	\
+	CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWCGROUP)
 #define TO_CHANGE	(O_ACCMODE | O_CREAT | O_TRUNC | O_TMPFILE)
 
 static const struct narrow {
@@ -131,6 +142,9 @@ static const struct narrow {
 	{ THREADS, 0,	"clone",    ONE(0, SCMP_CMP_MASKED_EQ, CLONE_THREAD,
 					CLONE_THREAD) },
 	{ THREADS, ENOSYS, "clone3", 0, { { 0 } } },
+	/* A process, in the same namespaces. */
+	{ FORKS, 0,	"clone",    ONE(0, SCMP_CMP_MASKED_EQ, CLONE_NEW, 0) },
+	{ FORKS, ENOSYS, "clone3",  0, { { 0 } } },
 };
 
 /* What a program that is started for a user may not do: it has no list. */
@@ -142,24 +156,94 @@ static const char denied[] = "ptrace process_vm_readv process_vm_writev "
     "settimeofday clock_settime adjtimex acct quotactl syslog kcmp iopl "
     "ioperm";
 
+static scmp_filter_ctx compile(const struct priv *, pid_t self);
+static void	 load_prepared(void);
 static unsigned	 groups_of(const struct priv *);
 static void	 for_each_call(scmp_filter_ctx, const char *list,
 		    uint32_t action);
 static void	 add_rule(scmp_filter_ctx, uint32_t action, const char *call,
 		    unsigned n, const struct scmp_arg_cmp *);
-static void	 allow_signals_to_self(scmp_filter_ctx);
+static void	 allow_signals_to(scmp_filter_ctx, pid_t self);
 static void	 name_forbidden_calls(void);
 static void	 forbidden_call(int, siginfo_t *, void *);
 
+/* The list of one row, compiled; see sandbox_prepare(). */
+static struct {
+	const struct priv	*row;
+	struct sock_fprog	 program;	/* .filter owned */
+} prepared;
+
 void
 sandbox_seccomp(const struct priv *row)
+{
+	scmp_filter_ctx ctx;
+	int r;
+
+	if (!(row->extra & MAY_EXEC))
+		name_forbidden_calls();
+	if (prepared.row == row) {
+		load_prepared();
+		return;
+	}
+	ctx = compile(row, getpid());
+	r = seccomp_load(ctx);
+	if (r < 0)
+		log_fatal("event=seccomp-load-failed why=\"%s\"",
+		    strerror(-r));
+	seccomp_release(ctx);
+}
+
+/* Stands for the process id of who will load it: no process has it. */
+#define ANY_PID		0x5e1f5e1f
+
+void
+sandbox_prepare(const struct priv *row)
+{
+	scmp_filter_ctx ctx = compile(row, ANY_PID);
+	int fd = memfd_create("seccomp", MFD_CLOEXEC), r;
+	struct stat st;
+
+	r = fd == -1 ? -errno : seccomp_export_bpf(ctx, fd);
+	if (r < 0 || fstat(fd, &st) == -1 ||
+	    st.st_size / (off_t)sizeof(struct sock_filter) > USHRT_MAX)
+		log_fatal("event=seccomp-failed");
+	prepared.program.len = (unsigned short)
+	    ((size_t)st.st_size / sizeof(struct sock_filter));
+	free(prepared.program.filter);
+	prepared.program.filter = mem_alloc((size_t)st.st_size);
+	if (pread(fd, prepared.program.filter, (size_t)st.st_size, 0) !=
+	    st.st_size)
+		log_fatal("event=seccomp-failed");
+	close(fd);
+	seccomp_release(ctx);
+	prepared.row = row;
+}
+
+static void
+load_prepared(void)
+{
+	struct sock_filter *f = prepared.program.filter;
+	uint32_t self = (uint32_t)getpid();
+	size_t i;
+
+	for (i = 0; i < prepared.program.len; i++)
+		if (f[i].code == (BPF_JMP | BPF_JEQ | BPF_K) &&
+		    f[i].k == ANY_PID)
+			f[i].k = self;
+	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0,
+	    &prepared.program) == -1)
+		log_fatal("event=seccomp-load-failed why=\"%s\"",
+		    strerror(errno));
+}
+
+static scmp_filter_ctx
+compile(const struct priv *row, pid_t self)
 {
 	bool listed = !(row->extra & MAY_EXEC);
 	scmp_filter_ctx ctx = seccomp_init(listed ? SCMP_ACT_TRAP :
 	    SCMP_ACT_ALLOW);
 	unsigned mask = listed ? groups_of(row) : 0;
 	size_t i;
-	int r;
 
 	if (ctx == NULL)
 		log_fatal("event=seccomp-failed");
@@ -176,16 +260,11 @@ sandbox_seccomp(const struct priv *row)
 			    SCMP_ACT_ALLOW : SCMP_ACT_ERRNO(narrowed[i].error),
 			    narrowed[i].call, narrowed[i].n,
 			    narrowed[i].args);
-	if (listed) {
-		allow_signals_to_self(ctx);
-		name_forbidden_calls();
-	} else
+	if (listed)
+		allow_signals_to(ctx, self);
+	else
 		for_each_call(ctx, denied, SCMP_ACT_ERRNO(EPERM));
-	r = seccomp_load(ctx);
-	if (r < 0)
-		log_fatal("event=seccomp-load-failed why=\"%s\"",
-		    strerror(-r));
-	seccomp_release(ctx);
+	return ctx;
 }
 
 static unsigned
@@ -202,12 +281,14 @@ groups_of(const struct priv *row)
 		[NO_FILES] = 0,
 		[RO_FILES] = 1u << FILES_READ,
 		[RW_FILES] = 1u << FILES_READ | 1u << FILES_WRITE,
+		[SPAWN_FILES] = 1u << FILES_READ | 1u << FILES_WRITE,
 	};
 	unsigned mask = 1u << BASE | net[row->net] | files[row->files];
 
 	if (row->extra & MAY_THREAD)
 		mask |= 1u << THREADS;
-
+	if (row->extra & MAY_FORK)
+		mask |= 1u << FORKS;
 #ifdef SANITIZED
 	mask |= 1u << SANITIZERS;
 #endif
@@ -248,12 +329,12 @@ add_rule(scmp_filter_ctx ctx, uint32_t action, const char *call, unsigned n,
 
 /* abort() and the handler below. */
 static void
-allow_signals_to_self(scmp_filter_ctx ctx)
+allow_signals_to(scmp_filter_ctx ctx, pid_t self)
 {
-	const struct scmp_arg_cmp self[] = {
-		SCMP_CMP(0, SCMP_CMP_EQ, (scmp_datum_t)getpid()) };
+	const struct scmp_arg_cmp to[] = {
+		SCMP_CMP(0, SCMP_CMP_EQ, (scmp_datum_t)self) };
 
-	add_rule(ctx, SCMP_ACT_ALLOW, "tgkill", 1, self);
+	add_rule(ctx, SCMP_ACT_ALLOW, "tgkill", 1, to);
 }
 
 /* ---- the last words of a process that made a forbidden call -------------- */
@@ -261,16 +342,19 @@ allow_signals_to_self(scmp_filter_ctx ctx)
 #define CALL_NAMES	1024
 static const char	*call_names[CALL_NAMES];
 
+/* A fork has the names already. */
 static void
 name_forbidden_calls(void)
 {
 	struct sigaction sa = { .sa_sigaction = forbidden_call,
 		.sa_flags = SA_SIGINFO | (int)SA_RESETHAND | SA_NODEFER };
+	static bool named;
 	int i;
 
-	for (i = 0; i < CALL_NAMES; i++)
+	for (i = 0; i < CALL_NAMES && !named; i++)
 		call_names[i] = seccomp_syscall_resolve_num_arch(
 		    SCMP_ARCH_NATIVE, i);
+	named = true;
 	sigemptyset(&sa.sa_mask);
 	if (sigaction(SIGSYS, &sa, NULL) == -1)
 		log_fatal("event=sigaction-failed");
@@ -316,6 +400,8 @@ forbidden_call(int sig, siginfo_t *info, void *context)
 #define LL_FS_CHANGE	(LL_FS_READ | LL_FS_WRITE_FILE | LL_FS_REMOVE_DIR |  \
 	LL_FS_REMOVE_FILE | LL_FS_MAKE_DIR | LL_FS_MAKE_REG | LL_FS_REFER |  \
 	LL_FS_TRUNCATE)
+#define LL_FS_NO_MAIL	(LL_FS_EXECUTE | LL_FS_MAKE_CHAR | LL_FS_MAKE_SOCK |   \
+	LL_FS_MAKE_FIFO | LL_FS_MAKE_BLOCK | LL_FS_MAKE_SYM)
 #define LL_FS_OF_A_FILE	(LL_FS_READ_FILE | LL_FS_WRITE_FILE | LL_FS_TRUNCATE)
 
 enum { LL_RULE_PATH = 1, LL_RULE_PORT = 2 };
@@ -370,6 +456,22 @@ sandbox_open_paths(struct sandbox_paths *paths, const char *list,
 	}
 }
 
+void
+sandbox_make_path(const char *path)
+{
+	char part[4096];
+	size_t i, n = strlen(path);
+
+	if (access(path, F_OK) == 0 || n == 0 || n >= sizeof(part))
+		return;
+	for (i = 1; i <= n; i++)
+		if (path[i] == '/' || path[i] == '\0') {
+			memcpy(part, path, i);
+			part[i] = '\0';
+			mkdir(part, 0700);
+		}
+}
+
 int
 sandbox_landlock_abi(void)
 {
@@ -419,9 +521,14 @@ ruleset_of(const struct priv *row, int abi)
 	struct ll_ruleset r = { 0, 0, 0 };
 	size_t i;
 
+	/* What no session may, whatever it is of; REFER is refused by every
+	 * domain that does not name it. */
+	if (row->files == SPAWN_FILES && abi >= 2)
+		r.fs = LL_FS_NO_MAIL | LL_FS_REFER;
 	/* ABI 1 forbids every rename into another directory, which is how
 	 * mail gets from tmp to new. */
-	if (row->files != ANY_FILES && !(abi == 1 && row->files == RW_FILES))
+	else if (row->files != SPAWN_FILES && row->files != ANY_FILES &&
+	    !(abi == 1 && row->files == RW_FILES))
 		for (i = 0; i < sizeof(known) / sizeof(known[0]); i++)
 			if (abi >= known[i].abi)
 				r.fs |= known[i].fs;
@@ -446,6 +553,8 @@ allow_paths(int ruleset, uint64_t handled, const struct sandbox_paths *paths)
 		rule.fd = paths->v[i].fd;
 		rule.allowed = handled & (paths->v[i].writable ?
 		    LL_FS_CHANGE : LL_FS_READ);
+		if (rule.allowed == 0)
+			continue;
 		if (fstat(rule.fd, &st) == 0 && !S_ISDIR(st.st_mode))
 			rule.allowed &= LL_FS_OF_A_FILE;
 		if (syscall(SYS_landlock_add_rule, ruleset, LL_RULE_PATH,

@@ -20,10 +20,16 @@ struct sandbox_paths {
  * to read that do not exist, or are too many, are left out. */
 void	 sandbox_open_paths(struct sandbox_paths *, const char *paths,
 	    bool writable);
+/* Makes a directory, and those above it, where it is missing; what fails is
+ * found when it is opened. */
+void	 sandbox_make_path(const char *path);
 /* The ABI of the kernel's Landlock, 0 where there is none. */
 int	 sandbox_landlock_abi(void);
 /* Both end the process on failure.  Landlock closes the paths. */
 void	 sandbox_landlock(const struct priv *, struct sandbox_paths *);
 void	 sandbox_seccomp(const struct priv *);
+/* Compiles the list of a row, for sandbox_seccomp() of the same row later; one
+ * at a time. */
+void	 sandbox_prepare(const struct priv *);
 
 #endif

@@ -80,6 +80,15 @@ int	 store_errno(const struct store *);
 /* "4.2.0 text" of a result, for people; never NULL. */
 const char *store_strerror(enum store_result);
 
+/*
+ * Work put off: changes of flags and expunges are synced, at the latest, when
+ * store_work() is called at the time that store_due_ms() names (clock_mono_ms();
+ * INT64_MAX: there is none).  Whoever holds a store asks after each change, or
+ * S1's second passes.  mailbox_close() does it too.
+ */
+int64_t	 store_due_ms(const struct store *);
+enum store_result store_work(struct store *);
+
 /* ---- the list of mailboxes ---------------------------------------------- */
 
 enum special_use {		/* RFC 6154 */
@@ -183,8 +192,11 @@ int	 mailbox_keyword(struct mailbox *, struct slice name, bool create);
 
 /*
  * Takes in what others have changed.  changes_r, if not NULL, gets what is
- * different, in order of UID: valid until the next call.  Costs two or three
- * system calls where nothing has.
+ * different since the last refresh, in order of UID: valid until the next
+ * call.  This session's own expunges and appends are among them, its own
+ * changes of flags are not.  Entries, and so sequence numbers, change only
+ * here: a message that is expunged meanwhile stays in the array.  Costs two or
+ * three system calls where nothing has changed.
  */
 struct mailbox_change {
 	uint32_t	 uid;
@@ -285,6 +297,8 @@ void	 append_abort(struct append **);
 enum store_result store_delivered(struct store *, struct slice mailbox,
 	    const char *file_name, uint64_t stored_bytes, struct slice message);
 enum store_result store_deliveries_sync(struct store *);
+/* Writes the records, for somebody else to sync, or nobody. */
+enum store_result store_deliveries_write(struct store *);
 
 /* ---- POP3 --------------------------------------------------------------- */
 

@@ -2,7 +2,7 @@
 /*
  * rate - sessions, connections and messages of each client.
  *
- * All smtpd processes count together in memory that they share.  Each has a
+ * All processes of a role count together in memory that they share.  Each has a
  * table of its own there, which only it writes, and reads those of the others:
  * nothing is locked, and a process that dies leaves counts that its successor
  * clears.  The memory's contents are not trusted: they can make limits wrong,
@@ -10,8 +10,8 @@
  *
  * A client is an IPv4 address or an IPv6 /64.
  */
-#ifndef SMTPD_RATE_H
-#define SMTPD_RATE_H
+#ifndef IPC_RATE_H
+#define IPC_RATE_H
 
 #include <stdatomic.h>
 #include <stddef.h>

@@ -8,7 +8,7 @@
 
 #include "base/log.h"
 #include "ipc/master_child.h"
-#include "rate.h"
+#include "ipc/rate.h"
 
 static_assert(RATE_BYTES <= RATE_SHARED_BYTES, "master makes it");
 

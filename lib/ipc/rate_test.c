@@ -10,7 +10,7 @@
 #include <arpa/inet.h>
 #include <cmocka.h>
 
-#include "rate.h"
+#include "ipc/rate.h"
 
 static uint64_t
 client(const char *text)

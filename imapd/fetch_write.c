@@ -1,0 +1,417 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * fetch_write - one message's answer to a FETCH, a piece at a time.
+ *
+ * A message's summary and content are looked up when the first item wants
+ * them, and kept until the message is done.
+ */
+#include "fetch.h"
+#include "mail/summary.h"
+
+#define DECODED_BYTES	(64 * 1024 * 1024)	/* of BINARY[] */
+
+static bool	 next_item(struct fetch_reader *);
+static void	 put_item(struct fetch_reader *, const struct fetch_item *);
+static void	 put_flags_item(struct fetch_reader *);
+static void	 put_summary_item(struct fetch_reader *, enum fetch_what);
+static void	 put_section(struct fetch_reader *, const struct fetch_item *);
+static bool	 put_cached_fields(struct fetch_reader *,
+		    const struct fetch_item *);
+static void	 put_binary(struct fetch_reader *, const struct fetch_item *);
+static void	 begin_literal(struct fetch_reader *, const struct fetch_item *,
+		    uint64_t size, bool binary);
+static void	 write_literal(struct fetch_reader *);
+static bool	 load_content(struct fetch_reader *);
+static bool	 load_message(struct fetch_reader *);
+static bool	 load_summary(struct fetch_reader *, struct summary *);
+
+bool
+fetch_begin(struct fetch_reader *r, size_t position)
+{
+	const struct message_entry *e = view_entry(&r->s->view, position);
+
+	if (e == NULL)
+		return false;
+	r->entry = *e;
+	r->position = position;
+	r->item = 0;
+	r->left = 0;
+	r->first = true;
+	begin_fetch(r->s, position, r->by_uid || r->f->has & 1u << F_UID);
+	return true;
+}
+
+bool
+fetch_go_on(struct fetch_reader *r)
+{
+	if (r->left > 0)
+		write_literal(r);
+	while (r->left == 0 && r->s->out.n < PIECE_BYTES)
+		if (!next_item(r))
+			return false;
+	return true;
+}
+
+static bool
+next_item(struct fetch_reader *r)
+{
+	struct imap_session *s = r->s;
+	const struct told *t = &s->view.v[r->position];
+	const struct fetch_item *it;
+
+	if (r->item < r->f->n) {
+		it = &r->f->items[r->item++];
+		if (it->what != F_UID)
+			put_item(r, it);
+		return true;
+	}
+	/* What this very command has changed is told in its answer. */
+	if (r->item == r->f->n && (r->f->has & 1u << F_FLAGS) == 0 &&
+	    r->f->sets_seen && (t->flags != r->entry.flags ||
+	    t->keywords != r->entry.keywords))
+		put_flags_item(r);
+	if (r->first && s->enabled & EN_UIDONLY)
+		buf_printf(&s->out, "UID %u", r->entry.uid);
+	else if (r->first)
+		s->out.n--;	/* the SP behind the UID */
+	put_str(s, ")\r\n");
+	fetch_reader_clear(r);
+	return false;
+}
+
+void
+fetch_reader_clear(struct fetch_reader *r)
+{
+	if (r->has_message)
+		message_clear(&r->message);
+	if (r->has_content)
+		message_content_clear(&r->content);
+	r->has_message = r->has_content = r->has_summary = false;
+	buf_clear(&r->decoded);
+	r->left = 0;
+}
+
+static void
+put_name(struct fetch_reader *r, const char *name)
+{
+	if (!r->first)
+		put_str(r->s, " ");
+	r->first = false;
+	put_str(r->s, name);
+}
+
+static void
+put_item(struct fetch_reader *r, const struct fetch_item *it)
+{
+	struct imap_session *s = r->s;
+	const struct message_entry *e = &r->entry;
+
+	switch (it->what) {
+	case F_UID:
+		break;
+	case F_FLAGS:
+		put_flags_item(r);
+		break;
+	case F_INTERNALDATE:
+		put_name(r, "INTERNALDATE ");
+		put_internaldate(s, e->internal_ms);
+		break;
+	case F_SIZE:
+		put_name(r, "RFC822.SIZE ");
+		put_number(s, e->size);
+		break;
+	case F_MODSEQ:
+		put_name(r, "MODSEQ (");
+		put_number(s, e->modseq);
+		put_str(s, ")");
+		break;
+	case F_EMAILID:
+		put_name(r, "EMAILID ");
+		put_object_id(s, 'M', e->guid);
+		break;
+	case F_THREADID:
+		/* Threads are not known to the store (RFC 8474 5.2). */
+		put_name(r, "THREADID NIL");
+		break;
+	case F_SAVEDATE:
+		put_name(r, "SAVEDATE ");
+		put_internaldate(s, e->saved_ms);
+		break;
+	case F_ENVELOPE:
+	case F_BODYSTRUCTURE:
+	case F_BODY:
+	case F_PREVIEW:
+		put_summary_item(r, it->what);
+		break;
+	case F_SECTION:
+		put_section(r, it);
+		break;
+	case F_BINARY:
+	case F_BINARY_SIZE:
+		put_binary(r, it);
+		break;
+	}
+}
+
+static void
+put_flags_item(struct fetch_reader *r)
+{
+	struct imap_session *s = r->s;
+	const struct message_entry *e = &r->entry;
+	struct told *t = &s->view.v[r->position];
+
+	put_name(r, "FLAGS ");
+	put_flags(s, e->flags, e->keywords);
+	if (s->enabled & EN_CONDSTORE && t->modseq != e->modseq &&
+	    (r->f->has & 1u << F_MODSEQ) == 0) {
+		put_str(s, " MODSEQ (");
+		put_number(s, e->modseq);
+		put_str(s, ")");
+	}
+	t->flags = e->flags;
+	t->keywords = e->keywords;
+	t->modseq = e->modseq;
+}
+
+static void
+put_summary_item(struct fetch_reader *r, enum fetch_what what)
+{
+	struct imap_session *s = r->s;
+	struct summary sum;
+	bool good = load_summary(r, &sum);
+	unsigned flags = speaks_utf8(s) ? IMAP_UTF8 : 0;
+	int wrote = 0;
+
+	put_name(r, what == F_ENVELOPE ? "ENVELOPE " :
+	    what == F_BODYSTRUCTURE ? "BODYSTRUCTURE " :
+	    what == F_BODY ? "BODY " : "PREVIEW ");
+	if (what == F_PREVIEW)
+		put_nstring(s, good ? sum.preview : SLICE_EMPTY);
+	else if (what == F_ENVELOPE && good && sum.envelope.n > 0)
+		put(s, sum.envelope);
+	else if (what == F_BODYSTRUCTURE && good && sum.bodystructure.n > 0)
+		put(s, sum.bodystructure);
+	else if (what == F_BODY && good && sum.bodystructure.n > 0)
+		wrote = imap_body(&s->out, sum.bodystructure);
+	else if (!load_message(r)) {
+		/* The answer is begun; it is to be grammar all the same. */
+		put_str(s, what == F_ENVELOPE ?
+		    "(NIL NIL NIL NIL NIL NIL NIL NIL NIL NIL)" :
+		    "(\"TEXT\" \"PLAIN\" NIL NIL NIL \"7BIT\" 0 0)");
+	} else if (what == F_ENVELOPE)
+		wrote = imap_envelope(&s->out, part_header(&r->message,
+		    &r->message.parts[0]), flags);
+	else if (what == F_BODYSTRUCTURE)
+		wrote = imap_bodystructure(&s->out, &r->message, flags);
+	else {
+		struct buf b = BUF_INIT(OUT_BYTES);
+
+		wrote = imap_bodystructure(&b, &r->message, flags);
+		if (wrote == 0)
+			wrote = imap_body(&s->out, buf_slice(&b));
+		buf_clear(&b);
+	}
+	if (wrote == -1)
+		s->stuck = true;
+}
+
+/* ---- sections ------------------------------------------------------------ */
+
+static void
+put_label(struct fetch_reader *r, const struct fetch_item *it)
+{
+	put_name(r, "");
+	put(r->s, it->label);
+	put_str(r->s, " ");
+}
+
+static void
+put_section(struct fetch_reader *r, const struct fetch_item *it)
+{
+	const struct section *sec = &it->section;
+	struct slice stored;
+	uint64_t size;
+	bool fields = sec->what == SECTION_FIELDS ||
+	    sec->what == SECTION_FIELDS_NOT;
+
+	put_label(r, it);
+	if (fields && sec->npath == 0 && put_cached_fields(r, it))
+		return;
+	if (!load_content(r)) {
+		put_str(r->s, "NIL");
+		return;
+	}
+	if (sec->npath == 0 && sec->what == SECTION_ALL) {
+		stored = r->content.bytes;
+		size = r->content.crlf ? stored.n : crlf_size(stored);
+	} else if (!load_message(r) ||
+	    !message_section(&r->message, sec, &stored, &size)) {
+		put_str(r->s, "NIL");
+		return;
+	}
+	if (fields) {
+		buf_reset(&r->decoded);
+		if (section_fields(&r->decoded, stored, sec) == -1)
+			r->s->stuck = true;
+		r->is_raw = true;
+		r->raw = buf_slice(&r->decoded);
+		size = r->raw.n;
+	} else {
+		r->is_raw = false;
+		crlf_reader_init(&r->lines, stored);
+	}
+	begin_literal(r, it, size, false);
+}
+
+/* From the summary, where it has all that is asked for. */
+static bool
+put_cached_fields(struct fetch_reader *r, const struct fetch_item *it)
+{
+	const struct section *sec = &it->section;
+	struct summary sum;
+	size_t i;
+
+	if (!load_summary(r, &sum))
+		return false;
+	if (!sum.fields_all) {
+		if (sec->what == SECTION_FIELDS_NOT)
+			return false;
+		for (i = 0; i < sec->nfields; i++)
+			if (!summary_has_field(&sum, sec->fields[i]))
+				return false;
+	}
+	buf_reset(&r->decoded);
+	if (section_fields(&r->decoded, sum.fields, sec) == -1)
+		r->s->stuck = true;
+	r->is_raw = true;
+	r->raw = buf_slice(&r->decoded);
+	begin_literal(r, it, r->raw.n, false);
+	return true;
+}
+
+/* RFC 9051 6.4.5.1: without its content transfer encoding. */
+static void
+put_binary(struct fetch_reader *r, const struct fetch_item *it)
+{
+	const struct part *p = NULL;
+	enum decode d = DECODE_OK;
+
+	put_label(r, it);
+	if (load_message(r))
+		p = message_part(&r->message, it->section.path,
+		    it->section.npath);
+	buf_clear(&r->decoded);
+	if (p == NULL) {
+		put_str(r->s, it->what == F_BINARY ? "NIL" : "0");
+		return;
+	}
+	if (it->section.npath == 0) {
+		/* The whole message: no encoding is above it. */
+		if (crlf_add(&r->decoded, r->content.bytes, 0, UINT64_MAX) == -1)
+			d = DECODE_FULL;
+	} else
+		d = part_decode(&r->message, p, &r->decoded);
+	if (d != DECODE_OK)
+		r->trouble = d == DECODE_UNKNOWN ? "UNKNOWN-CTE" : "LIMIT";
+	if (it->what == F_BINARY_SIZE)
+		put_number(r->s, r->decoded.n);
+	else if (d != DECODE_OK)
+		put_str(r->s, "NIL");
+	else {
+		r->is_raw = true;
+		r->raw = buf_slice(&r->decoded);
+		begin_literal(r, it, r->raw.n,
+		    slice_find(r->raw, '\0') < r->raw.n);
+	}
+}
+
+static void
+begin_literal(struct fetch_reader *r, const struct fetch_item *it,
+    uint64_t size, bool binary)
+{
+	uint64_t from = it->partial ? it->from : 0;
+
+	from = from < size ? from : size;
+	r->left = size - from;
+	if (it->partial && it->max < r->left)
+		r->left = it->max;
+	if (r->is_raw)
+		r->raw = slice_from(r->raw, (size_t)from);
+	else if (from > 0)
+		crlf_skip(&r->lines, from);
+	put_str(r->s, binary ? "~{" : "{");
+	put_number(r->s, r->left);
+	put_str(r->s, "}\r\n");
+	if (r->left > 0)
+		write_literal(r);
+}
+
+static void
+write_literal(struct fetch_reader *r)
+{
+	size_t n = r->left < PIECE_BYTES ? (size_t)r->left : PIECE_BYTES;
+	char *to = buf_reserve(&r->s->out, n);
+
+	if (to == NULL) {
+		r->s->stuck = true;
+		r->left = 0;
+		return;
+	}
+	if (r->is_raw) {
+		memcpy(to, r->raw.p, n);
+		r->raw = slice_from(r->raw, n);
+	} else {
+		n = crlf_read(&r->lines, to, n);
+		if (n == 0) {
+			/* Less than was counted: the count is kept. */
+			n = r->left < PIECE_BYTES ? (size_t)r->left :
+			    PIECE_BYTES;
+			memset(to, ' ', n);
+		}
+	}
+	r->s->out.n += n;
+	r->left -= n;
+}
+
+/* ---- what items are made from -------------------------------------------- */
+
+static bool
+load_content(struct fetch_reader *r)
+{
+	if (r->has_content)
+		return true;
+	r->has_summary = false;
+	r->has_content = mailbox_content(r->s->view.mailbox, r->entry.uid,
+	    &r->content) == STORE_OK;
+	if (!r->has_content)
+		r->trouble = "EXPUNGEISSUED";
+	return r->has_content;
+}
+
+static bool
+load_message(struct fetch_reader *r)
+{
+	struct summary sum;
+
+	if (r->has_message)
+		return true;
+	if (!load_content(r))
+		return false;
+	if (!load_summary(r, &sum) || !message_restore(&r->message,
+	    r->content.bytes, sum.parts))
+		message_parse(&r->message, r->content.bytes);
+	r->has_message = true;
+	return true;
+}
+
+static bool
+load_summary(struct fetch_reader *r, struct summary *sum)
+{
+	if (!r->has_summary) {
+		if (mailbox_summary(r->s->view.mailbox, r->entry.uid,
+		    &r->summary) != STORE_OK)
+			return false;
+		r->has_summary = true;
+	}
+	return summary_read(r->summary, sum);
+}

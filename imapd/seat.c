@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * seat - see seat.h.
+ *
+ * The session knows nothing of processes: what it wants of its login process
+ * goes through struct imap_seat_ops.
+ */
+#include <errno.h>
+#include <iconv.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "mail/summary.h"
+#include "seat.h"
+#include "session.h"
+
+struct here {
+	struct seat		*seat;
+	struct imap_session	*session;
+};
+
+static void	 changed(void *, struct slice);
+static void	 watch(void *, const struct slice *, size_t);
+static bool	 park(void *, struct slice);
+static void	 ended(void *, const char *);
+static void	 unauthenticate(void *, struct slice);
+static void	 news(void *, struct slice);
+static void	 bye(void *, const char *);
+static void	 gone(void *);
+static void	 refuse(struct seat *, const char *);
+
+static const struct imap_seat_ops session_ops = { changed, watch, park, ended,
+	unauthenticate };
+static const struct seat_ops seat_ops = { news, bye, gone };
+
+/* Converters are libraries that iconv opens as they are asked for: those that
+ * mail has are kept open here, since a session can open none. */
+void
+imap_warm(void)
+{
+	static const char *const charsets[] = { "US-ASCII", "ISO-8859-1",
+		"ISO-8859-2", "ISO-8859-3", "ISO-8859-4", "ISO-8859-5",
+		"ISO-8859-6", "ISO-8859-7", "ISO-8859-8", "ISO-8859-9",
+		"ISO-8859-10", "ISO-8859-13", "ISO-8859-14", "ISO-8859-15",
+		"ISO-8859-16", "WINDOWS-1250", "WINDOWS-1251", "WINDOWS-1252",
+		"WINDOWS-1253", "WINDOWS-1254", "WINDOWS-1255",
+		"WINDOWS-1256", "WINDOWS-1257", "WINDOWS-1258",
+		"WINDOWS-874", "KOI8-R", "KOI8-U", "IBM437", "IBM850",
+		"IBM866", "MACINTOSH", "ISO-2022-JP", "EUC-JP", "SHIFT_JIS",
+		"CP932", "ISO-2022-KR", "EUC-KR", "CP949", "GB2312", "GBK",
+		"GB18030", "BIG5", "BIG5-HKSCS", "HZ", "TIS-620", "UTF-7",
+		"UTF-16", "UTF-16LE", "UTF-16BE", "UTF-32" };
+	size_t i;
+
+	for (i = 0; i < sizeof(charsets) / sizeof(charsets[0]); i++)
+		if (iconv_open("UTF-8", charsets[i]) == (iconv_t)-1)
+			log_debug("event=no-converter charset=%s",
+			    charsets[i]);
+}
+
+int
+imap_run(struct seat *seat)
+{
+	const struct conf *conf = seat->conf;
+	const struct store_options options = { .create = true,
+		.create_special = true, .quota_bytes = seat->quota_bytes,
+		.quota_messages = seat->quota_messages,
+		.summarise = summary_build };
+	const struct imap_session_config config = {
+		.timeout_ms = conf->imap_timeout,
+		.park_ms = seat->may_park ? conf->imap_park : 0,
+		.line_bytes = conf->imap_max_line,
+		.append_bytes = conf->imap_max_append,
+		.compress = conf->imap_compress,
+		.hostname = conf->hostname,
+		.login = seat->login,
+		.admin = conf->imap_admin,
+		.quota = { seat->quota_bytes, seat->quota_messages },
+	};
+	struct here here = { .seat = seat };
+	struct store *store = store_open(seat->maildir, &options);
+	struct imap_begin begin = { .tag = seat->tag, .unread = seat->unread,
+		.state = seat->state, .news = seat->has_news };
+	int r = EX_OK;
+
+	if (store == NULL) {
+		log_error("event=no-mailbox login=%s directory=%s why=\"%s\"",
+		    LOG_Q(slice_str(seat->login)),
+		    LOG_Q(slice_str(seat->maildir)), strerror(errno));
+		refuse(seat, "[UNAVAILABLE] The mailbox cannot be opened");
+		return EX_OK;
+	}
+	/* The seat keeps the client's descriptor, to give it back. */
+	begin.fd_take = dup(seat->fd);
+	seat_start(seat, &seat_ops, &here);
+	if (begin.fd_take != -1)
+		here.session = imap_session_new(&seat->loop, store, &config,
+		    &begin, &session_ops, &here);
+	if (here.session != NULL)
+		ev_run(&seat->loop);
+	else
+		r = EX_SOFTWARE;
+	imap_session_free(&here.session);
+	store_close(&store);
+	return r;
+}
+
+static void
+refuse(struct seat *seat, const char *text)
+{
+	struct buf b = BUF_INIT(1024);
+
+	buf_printf(&b, "%.*s NO %s\r\n* BYE %s\r\n", SLICE_ARG(seat->tag),
+	    text, text);
+	if (write(seat->fd, b.p, b.n) == -1)
+		log_debug("event=client-gone");
+	buf_clear(&b);
+	seat_over(seat, "no-mailbox");
+}
+
+/* ---- what the session wants ----------------------------------------------------------- */
+
+static void
+changed(void *arg, struct slice mailbox)
+{
+	struct here *here = arg;
+
+	seat_changed(here->seat, mailbox);
+}
+
+static void
+watch(void *arg, const struct slice *mailboxes, size_t n)
+{
+	struct here *here = arg;
+
+	seat_watch(here->seat, mailboxes, n);
+}
+
+static bool
+park(void *arg, struct slice state)
+{
+	struct here *here = arg;
+
+	if (!seat_park(here->seat, state))
+		return false;
+	ev_stop(&here->seat->loop);
+	return true;
+}
+
+static void
+ended(void *arg, const char *why)
+{
+	struct here *here = arg;
+
+	seat_over(here->seat, why);
+	ev_stop(&here->seat->loop);
+}
+
+static void
+unauthenticate(void *arg, struct slice unread)
+{
+	struct here *here = arg;
+
+	seat_unauthenticate(here->seat, unread);
+	ev_stop(&here->seat->loop);
+}
+
+/* ---- what the login process says --------------------------------------------------------- */
+
+static void
+news(void *arg, struct slice mailbox)
+{
+	struct here *here = arg;
+
+	if (here->session != NULL)
+		imap_session_news(here->session, mailbox);
+}
+
+static void
+bye(void *arg, const char *text)
+{
+	struct here *here = arg;
+
+	if (here->session != NULL)
+		imap_session_bye(here->session, text);
+}
+
+static void
+gone(void *arg)
+{
+	struct here *here = arg;
+
+	ev_stop(&here->seat->loop);
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * seat - a session's process: who it is for, and its channel to the login
+ * process that holds the client.
+ *
+ * spawn.c makes it: when a session's run() is called, the process has the
+ * user's uid and is confined to the user's directory.
+ */
+#ifndef LOGIN_SEAT_H
+#define LOGIN_SEAT_H
+
+#include "conf/conf.h"
+#include "ev/loop.h"
+#include "ipc/session.h"
+
+struct seat;
+
+struct seat_ops {
+	/* Somebody has changed a mailbox that is watched.  May be NULL. */
+	void	(*news)(void *arg, struct slice mailbox);
+	/* The suite stops, or alike: tell the client and end. */
+	void	(*bye)(void *arg, const char *text);
+	/* The login process has let go: nobody is there any more. */
+	void	(*gone)(void *arg);
+};
+
+struct seat {
+	struct ev_loop		 loop;
+	const struct conf	*conf;
+	int			 fd;		/* the client's bytes; owned */
+	uint64_t		 id;
+	char			*login;		/* owned, like all strings */
+	char			*directory;
+	char			*maildir;
+	uint64_t		 quota_bytes;	/* 0: none */
+	uint64_t		 quota_messages;
+	/* From SE_BEGIN: */
+	bool			 tls;
+	bool			 has_news;	/* parked: something has changed */
+	bool			 may_park;
+	struct slice		 tag;
+	struct slice		 client;
+	struct slice		 unread;
+	struct slice		 state;		/* .n 0: a new session */
+	/* seat.c's own: */
+	struct channel		*channel;	/* owned; NULL: it is down */
+	struct buf		 begin;		/* what the slices are of */
+	uint32_t		 news;		/* SE_NEWS that have come */
+	const struct seat_ops	*ops;
+	void			*arg;
+};
+
+/* Waits for SE_BEGIN.  -1: it does not come, or is not one.  Both descriptors
+ * are taken over; the other fields of who it is for are the caller's. */
+int	 seat_init(struct seat *, int channel_fd_take, int fd_take,
+	    enum role self, enum role login);
+/* From now on ops are called, from the loop. */
+void	 seat_start(struct seat *, const struct seat_ops *, void *arg);
+void	 seat_clear(struct seat *);
+
+/* Takes what was read ahead from the client: to be used before its bytes. */
+void	 seat_changed(struct seat *, struct slice mailbox);
+void	 seat_watch(struct seat *, const struct slice *mailboxes, size_t n);
+/* False: not now; the session stays.  True: it ends, and the login process
+ * has another go on with the state. */
+bool	 seat_park(struct seat *, struct slice state);
+/* Back to the login: RFC 8437. */
+void	 seat_unauthenticate(struct seat *, struct slice unread);
+/* Why it ends, a word for the log of the login process. */
+void	 seat_over(struct seat *, const char *why);
+
+#endif

@@ -1,0 +1,615 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * append - new messages, and copies.
+ *
+ * Files are made in tmp/ under the names that they will have.  One group of
+ * records then says that they are messages of the mailbox: that is the moment
+ * when they are, all of them.  Whoever has the lock afterwards, if need be in
+ * place of one who died, renames them to cur/.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "cache.h"
+#include "list.h"
+#include "quota.h"
+
+#define OUT_BYTES	(64 * 1024)
+#define OPEN_FILES	8	/* synced one by one; more by syncfs() */
+#define MESSAGES	100000	/* of one append or copy */
+
+struct one {
+	char		 name[MESSAGE_NAME_BYTES];	/* below tmp/ */
+	uint8_t		 base_n;
+	uint8_t		 flags;
+	uint64_t	 size, stored;
+	int64_t		 internal_ms, saved_ms;
+	uint8_t		 guid[16];
+	uint64_t	 bits;		/* keywords in the target */
+	struct slice	*keywords;	/* owned, and what they point to */
+	size_t		 nkeywords;
+};
+
+struct append {
+	struct store	*store;
+	char		*mailbox;	/* owned: its name */
+	struct mailbox	*to;		/* borrowed; see target() */
+	struct one	*v;		/* owned */
+	size_t		 n, cap;
+	uint64_t	 bytes;
+	int		 fds[OPEN_FILES]; /* owned: of the first ones */
+	size_t		 nfds;
+	/* The one that is being written: */
+	int		 fd;		/* owned; -1: none */
+	bool		 cr;		/* the last byte was CR */
+	struct buf	 out;
+	enum store_result failed;
+	bool		 committed;
+};
+
+static enum store_result flush(struct append *);
+static enum store_result target(struct append *);
+static enum store_result commit(struct append *, struct appended *);
+static enum store_result commit_locked(struct append *, struct appended *);
+static enum store_result sync_files(struct append *);
+static enum store_result sync_all(struct append *);
+static enum store_result link_one(struct append *, struct mailbox *from,
+		    size_t i);
+static enum store_result copy_bytes(struct append *, struct mailbox *from,
+		    const char *path, const char *to);
+
+enum store_result
+append_begin(struct store *s, struct slice mailbox, struct append **a_r)
+{
+	struct append *a = mem_alloc(sizeof(*a));
+	enum store_result r;
+
+	a->store = s;
+	a->fd = -1;
+	a->mailbox = mem_slicedup(mailbox);
+	buf_init(&a->out, OUT_BYTES + 1);
+	r = target(a);
+	if (r != STORE_OK)
+		append_abort(&a);
+	*a_r = a;
+	return r;
+}
+
+/* Another call may have closed it. */
+static enum store_result
+target(struct append *a)
+{
+	return mailbox_target(a->store, slice_str(a->mailbox), &a->to);
+}
+
+static struct one *
+next_one(struct append *a)
+{
+	struct one *o;
+
+	if (a->n == a->cap) {
+		a->cap = a->cap * 2 + 4;
+		a->v = mem_regrow(a->v, a->cap, sizeof(*a->v));
+	}
+	o = &a->v[a->n];
+	memset(o, 0, sizeof(*o));
+	return o;
+}
+
+/* ---- one message -------------------------------------------------------- */
+
+enum store_result
+append_message(struct append *a, uint64_t size, uint8_t flags,
+    const struct slice *keywords, size_t nkeywords, int64_t internal_ms)
+{
+	const struct store_fs *fs = a->store->fs;
+	enum store_result r = store_has_room(a->store, a->bytes + size);
+	char path[NAME_MAX + 8];
+	struct one *o;
+	size_t i;
+
+	if (r == STORE_OK)
+		r = target(a);
+	if (r == STORE_OK && a->n >= MESSAGES)
+		r = STORE_LIMIT;
+	if (r != STORE_OK)
+		return r;
+	o = next_one(a);
+	store_unique_name(a->store, o->name, &o->saved_ms);
+	o->flags = flags & FLAGS_STORED;
+	o->internal_ms = internal_ms;
+	snprintf(path, sizeof(path), "tmp/%s", o->name);
+	a->fd = fs->openat(a->to->dir, path, O_WRONLY | O_CREAT | O_EXCL |
+	    O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (a->fd == -1)
+		return store_failed(a->store);
+	o->keywords = mem_array(nkeywords + 1, sizeof(*o->keywords));
+	for (i = 0; i < nkeywords; i++)
+		o->keywords[i] = slice_of(mem_slicedup(keywords[i]),
+		    keywords[i].n);
+	o->nkeywords = nkeywords;
+	a->n++;
+	a->cr = false;
+	a->failed = STORE_OK;
+	buf_reset(&a->out);
+	return STORE_OK;
+}
+
+/* CRLF becomes LF; a CR alone stays. */
+enum store_result
+append_bytes(struct append *a, struct slice s)
+{
+	struct one *o = &a->v[a->n - 1];
+	const char *cr;
+	size_t n;
+
+	while (s.n > 0 && a->failed == STORE_OK) {
+		if (a->out.n + 2 > OUT_BYTES)
+			a->failed = flush(a);
+		if (a->cr && s.p[0] != '\n') {
+			buf_add_byte(&a->out, '\r');
+			o->stored++;
+			o->size++;
+		}
+		a->cr = false;
+		cr = memchr(s.p, '\r', s.n);
+		n = cr == NULL ? s.n : (size_t)(cr - s.p);
+		if (n > OUT_BYTES - a->out.n)
+			n = OUT_BYTES - a->out.n;
+		else if (cr != NULL)
+			a->cr = true;
+		buf_add(&a->out, slice_first(s, n));
+		o->stored += n;
+		o->size += n;
+		for (cr = s.p; (cr = memchr(cr, '\n',
+		    (size_t)(s.p + n - cr))) != NULL; cr++)
+			o->size++;
+		s = slice_from(s, n + a->cr);
+	}
+	return a->failed;
+}
+
+static enum store_result
+flush(struct append *a)
+{
+	if (store_fs_write(a->store->fs, a->fd, buf_slice(&a->out)) == -1)
+		return store_failed(a->store);
+	buf_reset(&a->out);
+	return STORE_OK;
+}
+
+/* The final name, still in tmp/. */
+static enum store_result
+name_it(struct append *a, struct one *o)
+{
+	char from[NAME_MAX + 8], to[NAME_MAX + 8], info[MESSAGE_NAME_BYTES];
+	char base[MESSAGE_NAME_BYTES];
+	size_t n;
+	int len;
+
+	n = info_write(info, SLICE_EMPTY, o->flags, 0, 0);
+	len = snprintf(base, sizeof(base), "%s,S=%llu,W=%llu", o->name,
+	    (unsigned long long)o->stored, (unsigned long long)o->size);
+	if (len < 0 || (size_t)len + n >= sizeof(base)) {
+		errno = ENAMETOOLONG;
+		return store_failed(a->store);
+	}
+	snprintf(from, sizeof(from), "tmp/%s", o->name);
+	o->base_n = (uint8_t)len;
+	guid_of_name(slice_of(base, (size_t)len), o->guid);
+	memcpy(o->name, base, (size_t)len);
+	memcpy(o->name + len, info, n);
+	o->name[(size_t)len + n] = '\0';
+	snprintf(to, sizeof(to), "tmp/%s", o->name);
+	if (a->store->fs->renameat(a->to->dir, from, a->to->dir, to) == -1)
+		return store_failed(a->store);
+	return STORE_OK;
+}
+
+enum store_result
+append_end(struct append *a)
+{
+	const struct store_fs *fs = a->store->fs;
+	struct one *o = &a->v[a->n - 1];
+	struct timespec t[2];
+
+	if (a->cr) {
+		buf_add_byte(&a->out, '\r');
+		o->stored++;
+		o->size++;
+		a->cr = false;
+	}
+	if (a->failed == STORE_OK)
+		a->failed = flush(a);
+	if (a->failed == STORE_OK)
+		a->failed = store_has_room(a->store, a->bytes + o->stored);
+	if (a->failed == STORE_OK)
+		a->failed = target(a);
+	if (a->failed == STORE_OK)
+		a->failed = name_it(a, o);
+	a->bytes += o->stored;
+	t[0].tv_nsec = UTIME_OMIT;
+	t[1].tv_sec = (time_t)(o->internal_ms / 1000);
+	t[1].tv_nsec = o->internal_ms % 1000 * 1000000;
+	if (t[1].tv_nsec < 0) {
+		t[1].tv_sec--;
+		t[1].tv_nsec += 1000000000;
+	}
+	(void)!fs->futimens(a->fd, t);
+	if (a->nfds < OPEN_FILES && a->nfds + 1 == a->n)
+		a->fds[a->nfds++] = a->fd;
+	else
+		store_fs_close(fs, a->fd);
+	a->fd = -1;
+	return a->failed;
+}
+
+/* ---- all of them -------------------------------------------------------- */
+
+/* Names become bits of the target; each new one is a group of its own. */
+static void
+make_keywords(struct append *a)
+{
+	struct one *o;
+	size_t i;
+	int bit;
+
+	for (o = a->v; o < a->v + a->n; o++)
+		for (i = 0; i < o->nkeywords; i++) {
+			bit = mailbox_make_keyword(a->to, o->keywords[i]);
+			if (bit != -1)
+				o->bits |= UINT64_C(1) << bit;
+		}
+}
+
+static int
+put_one(struct append *a, const struct one *o, uint32_t uid)
+{
+	struct message_record m = { .uid = uid, .flags = o->flags,
+		.in_tmp = true, .keywords = o->bits, .size = o->size,
+		.stored = o->stored, .internal_ms = o->internal_ms,
+		.saved_ms = o->saved_ms };
+	size_t at;
+
+	memcpy(m.guid, o->guid, sizeof(m.guid));
+	m.base = slice_of(o->name, o->base_n);
+	m.info = slice_str(o->name + o->base_n);
+	return record_begin(&a->to->group, REC_ADD, &at) == -1 ||
+	    put_message(&a->to->group, &m) == -1 ||
+	    record_end(&a->to->group, at) == -1 ? -1 : 0;
+}
+
+static enum store_result
+commit_locked(struct append *a, struct appended *done)
+{
+	struct mailbox *mb = a->to;
+	uint32_t uid;
+	size_t i;
+
+	make_keywords(a);
+	uid = mb->state.uidnext;
+	if (uid >= UINT32_MAX - a->n)
+		return STORE_LIMIT;
+	buf_reset(&mb->group);
+	for (i = 0; i < a->n; i++)
+		if (put_one(a, &a->v[i], uid + (uint32_t)i) == -1)
+			return STORE_LIMIT;
+	*done = (struct appended){ mb->state.uidvalidity, uid,
+		(uint32_t)a->n };
+	return index_commit(mb, false);
+}
+
+/* Files in tmp/ become messages.  When it fails before that, nothing is one. */
+static enum store_result
+commit(struct append *a, struct appended *done)
+{
+	enum store_result r = target(a);
+	struct mailbox *mb = a->to;
+
+	if (r != STORE_OK)
+		return r;
+	/* All or nothing after a power cut, too. */
+	if (a->n > 1)
+		r = sync_files(a);
+	if (r == STORE_OK)
+		r = index_lock(mb);
+	if (r != STORE_OK)
+		return r;
+	r = commit_locked(a, done);
+	if (r == STORE_OK) {
+		a->committed = true;
+		r = index_finish(mb);
+	}
+	if (a->committed)
+		quota_change(a->store->fs, a->store->root, (int64_t)a->bytes,
+		    (int64_t)a->n);
+	index_unlock(mb);
+	return r == STORE_OK ? sync_all(a) : r;
+}
+
+static enum store_result
+sync_files(struct append *a)
+{
+	const struct store_fs *fs = a->store->fs;
+	size_t i;
+
+	if (a->nfds < a->n)
+		return fs->syncfs(a->store->root) == -1 ?
+		    store_failed(a->store) : STORE_OK;
+	for (i = 0; i < a->nfds; i++)
+		if (fs->fdatasync(a->fds[i]) == -1)
+			return store_failed(a->store);
+	return STORE_OK;
+}
+
+/* Content, names and records. */
+static enum store_result
+sync_all(struct append *a)
+{
+	const struct store_fs *fs = a->store->fs;
+	enum store_result r = STORE_OK;
+	int cur;
+
+	if (a->nfds < a->n) {
+		if (fs->syncfs(a->store->root) == -1)
+			return store_failed(a->store);
+		a->to->unsynced_ms = 0;
+		return STORE_OK;
+	}
+	cur = store_fs_dir(fs, a->to->dir, "cur");
+	if (cur == -1)
+		return store_failed(a->store);
+	if (a->n == 1 && a->fds[0] != -1)
+		r = sync_files(a);
+	if (r == STORE_OK && fs->fsync(cur) == -1)
+		r = store_failed(a->store);
+	store_fs_close(fs, cur);
+	return r == STORE_OK ? index_sync(a->to) : r;
+}
+
+enum store_result
+append_commit(struct append **ap, struct appended *done)
+{
+	struct append *a = *ap;
+	enum store_result r = a->failed;
+
+	memset(done, 0, sizeof(*done));
+	if (r == STORE_OK && a->n > 0)
+		r = commit(a, done);
+	append_abort(ap);
+	return r;
+}
+
+enum store_result
+append_replace(struct append **ap, struct mailbox *mb, uint32_t uid,
+    struct appended *done)
+{
+	enum store_result r;
+
+	if (state_find(&mb->state, uid) == -1) {
+		append_abort(ap);
+		return STORE_EXPUNGED;
+	}
+	r = append_commit(ap, done);
+	if (r == STORE_OK)
+		r = mailbox_expunge(mb, (struct uid_list){ &uid, 1 }, false);
+	return r;
+}
+
+void
+append_abort(struct append **ap)
+{
+	struct append *a = *ap;
+	char path[NAME_MAX + 8];
+	size_t i, k;
+
+	*ap = NULL;
+	if (a == NULL)
+		return;
+	store_fs_close(a->store->fs, a->fd);
+	for (i = 0; i < a->nfds; i++)
+		store_fs_close(a->store->fs, a->fds[i]);
+	if (!a->committed && a->n > 0 && target(a) == STORE_OK)
+		for (i = 0; i < a->n; i++) {
+			snprintf(path, sizeof(path), "tmp/%s", a->v[i].name);
+			a->store->fs->unlinkat(a->to->dir, path, 0);
+		}
+	for (i = 0; i < a->n; i++) {
+		for (k = 0; k < a->v[i].nkeywords; k++)
+			free((void *)(uintptr_t)a->v[i].keywords[k].p);
+		free(a->v[i].keywords);
+	}
+	free(a->v);
+	free(a->mailbox);
+	buf_clear(&a->out);
+	free(a);
+}
+
+/* ---- copies ------------------------------------------------------------- */
+
+/* A second name of the same file, or its bytes where there cannot be one. */
+static enum store_result
+link_one(struct append *a, struct mailbox *from, size_t i)
+{
+	const struct store_fs *fs = a->store->fs;
+	const struct message_entry *e = &from->state.entries[i];
+	const struct slot *t = &from->state.slots[i];
+	struct buf path = BUF_INIT(PATH_MAX);
+	char to[NAME_MAX + 8], unique[MESSAGE_NAME_BYTES];
+	char info[MESSAGE_NAME_BYTES];
+	enum store_result r = STORE_OK;
+	struct one *o = next_one(a);
+	size_t n;
+	int len;
+
+	store_unique_name(a->store, unique, &o->saved_ms);
+	n = info_write(info, SLICE_EMPTY, e->flags, 0, 0);
+	len = snprintf(o->name, sizeof(o->name), "%s,S=%llu,W=%llu%.*s", unique,
+	    (unsigned long long)t->stored, (unsigned long long)e->size,
+	    (int)n, info);
+	if (len < 0 || (size_t)len >= sizeof(o->name)) {
+		errno = ENAMETOOLONG;
+		return store_failed(a->store);
+	}
+	o->base_n = (uint8_t)((size_t)len - n);
+	o->flags = e->flags & FLAGS_STORED;
+	o->bits = e->keywords;
+	o->size = e->size;
+	o->stored = t->stored;
+	o->internal_ms = e->internal_ms;
+	memcpy(o->guid, e->guid, sizeof(o->guid));
+	snprintf(to, sizeof(to), "tmp/%s", o->name);
+	state_path(&from->state, i, &path);
+	if (fs->linkat(from->dir, buf_cstr(&path), a->to->dir, to) == 0) {
+		if (a->nfds < OPEN_FILES && a->nfds == a->n)
+			a->fds[a->nfds++] = fs->openat(a->to->dir, to,
+			    O_RDONLY | O_NOFOLLOW | O_CLOEXEC, 0);
+	} else if (errno == EXDEV || errno == EMLINK || errno == EPERM)
+		r = copy_bytes(a, from, buf_cstr(&path), to);
+	else
+		r = errno == ENOENT ? STORE_EXPUNGED : store_failed(a->store);
+	buf_clear(&path);
+	if (r == STORE_OK) {
+		a->bytes += o->stored;
+		a->n++;
+	}
+	return r;
+}
+
+static enum store_result
+copy_bytes(struct append *a, struct mailbox *from, const char *path,
+    const char *to)
+{
+	const struct store_fs *fs = a->store->fs;
+	struct buf b = BUF_INIT((size_t)1 << 30);
+	struct timespec t[2];
+	struct stat st;
+	int fd, r;
+
+	r = store_fs_read_file(fs, from->dir, path, &b, (size_t)1 << 30, &st);
+	fd = r == -1 ? -1 : fs->openat(a->to->dir, to, O_WRONLY | O_CREAT |
+	    O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	r = fd == -1 ? -1 : store_fs_write(fs, fd, buf_slice(&b));
+	buf_clear(&b);
+	if (fd == -1)
+		return store_failed(a->store);
+	t[0] = st.st_mtim;
+	t[1] = st.st_mtim;
+	if (r == -1 || fs->futimens(fd, t) == -1 || fs->fsync(fd) == -1) {
+		enum store_result bad = store_failed(a->store);
+
+		store_fs_close(fs, fd);
+		fs->unlinkat(a->to->dir, to, 0);
+		return bad;
+	}
+	store_fs_close(fs, fd);
+	return STORE_OK;
+}
+
+/* Bits of one mailbox as bits of another. */
+static void
+translate_keywords(struct append *a, const struct mailbox *from)
+{
+	uint64_t used = 0, bits;
+	int map[STORE_KEYWORDS], k;
+	size_t i;
+
+	for (i = 0; i < a->n; i++)
+		used |= a->v[i].bits;
+	for (k = 0; k < STORE_KEYWORDS; k++)
+		map[k] = used >> k & 1 && from->state.keywords[k] != NULL ?
+		    mailbox_make_keyword(a->to,
+		    slice_str(from->state.keywords[k])) : -1;
+	for (i = 0; i < a->n; i++) {
+		bits = 0;
+		for (k = 0; k < STORE_KEYWORDS; k++)
+			if (a->v[i].bits >> k & 1 && map[k] != -1)
+				bits |= UINT64_C(1) << map[k];
+		a->v[i].bits = bits;
+	}
+}
+
+/* One name in tmp/ for each message; those that are gone are left out. */
+static enum store_result
+link_all(struct append *a, struct mailbox *from, struct uid_list uids,
+    bool move, struct copied *c)
+{
+	enum store_result r = STORE_OK;
+	uint64_t bytes = 0;
+	ssize_t found;
+	size_t i;
+
+	for (i = 0; i < uids.n; i++) {
+		found = state_find(&from->state, uids.v[i]);
+		if (found != -1)
+			bytes += from->state.slots[found].stored;
+	}
+	if (!move)
+		r = store_has_room(a->store, bytes);
+	for (i = 0; i < uids.n && r == STORE_OK; i++) {
+		found = state_find(&from->state, uids.v[i]);
+		if (found == -1)
+			continue;
+		r = link_one(a, from, (size_t)found);
+		if (r == STORE_EXPUNGED) {
+			/* Renamed by somebody, or gone. */
+			r = mailbox_find_file(from, uids.v[i], &found);
+			if (r == STORE_OK)
+				r = link_one(a, from, (size_t)found);
+			if (r == STORE_EXPUNGED) {
+				r = STORE_OK;
+				continue;
+			}
+		}
+		if (r == STORE_OK)
+			c->from[c->n++] = uids.v[i];
+	}
+	return r;
+}
+
+enum store_result
+mailbox_copy(struct mailbox *mb, struct uid_list uids, struct slice to,
+    bool move, struct copied *c)
+{
+	struct appended done = { 0 };
+	struct append *a;
+	enum store_result r;
+	size_t i;
+
+	memset(c, 0, sizeof(*c));
+	if (uids.n > STORE_MESSAGES)
+		return STORE_LIMIT;
+	if (move && (mb->read_only || mb->log == -1))
+		return STORE_READ_ONLY;
+	r = append_begin(mb->store, to, &a);
+	if (r != STORE_OK)
+		return r;
+	c->from = mem_array(uids.n + 1, sizeof(*c->from));
+	c->to = mem_array(uids.n + 1, sizeof(*c->to));
+	r = link_all(a, mb, uids, move, c);
+	if (r == STORE_OK && a->n > 0)
+		r = index_lock(a->to);
+	if (r == STORE_OK && a->n > 0) {
+		translate_keywords(a, mb);
+		r = commit(a, &done);
+		index_unlock(a->to);
+	}
+	append_abort(&a);
+	for (i = 0; i < c->n; i++)
+		c->to[i] = done.first_uid + (uint32_t)i;
+	c->uidvalidity = done.uidvalidity;
+	if (r == STORE_OK && move && c->n > 0)
+		r = mailbox_expunge(mb, (struct uid_list){ c->from, c->n },
+		    false);
+	if (r != STORE_OK) {
+		free(c->from);
+		free(c->to);
+		memset(c, 0, sizeof(*c));
+	}
+	return r;
+}

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * box - what the files of the store share: a store, a mailbox that is open,
+ * and its log (index.c), scan (scan.c) and names (names.c).
+ */
+#ifndef STORE_BOX_H
+#define STORE_BOX_H
+
+#include <limits.h>
+
+#include "fs.h"
+#include "state.h"
+
+#define LOG_NAME	"chasqui.log"
+#define SNAP_NAME	"chasqui.snap"
+#define CACHE_NAME	"chasqui.cache"
+
+#define LOG_MIN_BYTES	(64 * 1024)	/* shorter, it is not made a snapshot */
+#define GROUP_BYTES	(UINT64_C(4) << 30)
+#define WORK_MS		900	/* S1: a record is synced, names are set */
+#define RESCAN_MS	(3600 * 1000)	/* a scan though nothing seems changed */
+
+struct store {
+	const struct store_fs *fs;
+	struct store_options options;
+	int		 root;		/* owned */
+	char		*path;		/* owned */
+	int		 error;		/* store_errno() */
+	unsigned	 turn;		/* of unique names */
+	char		 host[64];
+	struct mailbox	*open;		/* those that are, linked */
+	struct mailbox	*target;	/* owned: where the last append or copy
+					 * went */
+	struct deliveries *deliveries;	/* owned, NULL until the first */
+};
+
+struct cache;
+
+struct mailbox {
+	struct store	*store;
+	struct mailbox	*next;
+	char		*name;		/* owned; UTF-8 */
+	bool		 read_only;
+	bool		 quiet;		/* nobody looks: nothing becomes seen */
+	uint32_t	 uidvalidity;	/* of a new index; 0: the time */
+	int		 dir;		/* owned */
+	int		 log;		/* owned; -1: there is none that we may
+					 * have, all is in memory only */
+	uint64_t	 log_at;	/* bytes of it that are in state */
+	uint64_t	 snap_bytes;
+	unsigned	 locked;	/* depth */
+	bool		 stale;		/* the log is to be opened again */
+	int64_t		 unsynced_ms;	/* since when; 0: nothing is */
+	bool		 names_late;	/* flags are to go into names */
+	uint32_t	 nrecent;
+	struct state	 state;
+	struct buf	 group;		/* records that are gathered */
+	uint32_t	 added;		/* UIDs that it gives out */
+	struct changes	 pending;	/* since the last refresh */
+	struct changes	 told;		/* of the last refresh */
+	struct mailbox_status head;
+	struct cache	*cache;		/* owned, NULL until it is used */
+	struct buf	 summary;
+};
+
+enum uidl_format {
+	UIDL_OURS,		/* as Dovecot's default: UID and UIDVALIDITY in hex */
+	UIDL_COURIER,		/* UID1-1234567890 */
+};
+
+/* Opens it without that anybody sees the messages. */
+enum store_result mailbox_open_quiet(struct store *, struct slice name,
+	    struct mailbox **);
+/* One whose directory was just made. */
+enum store_result mailbox_open_new(struct store *, struct slice name,
+	    uint32_t uidvalidity, struct mailbox **);
+/* One to write to: that which is open, or another.  Not to be closed; valid
+ * until the next call. */
+enum store_result mailbox_target(struct store *, struct slice name,
+	    struct mailbox **);
+/* The bit of a keyword, made where it is missing; under the lock, -1. */
+int	 mailbox_make_keyword(struct mailbox *, struct slice name);
+/* The index of a message whose file is there, under the name that is in the
+ * state then. */
+enum store_result mailbox_find_file(struct mailbox *, uint32_t uid,
+	    ssize_t *i_r);
+void	 deliveries_free(struct deliveries **);
+int64_t	 mailbox_due(const struct mailbox *);
+enum store_result mailbox_work(struct mailbox *);
+
+/* ---- index.c: log and snapshot ------------------------------------------ */
+
+/* Opens the index of mb->dir, makes it where there is none, and takes in what
+ * it says. */
+enum store_result index_open(struct mailbox *);
+void	 index_close(struct mailbox *);
+/* What others have written since. */
+enum store_result index_catch_up(struct mailbox *);
+/* The lock, and then index_catch_up(): what follows is as the newest record
+ * says.  Each needs its unlock. */
+enum store_result index_lock(struct mailbox *);
+void	 index_unlock(struct mailbox *);
+enum store_result store_log_lock(int fd, int64_t ms);
+void	 store_log_unlock(int fd);
+/* Writes what is in mb->group as one group, and applies it.  modseq: of the
+ * change; mailbox_next_modseq().  own: see state_apply().  Under the lock;
+ * nothing has changed when it fails. */
+enum store_result index_commit(struct mailbox *, bool own);
+/* Numbers ahead are made safe to give out; under the lock. */
+enum store_result index_reserve(struct mailbox *);
+/* All that was committed is durable. */
+enum store_result index_sync(struct mailbox *);
+/* A snapshot now, if worth it or always; under the lock. */
+enum store_result index_snapshot(struct mailbox *, bool always);
+/* Sets the index aside and makes it anew from what can be read of it and from
+ * the Maildir.  Under the lock. */
+enum store_result index_rebuild(struct mailbox *, const char *why);
+/* Removes the files of expunged messages, and puts those of added ones into
+ * their place; under the lock. */
+enum store_result index_finish(struct mailbox *);
+
+/* ---- scan.c: the Maildir ------------------------------------------------ */
+
+#define SCAN_NEW	1
+#define SCAN_CUR	2
+#define SCAN_SIZES	4	/* files shorter than the index says are gone */
+
+/* Which directories have changed since they were last read. */
+int	 scan_needed(struct mailbox *);
+/* Reads them and commits what is different; under the lock.  known: UIDs of
+ * messages that are not in the index; may be NULL. */
+enum store_result scan_mailbox(struct mailbox *, int what,
+	    struct state *known);
+/* The directory's stamp as it is, after a change of ours that began when it
+ * was `before`: marked as seen, if nobody else has changed it. */
+void	 scan_stamp_before(struct mailbox *, struct stamp[2]);
+void	 scan_stamp_after(struct mailbox *, const struct stamp[2]);
+/* Flags into file names, those that are late; under the lock. */
+enum store_result scan_set_names(struct mailbox *);
+bool	 scan_wants_name(const struct mailbox *, size_t i,
+	    char info[MESSAGE_NAME_BYTES], size_t *n_r);
+
+/* ---- takeover.c ---------------------------------------------------------- */
+
+/* What other servers' files say of a mailbox without an index. */
+void	 takeover_read(struct mailbox *, struct state *known);
+
+/* ---- names.c ------------------------------------------------------------- */
+
+/* The directory of a mailbox below the root: "." or ".A.B". */
+enum store_result store_dir_of(struct store *, struct slice name,
+	    char dir[NAME_MAX + 1]);
+
+enum store_result store_failed(struct store *);	/* keeps errno */
+void	 store_unique_name(struct store *, char to[MESSAGE_NAME_BYTES],
+	    int64_t *now_ms_r);
+
+#endif

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: ISC */
+/* fs - see fs.h. */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "fs.h"
+
+#define PIECE	(256 * 1024)	/* of a read of unknown length */
+
+static int
+real_openat(int dir, const char *path, int flags, mode_t mode)
+{
+	return openat(dir, path, flags, mode);
+}
+
+static int
+real_linkat(int from_dir, const char *from, int to_dir, const char *to)
+{
+	return linkat(from_dir, from, to_dir, to, 0);
+}
+
+static int
+real_fstatat(int dir, const char *path, struct stat *st)
+{
+	return fstatat(dir, path, st, AT_SYMLINK_NOFOLLOW);
+}
+
+static int
+real_fstat(int fd, struct stat *st)
+{
+	return fstat(fd, st);
+}
+
+static int64_t
+real_boot_s(void)
+{
+	return (clock_wall_ms() - clock_ms(CLOCK_BOOTTIME)) / 1000;
+}
+
+const struct store_fs store_fs_real = {
+	.openat = real_openat,
+	.mkdirat = mkdirat,
+	.pread = pread,
+	.pwrite = pwrite,
+	.write = write,
+	.renameat = renameat,
+	.linkat = real_linkat,
+	.unlinkat = unlinkat,
+	.ftruncate = ftruncate,
+	.fdatasync = fdatasync,
+	.fsync = fsync,
+	.syncfs = syncfs,
+	.futimens = futimens,
+	.fstat = real_fstat,
+	.fstatat = real_fstatat,
+	.close = close,
+	.boot_s = real_boot_s,
+};
+
+int
+store_fs_write(const struct store_fs *fs, int fd, struct slice s)
+{
+	ssize_t w;
+
+	while (s.n > 0) {
+		w = fs->write(fd, s.p, s.n);
+		if (w == -1 && errno == EINTR)
+			continue;
+		if (w == 0)
+			errno = EIO;
+		if (w <= 0)
+			return -1;
+		s = slice_from(s, (size_t)w);
+	}
+	return 0;
+}
+
+int
+store_fs_pwrite(const struct store_fs *fs, int fd, struct slice s, off_t at)
+{
+	ssize_t w;
+
+	while (s.n > 0) {
+		w = fs->pwrite(fd, s.p, s.n, at);
+		if (w == -1 && errno == EINTR)
+			continue;
+		if (w == 0)
+			errno = EIO;
+		if (w <= 0)
+			return -1;
+		s = slice_from(s, (size_t)w);
+		at += w;
+	}
+	return 0;
+}
+
+int
+store_fs_read(const struct store_fs *fs, int fd, struct buf *b, size_t n,
+    off_t at)
+{
+	ssize_t r;
+	char *to;
+
+	while (n > 0) {
+		to = buf_reserve(b, n < PIECE ? n : PIECE);
+		if (to == NULL) {
+			errno = EFBIG;
+			return -1;
+		}
+		r = fs->pread(fd, to, n < PIECE ? n : PIECE, at);
+		if (r == -1 && errno == EINTR)
+			continue;
+		if (r == -1)
+			return -1;
+		if (r == 0)
+			break;
+		b->n += (size_t)r;
+		n -= (size_t)r;
+		at += r;
+	}
+	return 0;
+}
+
+int
+store_fs_read_file(const struct store_fs *fs, int dir, const char *name,
+    struct buf *b, size_t max, struct stat *st_r)
+{
+	struct stat st;
+	int r = -1, fd = fs->openat(dir, name,
+	    O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0);
+
+	if (fd == -1)
+		return -1;
+	if (fs->fstat(fd, &st) == -1)
+		goto end;
+	errno = !S_ISREG(st.st_mode) ? EINVAL : EFBIG;
+	if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size > max)
+		goto end;
+	r = store_fs_read(fs, fd, b, (size_t)st.st_size, 0);
+	if (st_r != NULL)
+		*st_r = st;
+end:
+	store_fs_close(fs, fd);
+	return r;
+}
+
+int
+store_fs_dir(const struct store_fs *fs, int at, const char *path)
+{
+	return fs->openat(at, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+}
+
+int
+store_fs_replace(const struct store_fs *fs, int dir, const char *name,
+    struct slice content, bool sync)
+{
+	static unsigned turn;
+	char tmp[NAME_MAX + 1];
+	int fd, r;
+
+	snprintf(tmp, sizeof(tmp), "%s.tmp.%ld.%u", name, (long)getpid(),
+	    turn++);
+	fd = fs->openat(dir, tmp,
+	    O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd == -1)
+		return -1;
+	r = store_fs_write(fs, fd, content);
+	if (r == 0 && sync)
+		r = fs->fsync(fd);
+	store_fs_close(fs, fd);
+	if (r == 0)
+		r = fs->renameat(dir, tmp, dir, name);
+	if (r == -1) {
+		int error = errno;
+
+		fs->unlinkat(dir, tmp, 0);
+		errno = error;
+	}
+	return r;
+}
+
+DIR *
+store_fs_list(const struct store_fs *fs, int at, const char *path)
+{
+	int fd = store_fs_dir(fs, at, path);
+	DIR *d = fd == -1 ? NULL : fdopendir(fd);
+
+	if (d == NULL && fd != -1)
+		store_fs_close(fs, fd);
+	return d;
+}
+
+void
+store_fs_close(const struct store_fs *fs, int fd)
+{
+	int error = errno;
+
+	if (fd != -1)
+		fs->close(fd);
+	errno = error;
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: ISC */
+/* names - mailbox names as users see them and as they stand on disk. */
+#ifndef STORE_NAMES_H
+#define STORE_NAMES_H
+
+#include "base/buf.h"
+#include "base/parse.h"
+#include "base/slice.h"
+#include "store.h"
+
+/* Modified UTF-7 (RFC 3501 section 5.1.3). */
+int	 mutf7_encode(struct slice utf8, struct buf *);
+/* PARSE_BAD: not the one form that the encoder writes; the buf is as it was. */
+enum parse mutf7_decode(struct slice, struct buf *);
+bool	 utf8_is_valid(struct slice);
+
+/* "A/B" as one may be made: levels that are not empty, no '.', no control
+ * characters.  INBOX counts. */
+bool	 name_is_valid(struct slice);
+/* ".A.B" of "A/B", in modified UTF-7 or as it is. */
+int	 name_to_dir(struct slice name, bool utf7, struct buf *);
+/* "A/B" of "A.B"; PARSE_BAD: no name of ours. */
+enum parse name_from_dir(struct slice dir, struct buf *);
+/* Levels above come first, then by bytes; INBOX before all. */
+int	 name_cmp(struct slice, struct slice);
+/* Whether a name is below another. */
+bool	 name_is_below(struct slice name, struct slice parent);
+
+#endif

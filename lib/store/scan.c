@@ -1,0 +1,711 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * scan - what a Maildir's directories say, and how the index learns it.
+ *
+ * A directory is read only when it is not as the stamp in the index says.
+ * The kernel's clock for files ticks slowly, so a change may leave the time as
+ * it was; therefore a directory that changed a moment ago gets a time from us
+ * before it is read, which no later change can leave as it is.
+ *
+ * A rename while a directory is read can hide the file from the reader: what
+ * is missing counts as gone only where the directory did not change meanwhile.
+ *
+ * Flags: the index remembers the name that each file had.  Where a file's name
+ * has changed and is not the one that we would have given it, somebody else
+ * has changed flags, and those win.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/num.h"
+#include "box.h"
+
+#define TRIES		5
+#define YOUNG_NS	INT64_C(100000000)
+#define READ_BYTES	(64 * 1024)
+#define NAMES_BYTES	(UINT64_C(2) << 30)
+#define COMMIT_BYTES	(UINT64_C(3) << 30)
+
+/* A file that no message has yet. */
+struct found {
+	size_t		 name;		/* in names */
+	uint8_t		 base_n, info_n;
+	bool		 in_new;
+	ssize_t		 known;		/* in the known state; -1 */
+	uint64_t	 sec, usec;
+};
+
+struct scan {
+	struct mailbox	*mb;
+	int		 what;
+	struct state	*known;		/* may be NULL */
+	struct buf	 names;
+	struct found	*found;		/* owned */
+	size_t		 nfound, cap;
+	struct stamp	 stamps[2];
+	bool		 stable;
+};
+
+static const char *const subs[2] = { "new", "cur" };
+
+static enum store_result read_directory(struct scan *, int i);
+static void	 see(struct scan *, const char *name, bool in_new);
+static void	 see_again(struct scan *, size_t i, struct slice info,
+		    bool in_new);
+static void	 expunge_missing(struct scan *);
+static void	 add_found(struct scan *);
+static void	 add_one(struct scan *, struct found *, int dir,
+		    char *buffer);
+
+/* ---- stamps ------------------------------------------------------------- */
+
+static int64_t
+ns_of(const struct timespec *t)
+{
+	return (int64_t)t->tv_sec * 1000000000 + t->tv_nsec;
+}
+
+static struct stamp
+stamp_of(const struct stat *st)
+{
+	return (struct stamp){ st->st_ino, ns_of(&st->st_mtim),
+		ns_of(&st->st_ctim) };
+}
+
+static bool
+same_stamp(const struct stamp *a, const struct stamp *b)
+{
+	return a->ino == b->ino && a->mtime_ns == b->mtime_ns &&
+	    a->ctime_ns == b->ctime_ns;
+}
+
+static struct stamp
+stamp_now(struct mailbox *mb, int i)
+{
+	struct stat st;
+
+	if (mb->store->fs->fstatat(mb->dir, subs[i], &st) == -1)
+		return (struct stamp){ 0, 0, 0 };
+	return stamp_of(&st);
+}
+
+int
+scan_needed(struct mailbox *mb)
+{
+	const struct state *s = &mb->state;
+	struct stamp now[2] = { stamp_now(mb, 0), stamp_now(mb, 1) };
+	int64_t age = clock_wall_ms() - s->scanned_ms;
+	int what = 0;
+
+	/* A change of somebody else in the same moment as one of ours can be
+	 * overlooked; not for ever. */
+	if (age > RESCAN_MS || age < 0)
+		return SCAN_NEW | SCAN_CUR;
+	if (!same_stamp(&now[0], &s->new_stamp))
+		what |= SCAN_NEW;
+	if (!same_stamp(&now[1], &s->cur_stamp))
+		what |= SCAN_CUR;
+	return what;
+}
+
+static void
+put_stamps(struct mailbox *mb, const struct stamp *a, const struct stamp *b,
+    int64_t scanned_ms)
+{
+	size_t at;
+
+	record_begin(&mb->group, REC_STAMP, &at);
+	put_stamp(&mb->group, a);
+	put_stamp(&mb->group, b);
+	put_u64(&mb->group, (uint64_t)scanned_ms);
+	record_end(&mb->group, at);
+}
+
+/* A time of its own for a directory that changed a moment ago: nanoseconds
+ * that no clock tick has.  It must not go back. */
+static struct stamp
+mark(struct mailbox *mb, int fd, struct stamp was)
+{
+	struct timespec t[2] = { { .tv_nsec = UTIME_OMIT }, { 0, 0 } };
+	struct stat st;
+	int64_t ns;
+
+	clock_gettime(CLOCK_REALTIME, &t[1]);
+	ns = ns_of(&t[1]);
+	if (ns - was.mtime_ns > YOUNG_NS || mb->read_only)
+		return was;
+	if (ns <= was.mtime_ns)
+		ns = was.mtime_ns + 1;
+	t[1].tv_sec = (time_t)(ns / 1000000000);
+	t[1].tv_nsec = ns % 1000000000;
+	if (mb->store->fs->futimens(fd, t) == -1 ||
+	    mb->store->fs->fstat(fd, &st) == -1)
+		return was;
+	return stamp_of(&st);
+}
+
+void
+scan_stamp_before(struct mailbox *mb, struct stamp before[2])
+{
+	before[0] = stamp_now(mb, 0);
+	before[1] = stamp_now(mb, 1);
+}
+
+/* Only where it was as the index says is it as the index says now. */
+void
+scan_stamp_after(struct mailbox *mb, const struct stamp before[2])
+{
+	const struct store_fs *fs = mb->store->fs;
+	struct state *s = &mb->state;
+	struct stamp now[2] = { s->new_stamp, s->cur_stamp };
+	bool changed = false;
+	int i, fd;
+
+	for (i = 0; i < 2; i++) {
+		if (!same_stamp(&before[i], &now[i]))
+			continue;
+		now[i] = stamp_now(mb, i);
+		if (same_stamp(&before[i], &now[i]))
+			continue;
+		fd = store_fs_dir(fs, mb->dir, subs[i]);
+		if (fd == -1)
+			continue;
+		now[i] = mark(mb, fd, now[i]);
+		fs->close(fd);
+		changed = true;
+	}
+	if (changed)
+		put_stamps(mb, &now[0], &now[1], s->scanned_ms);
+}
+
+/* ---- reading ------------------------------------------------------------ */
+
+static void
+scan_clear(struct scan *c)
+{
+	free(c->found);
+	buf_clear(&c->names);
+	c->found = NULL;
+	c->nfound = c->cap = 0;
+}
+
+static void
+begin_try(struct scan *c)
+{
+	struct state *s = &c->mb->state;
+	size_t i;
+
+	buf_reset(&c->names);
+	buf_reset(&c->mb->group);
+	c->mb->added = 0;
+	c->nfound = 0;
+	c->stable = true;
+	for (i = 0; i < s->n; i++)
+		s->slots[i].unseen_file = !s->slots[i].gone &&
+		    (s->slots[i].in_new ? c->what & SCAN_NEW :
+		    c->what & SCAN_CUR);
+}
+
+static bool
+any_missing(const struct scan *c)
+{
+	const struct state *s = &c->mb->state;
+	size_t i;
+
+	for (i = 0; i < s->n; i++)
+		if (s->slots[i].unseen_file)
+			return true;
+	return false;
+}
+
+enum store_result
+scan_mailbox(struct mailbox *mb, int what, struct state *known)
+{
+	struct scan c = { .mb = mb, .what = what, .known = known };
+	enum store_result r = STORE_OK;
+	int i, tries = 0;
+
+	buf_init(&c.names, NAMES_BYTES);
+	c.stamps[0] = mb->state.new_stamp;
+	c.stamps[1] = mb->state.cur_stamp;
+	do {
+		begin_try(&c);
+		/* new/ first: a message only ever goes from there to cur/. */
+		for (i = 0; i < 2 && r == STORE_OK; i++)
+			if (c.what & (i == 0 ? SCAN_NEW : SCAN_CUR))
+				r = read_directory(&c, i);
+		/* It may have been moved to where we have not looked. */
+		if (r == STORE_OK && any_missing(&c) &&
+		    (c.what & (SCAN_NEW | SCAN_CUR)) != (SCAN_NEW | SCAN_CUR)) {
+			c.what |= SCAN_NEW | SCAN_CUR;
+			tries--;
+			c.stable = false;
+		}
+	} while (r == STORE_OK && !c.stable && ++tries < TRIES);
+	if (r == STORE_OK) {
+		if (c.stable)
+			expunge_missing(&c);
+		add_found(&c);
+		if (!c.stable)
+			memset(c.stamps, 0, sizeof(c.stamps));
+		put_stamps(mb, &c.stamps[0], &c.stamps[1],
+		    (c.what & SCAN_CUR) ? clock_wall_ms() :
+		    mb->state.scanned_ms);
+		r = index_commit(mb, false);
+	}
+	buf_reset(&mb->group);
+	scan_clear(&c);
+	return r;
+}
+
+static enum store_result
+read_directory(struct scan *c, int i)
+{
+	const struct store_fs *fs = c->mb->store->fs;
+	struct stamp after;
+	struct dirent *e;
+	struct stat st;
+	DIR *d = store_fs_list(fs, c->mb->dir, subs[i]);
+
+	if (d == NULL && errno == ENOENT && i == 0) {
+		c->stamps[i] = (struct stamp){ 0, 0, 0 };
+		return STORE_OK;
+	}
+	if (d == NULL)
+		return store_failed(c->mb->store);
+	if (fs->fstat(dirfd(d), &st) == -1)
+		goto failed;
+	c->stamps[i] = mark(c->mb, dirfd(d), stamp_of(&st));
+	while ((errno = 0, e = readdir(d)) != NULL)
+		if (e->d_name[0] != '.' && e->d_type != DT_DIR)
+			see(c, e->d_name, i == 0);
+	if (errno != 0 || fs->fstat(dirfd(d), &st) == -1)
+		goto failed;
+	after = stamp_of(&st);
+	if (!same_stamp(&c->stamps[i], &after))
+		c->stable = false;
+	closedir(d);
+	return STORE_OK;
+failed:
+	store_failed(c->mb->store);
+	closedir(d);
+	return STORE_FAILED;
+}
+
+/* The time in a name "1700000000.M123456P..." */
+static void
+times_of_name(struct slice base, struct found *f)
+{
+	struct slice s = base;
+	size_t m;
+
+	f->sec = f->usec = 0;
+	if (parse_u64(&s, &f->sec) != PARSE_OK)
+		return;
+	m = slice_find(s, 'M');
+	if (m + 1 >= s.n)
+		return;
+	s = slice_from(s, m + 1);
+	(void)!parse_u64(&s, &f->usec);
+}
+
+static void
+see(struct scan *c, const char *name, bool in_new)
+{
+	struct slice all = slice_str(name), base, info;
+	size_t colon = slice_find(all, ':');
+	struct found *f;
+	ssize_t i;
+
+	base = slice_first(all, colon);
+	info = slice_from(all, colon);
+	if (base.n == 0 || all.n > MESSAGE_NAME_BYTES)
+		return;
+	i = state_find_name(&c->mb->state, base);
+	if (i != -1) {
+		see_again(c, (size_t)i, info, in_new);
+		return;
+	}
+	if (c->mb->state.n + c->nfound >= STORE_MESSAGES)
+		return;
+	if (c->nfound == c->cap) {
+		c->cap = c->cap * 2 + 256;
+		c->found = mem_regrow(c->found, c->cap, sizeof(*c->found));
+	}
+	f = &c->found[c->nfound];
+	*f = (struct found){ .name = c->names.n, .base_n = (uint8_t)base.n,
+		.info_n = (uint8_t)info.n, .in_new = in_new, .known = -1 };
+	times_of_name(base, f);
+	if (c->known != NULL)
+		f->known = state_find_name(c->known, base);
+	if (buf_add(&c->names, all) == 0)
+		c->nfound++;
+}
+
+static uint64_t
+defined_keywords(const struct state *s)
+{
+	uint64_t known = 0;
+	unsigned i;
+
+	for (i = 0; i < STORE_KEYWORDS; i++)
+		if (s->keywords[i] != NULL)
+			known |= UINT64_C(1) << i;
+	return known;
+}
+
+/* Letters that have changed, for better or worse, are somebody's wish. */
+static void
+merge_flags(struct scan *c, size_t i, struct slice info)
+{
+	struct mailbox *mb = c->mb;
+	const struct message_entry *e = &mb->state.entries[i];
+	struct flags_record f;
+	uint8_t was, is, flags;
+	uint64_t kwas, kis, keywords;
+	size_t at;
+
+	info_parse(state_info(&mb->state, i), &was, &kwas);
+	info_parse(info, &is, &kis);
+	kwas &= defined_keywords(&mb->state);
+	kis &= defined_keywords(&mb->state);
+	flags = (uint8_t)((e->flags & ~(was ^ is)) | (is & (was ^ is)));
+	keywords = (e->keywords & ~(kwas ^ kis)) | (kis & (kwas ^ kis));
+	if ((flags & FLAGS_STORED) == (e->flags & FLAGS_STORED) &&
+	    keywords == e->keywords)
+		return;
+	f = (struct flags_record){ .add = flags & FLAGS_STORED,
+		.del = FLAGS_STORED, .kadd = keywords, .kdel = UINT64_MAX };
+	record_begin(&mb->group, REC_FLAGS, &at);
+	put_flags(&mb->group, &f);
+	put_range(&mb->group, (struct range){ e->uid, e->uid });
+	record_end(&mb->group, at);
+}
+
+static void
+see_again(struct scan *c, size_t i, struct slice info, bool in_new)
+{
+	struct mailbox *mb = c->mb;
+	struct state *s = &mb->state;
+	struct slot *t = &s->slots[i];
+	size_t at;
+
+	/* A second file of that name, or the same in another place. */
+	if (!t->unseen_file && (t->in_new ? c->what & SCAN_NEW :
+	    c->what & SCAN_CUR))
+		return;
+	t->unseen_file = false;
+	if (t->in_new == in_new && slice_eq(state_info(s, i), info))
+		return;
+	merge_flags(c, i, info);
+	record_begin(&mb->group, REC_NAME, &at);
+	put_u32(&mb->group, s->entries[i].uid);
+	put_u8(&mb->group, in_new);
+	put_slice(&mb->group, info);
+	record_end(&mb->group, at);
+}
+
+/* ---- what is missing, and what is new ----------------------------------- */
+
+static bool
+is_shorter(struct scan *c, size_t i)
+{
+	struct mailbox *mb = c->mb;
+	struct buf path = BUF_INIT(PATH_MAX);
+	struct stat st;
+	bool shorter;
+
+	state_path(&mb->state, i, &path);
+	shorter = mb->store->fs->fstatat(mb->dir, buf_cstr(&path), &st) == 0 &&
+	    (uint64_t)st.st_size < mb->state.slots[i].stored;
+	buf_clear(&path);
+	return shorter;
+}
+
+static void
+expunge_missing(struct scan *c)
+{
+	struct mailbox *mb = c->mb;
+	struct state *s = &mb->state;
+	size_t i, at = 0;
+	bool any = false;
+
+	for (i = 0; i < s->n; i++) {
+		if (s->slots[i].gone || (!s->slots[i].unseen_file &&
+		    !(c->what & SCAN_SIZES && is_shorter(c, i))))
+			continue;
+		if (!any)
+			record_begin(&mb->group, REC_EXPUNGE, &at);
+		any = true;
+		put_range(&mb->group, (struct range){ s->entries[i].uid,
+			s->entries[i].uid });
+	}
+	if (!any)
+		return;
+	record_end(&mb->group, at);
+	record_begin(&mb->group, REC_DONE, &at);
+	record_end(&mb->group, at);
+}
+
+static const char *sort_names;
+
+static int
+cmp_u64(uint64_t a, uint64_t b)
+{
+	return a < b ? -1 : a > b;
+}
+
+/* Those whose UID is known by it, then the rest as other servers do: by the
+ * times in the name, then the name. */
+static int
+by_arrival(const void *a, const void *b)
+{
+	const struct found *x = a, *y = b;
+	int r;
+
+	if ((x->known == -1) != (y->known == -1))
+		return x->known == -1 ? 1 : -1;
+	if (x->known != -1)
+		return x->known < y->known ? -1 : x->known > y->known;
+	r = cmp_u64(x->sec, y->sec);
+	if (r == 0)
+		r = cmp_u64(x->usec, y->usec);
+	return r != 0 ? r : slice_cmp(slice_of(sort_names + x->name, x->base_n),
+	    slice_of(sort_names + y->name, y->base_n));
+}
+
+static bool
+same_base(const struct scan *c, const struct found *a, const struct found *b)
+{
+	return slice_eq(slice_of(c->names.p + a->name, a->base_n),
+	    slice_of(c->names.p + b->name, b->base_n));
+}
+
+static void
+add_found(struct scan *c)
+{
+	const struct store_fs *fs = c->mb->store->fs;
+	char *buffer;
+	size_t i;
+	int dirs[2];
+
+	if (c->nfound == 0)
+		return;
+	sort_names = c->names.p;
+	qsort(c->found, c->nfound, sizeof(*c->found), by_arrival);
+	for (i = 0; i < 2; i++)
+		dirs[i] = store_fs_dir(fs, c->mb->dir, subs[i]);
+	buffer = mem_alloc(READ_BYTES);
+	for (i = 0; i < c->nfound; i++)
+		if (i == 0 || !same_base(c, &c->found[i - 1], &c->found[i]))
+			add_one(c, &c->found[i], dirs[!c->found[i].in_new],
+			    buffer);
+	free(buffer);
+	for (i = 0; i < 2; i++)
+		store_fs_close(fs, dirs[i]);
+}
+
+/* ",S=1234" in a name. */
+static bool
+number_in_name(struct slice base, const char *key, uint64_t *v_r)
+{
+	struct slice s;
+	const char *at = memmem(base.p, base.n, key, 3);
+
+	if (at == NULL)
+		return false;
+	s = slice_of(at + 3, (size_t)(base.p + base.n - at) - 3);
+	return parse_u64(&s, v_r) == PARSE_OK && (s.n == 0 || s.p[0] == ',');
+}
+
+/* Bytes with each line's end as CRLF. */
+static uint64_t
+virtual_bytes(const struct store_fs *fs, int fd, uint64_t stored, char *buffer)
+{
+	uint64_t at = 0, more = 0;
+	const char *p, *end;
+	char last = '\0';
+	ssize_t n;
+
+	while ((n = fs->pread(fd, buffer, READ_BYTES, (off_t)at)) > 0) {
+		end = buffer + n;
+		for (p = buffer; (p = memchr(p, '\n',
+		    (size_t)(end - p))) != NULL; p++)
+			more += (p == buffer ? last : p[-1]) != '\r';
+		last = end[-1];
+		at += (uint64_t)n;
+		if (n < READ_BYTES)
+			break;
+	}
+	return stored + more;
+}
+
+/* Sizes and dates of a file.  False: it is gone, or no message. */
+static bool
+look_at(struct scan *c, int dir, struct message_record *m, const char *name,
+    char *buffer)
+{
+	const struct store_fs *fs = c->mb->store->fs;
+	uint64_t in_name;
+	struct stat st;
+	bool ok = false;
+	int fd;
+
+	if (m->size == 0)
+		number_in_name(m->base, ",W=", &m->size);
+	if (m->size > 0) {
+		if (fs->fstatat(dir, name, &st) == -1 || !S_ISREG(st.st_mode))
+			return false;
+	} else {
+		fd = fs->openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK |
+		    O_CLOEXEC, 0);
+		if (fd == -1)
+			return false;
+		ok = fs->fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+		if (ok)
+			m->size = virtual_bytes(fs, fd,
+			    (uint64_t)st.st_size, buffer);
+		store_fs_close(fs, fd);
+		if (!ok)
+			return false;
+	}
+	m->stored = (uint64_t)st.st_size;
+	/* Cut off by a power cut before it was durable; a compressed one is
+	 * shorter by right. */
+	if (number_in_name(m->base, ",S=", &in_name) && m->stored == 0 &&
+	    in_name > 0)
+		return false;
+	m->internal_ms = ns_of(&st.st_mtim) / 1000000;
+	if (m->saved_ms == 0)
+		m->saved_ms = ns_of(&st.st_ctim) / 1000000;
+	return true;
+}
+
+static void
+take_known(const struct state *known, size_t i, struct message_record *m)
+{
+	struct message_record k = state_message(known, i);
+
+	m->uid = k.uid;
+	m->size = k.size;
+	m->saved_ms = k.saved_ms;
+	m->modseq = k.modseq;
+	memcpy(m->guid, k.guid, sizeof(m->guid));
+	m->uidl = k.uidl;
+	/* Flags that had not reached the name yet; a record of an index says
+	 * what the name was then. */
+	if (k.saved_ms != 0) {
+		uint8_t was, is = m->flags;
+		uint64_t kwas, kis = m->keywords;
+
+		info_parse(k.info, &was, &kwas);
+		m->flags = (uint8_t)((k.flags & ~(was ^ is)) |
+		    (is & (was ^ is)));
+		m->keywords = (k.keywords & ~(kwas ^ kis)) |
+		    (kis & (kwas ^ kis));
+	}
+}
+
+static void
+add_one(struct scan *c, struct found *f, int dir, char *buffer)
+{
+	struct mailbox *mb = c->mb;
+	struct state *s = &mb->state;
+	char name[NAME_MAX + 1];
+	struct message_record m = { .in_new = f->in_new };
+	uint32_t next = s->uidnext;
+	size_t at;
+
+	m.base = slice_of(c->names.p + f->name, f->base_n);
+	m.info = slice_of(m.base.p + f->base_n, f->info_n);
+	memcpy(name, m.base.p, m.base.n + m.info.n);
+	name[m.base.n + m.info.n] = '\0';
+	info_parse(m.info, &m.flags, &m.keywords);
+	guid_of_name(m.base, m.guid);
+	if (f->known != -1)
+		take_known(c->known, (size_t)f->known, &m);
+	m.keywords &= defined_keywords(s);
+	if (!look_at(c, dir, &m, name, buffer))
+		return;
+	/* The records are applied when all are there, so UIDs are counted
+	 * here: in the group, each takes the next. */
+	if (m.uid == 0)
+		m.uid = next + c->mb->added;
+	if (m.uid == UINT32_MAX || m.uid == 0)
+		return;
+	if (m.uid >= next + c->mb->added)
+		c->mb->added = m.uid - next + 1;
+	m.modseq = 0;
+	record_begin(&mb->group, REC_ADD, &at);
+	if (put_message(&mb->group, &m) == -1)
+		return;
+	record_end(&mb->group, at);
+}
+
+/* ---- flags into names --------------------------------------------------- */
+
+bool
+scan_wants_name(const struct mailbox *mb, size_t i,
+    char info[MESSAGE_NAME_BYTES], size_t *n_r)
+{
+	const struct state *s = &mb->state;
+	struct slice now = state_info(s, i);
+
+	*n_r = info_write(info, now, s->entries[i].flags,
+	    s->entries[i].keywords, defined_keywords(s));
+	if (s->slots[i].base_n + *n_r > MESSAGE_NAME_BYTES)
+		return false;
+	return s->slots[i].in_new ? !mb->read_only :
+	    !slice_eq(now, slice_of(info, *n_r));
+}
+
+static void
+set_name(struct mailbox *mb, size_t i, struct slice info)
+{
+	const struct store_fs *fs = mb->store->fs;
+	struct state *s = &mb->state;
+	struct buf from = BUF_INIT(PATH_MAX), to = BUF_INIT(PATH_MAX);
+	size_t at;
+
+	state_path(s, i, &from);
+	buf_add_str(&to, "cur/");
+	buf_add(&to, state_base(s, i));
+	buf_add(&to, info);
+	/* Somebody else has renamed it: the next scan sees that. */
+	if (fs->renameat(mb->dir, buf_cstr(&from), mb->dir, buf_cstr(&to)) ==
+	    0) {
+		record_begin(&mb->group, REC_NAME, &at);
+		put_u32(&mb->group, s->entries[i].uid);
+		put_u8(&mb->group, 0);
+		put_slice(&mb->group, info);
+		record_end(&mb->group, at);
+	}
+	buf_clear(&from);
+	buf_clear(&to);
+}
+
+enum store_result
+scan_set_names(struct mailbox *mb)
+{
+	struct state *s = &mb->state;
+	char info[MESSAGE_NAME_BYTES];
+	struct stamp before[2];
+	size_t i, n;
+
+	buf_reset(&mb->group);
+	scan_stamp_before(mb, before);
+	for (i = 0; i < s->n; i++)
+		if (!s->slots[i].gone && scan_wants_name(mb, i, info, &n))
+			set_name(mb, i, slice_of(info, n));
+	mb->names_late = false;
+	if (mb->group.n == 0)
+		return STORE_OK;
+	scan_stamp_after(mb, before);
+	return index_commit(mb, true);
+}

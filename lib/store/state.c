@@ -1,0 +1,963 @@
+/* SPDX-License-Identifier: ISC */
+/* state - see state.h. */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/num.h"
+#include "state.h"
+
+#define NAMES_BYTES	UINT32_MAX	/* offsets are 32 bits wide */
+#define SNAP_RANGES	1024		/* in one REC_VANISHED */
+
+static bool	 apply_message(struct state *, const struct record *,
+		    struct changes *);
+static bool	 apply_delivered(struct state *, const struct record *,
+		    struct changes *);
+static bool	 apply_flags(struct state *, const struct record *, bool own,
+		    struct changes *);
+static bool	 apply_expunge(struct state *, const struct record *,
+		    struct changes *);
+static bool	 apply_keyword(struct state *, const struct record *);
+static bool	 apply_name(struct state *, const struct record *);
+static bool	 apply_small(struct state *, const struct record *,
+		    struct changes *);
+static bool	 apply_vanished(struct state *, const struct record *);
+static bool	 apply_snap(struct state *, const struct record *);
+static void	 table_add(struct state *, size_t i);
+static void	 table_drop(struct state *);
+
+void
+state_init(struct state *s)
+{
+	memset(s, 0, sizeof(*s));
+	buf_init(&s->names, NAMES_BYTES);
+	buf_init(&s->unlinks, NAMES_BYTES);
+	buf_init(&s->links, NAMES_BYTES);
+	s->uidnext = 1;
+	s->recent_from = 1;
+	s->modseq = 1;
+}
+
+void
+state_clear(struct state *s)
+{
+	unsigned i;
+
+	free(s->entries);
+	free(s->slots);
+	free(s->vanished);
+	free(s->table);
+	for (i = 0; i < STORE_KEYWORDS; i++)
+		free(s->keywords[i]);
+	buf_clear(&s->names);
+	buf_clear(&s->unlinks);
+	buf_clear(&s->links);
+	state_init(s);
+}
+
+/* ---- records ------------------------------------------------------------ */
+
+bool
+state_apply(struct state *s, const struct record *r, bool own,
+    struct changes *c)
+{
+	switch (r->type) {
+	case REC_ADD:
+		return apply_message(s, r, c);
+	case REC_DELIVERED:
+		return apply_delivered(s, r, c);
+	case REC_FLAGS:
+		return apply_flags(s, r, own, c);
+	case REC_EXPUNGE:
+		return apply_expunge(s, r, c);
+	case REC_KEYWORD:
+		return apply_keyword(s, r);
+	case REC_NAME:
+		return apply_name(s, r);
+	case REC_VANISHED:
+		return apply_vanished(s, r);
+	case REC_SNAP:
+		return apply_snap(s, r);
+	case REC_STAMP:
+	case REC_RESERVE:
+	case REC_EPOCH:
+	case REC_RECENT:
+	case REC_TAKEN:
+	case REC_UIDL:
+		return apply_small(s, r, c);
+	case REC_DONE:
+		buf_reset(&s->unlinks);
+		buf_reset(&s->links);
+		return true;
+	case REC_CACHE:
+		break;
+	}
+	return false;
+}
+
+/* The mod-sequence of a record that changes something. */
+static uint64_t
+next_modseq(struct state *s, const struct record *r)
+{
+	if (r->modseq == 0)
+		s->modseq++;
+	else if (r->modseq > s->modseq && r->modseq < UINT64_MAX / 4)
+		s->modseq = r->modseq;
+	return s->modseq;
+}
+
+bool
+state_add(struct state *s, const struct message_record *m)
+{
+	struct message_entry *e;
+	struct slot *t;
+	char *to;
+
+	if (m->uid == 0 || m->uid == UINT32_MAX || s->n >= STORE_MESSAGES ||
+	    (s->n > 0 && m->uid <= s->entries[s->n - 1].uid))
+		return false;
+	to = buf_reserve(&s->names, m->base.n + m->info.n + m->uidl.n);
+	if (to == NULL)
+		return false;
+	if (s->n == s->cap) {
+		s->cap = s->cap * 2 + 64;
+		s->entries = mem_regrow(s->entries, s->cap,
+		    sizeof(*s->entries));
+		s->slots = mem_regrow(s->slots, s->cap, sizeof(*s->slots));
+	}
+	e = &s->entries[s->n];
+	t = &s->slots[s->n];
+	*e = (struct message_entry){ .uid = m->uid, .flags = m->flags,
+		.keywords = m->keywords, .modseq = m->modseq, .size = m->size,
+		.internal_ms = m->internal_ms, .saved_ms = m->saved_ms };
+	memcpy(e->guid, m->guid, sizeof(e->guid));
+	*t = (struct slot){ .name = (uint32_t)s->names.n,
+		.base_n = (uint8_t)m->base.n, .info_n = (uint8_t)m->info.n,
+		.uidl_n = (uint8_t)m->uidl.n, .in_new = m->in_new,
+		.cache_at = m->cache_at, .cache_n = m->cache_n,
+		.stored = m->stored };
+	memcpy(to, m->base.p, m->base.n);
+	memcpy(to + m->base.n, m->info.p, m->info.n);
+	memcpy(to + m->base.n + m->info.n, m->uidl.p, m->uidl.n);
+	s->names.n += m->base.n + m->info.n + m->uidl.n;
+	s->n++;
+	if (m->uid >= s->uidnext)
+		s->uidnext = m->uid + 1;
+	if (s->table != NULL)
+		table_add(s, s->n - 1);
+	return true;
+}
+
+static bool
+apply_message(struct state *s, const struct record *r, struct changes *c)
+{
+	struct wire w = wire_of(r->body);
+	struct message_record m = get_message(&w);
+
+	if (!wire_done(&w))
+		return false;
+	if (m.modseq == 0 || m.modseq > s->modseq)
+		m.modseq = next_modseq(s, r);
+	if (!state_add(s, &m))
+		return false;
+	changes_add(c, m.uid, CHANGE_NEW, m.modseq);
+	if (m.in_tmp) {
+		buf_add(&s->links, m.base);
+		buf_add(&s->links, m.info);
+		buf_add_byte(&s->links, '\0');
+	}
+	return true;
+}
+
+static bool
+apply_delivered(struct state *s, const struct record *r, struct changes *c)
+{
+	struct wire w = wire_of(r->body);
+	struct message_record m = get_message(&w);
+
+	if (!wire_done(&w))
+		return false;
+	/* A scan was faster than the worker's record. */
+	if (state_find_name(s, m.base) != -1)
+		return true;
+	m.uid = s->uidnext;
+	m.modseq = next_modseq(s, r);
+	m.cache_at = 0;
+	if (!state_add(s, &m))
+		return false;
+	changes_add(c, m.uid, CHANGE_NEW, m.modseq);
+	return true;
+}
+
+static bool
+ranges_are_good(struct wire w)
+{
+	struct range r;
+
+	while (get_range(&w, &r))
+		continue;
+	return wire_done(&w);
+}
+
+static bool
+apply_flags(struct state *s, const struct record *r, bool own,
+    struct changes *c)
+{
+	struct wire w = wire_of(r->body);
+	struct flags_record f = get_flags(&w);
+	struct message_entry *e;
+	struct range uids;
+	uint64_t modseq;
+	size_t i;
+
+	if (!ranges_are_good(w))
+		return false;
+	modseq = next_modseq(s, r);
+	while (get_range(&w, &uids))
+		for (i = state_lower(s, uids.lo); i < s->n &&
+		    s->entries[i].uid <= uids.hi; i++) {
+			e = &s->entries[i];
+			e->flags = (uint8_t)((e->flags & ~f.del) | f.add);
+			e->keywords = (e->keywords & ~f.kdel) | f.kadd;
+			e->modseq = modseq;
+			if (!own)
+				changes_add(c, e->uid, CHANGE_FLAGS, modseq);
+		}
+	return true;
+}
+
+static void
+vanish(struct state *s, uint32_t uid, uint64_t modseq)
+{
+	struct vanished *v;
+	size_t half;
+
+	if (s->nvanished > 0) {
+		v = &s->vanished[s->nvanished - 1];
+		if (v->modseq == modseq && v->uids.hi + 1 == uid) {
+			v->uids.hi = uid;
+			return;
+		}
+	}
+	if (s->nvanished == VANISHED_MAX) {
+		half = VANISHED_MAX / 2;
+		s->vanished_floor = s->vanished[half - 1].modseq;
+		memmove(s->vanished, s->vanished + half,
+		    (s->nvanished - half) * sizeof(*s->vanished));
+		s->nvanished -= half;
+	}
+	if (s->nvanished == s->vanished_cap) {
+		s->vanished_cap = s->vanished_cap * 2 + 16;
+		s->vanished = mem_regrow(s->vanished, s->vanished_cap,
+		    sizeof(*s->vanished));
+	}
+	s->vanished[s->nvanished++] = (struct vanished){ { uid, uid }, modseq };
+}
+
+static bool
+apply_expunge(struct state *s, const struct record *r, struct changes *c)
+{
+	struct wire w = wire_of(r->body);
+	struct range uids;
+	uint64_t modseq;
+	size_t i;
+
+	if (!ranges_are_good(w))
+		return false;
+	modseq = next_modseq(s, r);
+	while (get_range(&w, &uids))
+		for (i = state_lower(s, uids.lo); i < s->n &&
+		    s->entries[i].uid <= uids.hi; i++) {
+			if (s->slots[i].gone)
+				continue;
+			s->slots[i].gone = true;
+			s->ngone++;
+			state_path(s, i, &s->unlinks);
+			buf_add_byte(&s->unlinks, '\0');
+			vanish(s, s->entries[i].uid, modseq);
+			changes_add(c, s->entries[i].uid, CHANGE_EXPUNGED,
+			    modseq);
+		}
+	return true;
+}
+
+static bool
+apply_keyword(struct state *s, const struct record *r)
+{
+	struct wire w = wire_of(r->body);
+	uint8_t bit = get_u8(&w);
+	struct slice name = get_text(&w, STORE_KEYWORD_BYTES);
+
+	if (!wire_done(&w) || bit >= STORE_KEYWORDS || name.n == 0)
+		return false;
+	free(s->keywords[bit]);
+	s->keywords[bit] = mem_slicedup(name);
+	return true;
+}
+
+static bool
+apply_name(struct state *s, const struct record *r)
+{
+	struct wire w = wire_of(r->body);
+	uint32_t uid = get_u32(&w);
+	bool in_new = get_bool(&w);
+	struct slice info = get_slice(&w, MESSAGE_NAME_BYTES);
+	ssize_t i;
+
+	if (!wire_done(&w) || memchr(info.p, '/', info.n) != NULL ||
+	    memchr(info.p, '\0', info.n) != NULL)
+		return false;
+	i = state_find(s, uid);
+	if (i == -1)
+		return true;
+	if (s->slots[i].base_n + info.n > MESSAGE_NAME_BYTES)
+		return false;
+	s->slots[i].in_new = in_new;
+	state_set_info(s, (size_t)i, info);
+	return true;
+}
+
+static bool
+apply_epoch(struct state *s, struct wire *w, struct changes *c)
+{
+	uint32_t uidnext = get_u32(w);
+	uint64_t modseq = get_u64(w);
+	size_t i;
+
+	if (!wire_done(w) || modseq >= UINT64_MAX / 4)
+		return false;
+	if (uidnext > s->uidnext)
+		s->uidnext = uidnext;
+	s->modseq = modseq > s->modseq ? modseq : s->modseq + 1;
+	s->vanished_floor = s->modseq;
+	s->nvanished = 0;
+	for (i = 0; i < s->n; i++) {
+		s->entries[i].modseq = s->modseq;
+		changes_add(c, s->entries[i].uid, CHANGE_FLAGS, s->modseq);
+	}
+	return true;
+}
+
+static bool
+apply_taken(struct state *s, struct wire *w)
+{
+	uint8_t kind = get_enum(w, TAKEN_KINDS - 1);
+	struct taken t;
+
+	t.mtime_ns = (int64_t)get_u64(w);
+	t.size = get_u64(w);
+	if (!wire_done(w))
+		return false;
+	s->taken[kind] = t;
+	return true;
+}
+
+static bool
+apply_reserve(struct state *s, struct wire *w)
+{
+	uint32_t uid = get_u32(w);
+	uint64_t modseq = get_u64(w);
+	int64_t boot_s = (int64_t)get_u64(w);
+
+	if (!wire_done(w) || modseq >= UINT64_MAX / 4)
+		return false;
+	if (uid > s->uid_limit)
+		s->uid_limit = uid;
+	if (modseq > s->modseq_limit)
+		s->modseq_limit = modseq;
+	s->boot_s = boot_s;
+	return true;
+}
+
+/* Records of a number or two. */
+static bool
+apply_small(struct state *s, const struct record *r, struct changes *c)
+{
+	struct wire w = wire_of(r->body);
+	struct stamp a, b;
+	uint64_t v;
+
+	if (r->type == REC_RESERVE)
+		return apply_reserve(s, &w);
+	if (r->type == REC_TAKEN)
+		return apply_taken(s, &w);
+	if (r->type == REC_EPOCH)
+		return apply_epoch(s, &w, c);
+	if (r->type == REC_STAMP) {
+		a = get_stamp(&w);
+		b = get_stamp(&w);
+		v = get_u64(&w);
+		if (!wire_done(&w))
+			return false;
+		s->new_stamp = a;
+		s->cur_stamp = b;
+		s->scanned_ms = (int64_t)v;
+		return true;
+	}
+	v = r->type == REC_UIDL ? get_u8(&w) : get_u32(&w);
+	if (!wire_done(&w))
+		return false;
+	if (r->type == REC_RECENT)
+		s->recent_from = (uint32_t)v;
+	else
+		s->uidl_format = (uint8_t)v;
+	return true;
+}
+
+static bool
+apply_vanished(struct state *s, const struct record *r)
+{
+	struct wire w = wire_of(r->body);
+	struct range uids;
+	uint64_t modseq;
+
+	modseq = get_u64(&w);
+	if (w.bad || !ranges_are_good(w))
+		return false;
+	while (get_range(&w, &uids)) {
+		if (s->nvanished >= VANISHED_MAX)
+			return false;
+		if (s->nvanished == s->vanished_cap) {
+			s->vanished_cap = s->vanished_cap * 2 + 16;
+			s->vanished = mem_regrow(s->vanished, s->vanished_cap,
+			    sizeof(*s->vanished));
+		}
+		s->vanished[s->nvanished++] = (struct vanished){ uids, modseq };
+	}
+	return true;
+}
+
+static bool
+apply_snap(struct state *s, const struct record *r)
+{
+	struct wire w = wire_of(r->body);
+	struct snap_record v = get_snap(&w);
+
+	if (!wire_done(&w))
+		return false;
+	s->uidnext = v.uidnext;
+	s->uid_limit = v.uid_limit;
+	s->recent_from = v.recent_from;
+	s->modseq = v.modseq;
+	s->modseq_limit = v.modseq_limit;
+	s->vanished_floor = v.vanished_floor;
+	s->boot_s = v.boot_s;
+	s->cache_id = v.cache_id;
+	s->cache_end = v.cache_end;
+	/* Room at once; a number that lies makes no more than records would. */
+	if (v.messages < STORE_MESSAGES && v.messages > s->cap) {
+		s->cap = (size_t)v.messages + 64;
+		s->entries = mem_regrow(s->entries, s->cap,
+		    sizeof(*s->entries));
+		s->slots = mem_regrow(s->slots, s->cap, sizeof(*s->slots));
+	}
+	return true;
+}
+
+/* ---- looking up --------------------------------------------------------- */
+
+size_t
+state_lower(const struct state *s, uint32_t uid)
+{
+	size_t lo = 0, hi = s->n, mid;
+
+	while (lo < hi) {
+		mid = lo + (hi - lo) / 2;
+		if (s->entries[mid].uid < uid)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+ssize_t
+state_find(const struct state *s, uint32_t uid)
+{
+	size_t i = state_lower(s, uid);
+
+	return i < s->n && s->entries[i].uid == uid && !s->slots[i].gone ?
+	    (ssize_t)i : -1;
+}
+
+struct slice
+state_base(const struct state *s, size_t i)
+{
+	return slice_of(s->names.p + s->slots[i].name, s->slots[i].base_n);
+}
+
+struct slice
+state_info(const struct state *s, size_t i)
+{
+	const struct slot *t = &s->slots[i];
+
+	return slice_of(s->names.p + t->name + t->base_n, t->info_n);
+}
+
+struct slice
+state_uidl(const struct state *s, size_t i)
+{
+	const struct slot *t = &s->slots[i];
+
+	return slice_of(s->names.p + t->name + t->base_n + t->info_n,
+	    t->uidl_n);
+}
+
+int
+state_path(const struct state *s, size_t i, struct buf *b)
+{
+	return buf_add_str(b, s->slots[i].in_new ? "new/" : "cur/") == -1 ||
+	    buf_add(b, state_base(s, i)) == -1 ||
+	    buf_add(b, state_info(s, i)) == -1 ? -1 : 0;
+}
+
+/* In place where it has not grown; else the name moves to the end. */
+void
+state_set_info(struct state *s, size_t i, struct slice info)
+{
+	struct slot *t = &s->slots[i];
+	char uidl[MESSAGE_UIDL_BYTES], *to;
+	size_t total = t->base_n + info.n + t->uidl_n;
+
+	memcpy(uidl, state_uidl(s, i).p, t->uidl_n);
+	if (info.n > t->info_n) {
+		to = buf_reserve(&s->names, total);
+		if (to == NULL)
+			return;
+		memcpy(to, s->names.p + t->name, t->base_n);
+		t->name = (uint32_t)s->names.n;
+		s->names.n += total;
+	} else
+		to = s->names.p + t->name;
+	memcpy(to + t->base_n, info.p, info.n);
+	memcpy(to + t->base_n + info.n, uidl, t->uidl_n);
+	t->info_n = (uint8_t)info.n;
+}
+
+static uint64_t
+name_hash(struct slice s)
+{
+	uint64_t h = UINT64_C(0x9e3779b97f4a7c15), word;
+
+	for (; s.n >= 8; s = slice_from(s, 8)) {
+		memcpy(&word, s.p, 8);
+		h = (h ^ word) * UINT64_C(0xff51afd7ed558ccd);
+		h ^= h >> 32;
+	}
+	word = 0;
+	memcpy(&word, s.p, s.n);
+	h = (h ^ word ^ (uint64_t)s.n << 56) * UINT64_C(0xc4ceb9fe1a85ec53);
+	return h ^ h >> 29;
+}
+
+static void
+table_put(struct state *s, size_t i)
+{
+	size_t at = (size_t)name_hash(state_base(s, i)) & (s->table_cap - 1);
+
+	while (s->table[at] != 0)
+		at = (at + 1) & (s->table_cap - 1);
+	s->table[at] = (uint32_t)i + 1;
+}
+
+static void
+table_build(struct state *s)
+{
+	size_t i;
+
+	table_drop(s);
+	s->table_cap = 64;
+	while (s->table_cap < s->n * 2 + 32)
+		s->table_cap *= 2;
+	s->table = mem_array(s->table_cap, sizeof(*s->table));
+	for (i = 0; i < s->n; i++)
+		table_put(s, i);
+}
+
+static void
+table_add(struct state *s, size_t i)
+{
+	if (s->n * 2 > s->table_cap)
+		table_build(s);
+	else
+		table_put(s, i);
+}
+
+static void
+table_drop(struct state *s)
+{
+	free(s->table);
+	s->table = NULL;
+	s->table_cap = 0;
+}
+
+/* Gone ones are passed over: a name may come back. */
+ssize_t
+state_find_name(struct state *s, struct slice base)
+{
+	size_t at, i;
+
+	if (s->table == NULL)
+		table_build(s);
+	at = (size_t)name_hash(base) & (s->table_cap - 1);
+	for (; s->table[at] != 0; at = (at + 1) & (s->table_cap - 1)) {
+		i = s->table[at] - 1;
+		if (!s->slots[i].gone && slice_eq(state_base(s, i), base))
+			return (ssize_t)i;
+	}
+	return -1;
+}
+
+struct message_record
+state_message(const struct state *s, size_t i)
+{
+	const struct message_entry *e = &s->entries[i];
+	const struct slot *t = &s->slots[i];
+	struct message_record m = { .uid = e->uid, .flags = e->flags,
+		.in_new = t->in_new, .keywords = e->keywords,
+		.modseq = e->modseq, .size = e->size, .stored = t->stored,
+		.internal_ms = e->internal_ms, .saved_ms = e->saved_ms,
+		.cache_at = t->cache_at, .cache_n = t->cache_n,
+		.base = state_base(s, i), .info = state_info(s, i),
+		.uidl = state_uidl(s, i) };
+
+	memcpy(m.guid, e->guid, sizeof(m.guid));
+	m.flags &= FLAGS_STORED;
+	return m;
+}
+
+/* ---- as a whole --------------------------------------------------------- */
+
+void
+state_compact(struct state *s)
+{
+	size_t i, to = 0;
+
+	if (s->ngone > 0) {
+		for (i = 0; i < s->n; i++) {
+			if (s->slots[i].gone)
+				continue;
+			if (to != i) {
+				s->entries[to] = s->entries[i];
+				s->slots[to] = s->slots[i];
+			}
+			to++;
+		}
+		s->n = to;
+		s->ngone = 0;
+		table_drop(s);
+	}
+	s->visible = s->n;
+}
+
+static int
+pack_vanished(const struct state *s, struct buf *b)
+{
+	size_t at, i = 0, n;
+	uint64_t modseq;
+
+	while (i < s->nvanished) {
+		if (record_begin(b, REC_VANISHED, &at) == -1)
+			return -1;
+		modseq = s->vanished[i].modseq;
+		put_u64(b, modseq);
+		for (n = 0; n < SNAP_RANGES && i < s->nvanished &&
+		    s->vanished[i].modseq == modseq; n++, i++)
+			put_range(b, s->vanished[i].uids);
+		if (record_end(b, at) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+static void
+pack_facts(const struct state *s, struct buf *b)
+{
+	size_t at;
+	unsigned i;
+
+	for (i = 0; i < STORE_KEYWORDS; i++) {
+		if (s->keywords[i] == NULL)
+			continue;
+		record_begin(b, REC_KEYWORD, &at);
+		put_u8(b, (uint8_t)i);
+		put_slice(b, slice_str(s->keywords[i]));
+		record_end(b, at);
+	}
+	for (i = 0; i < TAKEN_KINDS; i++) {
+		if (s->taken[i].mtime_ns == 0)
+			continue;
+		record_begin(b, REC_TAKEN, &at);
+		put_u8(b, (uint8_t)i);
+		put_u64(b, (uint64_t)s->taken[i].mtime_ns);
+		put_u64(b, s->taken[i].size);
+		record_end(b, at);
+	}
+	record_begin(b, REC_UIDL, &at);
+	put_u8(b, s->uidl_format);
+	record_end(b, at);
+	record_begin(b, REC_STAMP, &at);
+	put_stamp(b, &s->new_stamp);
+	put_stamp(b, &s->cur_stamp);
+	put_u64(b, (uint64_t)s->scanned_ms);
+	record_end(b, at);
+}
+
+int
+state_pack(const struct state *s, struct buf *b)
+{
+	struct snap_record v = { .uidnext = s->uidnext,
+		.uid_limit = s->uid_limit, .recent_from = s->recent_from,
+		.modseq = s->modseq, .modseq_limit = s->modseq_limit,
+		.vanished_floor = s->vanished_floor, .boot_s = s->boot_s,
+		.cache_id = s->cache_id, .cache_end = s->cache_end,
+		.messages = s->n - s->ngone };
+	struct message_record m;
+	size_t at, i;
+
+	if (record_begin(b, REC_SNAP, &at) == -1)
+		return -1;
+	put_snap(b, &v);
+	record_end(b, at);
+	pack_facts(s, b);
+	if (pack_vanished(s, b) == -1)
+		return -1;
+	for (i = 0; i < s->n; i++) {
+		if (s->slots[i].gone)
+			continue;
+		m = state_message(s, i);
+		if (record_begin(b, REC_ADD, &at) == -1 ||
+		    put_message(b, &m) == -1 || record_end(b, at) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+void
+state_count(const struct state *s, struct mailbox_status *st)
+{
+	const struct message_entry *e;
+	size_t i;
+
+	memset(st, 0, sizeof(*st));
+	for (i = 0; i < s->n; i++) {
+		if (s->slots[i].gone)
+			continue;
+		e = &s->entries[i];
+		st->messages++;
+		st->recent += (e->uid >= s->recent_from);
+		st->unseen += !(e->flags & FLAG_SEEN);
+		st->deleted += !!(e->flags & FLAG_DELETED);
+		st->size += e->size;
+	}
+	st->uidnext = s->uidnext;
+	st->uidvalidity = s->uidvalidity;
+	st->highestmodseq = s->modseq;
+	memcpy(st->guid, s->guid, sizeof(st->guid));
+}
+
+static bool
+same_to_see(const struct message_entry *a, const struct message_entry *b)
+{
+	return (a->flags & FLAGS_STORED) == (b->flags & FLAGS_STORED) &&
+	    a->keywords == b->keywords && a->modseq == b->modseq;
+}
+
+/* Takes over message i of the old state as one that is gone. */
+static void
+keep_gone(struct state *to, const struct state *old, size_t i)
+{
+	struct message_record m = state_message(old, i);
+	uint32_t uidnext = to->uidnext;
+
+	if (!state_add(to, &m))
+		return;
+	to->uidnext = uidnext;
+	to->slots[to->n - 1].gone = true;
+	to->ngone++;
+}
+
+void
+state_replace(struct state *old, struct state *new, struct changes *c)
+{
+	struct state all;
+	struct message_record m;
+	size_t i = 0, j = 0, visible = 0;
+
+	if (old->n == 0) {
+		for (; c != NULL && j < new->n; j++)
+			changes_add(c, new->entries[j].uid, CHANGE_NEW,
+			    new->entries[j].modseq);
+		state_clear(old);
+		*old = *new;
+		state_init(new);
+		return;
+	}
+	all = *new;
+	all.entries = NULL;
+	all.slots = NULL;
+	all.n = all.cap = all.ngone = all.table_cap = 0;
+	all.table = NULL;
+	buf_init(&all.names, NAMES_BYTES);
+	while (i < old->n || j < new->n) {
+		if (j == new->n || (i < old->n &&
+		    old->entries[i].uid < new->entries[j].uid)) {
+			if (i < old->visible)
+				keep_gone(&all, old, i);
+			if (!old->slots[i].gone)
+				changes_add(c, old->entries[i].uid,
+				    CHANGE_EXPUNGED, new->modseq);
+			visible = i < old->visible ? all.n : visible;
+			i++;
+			continue;
+		}
+		m = state_message(new, j);
+		state_add(&all, &m);
+		all.entries[all.n - 1].flags |= new->entries[j].flags &
+		    FLAG_RECENT;
+		if (i == old->n || old->entries[i].uid > m.uid)
+			changes_add(c, m.uid, CHANGE_NEW, m.modseq);
+		else {
+			all.entries[all.n - 1].flags |= old->entries[i].flags &
+			    FLAG_RECENT;
+			if (!same_to_see(&old->entries[i], &new->entries[j]))
+				changes_add(c, m.uid, CHANGE_FLAGS, m.modseq);
+			visible = i < old->visible ? all.n : visible;
+			i++;
+		}
+		j++;
+	}
+	all.visible = visible;
+	/* What all has taken over stays; the rest of both goes. */
+	free(new->entries);
+	free(new->slots);
+	free(new->table);
+	/* all has unlinks, links and vanished of the new one. */
+	buf_clear(&new->names);
+	state_init(new);
+	state_clear(old);
+	*old = all;
+}
+
+/* ---- what has changed --------------------------------------------------- */
+
+void
+changes_add(struct changes *c, uint32_t uid, int what, uint64_t modseq)
+{
+	if (c == NULL)
+		return;
+	if (c->n == c->cap) {
+		c->cap = c->cap * 2 + 64;
+		c->v = mem_regrow(c->v, c->cap, sizeof(*c->v));
+	}
+	c->v[c->n].uid = uid;
+	c->v[c->n].what = (unsigned)what;
+	c->v[c->n++].modseq = modseq;
+}
+
+static int
+by_uid(const void *a, const void *b)
+{
+	const struct mailbox_change *x = a, *y = b;
+
+	return x->uid < y->uid ? -1 : x->uid > y->uid;
+}
+
+void
+changes_settle(struct changes *c)
+{
+	struct mailbox_change *to = c->v, *v = c->v, *end = c->v + c->n;
+	unsigned what;
+
+	if (c->n == 0)
+		return;
+	qsort(c->v, c->n, sizeof(*c->v), by_uid);
+	for (; v < end; v++) {
+		if (to > c->v && to[-1].uid == v->uid) {
+			what = (unsigned)to[-1].what | (unsigned)v->what;
+			to[-1].what = what;
+			if (v->modseq > to[-1].modseq)
+				to[-1].modseq = v->modseq;
+		} else
+			*to++ = *v;
+	}
+	end = to;
+	for (to = v = c->v; v < end; v++)
+		if ((v->what & (CHANGE_NEW | CHANGE_EXPUNGED)) !=
+		    (CHANGE_NEW | CHANGE_EXPUNGED))
+			*to++ = *v;
+	c->n = (size_t)(to - c->v);
+}
+
+/* ---- flags in file names ------------------------------------------------ */
+
+static const struct { char letter; uint8_t flag; } letters[] = {
+	{ 'D', FLAG_DRAFT }, { 'F', FLAG_FLAGGED }, { 'R', FLAG_ANSWERED },
+	{ 'S', FLAG_SEEN }, { 'T', FLAG_DELETED },
+};
+#define NLETTERS	(sizeof(letters) / sizeof(letters[0]))
+
+static uint8_t
+flag_of_letter(char c)
+{
+	size_t i;
+
+	for (i = 0; i < NLETTERS; i++)
+		if (letters[i].letter == c)
+			return letters[i].flag;
+	return 0;
+}
+
+void
+info_parse(struct slice info, uint8_t *flags_r, uint64_t *keywords_r)
+{
+	size_t i;
+
+	*flags_r = 0;
+	*keywords_r = 0;
+	if (!slice_starts(info, SLICE_LIT(":2,")))
+		return;
+	for (i = 3; i < info.n && info.p[i] != ','; i++) {
+		*flags_r |= flag_of_letter(info.p[i]);
+		if (info.p[i] >= 'a' && info.p[i] <= 'z')
+			*keywords_r |= UINT64_C(1) << (info.p[i] - 'a');
+	}
+}
+
+size_t
+info_write(char to[MESSAGE_NAME_BYTES], struct slice old, uint8_t flags,
+    uint64_t keywords, uint64_t known)
+{
+	bool set[128] = { false };
+	size_t i, n = 3, end;
+	unsigned char c;
+	int k;
+
+	old = slice_starts(old, SLICE_LIT(":2,")) ? slice_from(old, 3) :
+	    SLICE_EMPTY;
+	end = slice_find(old, ',');
+	memcpy(to, ":2,", n);
+	for (i = 0; i < end; i++) {
+		c = (unsigned char)old.p[i];
+		if (c >= 128 || flag_of_letter((char)c) != 0 ||
+		    (c >= 'a' && c <= 'z' && known >> (c - 'a') & 1))
+			continue;
+		set[c] = true;
+	}
+	for (i = 0; i < NLETTERS; i++)
+		if (flags & letters[i].flag)
+			set[(unsigned char)letters[i].letter] = true;
+	for (k = 0; k < 26; k++)
+		if (keywords >> k & 1)
+			set['a' + k] = true;
+	for (i = 1; i < 128; i++)
+		if (set[i] && i != '/' && i != ',')
+			to[n++] = (char)i;
+	if (end < old.n && n + old.n - end < MESSAGE_NAME_BYTES) {
+		memcpy(to + n, old.p + end, old.n - end);
+		n += old.n - end;
+	}
+	return n;
+}

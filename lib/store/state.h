@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * state - a mailbox in memory, as its records make it.  No I/O.
+ *
+ * Always: entries and slots are parallel and sorted by UID; visible of them
+ * were there at the last refresh.  An expunged message stays, marked gone,
+ * until state_compact(), so that sequence numbers do not move under a
+ * session that has not been told.
+ */
+#ifndef STORE_STATE_H
+#define STORE_STATE_H
+
+#include "record.h"
+#include "store.h"
+
+#define VANISHED_MAX	20000	/* ranges remembered for QRESYNC */
+#define UID_RESERVE	1000
+#define MODSEQ_RESERVE	(UINT64_C(1) << 20)
+#define TAKEN_KINDS	8
+
+/* What an entry has that is nobody else's business. */
+struct slot {
+	uint32_t	 name;		/* offset in names: base, info, uidl */
+	uint8_t		 base_n, info_n, uidl_n;
+	bool		 in_new;
+	bool		 gone;
+	bool		 unseen_file;	/* for a scan */
+	uint32_t	 cache_n;
+	uint64_t	 cache_at;
+	uint64_t	 stored;
+};
+
+struct taken {
+	int64_t		 mtime_ns;	/* 0: not taken over */
+	uint64_t	 size;
+};
+
+struct vanished {
+	struct range	 uids;
+	uint64_t	 modseq;
+};
+
+struct changes {
+	struct mailbox_change *v;	/* owned; in order of what happened */
+	size_t		 n, cap;
+};
+
+struct state {
+	struct message_entry *entries;	/* owned */
+	struct slot	*slots;		/* owned */
+	size_t		 n, cap;
+	size_t		 visible;
+	size_t		 ngone;
+	struct buf	 names;
+	uint8_t		 guid[16];
+	uint64_t	 generation;
+	uint32_t	 uidvalidity;
+	uint32_t	 uidnext, uid_limit, recent_from;
+	uint64_t	 modseq, modseq_limit;
+	int64_t		 boot_s;
+	char		*keywords[STORE_KEYWORDS];	/* owned; NULL: free */
+	struct vanished	*vanished;	/* owned; mod-sequences ascending */
+	size_t		 nvanished, vanished_cap;
+	uint64_t	 vanished_floor;
+	struct stamp	 new_stamp, cur_stamp;
+	int64_t		 scanned_ms;
+	uint64_t	 cache_id, cache_end;
+	struct taken	 taken[TAKEN_KINDS];
+	uint8_t		 uidl_format;
+	/* Files of expunged messages, "cur/name", each with a NUL: who wrote the
+	 * record removes them next, and who finds them here did not live to. */
+	struct buf	 unlinks;
+	/* Files of messages that were added from tmp/, likewise: names below
+	 * it, which get their place in cur/. */
+	struct buf	 links;
+	/* Base name -> index + 1 in entries; built when it is first asked for. */
+	uint32_t	*table;		/* owned */
+	size_t		 table_cap;
+};
+
+void	 state_init(struct state *);
+void	 state_clear(struct state *);
+
+/* Applies one record.  own: a change that this session makes; it is not among
+ * the changes, but for an expunge.  changes may be NULL.  False: the record
+ * cannot be; nothing was changed. */
+bool	 state_apply(struct state *, const struct record *, bool own,
+	    struct changes *);
+/* Adds a message at the end. */
+bool	 state_add(struct state *, const struct message_record *);
+/* The index of a UID that is not gone, or -1. */
+ssize_t	 state_find(const struct state *, uint32_t uid);
+/* The index of the first UID that is not less. */
+size_t	 state_lower(const struct state *, uint32_t uid);
+ssize_t	 state_find_name(struct state *, struct slice base);
+struct slice state_base(const struct state *, size_t i);
+struct slice state_info(const struct state *, size_t i);
+struct slice state_uidl(const struct state *, size_t i);
+/* Adds where its file is, "cur/name:2,S"; no NUL. */
+int	 state_path(const struct state *, size_t i, struct buf *);
+void	 state_set_info(struct state *, size_t i, struct slice info);
+/* The whole message as a record; its slices point into the state. */
+struct message_record state_message(const struct state *, size_t i);
+/* Drops what is gone, and makes all visible. */
+void	 state_compact(struct state *);
+/* A snapshot of it: REC_SNAP and the rest, one group, not sealed.  -1: too
+ * large. */
+int	 state_pack(const struct state *, struct buf *);
+void	 state_count(const struct state *, struct mailbox_status *);
+/* A new state of the same mailbox takes the place of an old one: messages that
+ * the old one showed and the new one has not stay as gone ones. */
+void	 state_replace(struct state *old, struct state *new_take,
+	    struct changes *);
+
+void	 changes_add(struct changes *, uint32_t uid, int what, uint64_t modseq);
+/* Sorted by UID, one each; what came and went is left out. */
+void	 changes_settle(struct changes *);
+
+/* Flags as letters of a file name (":2,FS"), and back.  Letters a to z are
+ * keywords 0 to 25. */
+void	 info_parse(struct slice info, uint8_t *flags_r, uint64_t *keywords_r);
+/* The info that a message ought to have: letters that we know nothing of, and
+ * what follows a comma, stay as they were.  known: keywords that exist. */
+size_t	 info_write(char to[MESSAGE_NAME_BYTES], struct slice old,
+	    uint8_t flags, uint64_t keywords, uint64_t known);
+
+#endif

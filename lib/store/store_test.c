@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: ISC */
+/* One session, and other programs on the same Maildir. */
+#include <stdarg.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <utime.h>
+
+#include "test_store.h"
+
+static void
+refresh(struct mailbox *mb, const struct mailbox_change **c, size_t *n)
+{
+	assert_int_equal(mailbox_refresh(mb, c, n), STORE_OK);
+}
+
+static void
+an_empty_maildir_has_an_empty_inbox(void **arg)
+{
+	struct world *w = *arg;
+	struct mailbox *mb = open_box(w->store, SLICE_LIT("inbox"));
+	size_t n;
+
+	mailbox_entries(mb, &n);
+	assert_int_equal(n, 0);
+	assert_int_equal(mailbox_head(mb)->uidnext, 1);
+	assert_int_not_equal(mailbox_head(mb)->uidvalidity, 0);
+	mailbox_close(&mb);
+}
+
+static void
+appended_messages_are_there_after_reopening(void **arg)
+{
+	struct world *w = *arg;
+	const struct message_entry *e;
+	struct message_content c;
+	struct mailbox *mb;
+	uint32_t validity;
+	size_t n;
+
+	assert_int_equal(append_text(w->store, INBOX,
+	    "Subject: a\r\n\r\nbody\r\n", FLAG_SEEN), 1);
+	assert_int_equal(append_text(w->store, INBOX, "Subject: b\n\n\r", 0),
+	    2);
+	mb = open_box(w->store, INBOX);
+	validity = mailbox_head(mb)->uidvalidity;
+	mailbox_close(&mb);
+	store_close(&w->store);
+	world_open(w, NULL);
+	mb = open_box(w->store, INBOX);
+	e = mailbox_entries(mb, &n);
+	assert_int_equal(n, 2);
+	assert_int_equal(mailbox_head(mb)->uidvalidity, validity);
+	assert_int_equal(e[0].uid, 1);
+	assert_int_equal(e[0].flags & FLAGS_STORED, FLAG_SEEN);
+	assert_int_equal(e[0].size, 20);
+	assert_int_equal(e[0].internal_ms, 1700000000123);
+	assert_int_equal(e[1].size, 15);
+	assert_int_equal(mailbox_content(mb, 1, &c), STORE_OK);
+	assert_int_equal(c.bytes.n, 17);
+	assert_false(c.crlf);
+	assert_memory_equal(c.bytes.p, "Subject: a\n\nbody\n", 17);
+	message_content_clear(&c);
+	assert_int_equal(count_files(w, "cur"), 2);
+	assert_int_equal(count_files(w, "tmp"), 0);
+	mailbox_close(&mb);
+}
+
+static void
+files_of_others_are_taken_in(void **arg)
+{
+	struct world *w = *arg;
+	struct mailbox *mb = open_box(w->store, INBOX);
+	const struct mailbox_change *c;
+	const struct message_entry *e;
+	size_t n;
+
+	put_file(w, "new/1700000002.M1P1.host", "A: b\n\nx\n");
+	put_file(w, "cur/1700000001.M5P1.host:2,FS", "A: b\n\n");
+	put_file(w, "cur/1700000001.M4P1.host", "A: b\r\n\r\n");
+	refresh(mb, &c, &n);
+	assert_int_equal(n, 3);
+	assert_int_equal(c[0].what, CHANGE_NEW);
+	e = mailbox_entries(mb, &n);
+	assert_int_equal(n, 3);
+	assert_int_equal(e[0].size, 8);
+	assert_int_equal(e[1].flags & FLAGS_STORED, FLAG_FLAGGED | FLAG_SEEN);
+	assert_int_equal(e[1].size, 8);
+	assert_int_equal(e[2].size, 11);
+	assert_true(e[2].flags & FLAG_RECENT);
+	refresh(mb, &c, &n);
+	assert_int_equal(n, 0);
+	/* A flag, a move to cur/, a removal. */
+	move_file(w, "cur/1700000001.M5P1.host:2,FS",
+	    "cur/1700000001.M5P1.host:2,F");
+	move_file(w, "new/1700000002.M1P1.host",
+	    "cur/1700000002.M1P1.host:2,");
+	remove_file(w, "cur/1700000001.M4P1.host");
+	refresh(mb, &c, &n);
+	assert_int_equal(n, 2);
+	assert_int_equal(c[0].uid, 1);
+	assert_int_equal(c[0].what, CHANGE_EXPUNGED);
+	assert_int_equal(c[1].uid, 2);
+	assert_int_equal(c[1].what, CHANGE_FLAGS);
+	e = mailbox_entries(mb, &n);
+	assert_int_equal(n, 2);
+	assert_int_equal(e[0].flags & FLAGS_STORED, FLAG_FLAGGED);
+	mailbox_close(&mb);
+}
+
+static void
+flags_reach_the_names_at_close_and_a_foreign_change_wins(void **arg)
+{
+	struct world *w = *arg;
+	struct mailbox *mb;
+	const struct message_entry *e;
+
+	put_file(w, "cur/1700000001.M1P1.host:2,", "A: b\n\n");
+	mb = open_box(w->store, INBOX);
+	assert_int_equal(set_flags(mb, 1, FLAGS_ADD, FLAG_SEEN), STORE_OK);
+	assert_true(has_file(w, "cur/1700000001.M1P1.host:2,"));
+	/* Somebody flags it before our flag is in the name. */
+	move_file(w, "cur/1700000001.M1P1.host:2,",
+	    "cur/1700000001.M1P1.host:2,FXz,keep");
+	refresh(mb, NULL, NULL);
+	e = mailbox_find(mb, 1);
+	assert_int_equal(e->flags & FLAGS_STORED, FLAG_SEEN | FLAG_FLAGGED);
+	mailbox_close(&mb);
+	assert_true(has_file(w, "cur/1700000001.M1P1.host:2,FSXz,keep"));
+	mb = open_box(w->store, INBOX);
+	e = mailbox_find(mb, 1);
+	assert_int_equal(e->flags & FLAGS_STORED, FLAG_SEEN | FLAG_FLAGGED);
+	mailbox_close(&mb);
+}
+
+static void
+two_sessions_see_each_other(void **arg)
+{
+	struct world *w = *arg;
+	struct store *other;
+	struct mailbox *a, *b;
+	const struct mailbox_change *c;
+	uint64_t before;
+	uint32_t uid = 1;
+	size_t n;
+
+	append_text(w->store, INBOX, "A: b\n\n", 0);
+	append_text(w->store, INBOX, "A: c\n\n", 0);
+	other = store_open(w->dir, NULL);
+	a = open_box(w->store, INBOX);
+	b = open_box(other, INBOX);
+	before = mailbox_head(a)->highestmodseq;
+	assert_int_equal(set_flags(b, 2, FLAGS_ADD, FLAG_DELETED), STORE_OK);
+	refresh(a, &c, &n);
+	assert_int_equal(n, 1);
+	assert_int_equal(c[0].what, CHANGE_FLAGS);
+	assert_true(c[0].modseq > before);
+	assert_int_equal(set_flags(a, 1, FLAGS_ADD, FLAG_DELETED), STORE_OK);
+	assert_int_equal(mailbox_expunge(b, (struct uid_list){ &uid, 1 },
+	    true), STORE_OK);
+	assert_non_null(mailbox_find(a, 1));
+	refresh(a, &c, &n);
+	assert_int_equal(n, 1);
+	assert_int_equal(c[0].what, CHANGE_EXPUNGED);
+	assert_null(mailbox_find(a, 1));
+	mailbox_entries(b, &n);
+	assert_int_equal(n, 2);
+	refresh(b, &c, &n);
+	assert_int_equal(n, 1);
+	mailbox_entries(b, &n);
+	assert_int_equal(n, 1);
+	mailbox_close(&a);
+	mailbox_close(&b);
+	store_close(&other);
+	assert_int_equal(count_files(w, "cur"), 1);
+}
+
+static bool
+list_name(void *arg, const struct mailbox_entry *e)
+{
+	struct buf *b = arg;
+
+	buf_printf(b, "%.*s%s%s%s ", SLICE_ARG(e->name), e->exists ? "" : "?",
+	    e->has_children ? "+" : "", e->subscribed ? "*" : "");
+	return true;
+}
+
+#define assert_list(w, text) do {					\
+	struct buf b_ = BUF_INIT(65536);				\
+	assert_int_equal(store_list((w)->store, list_name, &b_), STORE_OK); \
+	assert_string_equal(buf_cstr(&b_), text);			\
+	buf_clear(&b_);							\
+} while (0)
+
+static void
+mailboxes_are_listed_made_renamed_and_deleted(void **arg)
+{
+	struct world *w = *arg;
+	struct slice name = SLICE_LIT("A/B\xc3\xa4");
+
+	assert_list(w, "INBOX ");
+	assert_int_equal(store_create(w->store, name, 0), STORE_OK);
+	assert_int_equal(store_create(w->store, name, 0), STORE_EXISTS);
+	assert_true(has_file(w, ".A.B&AOQ-/maildirfolder"));
+	assert_list(w, "INBOX A?+ A/B\xc3\xa4 ");
+	assert_int_equal(store_delete(w->store, SLICE_LIT("A")),
+	    STORE_HAS_CHILDREN);
+	assert_int_equal(store_subscribe(w->store, name, true), STORE_OK);
+	assert_int_equal(store_rename(w->store, SLICE_LIT("A"),
+	    SLICE_LIT("C")), STORE_OK);
+	assert_list(w, "INBOX A?+ A/B\xc3\xa4?* C?+ C/B\xc3\xa4 ");
+	assert_int_equal(store_subscribe(w->store, name, false), STORE_OK);
+	assert_int_equal(append_text(w->store, SLICE_LIT("C/B\xc3\xa4"),
+	    "A: b\n\n", 0), 1);
+	assert_int_equal(store_delete(w->store, SLICE_LIT("C/B\xc3\xa4")),
+	    STORE_OK);
+	assert_list(w, "INBOX ");
+	assert_int_equal(store_create(w->store, SLICE_LIT("a.b"), 0),
+	    STORE_BAD_NAME);
+	assert_int_equal(store_create(w->store, SLICE_LIT("../x"), 0),
+	    STORE_BAD_NAME);
+	assert_int_equal(append_text(w->store, SLICE_LIT("no"), "x", 0), 0);
+}
+
+static void
+copies_keep_flags_dates_and_guid(void **arg)
+{
+	struct world *w = *arg;
+	struct mailbox *mb, *to;
+	const struct message_entry *e, *f;
+	struct copied c;
+	uint32_t uids[] = { 1, 2, 7 };
+	size_t n;
+
+	append_text(w->store, INBOX, "A: b\n\n", FLAG_FLAGGED);
+	append_text(w->store, INBOX, "A: c\n\n", 0);
+	assert_int_equal(store_create(w->store, SLICE_LIT("X"), 0), STORE_OK);
+	mb = open_box(w->store, INBOX);
+	assert_int_equal(mailbox_copy(mb, (struct uid_list){ uids, 3 },
+	    SLICE_LIT("X"), false, &c), STORE_OK);
+	assert_int_equal(c.n, 2);
+	assert_int_equal(c.to[1], 2);
+	free(c.from);
+	free(c.to);
+	to = open_box(w->store, SLICE_LIT("X"));
+	e = mailbox_entries(mb, &n);
+	f = mailbox_entries(to, &n);
+	assert_int_equal(n, 2);
+	assert_memory_equal(e[0].guid, f[0].guid, 16);
+	assert_int_equal(f[0].flags & FLAGS_STORED, FLAG_FLAGGED);
+	assert_int_equal(e[0].internal_ms, f[0].internal_ms);
+	assert_int_equal(mailbox_copy(mb, (struct uid_list){ uids, 1 },
+	    SLICE_LIT("X"), true, &c), STORE_OK);
+	assert_int_equal(c.to[0], 3);
+	free(c.from);
+	free(c.to);
+	refresh(mb, NULL, NULL);
+	mailbox_entries(mb, &n);
+	assert_int_equal(n, 1);
+	refresh(to, NULL, NULL);
+	mailbox_entries(to, &n);
+	assert_int_equal(n, 3);
+	mailbox_close(&mb);
+	mailbox_close(&to);
+}
+
+static void
+a_delivery_gets_its_uid_without_a_scan(void **arg)
+{
+	struct world *w = *arg;
+	struct mailbox *mb = open_box(w->store, INBOX);
+	const struct mailbox_change *c;
+	const struct message_entry *e;
+	size_t n;
+
+	put_file(w, "new/1700000002.M1Q1.host,S=8,W=11", "A: b\n\nx\n");
+	assert_int_equal(store_delivered(w->store, INBOX,
+	    "1700000002.M1Q1.host,S=8,W=11", 8, SLICE_EMPTY), STORE_OK);
+	assert_int_equal(store_deliveries_sync(w->store), STORE_OK);
+	refresh(mb, &c, &n);
+	assert_int_equal(n, 1);
+	e = mailbox_entries(mb, &n);
+	assert_int_equal(n, 1);
+	assert_int_equal(e[0].uid, 1);
+	assert_int_equal(e[0].size, 11);
+	/* Found by a scan first: the record is of no account. */
+	put_file(w, "new/1700000003.M1Q1.host,S=8,W=11", "A: b\n\nx\n");
+	refresh(mb, &c, &n);
+	assert_int_equal(n, 1);
+	assert_int_equal(store_delivered(w->store, INBOX,
+	    "1700000003.M1Q1.host,S=8,W=11", 8, SLICE_EMPTY), STORE_OK);
+	assert_int_equal(store_deliveries_sync(w->store), STORE_OK);
+	refresh(mb, &c, &n);
+	assert_int_equal(n, 0);
+	mailbox_entries(mb, &n);
+	assert_int_equal(n, 2);
+	mailbox_close(&mb);
+	assert_int_equal(count_files(w, "new"), 0);
+}
+
+int
+main(void)
+{
+#define T(f)	cmocka_unit_test_setup_teardown(f, world_setup, world_teardown)
+	const struct CMUnitTest tests[] = {
+		T(an_empty_maildir_has_an_empty_inbox),
+		T(appended_messages_are_there_after_reopening),
+		T(files_of_others_are_taken_in),
+		T(flags_reach_the_names_at_close_and_a_foreign_change_wins),
+		T(two_sessions_see_each_other),
+		T(mailboxes_are_listed_made_renamed_and_deleted),
+		T(copies_keep_flags_dates_and_guid),
+		T(a_delivery_gets_its_uid_without_a_scan),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

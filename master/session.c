@@ -1,0 +1,545 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * session - who is logged in, and the processes of their sessions.
+ *
+ * A login process brings a grant that auth made; only bytes with its right
+ * HMAC are looked at further, and each grant is taken once.  What it says goes
+ * to the spawn, which forks a process of that uid, confined to that directory.
+ * A session that parks has no process; its entry here is what lets the same
+ * login process, and no other, have it go on with the same rights.
+ *
+ * Always: an entry is wanted by its login process, or has a process, or both;
+ * no uid or directory goes to the spawn that may_run() would not pass.
+ */
+#include <sys/mman.h>
+#include <sys/tree.h>
+#include <sys/wait.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "ipc/grant.h"
+#include "master.h"
+
+#define NONCES		262144	/* grants remembered: 4,000 logins a second */
+#define PROCESSES	4	/* of one session: those before it are ending */
+
+struct user {
+	RB_ENTRY(user)		 node;
+	enum auth_protocol	 protocol;
+	char			*login;		/* owned */
+	uint64_t		 sessions;
+};
+
+struct session {
+	RB_ENTRY(session)	 node;
+	uint64_t		 id;
+	struct user		*user;
+	enum role		 role;		/* of its login process */
+	unsigned		 index;
+	bool			 wanted;
+	unsigned		 processes;
+	struct account		 account;
+	uint64_t		 quota_bytes;
+	uint64_t		 quota_messages;
+	char			*directory;	/* owned */
+	char			*maildir;	/* owned */
+};
+
+struct nonce {
+	RB_ENTRY(nonce)		 node;
+	TAILQ_ENTRY(nonce)	 by_age;
+	uint8_t			 bytes[16];
+	int64_t			 forget_ms;	/* monotonic */
+};
+
+RB_HEAD(user_tree, user);
+RB_HEAD(session_tree, session);
+RB_HEAD(nonce_tree, nonce);
+
+struct sessions {
+	uint8_t			 secret[GRANT_SECRET_BYTES];
+	int			 secret_fd;	/* sealed; owned */
+	uint64_t		 last_id;
+	struct session_tree	 all;
+	uint64_t		 nall;
+	struct user_tree	 users;
+	struct nonce_tree	 nonces;
+	TAILQ_HEAD(, nonce)	 nonces_by_age;
+	size_t			 nnonces;
+	uint64_t		 running[AUTH_POP3 + 1]; /* by protocol */
+};
+
+/* What a protocol's processes and limits are called. */
+static const struct protocol {
+	enum auth_protocol	 protocol;
+	enum role		 login;
+	enum role		 spawn;
+} protocols[] = {
+	{ AUTH_IMAP, ROLE_IMAP_LOGIN, ROLE_IMAP_SPAWN },
+	{ AUTH_POP3, ROLE_POP3_LOGIN, ROLE_POP3_SPAWN },
+};
+
+static struct session *begin(struct process *, const struct protocol *,
+		    struct slice grant, enum session_refusal *, const char **);
+static struct session *go_on(struct process *, uint64_t id,
+		    enum session_refusal *, const char **);
+static bool	 take_nonce(struct sessions *, const uint8_t bytes[16]);
+static const char *may_run(const struct master *, const struct grant *);
+static bool	 is_below(struct slice path, struct slice directory);
+static bool	 has_room(struct master *, const struct protocol *);
+static uint64_t	 user_limit(const struct master *, enum auth_protocol);
+static struct process *spawn_of(struct master *, const struct protocol *);
+static void	 order(struct process *spawn, const struct session *,
+		    struct message *);
+static struct session *session_find(struct sessions *, uint64_t id);
+static void	 settle(struct sessions *, struct session *);
+static const struct protocol *protocol_of(enum role);
+
+static int
+user_cmp(const struct user *a, const struct user *b)
+{
+	if (a->protocol != b->protocol)
+		return a->protocol < b->protocol ? -1 : 1;
+	return strcmp(a->login, b->login);
+}
+
+static int
+session_cmp(const struct session *a, const struct session *b)
+{
+	return a->id < b->id ? -1 : a->id > b->id;
+}
+
+static int
+nonce_cmp(const struct nonce *a, const struct nonce *b)
+{
+	return memcmp(a->bytes, b->bytes, sizeof(a->bytes));
+}
+
+RB_GENERATE_INTERNAL(user_tree, user, node, user_cmp,
+    __attribute__((__unused__)) static)
+RB_GENERATE_INTERNAL(session_tree, session, node, session_cmp,
+    __attribute__((__unused__)) static)
+RB_GENERATE_INTERNAL(nonce_tree, nonce, node, nonce_cmp,
+    __attribute__((__unused__)) static)
+
+void
+sessions_init(struct master *m)
+{
+	struct sessions *s = mem_alloc(sizeof(*s));
+
+	arc4random_buf(s->secret, sizeof(s->secret));
+	s->secret_fd = memfd_create("chasqui-grant", MFD_CLOEXEC |
+	    MFD_ALLOW_SEALING);
+	if (s->secret_fd == -1 || pwrite(s->secret_fd, s->secret,
+	    sizeof(s->secret), 0) != sizeof(s->secret) ||
+	    fcntl(s->secret_fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW |
+	    F_SEAL_WRITE | F_SEAL_SEAL) == -1)
+		master_die(EX_OSERR, "shared memory: %s", strerror(errno));
+	RB_INIT(&s->all);
+	RB_INIT(&s->users);
+	RB_INIT(&s->nonces);
+	TAILQ_INIT(&s->nonces_by_age);
+	m->sessions = s;
+}
+
+void
+sessions_clear(struct master *m)
+{
+	struct sessions *s = m->sessions;
+	struct session *e;
+	struct nonce *n;
+
+	m->sessions = NULL;
+	if (s == NULL)
+		return;
+	while ((e = RB_ROOT(&s->all)) != NULL) {
+		e->wanted = false;
+		e->processes = 0;
+		settle(s, e);
+	}
+	while ((n = TAILQ_FIRST(&s->nonces_by_age)) != NULL) {
+		TAILQ_REMOVE(&s->nonces_by_age, n, by_age);
+		free(n);
+	}
+	close(s->secret_fd);
+	explicit_bzero(s->secret, sizeof(s->secret));
+	free(s);
+}
+
+int
+sessions_secret_fd(const struct master *m)
+{
+	return m->sessions->secret_fd;
+}
+
+/* ---- wanted -------------------------------------------------------------- */
+
+void
+session_wanted(struct process *login, struct message *msg)
+{
+	struct master *m = login->master;
+	const struct protocol *protocol = protocol_of(login->role);
+	uint64_t id = get_u64(&msg->body);
+	struct slice grant = get_slice(&msg->body, GRANT_BYTES);
+	enum session_refusal refusal = SESSION_LATER;
+	const char *why = "no session can be started now";
+	struct process *spawn;
+	struct session *s = NULL;
+	struct buf *b;
+
+	if (!wire_done(&msg->body) || protocol == NULL ||
+	    protocol->login != login->role || (id == 0) != (grant.n > 0)) {
+		channel_breach(login->channel, "session");
+		return;
+	}
+	spawn = spawn_of(m, protocol);
+	if (spawn != NULL && has_room(m, protocol))
+		s = id == 0 ? begin(login, protocol, grant, &refusal, &why) :
+		    go_on(login, id, &refusal, &why);
+	if (s == NULL) {
+		log_warn("event=session-refused role=%s index=%u why=\"%s\"",
+		    role_name(login->role), login->index, why);
+		b = channel_begin(login->channel, CTL_SESSION_REFUSED,
+		    msg->id);
+		if (b != NULL) {
+			put_u8(b, refusal);
+			put_slice(b, slice_str(why));
+		}
+		channel_end(login->channel);
+		return;
+	}
+	s->processes++;
+	m->sessions->running[protocol->protocol]++;
+	order(spawn, s, msg);
+	b = channel_begin(login->channel, CTL_SESSION, msg->id);
+	if (b != NULL) {
+		put_u64(b, s->id);
+		put_slice(b, slice_str(s->user->login));
+		put_slice(b, slice_str(s->maildir));
+	}
+	channel_end(login->channel);
+}
+
+static const struct protocol *
+protocol_of(enum role role)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(protocols) / sizeof(protocols[0]); i++)
+		if (protocols[i].login == role || protocols[i].spawn == role)
+			return &protocols[i];
+	return NULL;
+}
+
+static struct process *
+spawn_of(struct master *m, const struct protocol *protocol)
+{
+	struct process *p = process_find(m, protocol->spawn, 0);
+
+	return p != NULL && p->state == PROCESS_RUNNING &&
+	    p->channel != NULL && !channel_is_busy(p->channel) ? p : NULL;
+}
+
+static bool
+has_room(struct master *m, const struct protocol *protocol)
+{
+	const struct conf *c = m->conf;
+	uint64_t held = m->nlogin * (c->imap_max_connections +
+	    c->pop3_max_connections);
+	uint64_t most = protocol->protocol == AUTH_IMAP ?
+	    c->imap_max_sessions : c->pop3_max_sessions;
+
+	return m->phase != SUITE_STOPPING && m->sessions->nall < held &&
+	    m->sessions->running[protocol->protocol] < most;
+}
+
+static uint64_t
+user_limit(const struct master *m, enum auth_protocol protocol)
+{
+	return protocol == AUTH_IMAP ? m->conf->imap_user_sessions :
+	    m->conf->pop3_user_sessions;
+}
+
+static struct user *
+user_get(struct sessions *s, enum auth_protocol protocol, char *login)
+{
+	struct user key = { .protocol = protocol, .login = login };
+	struct user *u = RB_FIND(user_tree, &s->users, &key);
+
+	if (u != NULL)
+		return u;
+	u = mem_alloc(sizeof(*u));
+	u->protocol = protocol;
+	u->login = mem_strdup(login);
+	RB_INSERT(user_tree, &s->users, u);
+	return u;
+}
+
+/* Of somebody who has just logged in. */
+static struct session *
+begin(struct process *login, const struct protocol *protocol,
+    struct slice sealed, enum session_refusal *refusal, const char **why)
+{
+	struct master *m = login->master;
+	struct sessions *all = m->sessions;
+	struct session *s;
+	struct grant g;
+	char *name;
+
+	*refusal = SESSION_BAD_GRANT;
+	*why = "not a grant of auth's, or too late";
+	if (!grant_open(sealed, clock_wall_ms(), all->secret, &g) ||
+	    g.protocol != protocol->protocol)
+		return NULL;
+	*why = "the grant has been used";
+	if (!take_nonce(all, g.nonce))
+		return NULL;
+	*refusal = SESSION_FORBIDDEN;
+	*why = may_run(m, &g);
+	if (*why != NULL)
+		return NULL;
+	name = mem_slicedup(g.login);
+	s = mem_alloc(sizeof(*s));
+	s->user = user_get(all, g.protocol, name);
+	free(name);
+	s->user->sessions++;
+	s->id = ++all->last_id;
+	s->role = login->role;
+	s->index = login->index;
+	s->account = (struct account){ g.uid, g.gid };
+	s->quota_bytes = g.quota_bytes;
+	s->quota_messages = g.quota_messages;
+	s->directory = mem_slicedup(g.directory);
+	s->maildir = mem_slicedup(g.maildir);
+	RB_INSERT(session_tree, &all->all, s);
+	all->nall++;
+	if (s->user->sessions > user_limit(m, g.protocol)) {
+		settle(all, s);
+		*refusal = SESSION_TOO_MANY;
+		*why = "too many sessions of this user";
+		return NULL;
+	}
+	s->wanted = true;
+	return s;
+}
+
+static struct session *
+go_on(struct process *login, uint64_t id, enum session_refusal *refusal,
+    const char **why)
+{
+	struct session *s = session_find(login->master->sessions, id);
+
+	if (s != NULL && s->wanted && s->role == login->role &&
+	    s->index == login->index && s->processes < PROCESSES)
+		return s;
+	*refusal = SESSION_GONE;
+	*why = "the session that was to go on is not known";
+	return NULL;
+}
+
+/* A grant older than its life is refused without this. */
+static bool
+take_nonce(struct sessions *s, const uint8_t bytes[16])
+{
+	int64_t now = clock_mono_ms();
+	struct nonce *n;
+
+	while ((n = TAILQ_FIRST(&s->nonces_by_age)) != NULL &&
+	    (n->forget_ms < now || s->nnonces >= NONCES)) {
+		if (n->forget_ms >= now)
+			return false;
+		TAILQ_REMOVE(&s->nonces_by_age, n, by_age);
+		RB_REMOVE(nonce_tree, &s->nonces, n);
+		s->nnonces--;
+		free(n);
+	}
+	n = mem_alloc(sizeof(*n));
+	memcpy(n->bytes, bytes, sizeof(n->bytes));
+	/* The wall clock may be set back a little. */
+	n->forget_ms = now + 2 * GRANT_LIFE_MS;
+	if (RB_INSERT(nonce_tree, &s->nonces, n) != NULL) {
+		free(n);
+		return false;
+	}
+	TAILQ_INSERT_TAIL(&s->nonces_by_age, n, by_age);
+	s->nnonces++;
+	return true;
+}
+
+/* NULL, or why not. auth may be wrong, or taken over: never root, never a
+ * system uid. */
+static const char *
+may_run(const struct master *m, const struct grant *g)
+{
+	if (m->mode == PRIV_USER && g->uid != m->mail_account.uid)
+		return "without root only its own user's";
+	if (g->uid == 0 || (m->mode == PRIV_FULL && g->gid == 0))
+		return "never as root";
+	if (m->mode == PRIV_FULL && g->uid < m->conf->user_minimum_uid &&
+	    g->uid != m->mail_account.uid)
+		return "the uid is below user.minimum_uid";
+	if (g->login.n == 0 || g->login.n > LOGIN_BYTES ||
+	    memchr(g->login.p, '\0', g->login.n) != NULL)
+		return "not a login name";
+	if (!worker_is_path(g->directory) || !worker_is_path(g->maildir) ||
+	    !is_below(g->maildir, g->directory))
+		return "not a directory for mail";
+	return NULL;
+}
+
+static bool
+is_below(struct slice path, struct slice directory)
+{
+	return slice_starts(path, directory) && (path.n == directory.n ||
+	    path.p[directory.n] == '/');
+}
+
+static void
+order(struct process *spawn, const struct session *s, struct message *msg)
+{
+	struct buf *b = channel_begin(spawn->channel, CTL_SPAWN, 0);
+
+	if (b != NULL) {
+		put_u64(b, s->id);
+		put_u32(b, s->account.uid);
+		put_u32(b, s->account.gid);
+		put_u64(b, s->quota_bytes);
+		put_u64(b, s->quota_messages);
+		put_slice(b, slice_str(s->user->login));
+		put_slice(b, slice_str(s->directory));
+		put_slice(b, slice_str(s->maildir));
+	}
+	channel_end_fds(spawn->channel, msg->fds, 2);
+	msg->fds[0] = msg->fds[1] = -1;
+}
+
+/* ---- over ---------------------------------------------------------------- */
+
+static struct session *
+session_find(struct sessions *all, uint64_t id)
+{
+	struct session key = { .id = id };
+
+	return RB_FIND(session_tree, &all->all, &key);
+}
+
+/* Ends the entry where nobody wants it and nothing runs. */
+static void
+settle(struct sessions *all, struct session *s)
+{
+	if (s->wanted || s->processes > 0)
+		return;
+	RB_REMOVE(session_tree, &all->all, s);
+	all->nall--;
+	if (--s->user->sessions == 0) {
+		RB_REMOVE(user_tree, &all->users, s->user);
+		free(s->user->login);
+		free(s->user);
+	}
+	free(s->directory);
+	free(s->maildir);
+	free(s);
+}
+
+/* A session that is gone already is not known any more. */
+void
+session_end(struct process *login, struct message *msg)
+{
+	struct sessions *all = login->master->sessions;
+	uint64_t id = get_u64(&msg->body);
+	struct session *s = session_find(all, id);
+
+	if (protocol_of(login->role) == NULL) {
+		channel_breach(login->channel, "session");
+		return;
+	}
+	if (s == NULL || s->role != login->role || s->index != login->index)
+		return;
+	s->wanted = false;
+	settle(all, s);
+}
+
+void
+session_spawn_ended(struct process *spawn, struct message *msg)
+{
+	struct sessions *all = spawn->master->sessions;
+	const struct protocol *protocol = protocol_of(spawn->role);
+	uint64_t id = get_u64(&msg->body);
+	uint32_t pid = get_u32(&msg->body);
+	int status = (int)get_u32(&msg->body);
+	struct session *s = session_find(all, id);
+
+	if (protocol == NULL || protocol->spawn != spawn->role) {
+		channel_breach(spawn->channel, "session");
+		return;
+	}
+	if (s == NULL || s->processes == 0 ||
+	    s->user->protocol != protocol->protocol)
+		return;
+	if (WIFSIGNALED(status))
+		log_error("event=session-died role=%s login=%s child=%u "
+		    "signal=SIG%s", role_name(spawn->role),
+		    LOG_Q(slice_str(s->user->login)), pid,
+		    sigabbrev_np(WTERMSIG(status)));
+	else if (WEXITSTATUS(status) != 0)
+		log_error("event=session-died role=%s login=%s child=%u "
+		    "exit=%d", role_name(spawn->role),
+		    LOG_Q(slice_str(s->user->login)), pid,
+		    WEXITSTATUS(status));
+	s->processes--;
+	all->running[protocol->protocol]--;
+	settle(all, s);
+}
+
+/* Of a login process: all its sessions end by themselves.  Of a spawn: they go
+ * on, but nobody tells us when they end. */
+void
+sessions_process_gone(struct process *p)
+{
+	struct sessions *all = p->master->sessions;
+	const struct protocol *protocol = protocol_of(p->role);
+	struct session *s, *next;
+
+	if (protocol == NULL || all == NULL)
+		return;
+	RB_FOREACH_SAFE(s, session_tree, &all->all, next) {
+		if (s->user->protocol != protocol->protocol)
+			continue;
+		if (p->role == protocol->spawn)
+			s->processes = 0;
+		else if (s->index == p->index)
+			s->wanted = false;
+		settle(all, s);
+	}
+	if (p->role == protocol->spawn)
+		all->running[protocol->protocol] = 0;
+}
+
+void
+sessions_status(const struct process *p, struct buf *b)
+{
+	struct sessions *all = p->master->sessions;
+	const struct protocol *protocol = protocol_of(p->role);
+	struct user *u;
+	uint64_t users = 0, held = 0;
+
+	if (protocol == NULL || protocol->spawn != p->role || all == NULL)
+		return;
+	RB_FOREACH(u, user_tree, &all->users)
+		if (u->protocol == protocol->protocol) {
+			users++;
+			held += u->sessions;
+		}
+	buf_printf(b, " sessions=%ju held=%ju users=%ju",
+	    (uintmax_t)all->running[protocol->protocol], (uintmax_t)held,
+	    (uintmax_t)users);
+}
