@@ -129,29 +129,26 @@ static const struct {
 void
 cmd_enable(struct imap_session *s, struct cursor *c)
 {
-	unsigned before = s->enabled;
+	unsigned now = s->enabled;
+	struct buf names = BUF_INIT(1000);
 	struct slice word;
-	size_t i;
-	bool any = false;
+	size_t i, n = 0;
 
-	put_str(s, "* ENABLED");
-	while (cur_sp(c) && cur_atom(c, &word)) {
-		any = true;
+	for (; cur_sp(c) && cur_atom(c, &word); n++)
 		for (i = 0; i < sizeof(features) / sizeof(features[0]); i++)
 			if (slice_eq_nocase(word, slice_str(features[i].name)) &&
-			    (features[i].bits & ~s->enabled) != 0) {
-				s->enabled |= features[i].bits;
-				put_str(s, " ");
-				put_str(s, features[i].name);
+			    (features[i].bits & ~now) != 0) {
+				now |= features[i].bits;
+				buf_printf(&names, " %s", features[i].name);
 			}
-	}
-	put_str(s, "\r\n");
-	if (!any || !cur_end(c)) {
-		s->enabled = before;
+	if (n == 0 || !cur_end(c))
 		bad_args(s, "names of features");
-		return;
+	else {
+		s->enabled = now;
+		say(s, "* ENABLED%s", buf_cstr(&names));
+		tagged(s, OK, NULL, "Done");
 	}
-	tagged(s, OK, NULL, "Done");
+	buf_clear(&names);
 }
 
 /* RFC 2971.  What the client says of itself is read and forgotten. */

@@ -271,13 +271,13 @@ put_cached_fields(struct fetch_reader *r, const struct fetch_item *it)
 	struct summary sum;
 	size_t i;
 
-	if (!load_summary(r, &sum))
+	if (!load_summary(r, &sum) || !sum.fields_kept)
 		return false;
 	if (!sum.fields_all) {
 		if (sec->what == SECTION_FIELDS_NOT)
 			return false;
 		for (i = 0; i < sec->nfields; i++)
-			if (!summary_has_field(&sum, sec->fields[i]))
+			if (!summary_keeps(sec->fields[i]))
 				return false;
 	}
 	buf_reset(&r->decoded);

@@ -13,6 +13,7 @@
 #include "mail/correspondence.h"
 #include "mail/message.h"
 
+#define DEFAULT_CHARSET	"(\"charset\" \"us-ascii\")"
 #define QUOTED_BYTES	4096	/* longer strings are literals */
 
 static int	 add_address(struct buf *, const struct header_address *,
@@ -26,7 +27,7 @@ static int	 add_multipart(struct buf *, const struct message *, uint32_t,
 static int	 add_leaf(struct buf *, const struct part *, unsigned flags);
 static int	 add_extension(struct buf *, const struct part *,
 		    unsigned flags);
-static int	 add_params(struct buf *, struct arena *, struct slice,
+static int	 add_params(struct buf *, struct arena *, struct slice, bool text,
 		    unsigned flags);
 static int	 add_type_params(struct buf *, const struct part *,
 		    unsigned flags);
@@ -275,7 +276,7 @@ add_multipart(struct buf *b, const struct message *m, uint32_t i,
 	if (buf_add_byte(b, '(') != 0)
 		return -1;
 	if (p->first == PART_NONE &&
-	    buf_add_str(b, "(\"text\" \"plain\" (\"charset\" \"us-ascii\") "
+	    buf_add_str(b, "(\"text\" \"plain\" " DEFAULT_CHARSET " "
 		"NIL NIL \"7bit\" 0 0 NIL NIL NIL NIL)") != 0)
 		return -1;
 	for (c = p->first; c != PART_NONE; c = m->parts[c].next)
@@ -347,25 +348,31 @@ add_type_params(struct buf *b, const struct part *p, unsigned flags)
 		return buf_add_str(b, "NIL");
 	if (p->content_type.p == NULL)
 		return buf_add_str(b, part_is(p, "text", NULL) ?
-			"(\"charset\" \"us-ascii\")" : "NIL");
+			DEFAULT_CHARSET : "NIL");
 	if (!mime_type_split(p->content_type, &type, &subtype, &params))
 		return buf_add_str(b, "NIL");
-	r = add_params(b, &a, params, flags);
+	r = add_params(b, &a, params, part_is(p, "text", NULL), flags);
 	arena_clear(&a);
 	return r;
 }
 
+/* text: what has no charset is us-ascii (RFC 2046 4.1.2), and is told so. */
 static int
-add_params(struct buf *b, struct arena *a, struct slice s, unsigned flags)
+add_params(struct buf *b, struct arena *a, struct slice s, bool text,
+    unsigned flags)
 {
 	struct mime_params params;
 	size_t i;
 
-	if (s.n == 0)
-		return buf_add_str(b, "NIL");
 	mime_params_parse(a, s, &params);
+	for (i = 0; i < params.n && text; i++)
+		text = !slice_eq_nocase(params.v[i].name, SLICE_LIT("charset")) &&
+		    !slice_eq_nocase(params.v[i].name, SLICE_LIT("charset*"));
 	if (params.n == 0)
-		return buf_add_str(b, "NIL");
+		return buf_add_str(b, text ? DEFAULT_CHARSET : "NIL");
+	if (text && params.n < MESSAGE_PARAMS)
+		params.v[params.n++] = (struct mime_param){
+			SLICE_LIT("charset"), SLICE_LIT("us-ascii") };
 	for (i = 0; i < params.n; i++)
 		if (buf_add_byte(b, i == 0 ? '(' : ' ') != 0 ||
 		    imap_nstring(b, params.v[i].name, flags) != 0 ||
@@ -386,7 +393,7 @@ add_disposition(struct buf *b, struct slice s, unsigned flags)
 		return buf_add_str(b, "NIL");
 	if (buf_add_byte(b, '(') == 0 && imap_nstring(b, name, flags) == 0 &&
 	    buf_add_byte(b, ' ') == 0 &&
-	    add_params(b, &a, params, flags) == 0)
+	    add_params(b, &a, params, false, flags) == 0)
 		r = buf_add_byte(b, ')');
 	arena_clear(&a);
 	return r;
@@ -407,6 +414,8 @@ add_language(struct buf *b, struct slice s, unsigned flags)
 			rest = slice_from(s, 1);
 			continue;
 		}
+		/* What is between a tag and the comma is not one. */
+		rest = slice_from(rest, slice_find(rest, ','));
 		if (buf_add_byte(b, n++ == 0 ? '(' : ' ') != 0 ||
 		    imap_nstring(b, tag, flags) != 0)
 			return -1;

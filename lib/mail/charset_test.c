@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: ISC */
+/* charset_test - character sets, encoded words, the form for comparison. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/test_guard.h"
+#include "mail/address.h"
+#include "mail/charset.h"
+
+#define TEXT(s)	{ s, sizeof(s) - 1 }
+#define BAD	"\xef\xbf\xbd"
+
+static const struct {
+	const char	*charset;
+	struct slice	 in, want;
+	bool		 known;
+} charset_cases[] = {
+	{ "utf-8", TEXT("\xc3\xa9"), TEXT("\xc3\xa9"), true },
+	{ "UTF8", TEXT("\xc3\xa9"), TEXT("\xc3\xa9"), true },
+	{ "us-ascii", TEXT("abc"), TEXT("abc"), true },
+	{ "", TEXT("\xe9"), TEXT("\xc3\xa9"), true },
+	/* what is no UTF-8 is windows-1252 */
+	{ "utf-8", TEXT("\xe9"), TEXT("\xc3\xa9"), true },
+	{ "iso-8859-1", TEXT("\xe9\x80"), TEXT("\xc3\xa9\xe2\x82\xac"), true },
+	{ " Latin1 ", TEXT("\xe9"), TEXT("\xc3\xa9"), true },
+	{ "iso-8859-15", TEXT("\xa4"), TEXT("\xe2\x82\xac"), true },
+	{ "koi8-r", TEXT("\xf0"), TEXT("\xd0\x9f"), true },
+	{ "windows-1251", TEXT("\xcf"), TEXT("\xd0\x9f"), true },
+	{ "iso-8859-8", TEXT("\xe0\xff"), TEXT("\xd7\x90" BAD), true },
+	{ "gb2312", TEXT("\xc4\xe3"), TEXT("\xe4\xbd\xa0"), true },
+	{ "iso-2022-jp", TEXT("\x1b$B$\"\x1b(B!"), TEXT("\xe3\x81\x82!"), true },
+	{ "shift_jis", TEXT("\x82\xa0"), TEXT("\xe3\x81\x82"), true },
+	{ "euc-jp", TEXT("\xa4\xa2\xa4"), TEXT("\xe3\x81\x82" BAD), true },
+	{ "euc-jp", TEXT("\xff\xa4\xa2"), TEXT(BAD "\xe3\x81\x82"), true },
+	{ "utf-16be", TEXT("\0a\xd8"), TEXT("a" BAD), true },
+	{ "utf-16", TEXT("\xff\xfe" "a\0"), TEXT("a"), true },
+	{ "utf-7", TEXT("+AOk-"), TEXT("\xc3\xa9"), true },
+	{ "no-such-set", TEXT("\xe9"), TEXT("\xc3\xa9"), false },
+	{ "no-such-set", TEXT("\xc3\xa9"), TEXT("\xc3\xa9"), false },
+	/* names that are none: not for iconv */
+	{ "utf-16//TRANSLIT", TEXT("a"), TEXT("a"), false },
+	{ "../../x", TEXT("a"), TEXT("a"), false },
+	{ "utf-8,koi8-r", TEXT("a"), TEXT("a"), false },
+	{ "an-endless-name-of-a-charset-that-nobody-knows", TEXT("a"), TEXT("a"),
+	    false },
+};
+
+static void
+charsets_become_utf8(void **state)
+{
+	struct buf b = BUF_INIT(1000);
+	struct guard g;
+	size_t i, n;
+
+	(void)state;
+	charset_warm_up();
+	guard_init(&g, 1000);
+	for (i = 0; i < sizeof(charset_cases) / sizeof(charset_cases[0]); i++) {
+		struct slice name = slice_str(charset_cases[i].charset);
+
+		buf_reset(&b);
+		assert_int_equal(charset_to_utf8(name,
+		    guard_copy(&g, charset_cases[i].in), &b),
+		    charset_cases[i].known);
+		assert_slice_equal(buf_slice(&b), charset_cases[i].want);
+		assert_int_equal(charset_is_known(name), charset_cases[i].known);
+		for (n = 0; n < charset_cases[i].in.n; n++) {
+			buf_reset(&b);
+			charset_to_utf8(name, guard_copy(&g,
+			    slice_first(charset_cases[i].in, n)), &b);
+			assert_true(slice_is_utf8(buf_slice(&b)));
+		}
+	}
+	guard_clear(&g);
+	buf_clear(&b);
+}
+
+static void
+strict_conversion_refuses(void **state)
+{
+	struct buf b = BUF_INIT(1000);
+
+	(void)state;
+	assert_int_equal(charset_convert(SLICE_LIT("utf-8"), SLICE_LIT("\xe9"),
+	    &b), -1);
+	assert_int_equal(charset_convert(SLICE_LIT("us-ascii"),
+	    SLICE_LIT("\xc3\xa9"), &b), -1);
+	assert_int_equal(charset_convert(SLICE_LIT("none"), SLICE_LIT("a"), &b),
+	    -1);
+	assert_int_equal(charset_convert(SLICE_LIT("euc-jp"), SLICE_LIT("\xa4"),
+	    &b), -1);
+	assert_int_equal(b.n, 0);
+	assert_int_equal(charset_convert(SLICE_LIT("koi8-r"), SLICE_LIT("\xf0"),
+	    &b), 0);
+	assert_slice_equal(buf_slice(&b), SLICE_LIT("\xd0\x9f"));
+	buf_clear(&b);
+}
+
+/* More names than are kept: no descriptor is lost, memory does not grow. */
+static void
+many_charsets_are_forgotten_in_turn(void **state)
+{
+	struct buf b = BUF_INIT(100);
+	unsigned i;
+	char name[20];
+
+	(void)state;
+	for (i = 0; i < CHARSETS * 3; i++) {
+		snprintf(name, sizeof(name), "none-%u", i);
+		assert_false(charset_is_known(slice_str(name)));
+	}
+	assert_true(charset_to_utf8(SLICE_LIT("euc-jp"),
+	    SLICE_LIT("\xa4\xa2"), &b));
+	assert_slice_equal(buf_slice(&b), SLICE_LIT("\xe3\x81\x82"));
+	buf_clear(&b);
+}
+
+static const struct {
+	struct slice	 in, want;
+} word_cases[] = {
+	{ TEXT(""), TEXT("") },
+	{ TEXT("  plain\r\n text \r\n"), TEXT("plain text") },
+	{ TEXT("=?utf-8?Q?a_b=C3=A9?="), TEXT("a b\xc3\xa9") },
+	{ TEXT("=?ISO-8859-1?b?6Q==?="), TEXT("\xc3\xa9") },
+	{ TEXT("=?us-ascii*en?q?x?="), TEXT("x") },
+	/* between words white space goes, beside text it stays */
+	{ TEXT("=?utf-8?q?a?= \r\n =?utf-8?q?b?="), TEXT("ab") },
+	{ TEXT("x =?utf-8?q?a?= y =?utf-8?q?b?= z"), TEXT("x a y b z") },
+	{ TEXT("x=?utf-8?q?a?=y"), TEXT("xay") },
+	/* a character in two words */
+	{ TEXT("=?utf-8?q?=C3?= =?utf-8?q?=A9?="), TEXT("\xc3\xa9") },
+	{ TEXT("=?utf-8?b?ww==?= =?UTF-8?q?=A9?="), TEXT("\xc3\xa9") },
+	/* what is none stays */
+	{ TEXT("=?utf-8?x?a?="), TEXT("=?utf-8?x?a?=") },
+	{ TEXT("=?utf-8?q?a"), TEXT("=?utf-8?q?a") },
+	{ TEXT("=?utf-8?q?"), TEXT("=?utf-8?q?") },
+	{ TEXT("=?utf-8?q"), TEXT("=?utf-8?q") },
+	{ TEXT("=??q?a?="), TEXT("=??q?a?=") },
+	{ TEXT("=?=?utf-8?q?a?="), TEXT("=?a") },
+	{ TEXT("=?utf-8?q?\?="), TEXT("") },
+	{ TEXT("=?utf-8?q?=zz=4?="), TEXT("=zz=4") },
+	{ TEXT("=?none?q?=E9?="), TEXT("\xc3\xa9") },
+	/* raw bytes, control characters, line ends in a word */
+	{ TEXT("\xe9 \xc3"), TEXT("\xc3\xa9 \xc3\x83") },
+	{ TEXT("a\0b\tc"), TEXT("a b c") },
+	{ TEXT("=?utf-8?q?a=0D=0AX:_y=00?="), TEXT("aX: y ") },
+};
+
+static void
+encoded_words(void **state)
+{
+	struct buf b = BUF_INIT(1000), small = BUF_INIT(3);
+	struct guard g;
+	size_t i, n;
+
+	(void)state;
+	guard_init(&g, 1000);
+	for (i = 0; i < sizeof(word_cases) / sizeof(word_cases[0]); i++) {
+		buf_reset(&b);
+		words_decode(guard_copy(&g, word_cases[i].in), &b);
+		assert_slice_equal(buf_slice(&b), word_cases[i].want);
+		for (n = 0; n < word_cases[i].in.n; n++) {
+			buf_reset(&small);
+			words_decode(guard_copy(&g,
+			    slice_first(word_cases[i].in, n)), &small);
+			assert_true(slice_is_utf8(buf_slice(&small)));
+		}
+	}
+	guard_clear(&g);
+	buf_clear(&b);
+	buf_clear(&small);
+}
+
+static void
+endless_words_cost_little(void **state)
+{
+	static const char *const repeated[] = { "=?", "=?a?q?", "=?a?b?=41",
+		"=?utf-8?q?=41?=", "=?iso-2022-jp?b?GyRC?= ", "=?a?q?\?= " };
+	struct buf in = BUF_INIT(1 << 20), out = BUF_INIT(1 << 22);
+	size_t i;
+	clock_t from;
+
+	(void)state;
+	for (i = 0; i < sizeof(repeated) / sizeof(repeated[0]); i++) {
+		buf_reset(&in);
+		while (buf_add_str(&in, repeated[i]) == 0)
+			;
+		from = clock();
+		buf_reset(&out);
+		words_decode(buf_slice(&in), &out);
+		if (clock() - from > 2 * CLOCKS_PER_SEC)
+			fail_msg("%s", repeated[i]);
+	}
+	buf_clear(&in);
+	buf_clear(&out);
+}
+
+static const struct {
+	struct slice	 in, want;
+} fold_cases[] = {
+	{ TEXT(""), TEXT("") },
+	{ TEXT("aZ@[`{~"), TEXT("AZ@[`{~") },
+	{ TEXT("\xc3\xa9"), TEXT("E\xcc\x81") },
+	{ TEXT("e\xcc\x81"), TEXT("E\xcc\x81") },
+	{ TEXT("\xd0\xbf"), TEXT("\xd0\x9f") },		/* Cyrillic */
+	{ TEXT("\xce\xb1\xce\xac"), TEXT("\xce\x91\xce\x91\xcc\x81") },
+	{ TEXT("\xef\xac\x81"), TEXT("FI") },		/* ligature */
+	{ TEXT("\xef\xbc\xa1"), TEXT("A") },		/* full width */
+	{ TEXT("\xf0\x90\x90\xa8"), TEXT("\xf0\x90\x90\x80") },	/* Deseret */
+	{ TEXT("\xf0\xa0\x80\x80"), TEXT("\xf0\xa0\x80\x80") },	/* plane 2 */
+	/* no UTF-8 */
+	{ TEXT("\xe9z\xc3"), TEXT(BAD "Z" BAD) },
+	{ TEXT("\xed\xa0\x80"), TEXT(BAD) },
+	{ TEXT("\xf4\x90\x80\x80"), TEXT(BAD BAD BAD BAD) },
+};
+
+static void
+texts_in_the_form_for_comparison(void **state)
+{
+	struct buf b = BUF_INIT(1000);
+	struct guard g;
+	size_t i, n;
+
+	(void)state;
+	guard_init(&g, 1000);
+	for (i = 0; i < sizeof(fold_cases) / sizeof(fold_cases[0]); i++) {
+		for (n = 0; n <= fold_cases[i].in.n; n++) {
+			buf_reset(&b);
+			assert_int_equal(casefold(guard_copy(&g,
+			    slice_first(fold_cases[i].in, n)), &b), 0);
+			assert_true(slice_is_utf8(buf_slice(&b)));
+		}
+		assert_slice_equal(buf_slice(&b), fold_cases[i].want);
+	}
+	guard_clear(&g);
+	buf_clear(&b);
+}
+
+static void
+ascii_is_folded_eight_at_a_time(void **state)
+{
+	char in[256], out[256];
+	size_t i, n, at;
+
+	(void)state;
+	for (i = 0; i < 256; i++)
+		in[i] = (char)i;
+	for (at = 0; at < 128; at += 3) {
+		for (n = 0; n <= 128 - at; n++) {
+			assert_true(casefold_ascii(slice_of(in + at, n), out));
+			for (i = 0; i < n; i++)
+				assert_int_equal(out[i], ascii_lower(in[at + i]) ==
+				    in[at + i] && in[at + i] >= 'a' &&
+				    in[at + i] <= 'z' ? in[at + i] - 32 :
+				    in[at + i]);
+		}
+	}
+	for (i = 1; i < 40; i++)
+		assert_false(casefold_ascii(slice_of(in + 129 - i, i), out));
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(charsets_become_utf8),
+		cmocka_unit_test(strict_conversion_refuses),
+		cmocka_unit_test(many_charsets_are_forgotten_in_turn),
+		cmocka_unit_test(encoded_words),
+		cmocka_unit_test(endless_words_cost_little),
+		cmocka_unit_test(texts_in_the_form_for_comparison),
+		cmocka_unit_test(ascii_is_folded_eight_at_a_time),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
