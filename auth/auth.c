@@ -28,8 +28,10 @@ static int	 reload(void *, const struct conf *, struct buf *);
 static void	 tell_status(void *, struct buf *);
 
 static void	 channel_up(void *, struct channel *);
-static void	 say_mechanisms(struct auth *, struct channel *);
-static void	 put_mechanisms(const struct auth *, bool tls, struct buf *);
+static void	 say_mechanisms(struct auth *, const struct conf *,
+		    struct channel *);
+static void	 put_mechanisms(const struct auth *, const struct conf *,
+		    bool tls, struct buf *);
 static void	 client_says(void *, struct channel *, struct message *);
 static void	 client_is_down(void *, struct channel *);
 static void	 logout(struct auth *, struct client *, struct message *);
@@ -125,7 +127,8 @@ configure(struct auth *a, const struct conf *c)
 	memset(a->offered, 0, sizeof(a->offered));
 	for (i = 0; i < c->auth_mechanisms.n; i++) {
 		m = sasl_mechanism_find(slice_str(c->auth_mechanisms.v[i]));
-		a->offered[m] = m != SASL_NONE;
+		a->offered[m] = m != SASL_NONE && (c->noauths > 0 ||
+		    (sasl_mechanism_flags(m) & SASL_TOKEN) == 0);
 	}
 }
 
@@ -167,7 +170,7 @@ reload(void *arg, const struct conf *conf, struct buf *why)
 	(void)why;
 	configure(a, conf);
 	TAILQ_FOREACH(c, &a->clients, entry)
-		say_mechanisms(a, c->channel);
+		say_mechanisms(a, conf, c->channel);
 	return 0;
 }
 
@@ -204,16 +207,16 @@ channel_up(void *arg, struct channel *ch)
 	TAILQ_INIT(&c->dialogues);
 	TAILQ_INSERT_TAIL(&a->clients, c, entry);
 	channel_set_data(ch, c);
-	say_mechanisms(a, ch);
+	say_mechanisms(a, a->child.conf, ch);
 }
 
 static void
-say_mechanisms(struct auth *a, struct channel *ch)
+say_mechanisms(struct auth *a, const struct conf *conf, struct channel *ch)
 {
 	struct buf tls = BUF_INIT(400), clear = BUF_INIT(400), *b;
 
-	put_mechanisms(a, true, &tls);
-	put_mechanisms(a, false, &clear);
+	put_mechanisms(a, conf, true, &tls);
+	put_mechanisms(a, conf, false, &clear);
 	b = channel_begin(ch, AU_MECHANISMS, 0);
 	if (b != NULL) {
 		put_slice(b, buf_slice(&tls));
@@ -226,14 +229,15 @@ say_mechanisms(struct auth *a, struct channel *ch)
 
 /* In the order of the configuration. */
 static void
-put_mechanisms(const struct auth *a, bool tls, struct buf *to)
+put_mechanisms(const struct auth *a, const struct conf *conf, bool tls,
+    struct buf *to)
 {
-	const struct conf_list *list = &a->child.conf->auth_mechanisms;
+	const struct conf_list *list = &conf->auth_mechanisms;
 	unsigned without = SASL_PLUS | SASL_CERTIFICATE, flags;
 	enum sasl_mechanism m;
 	size_t i;
 
-	if (strcmp(a->child.conf->auth_plaintext, "any") != 0)
+	if (strcmp(conf->auth_plaintext, "any") != 0)
 		without |= SASL_CLEARTEXT;
 	for (i = 0; i < list->n; i++) {
 		m = sasl_mechanism_find(slice_str(list->v[i]));

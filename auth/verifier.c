@@ -23,6 +23,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "cache.h"
+#include "providers.h"
 #include "ipc/auth_verifier.h"
 #include "ipc/child.h"
 #include "sasl/password.h"
@@ -49,6 +50,7 @@ struct verifier {
 	struct channel		*auth;		/* NULL: none */
 	struct accounts		*accounts;	/* owned */
 	struct cache		*cache;		/* owned */
+	struct providers	 providers;
 	struct job_list		 jobs;
 	size_t			 njobs;
 	struct ev_timer		 timer;		/* the next job */
@@ -84,6 +86,7 @@ static bool	 take_proof(struct verifier *, struct message *);
 static bool	 keys_of(const struct verifier *, const struct account *,
 		    enum sasl_hash, struct scram_keys *);
 static bool	 take_account(struct verifier *, struct message *);
+static bool	 take_token(struct verifier *, struct message *);
 static void	 judge(const struct account *all, size_t n, size_t i,
 		    enum auth_protocol, struct verdict *);
 static void	 say(struct verifier *, uint64_t id, const struct verdict *);
@@ -122,6 +125,7 @@ acquire(struct verifier *v)
 	TAILQ_INIT(&v->jobs);
 	v->cache = cache_new();
 	v->accounts = accounts_new(&v->child.conf->auth_passwords);
+	providers_load(&v->providers, v->child.conf);
 	ev_timer_init(&v->timer, &v->child.loop, next_job, v);
 	make_seed(v);
 	/* What the libraries load at their first use. */
@@ -163,6 +167,8 @@ reload(void *arg, const struct conf *conf, struct buf *why)
 	v->accounts = accounts_new(&conf->auth_passwords);
 	cache_forget(v->cache);
 	accounts_refresh(v->accounts);
+	providers_clear(&v->providers);
+	providers_load(&v->providers, conf);
 	return 0;
 }
 
@@ -217,6 +223,9 @@ auth_says(void *arg, struct channel *ch, struct message *m)
 		break;
 	case AV_ACCOUNT:
 		ok = take_account(v, m);
+		break;
+	case AV_TOKEN:
+		ok = take_token(v, m);
 		break;
 	case AV_CANCEL:
 		ok = cancel(v, m->id);
@@ -596,5 +605,45 @@ take_account(struct verifier *v, struct message *m)
 			break;
 		}
 	say(v, m->id, &r);
+	return true;
+}
+
+/* Who is in no table can have a mailbox all the same; one that is disabled in a
+ * table is so for tokens, too. */
+static bool
+take_token(struct verifier *v, struct message *m)
+{
+	enum auth_protocol protocol =
+	    (enum auth_protocol)get_enum(&m->body, AUTH_POP3);
+	struct slice claimed = get_slice(&m->body, LOGIN_BYTES);
+	struct slice token = get_slice(&m->body, TOKEN_BYTES);
+	struct arena arena = ARENA_INIT(JWT_ARENA_BYTES);
+	struct buf login = BUF_INIT(SASL_LOGIN_BYTES);
+	struct account all[ACCOUNT_OF_ONE];
+	struct verdict r = wrong(claimed, "");
+	struct slice named;
+	size_t n = 0, i;
+
+	if (!wire_done(&m->body) || protocol == 0)
+		return false;
+	r.reason = jwt_check(token, v->providers.v, v->providers.n,
+	    clock_wall_ms() / 1000, &arena, &named);
+	if (r.reason == NULL && (named.n > SASL_LOGIN_BYTES ||
+	    !sasl_prep_login(named, &login)))
+		r.reason = "bad-login-claim";
+	if (r.reason == NULL) {
+		r = (struct verdict){ LOGIN_GOOD, buf_slice(&login),
+			SLICE_EMPTY, "" };
+		n = accounts_find(v->accounts, r.login, all, ACCOUNT_OF_ONE);
+	}
+	for (i = 0; i < n; i++)
+		if (all[i].app.n == 0) {
+			judge(all, n, i, protocol, &r);
+			r.login = buf_slice(&login);
+			break;
+		}
+	say(v, m->id, &r);
+	buf_clear(&login);
+	arena_clear(&arena);
 	return true;
 }

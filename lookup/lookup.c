@@ -66,7 +66,7 @@ static struct lookup {
 	int			 listener_fd;	/* owned, or -1 */
 	struct channel		*tools[TOOLS_MAX]; /* owned */
 	size_t			 ntools;
-	uint64_t		 nroutes, nrcpts, nlogins;
+	uint64_t		 nroutes, nrcpts, nsenders, nlogins;
 } lookup = { .listener_fd = -1 };
 
 static void	 acquire(struct lookup *);
@@ -81,6 +81,10 @@ static bool	 check_tables(struct lookup *, bool *busy_r);
 static void	 tell_changed(void);
 
 static void	 smtpd_says(void *, struct channel *, struct message *);
+static void	 rcpt_asked(struct lookup *, struct channel *,
+		    struct message *);
+static void	 sender_asked(struct lookup *, struct channel *,
+		    struct message *);
 static void	 smtpd_is_down(void *, struct channel *);
 static void	 say_verdict(struct channel *, uint64_t id, bool once,
 		    const struct verdict *);
@@ -354,7 +358,15 @@ tell_changed(void)
 static void
 smtpd_says(void *arg, struct channel *c, struct message *m)
 {
-	struct lookup *l = arg;
+	if (m->type == SL_SENDER)
+		sender_asked(arg, c, m);
+	else
+		rcpt_asked(arg, c, m);
+}
+
+static void
+rcpt_asked(struct lookup *l, struct channel *c, struct message *m)
+{
 	struct arena arena = ARENA_INIT(RESOLVE_ARENA);
 	uint8_t may_relay = get_u8(&m->body);
 	uint64_t size = get_u64(&m->body);
@@ -392,6 +404,40 @@ say_verdict(struct channel *c, uint64_t id, bool once,
 		    once ? RCPT_ACCEPT_ONCE : RCPT_ACCEPT);
 		put_u16(b, v->code);
 		put_slice(b, text);
+	}
+	channel_end(c);
+}
+
+/* All of the addresses must be the login's; the first that is not is told. */
+static void
+sender_asked(struct lookup *l, struct channel *c, struct message *m)
+{
+	struct arena arena = ARENA_INIT(RESOLVE_ARENA);
+	struct slice login = get_slice(&m->body, 512), address;
+	uint8_t i, n = get_u8(&m->body), which = 0;
+	enum sender_verdict v = SENDER_OWN;
+	struct buf *b;
+
+	for (i = 0; i < n && n <= SENDER_ADDRESSES; i++) {
+		address = get_slice(&m->body, 600);
+		if (m->body.bad || v != SENDER_OWN)
+			continue;
+		which = i;
+		v = resolve_sender(&l->resolver, &arena, login, address);
+		arena_clear(&arena);
+		if (v == SENDER_TROUBLE)
+			log_warn("event=lookup-trouble login=%s from=%s",
+			    LOG_Q(login), LOG_Q(address));
+	}
+	if (!wire_done(&m->body) || n == 0 || n > SENDER_ADDRESSES) {
+		channel_breach(c, "bad-field");
+		return;
+	}
+	l->nsenders++;
+	b = channel_begin(c, SL_SENDER_VERDICT, m->id);
+	if (b != NULL) {
+		put_u8(b, (uint8_t)v);
+		put_u8(b, which);
 	}
 	channel_end(c);
 }
@@ -810,7 +856,8 @@ status(void *arg, struct buf *out)
 {
 	struct lookup *l = arg;
 
-	buf_printf(out, "tables=%zu rcpts=%llu routes=%llu logins=%llu",
-	    l->tables.n, (unsigned long long)l->nrcpts,
-	    (unsigned long long)l->nroutes, (unsigned long long)l->nlogins);
+	buf_printf(out, "tables=%zu rcpts=%llu senders=%llu routes=%llu "
+	    "logins=%llu", l->tables.n, (unsigned long long)l->nrcpts,
+	    (unsigned long long)l->nsenders, (unsigned long long)l->nroutes,
+	    (unsigned long long)l->nlogins);
 }

@@ -30,6 +30,7 @@ resolver_init(struct resolver *r, const struct conf *c,
 	table_list_init(&r->virtual, &c->alias_virtual, tables);
 	table_list_init(&r->aliases, &c->alias_tables, tables);
 	table_list_init(&r->routes, &c->route_tables, tables);
+	table_list_init(&r->senders, &c->submission_senders, tables);
 }
 
 void
@@ -39,6 +40,7 @@ resolver_clear(struct resolver *r)
 	free(r->virtual.v);
 	free(r->aliases.v);
 	free(r->routes.v);
+	free(r->senders.v);
 	*r = (struct resolver){ 0 };
 }
 

@@ -29,6 +29,7 @@
 #include "base/arena.h"
 #include "ipc/auth_lookup.h"
 #include "ipc/destination.h"
+#include "ipc/smtpd_lookup.h"
 #include "domains.h"
 
 struct user {
@@ -68,6 +69,7 @@ struct resolver {
 	struct table_list		 virtual;	/* alias.virtual */
 	struct table_list		 aliases;	/* alias.tables */
 	struct table_list		 routes;
+	struct table_list		 senders;	/* submission.senders */
 };
 
 /* conf, tables and world must outlive the resolver. */
@@ -114,6 +116,14 @@ void	 resolve_rcpt(const struct resolver *, struct arena *, bool may_relay,
 bool	 resolve_has_room(const struct resolver *, const struct destination *,
 	    uint64_t bytes, uint64_t messages, uint64_t size,
 	    struct verdict *);
+
+/*
+ * May a login (as auth names it) send as an address?  As itself and itself
+ * with a detail; as every address whose mail, after all aliases, goes to its
+ * mailbox and nowhere else; and as submission.senders says.
+ */
+enum sender_verdict resolve_sender(const struct resolver *, struct arena *,
+	    struct slice login, struct slice address);
 
 struct login {
 	enum login_found found;

@@ -32,6 +32,11 @@
 "  \"wrong@example.org=quota_byte=5M\" "				\
 "  carol@catch.example  local-only "					\
 "  \"\\\"odd name\\\"@example.org\" hans@xn--mller-kva.example } }\n"	\
+"submission.senders = may\n"						\
+"table may { type = inline; entries = { "				\
+"  \"alice@example.org=sales@example.org, @far.example other.example\" " \
+"  \"joe=boss@sys.example\" \"bob@example.org=*\" "			\
+"  \"carol@catch.example=,, @@ @M\xc3\xbcLLER.example\" } }\n"		\
 "table rcpts { type = inline; entries = known@rcpt.example }\n"		\
 "table hops { type = inline; entries = { "				\
 "  \"next.example=[192.0.2.1]:2525\" \".sub.example=Smart.Example\" "	\
@@ -711,6 +716,151 @@ file_names_of_local_parts_are_safe(void **state)
 	buf_clear(&name);
 }
 
+/* ---- who may send as whom ----------------------------------------------- */
+
+static const struct {
+	const char	*login;
+	const char	*address;
+	enum sender_verdict verdict;
+} sender_cases[] = {
+	{ "alice@example.org", "alice@example.org", SENDER_OWN },
+	{ "alice@example.org", "ALICE@Example.ORG", SENDER_OWN },
+	{ "alice@example.org", "alice+x@example.org", SENDER_OWN },
+	{ "Alice@Example.org", "\"alice\"@example.org", SENDER_OWN },
+	{ "alice@example.org", "bob@example.org", SENDER_FOREIGN },
+	{ "alice@example.org", "bob+alice@example.org", SENDER_FOREIGN },
+	{ "alice@example.org", "nobody@example.org", SENDER_FOREIGN },
+	{ "alice@example.org", "alice@far.example", SENDER_OWN },
+	{ "alice@example.org", "x@sub.far.example", SENDER_FOREIGN },
+	{ "alice@example.org", "x@other.example", SENDER_OWN },
+	{ "alice@example.org", "sales@example.org", SENDER_OWN },
+	{ "alice@example.org", "sales+x@example.org", SENDER_OWN },
+	{ "alice@example.org", "sales@old.example", SENDER_FOREIGN },
+	{ "alice@example.org", "info@example.org", SENDER_FOREIGN },
+	/* Aliases that lead to the mailbox alone, and catch_all. */
+	{ "carol@catch.example", "carol@catch.example", SENDER_OWN },
+	{ "carol@catch.example", "x@xn--mller-kva.example", SENDER_OWN },
+	{ "carol@catch.example", "bob@example.org", SENDER_FOREIGN },
+	{ "local-only@example.org", "local-only@example.org", SENDER_OWN },
+	{ "postfix@example.org", "bob@example.org", SENDER_FOREIGN },
+	{ "bob@example.org", "a@only.example", SENDER_OWN },
+	{ "bob@example.org", "anything@one.example", SENDER_OWN },
+	{ "bob@example.org", "nobody@catch.example", SENDER_OWN },
+	{ "bob@example.org", "boss@bank.example", SENDER_OWN },
+	{ "hans@xn--mller-kva.example", "hans@m\xc3\xbcller.example",
+	    SENDER_OWN },
+	/* Users of this host. */
+	{ "joe", "joe@sys.example", SENDER_OWN },
+	{ "joe@sys.example", "joe", SENDER_OWN },
+	{ "joe", "joe@mx.example.org", SENDER_OWN },
+	{ "joe", "root@sys.example", SENDER_OWN },
+	{ "joe", "boss@sys.example", SENDER_OWN },
+	{ "joe", "boss+x@sys.example", SENDER_OWN },
+	{ "joe", "ann@sys.example", SENDER_FOREIGN },
+	{ "joe", "both@sys.example", SENDER_FOREIGN },
+	{ "joe", "prog@sys.example", SENDER_FOREIGN },
+	{ "ann", "ann@sys.example", SENDER_OWN },
+	{ "ann", "ann+x@sys.example", SENDER_OWN },
+	{ "ann", "back@sys.example", SENDER_OWN },
+	/* What is no address, and what is no mailbox. */
+	{ "joe", "", SENDER_FOREIGN },
+	{ "joe", "@sys.example", SENDER_FOREIGN },
+	{ "joe", "a@b@c", SENDER_FOREIGN },
+	{ "joe", "|/bin/sh", SENDER_FOREIGN },
+	{ "joe", "/etc/passwd@sys.example", SENDER_FOREIGN },
+	{ "", "joe@sys.example", SENDER_FOREIGN },
+	{ "a b", "joe@sys.example", SENDER_FOREIGN },
+	{ "ghost@example.org", "ghost@example.org", SENDER_OWN },
+	{ "ghost@example.org", "phantom@example.org", SENDER_FOREIGN },
+	{ "x@far.example", "x@far.example", SENDER_OWN },
+	{ "x@far.example", "y@far.example", SENDER_FOREIGN },
+};
+
+static void
+senders(void **state)
+{
+	struct arena a = ARENA_INIT(RESOLVE_ARENA);
+	size_t i;
+	enum sender_verdict v;
+
+	(void)state;
+	for (i = 0; i < sizeof(sender_cases) / sizeof(sender_cases[0]); i++) {
+		v = resolve_sender(&world.resolver, &a,
+		    slice_str(sender_cases[i].login),
+		    slice_str(sender_cases[i].address));
+		if (v != sender_cases[i].verdict)
+			fail_msg("%s as %s: %d", sender_cases[i].login,
+			    sender_cases[i].address, (int)v);
+		arena_clear(&a);
+	}
+}
+
+static void
+senders_with_trouble(void **state)
+{
+	struct arena a = ARENA_INIT(RESOLVE_ARENA);
+
+	(void)state;
+	set_up(true, "");
+	assert_int_equal(resolve_sender(&world.resolver, &a, SLICE_LIT("joe"),
+	    SLICE_LIT("nobody@sys.example")), SENDER_TROUBLE);
+	user_trouble = true;
+	assert_int_equal(resolve_sender(&world.resolver, &a, SLICE_LIT("joe"),
+	    SLICE_LIT("ann@sys.example")), SENDER_TROUBLE);
+	arena_clear(&a);
+}
+
+static void
+logins_name_mailboxes(void **state)
+{
+	static const struct {
+		const char	*in;
+		const char	*login;		/* NULL: unknown */
+		const char	*directory, *maildir;
+		uint32_t	 uid;
+	} rows[] = {
+		{ "Alice@Example.ORG", "alice@example.org",
+		  "/mail/example.org/alice",
+		  "/mail/example.org/alice/Maildir", 900 },
+		{ "joe", "joe", "/home/joe/Maildir", "/home/joe/Maildir",
+		  1001 },
+		{ "joe@sys.example", "joe", "/home/joe/Maildir",
+		  "/home/joe/Maildir", 1001 },
+		/* neither aliases, nor details, nor catch-alls are logins */
+		{ "sales@example.org", NULL, NULL, NULL, 0 },
+		{ "alice+x@example.org", NULL, NULL, NULL, 0 },
+		{ "anybody@catch.example", NULL, NULL, NULL, 0 },
+		{ "daemon", NULL, NULL, NULL, 0 },
+		{ "nobody@example.org", NULL, NULL, NULL, 0 },
+		{ "x@far.example", NULL, NULL, NULL, 0 },
+		{ "known@rcpt.example", NULL, NULL, NULL, 0 },
+		{ "a@only.example", NULL, NULL, NULL, 0 },
+		{ "no address@", NULL, NULL, NULL, 0 },
+	};
+	struct arena arena = ARENA_INIT(RESOLVE_ARENA);
+	struct login l;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		resolve_login(&world.resolver, &arena, slice_str(rows[i].in),
+		    NULL, &l);
+		if ((l.found == LOGIN_FOUND) != (rows[i].login != NULL))
+			fail_msg("%s", rows[i].in);
+		if (rows[i].login == NULL)
+			continue;
+		assert_true(slice_eq(l.login, slice_str(rows[i].login)));
+		assert_true(slice_eq(l.directory,
+		    slice_str(rows[i].directory)));
+		assert_true(slice_eq(l.to.path, slice_str(rows[i].maildir)));
+		assert_int_equal(l.to.uid, rows[i].uid);
+	}
+	user_trouble = true;
+	resolve_login(&world.resolver, &arena, SLICE_LIT("joe"), NULL, &l);
+	assert_int_equal(l.found, LOGIN_TROUBLE);
+	arena_clear(&arena);
+}
+
 int
 main(void)
 {
@@ -719,6 +869,8 @@ main(void)
 		WITH(each_address_has_its_route),
 		WITH(a_forward_file_works_with_its_owners_rights),
 		cmocka_unit_test(commands_can_be_turned_off),
+		WITH(senders),
+		cmocka_unit_test_teardown(senders_with_trouble, tear_down),
 		cmocka_unit_test(a_table_that_cannot_be_read_makes_it_temporary),
 		WITH(users_that_cannot_be_looked_up_make_it_temporary),
 		WITH(without_root_all_mail_is_one_users),
@@ -729,6 +881,7 @@ main(void)
 		cmocka_unit_test(of_a_large_list_the_first_members_decide),
 		WITH(room_is_counted_in_bytes_and_messages),
 		cmocka_unit_test(file_names_of_local_parts_are_safe),
+		WITH(logins_name_mailboxes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -335,8 +335,13 @@ take_shared(void *arg, const char *name, int fd_take)
 	void *p = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED,
 	    fd_take, 0);
 
-	snprintf(d->shared, sizeof(d->shared), "%s",
-	    p == MAP_FAILED ? "failed" : name);
+	/* The keys of tickets are only to be read. */
+	if (strcmp(name, "tickets") != 0)
+		snprintf(d->shared, sizeof(d->shared), "%s",
+		    p == MAP_FAILED ? "failed" : name);
+	else if (p != MAP_FAILED || mmap(NULL, 4096, PROT_READ, MAP_SHARED,
+	    fd_take, 0) == MAP_FAILED)
+		snprintf(d->shared, sizeof(d->shared), "bad-tickets");
 	close(fd_take);
 }
 

@@ -69,6 +69,7 @@ prepare_block(struct master *m, const struct conf_listener *b,
 		enum listener_kind	 kind;
 		enum role		 role;
 	} modes[] = {
+		{ "submission", LISTENER_SUBMISSION, ROLE_SMTPD },
 		{ "lmtp", LISTENER_LMTP, ROLE_SMTPD },
 		{ "imap", LISTENER_IMAP, ROLE_IMAP_LOGIN },
 		{ "pop3", LISTENER_POP3, ROLE_POP3_LOGIN },

@@ -130,6 +130,21 @@ add_directory(struct buf *paths, struct slice file)
 		add_path(paths, slice_first(file, slash));
 }
 
+/* PATH or KEYID=PATH. */
+static void
+add_keys(struct buf *paths, const struct conf_list *keys)
+{
+	struct slice path;
+	size_t i, at;
+
+	for (i = 0; i < keys->n; i++) {
+		path = slice_str(keys->v[i]);
+		at = slice_find(path, '=');
+		add_directory(paths, at < path.n ? slice_from(path, at + 1) :
+		    path);
+	}
+}
+
 /* root, writable, readable, directory */
 static void
 put_paths(struct buf *b, struct process *p)
@@ -162,6 +177,8 @@ wire_readable(const struct conf *conf, const struct priv *row)
 		for (i = 0; i < conf->auth_passwords.n; i++)
 			add_directory(&paths,
 			    slice_str(conf->auth_passwords.v[i]));
+		for (i = 0; i < conf->noauths; i++)
+			add_keys(&paths, &conf->oauths[i].keys);
 	} else if (row->files == RO_FILES) {
 		buf_printf(&paths, "/etc:/usr/lib:/lib:/usr/share:%s",
 		    conf->path_tables);

@@ -21,6 +21,7 @@
 #include "base/mem.h"
 #include "base/num.h"
 #include "ipc/queue_tool.h"
+#include "mail/header.h"
 #include "old.h"
 #include "os/sockets.h"
 #include "qmgr.h"
@@ -100,6 +101,7 @@ static void	 looked_to_see(struct client *, const struct slot *,
 static void	 looked_to_change(struct client *, struct slot *, struct slice);
 static void	 use(struct client *, struct entry *);
 static void	 show(struct client *, struct entry *);
+static void	 show_extras(struct client *, const struct envelope_extras *);
 static void	 show_content(struct client *, struct entry *);
 static void	 list_entry(struct client *, const struct entry *);
 static void	 change(struct client *, struct slot *);
@@ -666,6 +668,23 @@ list_entry(struct client *c, const struct entry *e)
 	free(v);
 }
 
+/* What extensions asked for. */
+static void
+show_extras(struct client *c, const struct envelope_extras *x)
+{
+	if (x->login.n > 0)
+		say(c, "login: %s", LOG_Q(x->login));
+	if (x->auth.n > 0)
+		say(c, "auth: %s", LOG_Q(x->auth));
+	if (x->hold_ms > 0)
+		say(c, "release: %s", date_text_3339(x->hold_ms).s);
+	if (x->by_mode != BY_NONE)
+		say(c, "deliver by: %s, or %s", date_text_3339(x->by_ms).s,
+		    x->by_mode == BY_RETURN ? "return it" : "say so");
+	if (x->priority != 0)
+		say(c, "priority: %d", x->priority);
+}
+
 static void
 show(struct client *c, struct entry *e)
 {
@@ -680,6 +699,7 @@ show(struct client *c, struct entry *e)
 		say(c, "envid: %s", LOG_Q(e->env.envid));
 	if (e->report_of != 0)
 		say(c, "report on: %s", id_text(e->report_of));
+	show_extras(c, &e->env.extras);
 	if (e->held)
 		say(c, "held: %.*s", SLICE_ARG(e->why_held));
 	for (i = 0; i < e->nrcpts && i < QUEUE_ENTRY_RECIPIENTS; i++) {

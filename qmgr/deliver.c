@@ -103,6 +103,7 @@ job_for(struct qmgr *q, struct entry *e, const struct rcpt *r, size_t bytes)
 	j->key = r->route->group ^ r->sender;
 	j->sender_key = sender_key(q, e, r);
 	j->retry = e->slot->attempts > 0;
+	j->priority = e->env.extras.priority;
 	TAILQ_INSERT_TAIL(&e->jobs, j, of_entry);
 	return j;
 }
@@ -267,6 +268,7 @@ send_packed(struct qmgr *q, struct attempt *j, struct channel *c)
 		.body = e->env.body,
 		.smtputf8 = e->env.smtputf8,
 		.arrived_ms = e->env.arrived_ms,
+		.extras = e->env.extras,
 	};
 	struct buf *b;
 	uint32_t i;
@@ -287,6 +289,7 @@ send_packed(struct qmgr *q, struct attempt *j, struct channel *c)
 		}
 		m.size = e->large_n;
 	}
+	m.extras.login = SLICE_EMPTY;
 	m.content = slice_of(content->bytes, content->n);
 	m.recipients = mem_array(j->n, sizeof(*m.recipients));
 	m.nrecipients = j->n;

@@ -219,6 +219,11 @@ smtpd_hears(void *arg, struct channel *c, struct message *m)
 		w->nrefused++;
 		w->refusal = get_u16(&m->body);
 		break;
+	case SQ_LIMIT:
+		w->nlimits++;
+		w->limit_seconds = get_u32(&m->body);
+		w->limit_recipients = get_u32(&m->body);
+		break;
 	case SQ_SPOOL:
 		if (w->spool_fd != -1)
 			close(w->spool_fd);
@@ -274,7 +279,8 @@ world_content_crc(size_t size)
 }
 
 static void
-pack_envelope(struct buf *b, const char *from, const char *to)
+pack_envelope(struct buf *b, const struct world *w, const char *from,
+    const char *to)
 {
 	static struct recipient r[2000];
 	struct slice rest = slice_str(to), word;
@@ -287,6 +293,7 @@ pack_envelope(struct buf *b, const char *from, const char *to)
 		.helo = SLICE_LIT("client"),
 		.protocol = SLICE_LIT("ESMTP"),
 		.recipients = r,
+		.extras = w->extras,
 	};
 	uint64_t n;
 	size_t at;
@@ -306,6 +313,17 @@ pack_envelope(struct buf *b, const char *from, const char *to)
 	assert_int_equal(envelope_pack(b, &e), 0);
 }
 
+void
+world_ask_limit(struct world *w, const char *login)
+{
+	size_t n = w->nlimits;
+	struct buf *b = channel_begin(w->smtpd, SQ_LIMIT_ASK, 77);
+
+	put_slice(b, slice_str(login));
+	channel_end(w->smtpd);
+	world_wait(w, 5000, w->nlimits > n);
+}
+
 uint64_t
 world_submit(struct world *w, const char *from, const char *to, size_t size)
 {
@@ -313,7 +331,7 @@ world_submit(struct world *w, const char *from, const char *to, size_t size)
 	struct buf env = BUF_INIT(1024 * 1024), content = BUF_INIT(1024 * 1024);
 	struct buf *b;
 
-	pack_envelope(&env, from, to);
+	pack_envelope(&env, w, from, to);
 	content_make(&content, size);
 	b = channel_begin(w->smtpd, SQ_SUBMIT, id);
 	if (b != NULL) {
@@ -346,7 +364,7 @@ world_submit_large(struct world *w, const char *from, const char *to,
 	    size - 100);
 	close(w->spool_fd);
 	w->spool_fd = -1;
-	pack_envelope(&env, from, to);
+	pack_envelope(&env, w, from, to);
 	b = channel_begin(w->smtpd, SQ_SUBMIT_SPOOLED, id);
 	put_slice(b, buf_slice(&env));
 	put_slice(b, slice_of(content.p, 100));
@@ -486,6 +504,7 @@ delivery_hears(void *arg, struct channel *c, struct message *m)
 		cut(d->original, sizeof(d->original), j.recipients[i].original);
 		cut(d->sender, sizeof(d->sender), j.reverse_path);
 		d->notify = j.recipients[i].notify;
+		d->extras = j.extras;
 		d->crc = crc32c(0, buf_slice(&content));
 		d->size = content.n;
 		d->job = m->id;

@@ -24,6 +24,7 @@ struct delivery {
 	char		 address[64];
 	char		 sender[64];
 	char		 original[64];
+	struct envelope_extras extras;	/* without slices */
 	uint8_t		 notify;
 	uint32_t	 crc;		/* of the content */
 	uint64_t	 size;
@@ -77,6 +78,10 @@ struct world {
 	bool		 routes_down;	/* lookup does not answer */
 	bool		 crashes;	/* who went down did so by its own fault */
 	bool		 bounce_fails;
+	struct envelope_extras extras;	/* of what is submitted */
+	/* The last SQ_LIMIT. */
+	size_t		 nlimits;
+	uint32_t	 limit_seconds, limit_recipients;
 };
 
 /* A fresh queue directory below the temporary one.  more: further lines of
@@ -114,6 +119,8 @@ uint64_t world_submit(struct world *, const char *from, const char *to,
 	    size_t size);
 uint64_t world_submit_large(struct world *, const char *from, const char *to,
 	    size_t size);
+/* Asks what a login may send, waits for the answer. */
+void	 world_ask_limit(struct world *, const char *login);
 uint32_t world_content_crc(size_t size);
 /* What a tool hears: lines, entries as "ID STATE <from> rcpt...", data. */
 struct told {

@@ -131,8 +131,8 @@ entry_begin(struct qmgr *q, struct entry *e)
 
 	hop_unwait(e->slot);
 	slot_enter(&q->queue, e->slot, SLOT_ACTIVE);
-	if (e->slot->wake)
-		e->next_ms = 0;
+	if (e->slot->wake)	/* but not before its release (RFC 4865) */
+		e->next_ms = e->env.extras.hold_ms;
 	e->slot->wake = false;
 	if (e->slot->attempts > 0 && !e->retry) {
 		e->retry = true;
@@ -304,9 +304,19 @@ settle(struct qmgr *q, struct entry **ep)
 }
 
 int64_t
+entry_released(const struct entry *e)
+{
+	return e->env.extras.hold_ms > e->env.arrived_ms ?
+	    e->env.extras.hold_ms : e->env.arrived_ms;
+}
+
+int64_t
 entry_expires(const struct qmgr *q, const struct entry *e)
 {
-	return e->env.arrived_ms + q->conf->queue_lifetime;
+	const struct envelope_extras *x = &e->env.extras;
+	int64_t at = entry_released(e) + q->conf->queue_lifetime;
+
+	return x->by_mode == BY_RETURN && x->by_ms < at ? x->by_ms : at;
 }
 
 /* With the last attempt's words, which say what the matter was. */

@@ -3,6 +3,7 @@
  * qmgr - what its parts share.
  *
  *	submit.c	smtpd: messages come in
+ *	limits.c	how much each login may send
  *	drop.c		messages left in drop/ while the suite was stopped
  *	life.c		what becomes of a message
  *	route.c		lookup: where recipients go
@@ -39,6 +40,7 @@
 struct cleaner;
 struct routes;
 struct drops;
+struct limits;
 struct controls;
 
 struct qmgr {
@@ -54,6 +56,7 @@ struct qmgr {
 	struct sched		 sched;
 	struct routes		*routes;
 	struct drops		*drops;
+	struct limits		*limits;
 	struct controls		*controls;
 	uint64_t		 hash_key[2];
 
@@ -147,6 +150,9 @@ void	 entry_record(struct qmgr *, struct entry *, uint16_t type,
 	    struct slice body, unsigned flags, struct journal_wait *);
 void	 entry_set_held(struct qmgr *, struct entry *, bool, struct slice why);
 void	 entry_release_routes(struct qmgr *, struct entry *);
+/* When its delivery could begin: on arrival, or later where it asked for that;
+ * and when it is given up, by us or by its sender's wish (RFC 2852). */
+int64_t	 entry_released(const struct entry *);
 int64_t	 entry_expires(const struct qmgr *, const struct entry *);
 /* The recipient becomes others (lookup's targets, ~/.forward). */
 void	 entry_expand(struct qmgr *, struct entry *, uint32_t number,
@@ -210,6 +216,20 @@ void	 reports_clear(struct qmgr *);
 
 /* recover.c */
 int	 recover(struct qmgr *);
+
+/* limits.c */
+void	 limits_init(struct qmgr *);	/* reads the file */
+void	 limits_clear(struct qmgr *);
+void	 limits_reload(struct qmgr *);
+void	 limits_tick(struct qmgr *);	/* writes it, where it is time */
+/* How long a login has to wait for its next message (0: not), and how many
+ * recipients that may have. */
+void	 limits_ask(struct qmgr *, struct slice login, int64_t *wait_ms_r,
+	    uint32_t *recipients_r);
+void	 limits_count(struct qmgr *, struct slice login, uint32_t recipients,
+	    int64_t at_ms);
+/* When the file that was read had been written, since 1970; 0: none. */
+int64_t	 limits_saved(const struct qmgr *);
 
 /* drop.c */
 void	 drop_init(struct qmgr *);

@@ -967,6 +967,296 @@ over_a_limit_the_client_is_asked_to_try_later(void **state)
 	world_clear(&w);
 }
 
+/* ---- what a submission may ask for -------------------------------------- */
+
+static bool
+is_listed(struct world *w, uint64_t id, const char *text)
+{
+	struct queue_filter f = { .ids = &id, .nids = 1 };
+	struct told t;
+	bool found;
+
+	world_ask(w, 0, TL_QUEUE_SHOW, 0, false, &f, &t);
+	found = strstr(buf_cstr(&t.text), text) != NULL;
+	told_clear(&t);
+	return found;
+}
+
+static void
+held_for_a_while_is_released_then(void **state)
+{
+	struct world w;
+	uint64_t id, large, retry;
+	struct queue_filter all = { 0 };
+	struct told t;
+	int64_t until;
+
+	(void)state;
+	world_init(&w, "");
+	assert_int_equal(world_start(&w, UP_ALL), 0);
+	until = clock_wall_ms() + 1500;
+	w.extras.hold_ms = until;
+	id = world_submit(&w, "a@b", "local1@here", 100);
+	large = world_submit_large(&w, "a@b", "local2@here", 300000);
+	retry = world_submit(&w, "a@b", "local3@here", 100);
+	world_wait(&w, 5000, w.nqueued == 3);
+	assert_true(is_listed(&w, id, "release: 20"));
+	/* Not even who asks for it gets it earlier. */
+	all.ids = &retry;
+	all.nids = 1;
+	world_ask(&w, 0, TL_QUEUE_CHANGE, QUEUE_RETRY, false, &all, &t);
+	told_clear(&t);
+	world_run(&w, 100);
+	assert_int_equal(w.ndeliveries, 0);
+	world_wait(&w, 5000, journal_is_idle(w.q->journal));
+	world_kill(&w);
+	assert_int_equal(world_start(&w, UP_ALL), 0);
+	world_run(&w, 100);
+	assert_int_equal(w.ndeliveries, 0);
+	assert_true(clock_wall_ms() < until);
+	world_wait(&w, 5000, w.ndeliveries == 3 && all_gone(&w));
+	assert_true(clock_wall_ms() >= until);
+	assert_int_equal(world_count(&w, id, "local1@here"), 1);
+	assert_int_equal(world_count(&w, large, "local2@here"), 1);
+	assert_int_equal(world_count(&w, retry, "local3@here"), 1);
+	assert_int_equal(w.nreported, 0);
+	world_clear(&w);
+}
+
+/* What waits for long moves to a file of its own, and stays asleep there. */
+static void
+held_for_long_waits_in_its_file(void **state)
+{
+	struct world w;
+	struct slot *s;
+	uint64_t id;
+	int64_t until = clock_wall_ms() + 3600000;
+	int i;
+
+	(void)state;
+	world_init(&w, "queue.lifetime = 1m\n");
+	assert_int_equal(world_start(&w, UP_ALL), 0);
+	w.extras.hold_ms = until;
+	id = world_submit(&w, "a@b", "local1@here", 100);
+	world_wait(&w, 5000, w.nqueued == 1);
+	s = queue_find(&w.q->queue, id);
+	assert_non_null(s);
+	/* Until the journal needs the room. */
+	w.extras.hold_ms = 0;
+	for (i = 0; i < 400; i++) {
+		world_submit(&w, "a@b", "local2@here", 10000);
+		if (i % 50 == 0)
+			world_run(&w, 1);
+	}
+	world_wait(&w, 10000, s->entry == NULL && w.ndeliveries == 400);
+	assert_true(s->due.when >= until - 1000);
+	world_kill(&w);
+	assert_int_equal(world_start(&w, UP_ALL), 0);
+	s = queue_find(&w.q->queue, id);
+	assert_int_equal(s->state, SLOT_WAITING);
+	assert_true(s->due.when >= until - 1000);
+	world_run(&w, 50);
+	assert_int_equal(world_count(&w, id, "local1@here"), 0);
+	assert_int_equal(w.nreported, 0);
+	world_clear(&w);
+}
+
+static bool
+nothing_works(struct world *w, const struct delivery *d, struct outcome *o)
+{
+	(void)w;
+	(void)d;
+	o->status = OUTCOME_DEFERRED;
+	o->enhanced = (struct enhanced){ 4, 2, 1 };
+	o->text = SLICE_LIT("not now");
+	return true;
+}
+
+static void
+by_the_time_it_is_returned(void **state)
+{
+	struct world w;
+	int64_t by;
+
+	(void)state;
+	world_init(&w, "");
+	w.outcome = nothing_works;
+	assert_int_equal(world_start(&w, UP_ALL), 0);
+	by = clock_wall_ms() + 700;
+	w.extras.by_mode = BY_RETURN;
+	w.extras.by_ms = by;
+	world_submit(&w, "local-a@here", "x@far", 100);
+	world_wait(&w, 5000, w.nreported == 1);
+	assert_true(clock_wall_ms() >= by);
+	assert_int_equal(w.reported[0].kind, REPORT_FAILURE);
+	assert_true(w.ndeliveries >= 1);
+	assert_int_equal(w.deliveries[0].extras.by_ms, by);
+	assert_int_equal(w.deliveries[0].extras.by_mode, BY_RETURN);
+	world_clear(&w);
+}
+
+static bool
+report_is_taken(struct world *w, const struct delivery *d, struct outcome *o)
+{
+	return d->local || nothing_works(w, d, o);
+}
+
+static void
+by_the_time_it_is_told_and_goes_on(void **state)
+{
+	struct world w;
+	int64_t by;
+	size_t n;
+
+	(void)state;
+	world_init(&w, "queue.delay_warning = 0\n");
+	w.outcome = report_is_taken;
+	assert_int_equal(world_start(&w, UP_ALL), 0);
+	by = clock_wall_ms() + 500;
+	w.extras.by_mode = BY_NOTIFY;
+	w.extras.by_ms = by;
+	world_submit(&w, "local-a@here", "x@far", 100);
+	world_submit(&w, "local-a@here", "y@far;notify=4", 100);
+	world_wait(&w, 5000, w.nreported == 1);
+	assert_true(clock_wall_ms() >= by);
+	assert_int_equal(w.reported[0].kind, REPORT_DELAY);
+	n = w.ndeliveries;
+	world_wait(&w, 5000, w.ndeliveries > n + 2);
+	assert_int_equal(w.nreported, 1);	/* once, and to who wants it */
+	world_clear(&w);
+}
+
+#define JOE	"joe@example.org"
+
+static void
+login_may_send_so_much(void **state)
+{
+	struct world w;
+	int i;
+
+	(void)state;
+	world_init(&w, "submission.limits = 3/1h 100/1d\n"
+	    "submission.recipient_limits = 10/1d\n");
+	assert_int_equal(world_start(&w, UP_ALL), 0);
+	world_ask_limit(&w, JOE);
+	assert_int_equal(w.limit_seconds, 0);
+	assert_int_equal(w.limit_recipients, 10);
+	w.extras.login = SLICE_LIT(JOE);
+	/* Ten recipients and no more, in one message or in several. */
+	world_submit(&w, JOE, "1@f 2@f 3@f 4@f 5@f 6@f 7@f 8@f 9@f 10@f 11@f",
+	    100);
+	world_wait(&w, 5000, w.nrefused == 1);
+	assert_int_equal(w.refusal, 452);
+	world_submit(&w, JOE, "1@f 2@f 3@f 4@f 5@f 6@f", 100);
+	world_wait(&w, 5000, w.nqueued == 1);
+	world_ask_limit(&w, JOE);
+	assert_int_equal(w.limit_recipients, 4);
+	world_submit_large(&w, JOE, "1@f 2@f 3@f 4@f 5@f", 300000);
+	world_wait(&w, 5000, w.nrefused == 2);
+	world_submit_large(&w, JOE, "1@f", 300000);
+	world_submit(&w, JOE, "1@f", 100);
+	world_wait(&w, 5000, w.nqueued == 3);
+	/* Three messages. */
+	world_ask_limit(&w, JOE);
+	assert_true(w.limit_seconds > 0 && w.limit_seconds <= 2 * 3600);
+	world_submit(&w, JOE, "1@f", 100);
+	world_wait(&w, 5000, w.nrefused == 3);
+	assert_int_equal(w.refusal, 450);
+	/* Others are others. */
+	world_ask_limit(&w, "ann");
+	assert_int_equal(w.limit_seconds, 0);
+	w.extras.login = SLICE_LIT("ann");
+	world_submit(&w, "ann@here", "1@f", 100);
+	w.extras.login = SLICE_EMPTY;
+	for (i = 0; i < 10; i++)
+		world_submit(&w, "ann@here", "1@f", 100);
+	world_wait(&w, 5000, w.nqueued == 14 && all_gone(&w));
+	world_clear(&w);
+}
+
+static bool
+have_limits(const struct world *w)
+{
+	char path[100];
+
+	snprintf(path, sizeof(path), "%s/limits", w->dir);
+	return access(path, F_OK) == 0;
+}
+
+static void
+what_a_login_sent_survives_a_restart(void **state)
+{
+	struct world w;
+	int round;
+
+	(void)state;
+	for (round = 0; round < 2; round++) {
+		world_init(&w, "submission.limits = 2/1h\n");
+		assert_int_equal(world_start(&w, UP_ALL), 0);
+		w.extras.login = SLICE_LIT(JOE);
+		world_submit(&w, JOE, "1@f", 100);
+		world_submit(&w, JOE, "1@f", 100);
+		world_wait(&w, 5000, w.nqueued == 2 && all_gone(&w) &&
+		    journal_is_idle(w.q->journal));
+		/* At once: the journal knows.  Later: the file does. */
+		if (round == 1)
+			world_wait(&w, 10000, have_limits(&w));
+		world_kill(&w);
+		assert_int_equal(world_start(&w, UP_ALL), 0);
+		world_ask_limit(&w, JOE);
+		assert_true(w.limit_seconds > 0);
+		world_ask_limit(&w, "ann");
+		assert_int_equal(w.limit_seconds, 0);
+		world_clear(&w);
+	}
+}
+
+static void
+a_damaged_file_of_limits_is_passed_over(void **state)
+{
+	static const char bad[] = "CQL1\0\0\0\0 and so on";
+	struct world w;
+	char path[100];
+	int fd;
+
+	(void)state;
+	world_init(&w, "submission.limits = 2/1h\n");
+	snprintf(path, sizeof(path), "%s/limits", w.dir);
+	fd = open(path, O_WRONLY | O_CREAT, 0600);
+	assert_int_equal(write(fd, bad, sizeof(bad)), sizeof(bad));
+	close(fd);
+	assert_int_equal(world_start(&w, UP_ALL), 0);
+	world_ask_limit(&w, JOE);
+	assert_int_equal(w.limit_seconds, 0);
+	w.extras.login = SLICE_LIT(JOE);
+	world_submit(&w, JOE, "1@f", 100);
+	world_wait(&w, 5000, w.nqueued == 1);
+	world_clear(&w);
+}
+
+static void
+windows_pass(void **state)
+{
+	struct world w;
+	int64_t start;
+
+	(void)state;
+	world_init(&w, "submission.limits = 4/1s\n");
+	assert_int_equal(world_start(&w, UP_ALL), 0);
+	w.extras.login = SLICE_LIT(JOE);
+	do {
+		world_submit(&w, JOE, "1@f", 100);
+		world_run(&w, 2);
+	} while (w.nrefused == 0 && w.nqueued < 1000);
+	assert_true(w.nrefused == 1 && w.nqueued >= 4);
+	start = clock_mono_ms();
+	do
+		world_ask_limit(&w, JOE);
+	while (w.limit_seconds > 0);
+	assert_true(clock_mono_ms() - start < 2500);
+	world_clear(&w);
+}
+
 int
 main(void)
 {
@@ -1005,6 +1295,14 @@ main(void)
 		cmocka_unit_test(dropped_files_are_taken_in_and_others_set_aside),
 		cmocka_unit_test(drop_file_that_a_crash_left_taken_comes_once),
 		cmocka_unit_test(over_a_limit_the_client_is_asked_to_try_later),
+		cmocka_unit_test(held_for_a_while_is_released_then),
+		cmocka_unit_test(held_for_long_waits_in_its_file),
+		cmocka_unit_test(by_the_time_it_is_returned),
+		cmocka_unit_test(by_the_time_it_is_told_and_goes_on),
+		cmocka_unit_test(login_may_send_so_much),
+		cmocka_unit_test(what_a_login_sent_survives_a_restart),
+		cmocka_unit_test(a_damaged_file_of_limits_is_passed_over),
+		cmocka_unit_test(windows_pass),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -113,6 +113,7 @@ entry_new(struct queue *q, struct slot *slot, struct slice envelope)
 		r->notify = e->env.recipients[i].notify;
 	}
 	e->env.recipients = NULL;	/* was in the arena */
+	e->next_ms = e->env.extras.hold_ms;
 	arena_clear(&arena);
 	if (slot->arrived_s == 0)
 		slot->arrived_s = (uint32_t)(e->env.arrived_ms / 1000);

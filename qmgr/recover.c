@@ -150,6 +150,10 @@ take_message(struct recovery *r, const struct record *rec)
 	e->content_n = (uint32_t)m.content.n;
 	e->content_off = (uint32_t)(rec->body.n - m.content.n);
 	journal_keep(r->q->journal, &e->young, rec);
+	if (e->env.extras.login.n > 0 &&
+	    e->env.arrived_ms > limits_saved(r->q))
+		limits_count(r->q, e->env.extras.login, e->nrcpts,
+		    e->env.arrived_ms);
 	if (m.status.n > 0)
 		take_change(r, m.report_of, REC_STATUS, m.status);
 }

@@ -91,15 +91,20 @@ report_start(struct qmgr *q, struct entry *e)
 int64_t
 report_delay_at(const struct qmgr *q, const struct entry *e)
 {
+	const struct envelope_extras *x = &e->env.extras;
+	int64_t at = INT64_MAX;
 	uint32_t i;
 
-	if (q->conf->queue_delay_warning == 0 || e->flags & ENTRY_NO_REPORT)
+	if (q->conf->queue_delay_warning != 0)
+		at = entry_released(e) + q->conf->queue_delay_warning;
+	if (x->by_mode == BY_NOTIFY && x->by_ms < at)
+		at = x->by_ms;
+	if (at == INT64_MAX || e->flags & ENTRY_NO_REPORT)
 		return INT64_MAX;
 	for (i = 0; i < e->nrcpts; i++)
 		if (wants_delay(&e->rcpts[i]) &&
 		    e->senders[e->rcpts[i].sender].n > 0)
-			return e->env.arrived_ms +
-			    q->conf->queue_delay_warning;
+			return at;
 	return INT64_MAX;
 }
 

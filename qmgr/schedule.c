@@ -13,12 +13,14 @@
 
 enum { NEW, RETRY };
 #define NEW_FOR_A_RETRY	3	/* new jobs sent before a retry has its turn */
+#define OTHERS_FOR_THE_LEAST 10	/* the same for the least of priorities */
 #define NO_ROOM_MS	200
 #define MINUTE_US	(60 * 1000 * 1000)
 
 struct sender {
 	RB_ENTRY(sender) by_key;
 	uint64_t	 key;
+	int		 priority;	/* one sender for each */
 	unsigned	 jobs;		/* of both kinds */
 	struct attempt_list	 queue[2];
 	TAILQ_ENTRY(sender) ring[2];
@@ -38,7 +40,9 @@ static void	 hop_die(struct sched *, struct hop *, struct slice words,
 		    int64_t now);
 static void	 hop_succeeded(struct hop *);
 static void	 hop_want(struct sched *, struct hop *);
-static struct sender *sender_get(struct hop *, uint64_t key);
+static struct sender *sender_get(struct hop *, const struct attempt *);
+static void	 ring_insert(struct hop *, int kind, struct sender *);
+static struct sender *ring_next(struct hop *, int kind);
 static void	 job_enqueue(struct hop *, struct attempt *, bool front);
 static void	 job_dequeue(struct hop *, struct attempt *);
 
@@ -55,7 +59,9 @@ hop_cmp(const struct hop *a, const struct hop *b)
 static int
 sender_cmp(const struct sender *a, const struct sender *b)
 {
-	return a->key < b->key ? -1 : a->key > b->key;
+	if (a->key != b->key)
+		return a->key < b->key ? -1 : 1;
+	return a->priority < b->priority ? -1 : a->priority > b->priority;
 }
 
 int64_t
@@ -366,14 +372,16 @@ hop_until(const struct hop *h)
 /* ---- jobs at a next hop ------------------------------------------------- */
 
 static struct sender *
-sender_get(struct hop *h, uint64_t key)
+sender_get(struct hop *h, const struct attempt *j)
 {
-	struct sender *d, like = { .key = key };
+	struct sender *d, like = { .key = j->sender_key,
+		.priority = j->priority };
 
 	d = RB_FIND(senders, &h->senders, &like);
 	if (d == NULL) {
 		d = mem_alloc(sizeof(*d));
-		d->key = key;
+		d->key = like.key;
+		d->priority = like.priority;
 		TAILQ_INIT(&d->queue[NEW]);
 		TAILQ_INIT(&d->queue[RETRY]);
 		RB_INSERT(senders, &h->senders, d);
@@ -381,13 +389,61 @@ sender_get(struct hop *h, uint64_t key)
 	return d;
 }
 
+/* Behind those of its priority and above.  Where all have the same, as nearly
+ * always, that is the end; a high one has few before it. */
+static void
+ring_insert(struct hop *h, int kind, struct sender *d)
+{
+	struct sender_ring *ring = &h->rings[kind];
+	struct sender *at = TAILQ_LAST(ring, sender_ring);
+
+	if (at == NULL || at->priority >= d->priority) {
+		TAILQ_INSERT_TAIL(ring, d, ring[kind]);
+		return;
+	}
+	TAILQ_FOREACH(at, ring, ring[kind])
+		if (at->priority < d->priority)
+			break;
+	TAILQ_INSERT_BEFORE(at, d, ring[kind]);
+}
+
+/* Whose turn it is; the least priority's last one now and then, so that nobody
+ * who may ask for a higher one starves the others (Q6). */
+static struct sender *
+ring_next(struct hop *h, int kind)
+{
+	struct sender_ring *ring = &h->rings[kind];
+	struct sender *first = TAILQ_FIRST(ring);
+	struct sender *last = TAILQ_LAST(ring, sender_ring), *d = first;
+
+	if (first->priority == last->priority)
+		h->since_least = 0;
+	else if (++h->since_least > OTHERS_FOR_THE_LEAST) {
+		h->since_least = 0;
+		d = last;
+	}
+	TAILQ_REMOVE(ring, d, ring[kind]);
+	if (d == first)
+		ring_insert(h, kind, d);
+	else {		/* the others of its priority are before it in turn */
+		TAILQ_FOREACH(first, ring, ring[kind])
+			if (first->priority <= d->priority)
+				break;
+		if (first == NULL)
+			TAILQ_INSERT_TAIL(ring, d, ring[kind]);
+		else
+			TAILQ_INSERT_BEFORE(first, d, ring[kind]);
+	}
+	return d;
+}
+
 static void
 job_enqueue(struct hop *h, struct attempt *j, bool front)
 {
-	struct sender *d = sender_get(h, j->sender_key);
+	struct sender *d = sender_get(h, j);
 
 	if (TAILQ_EMPTY(&d->queue[j->retry]))
-		TAILQ_INSERT_TAIL(&h->rings[j->retry], d, ring[j->retry]);
+		ring_insert(h, j->retry, d);
 	if (front)
 		TAILQ_INSERT_HEAD(&d->queue[j->retry], j, link);
 	else
@@ -415,7 +471,7 @@ job_dequeue(struct hop *h, struct attempt *j)
 	}
 }
 
-/* The next sender's next job; the sender goes to the end of the row. */
+/* The next sender's next job; the sender goes to the end of its row. */
 static struct attempt *
 hop_next_job(struct hop *h)
 {
@@ -426,9 +482,7 @@ hop_next_job(struct hop *h)
 	    (h->ready[RETRY] > 0 && h->since_retry >= NEW_FOR_A_RETRY))
 		kind = RETRY;
 	h->since_retry = kind == RETRY ? 0 : h->since_retry + 1;
-	d = TAILQ_FIRST(&h->rings[kind]);
-	TAILQ_REMOVE(&h->rings[kind], d, ring[kind]);
-	TAILQ_INSERT_TAIL(&h->rings[kind], d, ring[kind]);
+	d = ring_next(h, kind);
 	return TAILQ_FIRST(&d->queue[kind]);
 }
 

@@ -16,6 +16,9 @@
  *	  +------- delivered ------------- PROBING <------------------+
  *	                                      |  site failure: DEAD, longer
  *
+ * Of several priorities the highest has its turn first, and the least one now
+ * and then all the same.
+ *
  * The window of a remote next hop begins at WINDOW_START, grows by one for
  * each windowful of successes, and halves on a site failure.  DEAD jobs are
  * handed back; one message is then tried at a time (a probe).
@@ -59,6 +62,7 @@ struct attempt {
 					 * put together */
 	uint64_t	 sender_key;
 	bool		 retry;
+	int		 priority;	/* RFC 6710: higher ones first */
 	uint32_t	*numbers;	/* owned; of its recipients */
 	uint32_t	 n;
 	uint32_t	 cap;
@@ -89,9 +93,11 @@ struct hop {
 	char		*outcome;	/* of the failure it is dead by; owned */
 	uint32_t	 noutcome;
 	RB_HEAD(senders, sender) senders;
-	TAILQ_HEAD(, sender) rings[2];	/* with jobs: new, retries */
+	TAILQ_HEAD(sender_ring, sender) rings[2];	/* with jobs: new, retries; by
+					 * priority, highest first */
 	unsigned	 ready[2];	/* jobs in them */
 	unsigned	 since_retry;	/* new ones sent since a retry was */
+	unsigned	 since_least;	/* others, since the least priority's */
 	TAILQ_ENTRY(hop) ring;		/* of the hops that may send */
 	bool		 in_ring;
 	struct heap_node wake;		/* DEAD, or over its rate */

@@ -15,6 +15,8 @@ struct bed {
 	int64_t		 now;
 	struct attempt	*sent[JOBS];	/* in order */
 	unsigned	 nsent;
+	int		 order[JOBS];	/* their priorities */
+	unsigned	 senders[JOBS];
 	unsigned	 back;		/* handed back: dead */
 	unsigned	 crowded;
 	unsigned	 wanted;
@@ -31,6 +33,8 @@ send_job(void *arg, struct attempt *j)
 	if (b->busy)
 		return SEND_BUSY;
 	assert_true(b->nsent < JOBS);
+	b->order[b->nsent] = j->priority;
+	b->senders[b->nsent] = (unsigned)j->sender_key;
 	b->sent[b->nsent++] = j;
 	return SEND_DONE;
 }
@@ -95,9 +99,12 @@ bed_clear(struct bed *b)
 }
 
 static void
-job(struct bed *b, const char *hop, uint64_t sender, bool retry)
+job_of(struct bed *b, const char *hop, uint64_t sender, bool retry,
+    int priority)
 {
 	struct attempt *j = mem_alloc(sizeof(*j));
+
+	j->priority = priority;
 
 	j->hop = hop_get(&b->s, strncmp(hop, "local", 5) == 0,
 	    slice_str(hop));
@@ -106,6 +113,12 @@ job(struct bed *b, const char *hop, uint64_t sender, bool retry)
 	j->key = sender;
 	TAILQ_INSERT_TAIL(&b->all, j, of_entry);
 	sched_add(&b->s, j, b->now);
+}
+
+static void
+job(struct bed *b, const char *hop, uint64_t sender, bool retry)
+{
+	job_of(b, hop, sender, retry, 0);
 }
 
 static void
@@ -389,6 +402,77 @@ idle_hops_are_forgotten(void **state)
 	bed_clear(&b);
 }
 
+/* Sends all, one after the other; priorities in this order. */
+static void
+drain(struct bed *b)
+{
+	unsigned done = 0;
+
+	for (;;) {
+		sched_run(&b->s, b->now);
+		if (done == b->nsent)
+			break;
+		result(b, done++, JOB_DELIVERED);
+	}
+}
+
+static void
+higher_priorities_go_first(void **state)
+{
+	static const int order[] = { 0, -9, 9, 3, 0, -9, 9, 3 };
+	struct bed b;
+	unsigned i;
+
+	(void)state;
+	bed_init(&b, 0);
+	for (i = 0; i < 8; i++)
+		job_of(&b, "far", i % 3, false, order[i]);
+	drain(&b);
+	assert_int_equal(b.nsent, 8);
+	for (i = 1; i < 8; i++)
+		assert_true(b.order[i - 1] >= b.order[i]);
+	bed_clear(&b);
+}
+
+static void
+senders_of_one_priority_take_turns(void **state)
+{
+	struct bed b;
+	unsigned i;
+
+	(void)state;
+	bed_init(&b, 0);
+	for (i = 0; i < 30; i++)
+		job_of(&b, "far", i / 10, false, 5);
+	job_of(&b, "far", 7, false, 0);
+	drain(&b);
+	for (i = 0; i < 9; i++)
+		assert_int_equal(b.senders[i], i % 3);
+	bed_clear(&b);
+}
+
+static void
+the_least_priority_does_not_starve(void **state)
+{
+	struct bed b;
+	unsigned i, seen[3] = { 0, 0, 0 };
+
+	(void)state;
+	bed_init(&b, 0);
+	for (i = 0; i < 300; i++)
+		job_of(&b, "far", 1, false, 9);
+	for (i = 0; i < 30; i++)
+		job_of(&b, "far", 10 + i % 3, false, -1);
+	drain(&b);
+	/* Each sender of it has had its turn within the first 50. */
+	for (i = 0; i < 50; i++)
+		if (b.senders[i] >= 10)
+			seen[b.senders[i] - 10]++;
+	assert_true(seen[0] >= 1 && seen[1] >= 1 && seen[2] >= 1);
+	assert_true(seen[0] + seen[1] + seen[2] <= 5);
+	bed_clear(&b);
+}
+
 int
 main(void)
 {
@@ -404,6 +488,9 @@ main(void)
 		cmocka_unit_test(busy_process_is_asked_again_when_it_says),
 		cmocka_unit_test(local_window_is_wide_at_once),
 		cmocka_unit_test(idle_hops_are_forgotten),
+		cmocka_unit_test(higher_priorities_go_first),
+		cmocka_unit_test(senders_of_one_priority_take_turns),
+		cmocka_unit_test(the_least_priority_does_not_starve),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

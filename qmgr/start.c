@@ -65,6 +65,7 @@ qmgr_start(struct qmgr *q, struct ev_loop *loop, const struct conf *conf,
 	configure_sched(q, &sc);
 	sched_init(&q->sched, &sc, &deliver_sched_ops, q);
 	submit_tick(q);
+	limits_init(q);
 	control_init(q);
 	drop_init(q);
 	if (recover(q) == -1)
@@ -110,6 +111,7 @@ qmgr_reload(struct qmgr *q, const struct conf *conf)
 	q->conf = conf;
 	configure_sched(q, &sc);
 	sched_configure(&q->sched, &sc);
+	limits_reload(q);
 	qmgr_wake_scheduler(q);
 }
 
@@ -158,6 +160,7 @@ tick(void *arg)
 	struct qmgr *q = arg;
 
 	submit_tick(q);
+	limits_tick(q);
 	if (!q->stopping)
 		old_tick(q);
 	sched_tick(&q->sched);
@@ -230,6 +233,7 @@ try_stop(struct qmgr *q)
 	void (*stopped)(void *) = q->stopped;
 
 	journal_flush(q->journal);
+	limits_tick(q);
 	if (stopped == NULL || q->jobs.n > 0 || !journal_is_idle(q->journal) ||
 	    disk_lane_load(q->files) > 0)
 		return;
@@ -257,6 +261,7 @@ qmgr_clear(struct qmgr *q)
 	idmap_clear(&q->jobs);
 	control_clear(q);
 	drop_clear(q);
+	limits_clear(q);
 	reports_clear(q);
 	routes_clear(q);
 	journal_close(&q->journal);

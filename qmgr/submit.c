@@ -62,6 +62,8 @@ static void	 sync_large(struct qmgr *, struct entry *);
 static void	 spool_synced(struct store_wait *, bool ok);
 static void	 abort_message(struct qmgr *, struct channel *,
 		    struct message *);
+static void	 limit_ask(struct qmgr *, struct channel *, struct message *);
+static bool	 over_login_limit(struct qmgr *, struct entry **);
 static struct entry *entry_make(struct qmgr *, uint64_t id, struct slice,
 		    struct channel *);
 static void	 entry_commit(struct qmgr *, struct entry *,
@@ -85,6 +87,7 @@ static const struct {
 	{ SQ_SPOOL_ASK,		spool_ask },
 	{ SQ_SUBMIT_SPOOLED,	submit_spooled },
 	{ SQ_ABORT,		abort_message },
+	{ SQ_LIMIT_ASK,		limit_ask },
 };
 
 static void
@@ -333,6 +336,8 @@ submit(struct qmgr *q, struct channel *c, struct message *m)
 		channel_breach(c, "envelope");
 		return;
 	}
+	if (over_login_limit(q, &e))
+		return;
 	entry_set_content(&q->queue, e, body.content);
 	entry_commit(q, e, &body, 0);
 }
@@ -426,9 +431,11 @@ message_durable(struct journal_wait *w, bool durable)
 	e->from = NULL;
 	q->stats.queued++;
 	log_info("id=%s event=queued from=%s size=%llu nrcpt=%u client=%s "
-	    "proto=%s", id_text(e->id), LOG_Q(e->env.reverse_path),
+	    "proto=%s%s%s", id_text(e->id), LOG_Q(e->env.reverse_path),
 	    (unsigned long long)entry_size(e), (unsigned)e->nrcpts,
-	    LOG_Q(e->env.client), LOG_Q(e->env.protocol));
+	    LOG_Q(e->env.client), LOG_Q(e->env.protocol),
+	    e->env.extras.login.n > 0 ? " login=" : "",
+	    e->env.extras.login.n > 0 ? LOG_Q(e->env.extras.login) : "");
 	if (e->on_durable != NULL)
 		e->on_durable(q, e);
 	if (q->queue.content > q->conf->queue_memory)
@@ -471,6 +478,55 @@ abort_message(struct qmgr *q, struct channel *c, struct message *m)
 		slot->entry->from = NULL;
 	}
 	/* Otherwise it is durable, or never was: normal. */
+}
+
+/* ---- what a login may send ---------------------------------------------- */
+
+static void
+limit_ask(struct qmgr *q, struct channel *c, struct message *m)
+{
+	struct slice login = get_text(&m->body, LOGIN_NAME_BYTES);
+	uint32_t recipients;
+	int64_t wait;
+	struct buf *b;
+
+	if (!wire_done(&m->body) || login.n == 0) {
+		channel_breach(c, "limit");
+		return;
+	}
+	limits_ask(q, login, &wait, &recipients);
+	b = channel_begin(c, SQ_LIMIT, m->id);
+	if (b != NULL) {
+		put_u32(b, (uint32_t)((wait + 999) / 1000));
+		put_u32(b, recipients);
+	}
+	channel_end(c);
+}
+
+/* Several of its messages may have been let in at MAIL, together too many. */
+static bool
+over_login_limit(struct qmgr *q, struct entry **ep)
+{
+	struct entry *e = *ep;
+	struct slice login = e->env.extras.login;
+	uint32_t recipients;
+	int64_t wait;
+
+	if (login.n == 0)
+		return false;
+	limits_ask(q, login, &wait, &recipients);
+	if (wait == 0 && e->nrcpts <= recipients) {
+		limits_count(q, login, e->nrcpts, clock_wall_ms());
+		return false;
+	}
+	log_info("id=%s event=login-limit login=%s nrcpt=%u", id_text(e->id),
+	    LOG_Q(login), (unsigned)e->nrcpts);
+	refuse(q, e->from, e->id, wait > 0 ? 450 : 452, wait > 0 ?
+	    "4.7.1 You have sent as much as you may for now" :
+	    "4.7.1 You have sent to as many recipients as you may for now");
+	TAILQ_REMOVE(&q->committing, e, of_peer);
+	undo(q, ep, false);
+	return true;
 }
 
 /* ---- large messages ----------------------------------------------------- */
@@ -543,6 +599,8 @@ submit_spooled(struct qmgr *q, struct channel *c, struct message *m)
 	}
 	e->flags = body.flags;
 	e->large_n = body.large_n;
+	if (over_login_limit(q, &e))
+		return;
 	entry_set_content(&q->queue, e, body.content);
 	sync_large(q, e);
 }

@@ -6,6 +6,8 @@
 #define PATH_ARENA_BYTES	8192
 
 static int	 add_path(struct buf *, struct slice path, bool utf8);
+static int	 add_by(struct buf *, const struct envelope_extras *,
+		    int64_t now_ms);
 static int	 add_notify(struct buf *, uint8_t notify);
 static int	 add_orcpt(struct buf *, struct slice orcpt, bool utf8);
 static int	 end_command(struct buf *, size_t n, int e);
@@ -37,7 +39,38 @@ compose_mail(struct buf *b, const struct compose *c, const struct job *j)
 			e |= xtext_encode(b, j->envid);
 		}
 	}
+	if (j->extras.by_mode != BY_NONE && c->offers & EHLO_DELIVERBY)
+		e |= add_by(b, &j->extras, c->now_ms);
+	if (j->extras.priority != 0 && c->offers & EHLO_MT_PRIORITY)
+		e |= buf_printf(b, " MT-PRIORITY=%d", j->extras.priority);
+	if (j->extras.auth.n > 0 && c->offers & EHLO_AUTH) {
+		e |= buf_add_str(b, " AUTH=");
+		e |= xtext_encode(b, j->extras.auth);
+	}
 	return end_command(b, n, e);
+}
+
+int64_t
+by_seconds(const struct envelope_extras *x, int64_t now_ms)
+{
+	int64_t s = (x->by_ms - now_ms) / 1000;
+
+	if (s > BY_MOST)
+		return BY_MOST;
+	return s < -BY_MOST ? -BY_MOST : s;
+}
+
+/* What is to be returned in time is said to have a second at least: qmgr sees
+ * to it when that is over. */
+static int
+add_by(struct buf *b, const struct envelope_extras *x, int64_t now_ms)
+{
+	int64_t s = by_seconds(x, now_ms);
+
+	if (x->by_mode == BY_RETURN && s < 1)
+		s = 1;
+	return buf_printf(b, " BY=%lld;%s%s", (long long)s,
+	    x->by_mode == BY_RETURN ? "R" : "N", x->by_trace ? "T" : "");
 }
 
 int

@@ -1524,6 +1524,107 @@ commands_have_what_the_host_offers(void **state)
 }
 
 static void
+extensions_are_passed_on_where_they_are_offered(void **state)
+{
+	static const struct {
+		struct envelope_extras extras;
+		struct compose	 how;
+		const char	*text;
+	} rows[] = {
+		{ { .by_mode = BY_RETURN, .by_ms = 61500, .by_trace = true },
+		    { .offers = EHLO_DELIVERBY, .now_ms = 1000 },
+		    "MAIL FROM:<a@b> BY=60;RT\r\n" },
+		{ { .by_mode = BY_RETURN, .by_ms = 61500 }, { .now_ms = 1000 },
+		    "MAIL FROM:<a@b>\r\n" },
+		{ { .by_mode = BY_RETURN, .by_ms = 500 },
+		    { .offers = EHLO_DELIVERBY, .now_ms = 1000 },
+		    "MAIL FROM:<a@b> BY=1;R\r\n" },
+		{ { .by_mode = BY_NOTIFY, .by_ms = 1000 },
+		    { .offers = EHLO_DELIVERBY, .now_ms = 61000 },
+		    "MAIL FROM:<a@b> BY=-60;N\r\n" },
+		{ { .by_mode = BY_NOTIFY, .by_ms = TIME_MAX_MS },
+		    { .offers = EHLO_DELIVERBY },
+		    "MAIL FROM:<a@b> BY=999999999;N\r\n" },
+		{ { .priority = -9 }, { .offers = EHLO_MT_PRIORITY },
+		    "MAIL FROM:<a@b> MT-PRIORITY=-9\r\n" },
+		{ { .priority = 9 }, { .offers = 0 },
+		    "MAIL FROM:<a@b>\r\n" },
+		{ { .auth = SLICE_LIT("<>") }, { .offers = EHLO_AUTH },
+		    "MAIL FROM:<a@b> AUTH=<>\r\n" },
+		{ { .auth = SLICE_LIT("e=mc+2@d") }, { .offers = EHLO_AUTH },
+		    "MAIL FROM:<a@b> AUTH=e+3Dmc+2B2@d\r\n" },
+		{ { .auth = SLICE_LIT("<>") }, { .offers = 0 },
+		    "MAIL FROM:<a@b>\r\n" },
+	};
+	struct buf b = BUF_INIT(10000);
+	struct job_recipient r;
+	struct job j;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		buf_reset(&b);
+		j = job_to(&r, 1, "x");
+		j.reverse_path = SLICE_LIT("a@b");
+		j.extras = rows[i].extras;
+		assert_int_equal(compose_mail(&b, &rows[i].how, &j), 0);
+		assert_string_equal(buf_cstr(&b), rows[i].text);
+	}
+	buf_clear(&b);
+}
+
+/* What is a condition is not sent where it cannot be met, and another host is
+ * tried. */
+static void
+conditions_that_a_host_cannot_meet(void **state)
+{
+	static const char lacks_by[] = "1/0 failed 0 5.3.3 the host does not "
+	    "promise to deliver within the time given (DELIVERBY)|";
+	static const struct {
+		const char	*ehlo[2];
+		enum by_mode	 mode;
+		bool		 require_tls;
+		const char	*results;
+	} rows[] = {
+		{ { "250 x", "250-x\r\n250 DELIVERBY" }, BY_RETURN, false,
+		    "1/0 relayed 250 2.0.0 taken|" },
+		{ { "250-x\r\n250 DELIVERBY 3000", "250 x" }, BY_RETURN,
+		    false, "1/0 relayed 250 2.0.0 taken|" },
+		{ { "250-x\r\n250 DELIVERBY 4000", "250 x" }, BY_RETURN,
+		    false, lacks_by },
+		{ { "250 x", "250 x" }, BY_RETURN, false, lacks_by },
+		{ { "250 x", "250 x" }, BY_NOTIFY, false,
+		    "1/0 relayed 250 2.0.0 taken|" },
+		{ { "250 x", "250-x\r\n250 REQUIRETLS" }, BY_NONE, true,
+		    "1/0 failed 0 5.7.30 the message may only go where TLS is "
+		    "required (REQUIRETLS)|" },
+	};
+	struct script sc[2];
+	struct job_recipient r[1];
+	struct fixture f;
+	struct job j;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		memset(sc, 0, sizeof(sc));
+		sc[0].ehlo = rows[i].ehlo[0];
+		sc[1].ehlo = rows[i].ehlo[1];
+		set_up(&f, zone, (const struct script *[]){ &sc[0], &sc[1],
+		    NULL }, "");
+		j = job_to(r, 1, "example.org");
+		j.extras.by_mode = rows[i].mode;
+		if (rows[i].mode != BY_NONE)
+			j.extras.by_ms = clock_wall_ms() + 3600000;
+		j.extras.require_tls = rows[i].require_tls;
+		send_job(&f, 1, &j, -1);
+		wait_for_results(&f, 1);
+		assert_string_equal(buf_cstr(&f.results), rows[i].results);
+		tear_down(&f);
+	}
+}
+
+static void
 original_recipient_without_a_type_is_left_out(void **state)
 {
 	struct job_recipient r[2];
@@ -1684,6 +1785,9 @@ main(void)
 		cmocka_unit_test(
 		    eight_bit_content_is_converted_for_a_host_without_8bitmime),
 		cmocka_unit_test(commands_have_what_the_host_offers),
+		cmocka_unit_test(
+		    extensions_are_passed_on_where_they_are_offered),
+		cmocka_unit_test(conditions_that_a_host_cannot_meet),
 		cmocka_unit_test(original_recipient_without_a_type_is_left_out),
 		cmocka_unit_test(smtputf8_is_asked_for_only_where_needed),
 		cmocka_unit_test(next_hop_texts),

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 
 #include "attempt.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/num.h"
@@ -42,6 +43,7 @@ static void	 helo(struct conn *, struct owed);
 
 static void	 begin_transaction(struct conn *);
 static bool	 host_can_take_it(struct conn *);
+static const char *lacks(const struct conn *, struct enhanced *);
 static void	 refuse_all(struct conn *, uint16_t, struct enhanced,
 		    struct slice text);
 static void	 choose_recipients(struct conn *);
@@ -238,6 +240,7 @@ host_can_take_it(struct conn *c)
 {
 	struct attempt *a = c->attempt;
 	struct outcome o;
+	const char *why;
 	uint64_t size;
 
 	c->utf8 = a->needs_utf8;
@@ -247,6 +250,15 @@ host_can_take_it(struct conn *c)
 			.enhanced = { 5, 6, 7 }, .remote = slice_str(c->name),
 			.text = SLICE_LIT("the host does not take "
 			    "internationalized mail (SMTPUTF8)") };
+		conn_rest(c);
+		attempt_try_next(a, &o);
+		return false;
+	}
+	o = (struct outcome){ .status = OUTCOME_FAILED,
+		.remote = slice_str(c->name) };
+	why = lacks(c, &o.enhanced);
+	if (why != NULL) {
+		o.text = slice_str(why);
 		conn_rest(c);
 		attempt_try_next(a, &o);
 		return false;
@@ -265,6 +277,31 @@ host_can_take_it(struct conn *c)
 		return false;
 	}
 	return true;
+}
+
+/* What the sender has made a condition, and this host cannot do; NULL: nothing.
+ * Another host of the next hop may. */
+static const char *
+lacks(const struct conn *c, struct enhanced *e_r)
+{
+	const struct envelope_extras *x = &c->attempt->job.extras;
+
+	/* RFC 8689 section 4.2.1: it would take TLS, and a certificate that
+	 * was verified. */
+	if (x->require_tls) {
+		*e_r = (struct enhanced){ 5, 7, 30 };
+		return "the message may only go where TLS is required "
+		    "(REQUIRETLS)";
+	}
+	/* RFC 2852 section 4.1.4.2.  LMTP is the delivery itself. */
+	if (x->by_mode == BY_RETURN && !c->lmtp &&
+	    (!(c->ehlo.offers & EHLO_DELIVERBY) ||
+	    by_seconds(x, clock_wall_ms()) < (int64_t)c->ehlo.min_by_s)) {
+		*e_r = (struct enhanced){ 5, 3, 3 };
+		return "the host does not promise to deliver within the time "
+		    "given (DELIVERBY)";
+	}
+	return NULL;
 }
 
 static void
@@ -355,7 +392,8 @@ compose_of(const struct conn *c)
 {
 	return (struct compose){ .offers = c->ehlo.offers,
 		.body = c->attempt->body_type,
-		.size = content_size(&c->attempt->content), .utf8 = c->utf8 };
+		.size = content_size(&c->attempt->content), .utf8 = c->utf8,
+		.now_ms = clock_wall_ms() };
 }
 
 static void

@@ -22,6 +22,7 @@
 #include "content.h"
 #include "ipc/smtpd_qmgr.h"
 #include "session.h"
+#include "submission.h"
 #include "submit.h"
 
 #define WRITE_BYTES	(64 * 1024)
@@ -47,6 +48,7 @@ tx_new(void)
 
 	tx->arena = ARENA_INIT(TX_ARENA_BYTES);
 	tx->spool_fd = -1;
+	tx->recipients_left = UINT64_MAX;
 	return tx;
 }
 
@@ -63,6 +65,7 @@ tx_free(struct smtpd *d, struct tx **txp)
 		close(tx->spool_fd);
 	free(tx->recipients);
 	free(tx->asked);
+	free(tx->authors);
 	arena_clear(&tx->arena);
 	free(tx);
 }
@@ -82,8 +85,9 @@ content_begin(struct session *s, bool by_bdat)
 	struct tx *tx = s->tx;
 
 	tx->by_bdat = by_bdat;
+	tx->held = submission_is(s);
 	buf_init(&tx->content, s->set->inline_bytes + WRITE_BYTES +
-	    SLACK_BYTES);
+	    SLACK_BYTES + (tx->held ? s->set->max_header : 0));
 	dot_decoder_init(&tx->dot, s->bare_lf);
 	content_scan_init(&tx->scan);
 	if (tx->declared > s->set->inline_bytes)
@@ -190,6 +194,8 @@ go_on(struct session *s)
 {
 	struct tx *tx = s->tx;
 
+	if (tx->held && tx->fault == 0)
+		submission_header(s);
 	if (!place_content(s))
 		session_enter(s, S_SPOOL_ASKED);
 	else if (tx->complete)
@@ -216,7 +222,7 @@ place_content(struct session *s)
 {
 	struct tx *tx = s->tx;
 
-	if (tx->fault != 0)
+	if (tx->fault != 0 || tx->held)
 		return true;
 	if (tx->spool == SPOOL_NONE && tx->content.n > s->set->inline_bytes)
 		submit_ask_spool(s);
@@ -328,6 +334,15 @@ content_end(struct session *s)
 		content_refuse(s, tx->fault, tx->fault_words);
 		return;
 	}
+	if (!submission_ask_authors(s))
+		content_complete(s);
+}
+
+void
+content_complete(struct session *s)
+{
+	struct tx *tx = s->tx;
+
 	/* Whoever did not say so before: the next hop has to know. */
 	if (tx->scan.eight_bit && tx->body == BODY_7BIT)
 		tx->body = BODY_8BITMIME;

@@ -24,6 +24,8 @@ void	 content_spool_open(struct session *, int fd_take);
 /* qmgr does not, or is gone: content_fail(), and on with it. */
 void	 content_spool_refused(struct session *, unsigned code,
 	    const char *words);
+/* All is there and nothing is wrong with it: it goes to qmgr. */
+void	 content_complete(struct session *);
 /* Everything is written to the file; false after content_fail(). */
 bool	 content_flush(struct session *);
 /* The reply for the whole content: one, or one a recipient (LMTP).  The

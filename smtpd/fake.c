@@ -16,8 +16,10 @@
 #include "base/num.h"
 #include "dns/answer.h"
 #include "fake.h"
+#include "ipc/auth_client.h"
 #include "ipc/smtpd_lookup.h"
 #include "ipc/smtpd_qmgr.h"
+#include "login.h"
 #include "mail/address.h"
 #include "rcpt.h"
 #include "submit.h"
@@ -32,6 +34,12 @@ static void	 answer_message(struct fake *, uint64_t);
 static void	 note_abort(struct fake *, uint64_t);
 static void	 lookup_told(void *, struct channel *, struct message *);
 static void	 decide(struct fake *, uint64_t, bool relay, struct slice);
+static void	 decide_sender(struct fake *, struct message *);
+static void	 say_limit(struct fake *, uint64_t);
+static void	 auth_told(void *, struct channel *, struct message *);
+static void	 auth_starts(struct fake *, struct message *);
+static void	 auth_goes_on(struct fake *, struct message *);
+static void	 auth_decides(struct fake *, uint64_t, struct slice password);
 static void	 resolver_told(void *, struct channel *, struct message *);
 static void	 resolver_says(void *, struct channel *, struct message *);
 static void	 resolver_lost(void *, struct channel *);
@@ -43,6 +51,7 @@ static const struct channel_ops qmgr_ops = { qmgr_told, side_down, NULL };
 static const struct channel_ops lookup_ops = { lookup_told, side_down, NULL };
 static const struct channel_ops resolver_ops = { resolver_told, side_down,
 	NULL };
+static const struct channel_ops auth_ops = { auth_told, side_down, NULL };
 static const struct channel_ops smtpd_resolver_ops = { resolver_says,
 	resolver_lost, NULL };
 static const struct message_rule resolver_rules[] = RULES_OF(RESOLVER_CLIENT);
@@ -65,6 +74,7 @@ fake_init(struct fake *f, const char *conf)
 	f->next_id = FAKE_FIRST_ID;
 	f->spool_fd = -1;
 	f->spool_flags = O_RDWR;
+	f->recipients_left = UINT32_MAX;
 	smtpd_init(&f->smtpd, &f->loop, set);
 	fake_qmgr_up(f);
 	fake_lookup_up(f);
@@ -92,6 +102,8 @@ fake_clear(struct fake *f)
 	channel_free(&f->smtpd_qmgr);
 	channel_free(&f->smtpd_lookup);
 	channel_free(&f->smtpd_resolver);
+	channel_free(&f->smtpd_auth);
+	channel_free(&f->auth);
 	channel_free(&f->qmgr);
 	channel_free(&f->lookup);
 	channel_free(&f->resolver);
@@ -176,6 +188,8 @@ side_down(void *arg, struct channel *c)
 		f->qmgr = NULL;
 	if (f->lookup == c)
 		f->lookup = NULL;
+	if (f->auth == c)
+		f->auth = NULL;
 }
 
 /* ---- clients --------------------------------------------------------- */
@@ -318,6 +332,12 @@ qmgr_told(void *arg, struct channel *c, struct message *m)
 		if (!f->hold_spool)
 			fake_give_spool(f, m->id);
 		break;
+	case SQ_LIMIT_ASK:
+		f->limits++;
+		f->limit_id = m->id;
+		if (!f->hold_limits)
+			say_limit(f, m->id);
+		break;
 	case SQ_ABORT:
 		f->aborts++;
 		note_abort(f, m->id);
@@ -459,10 +479,18 @@ static void
 lookup_told(void *arg, struct channel *c, struct message *m)
 {
 	struct fake *f = arg;
-	bool relay = get_u8(&m->body) != 0;
+	bool relay;
 	struct slice to;
 
 	(void)c;
+	if (m->type == SL_SENDER) {
+		f->senders++;
+		f->sender_id = m->id;
+		if (!f->hold_senders)
+			decide_sender(f, m);
+		return;
+	}
+	relay = get_u8(&m->body) != 0;
 	get_u64(&m->body);
 	get_slice(&m->body, ADDRESS_BYTES);
 	to = get_slice(&m->body, ADDRESS_BYTES);
@@ -520,6 +548,235 @@ decide(struct fake *f, uint64_t id, bool relay, struct slice to)
 		put_slice(b, slice_str(rules[i].words));
 	}
 	channel_end(f->lookup);
+}
+
+static bool
+is_own(struct slice login, struct slice address)
+{
+	struct address a = address_split(address), l = address_split(login);
+
+	if (slice_eq_nocase(address, login) ||
+	    slice_eq(address, SLICE_LIT("alias@example.org")))
+		return true;
+	a.local.n = slice_find(a.local, '+');
+	return slice_eq(a.local, l.local) && slice_eq(a.domain, l.domain);
+}
+
+static void
+decide_sender(struct fake *f, struct message *m)
+{
+	struct slice login = get_slice(&m->body, LOGIN_BYTES), address;
+	uint8_t i, n = get_u8(&m->body), which = 0;
+	enum sender_verdict v = SENDER_OWN;
+	struct buf *b;
+
+	assert(n > 0 && n <= SENDER_ADDRESSES);
+	for (i = 0; i < n; i++) {
+		address = get_slice(&m->body, ADDRESS_BYTES);
+		if (v != SENDER_OWN)
+			continue;
+		which = i;
+		if (slice_eq(address, SLICE_LIT("trouble@example.org")))
+			v = SENDER_TROUBLE;
+		else if (!is_own(login, address))
+			v = SENDER_FOREIGN;
+	}
+	assert(wire_done(&m->body));
+	b = channel_begin(f->lookup, SL_SENDER_VERDICT, m->id);
+	if (b != NULL) {
+		put_u8(b, (uint8_t)v);
+		put_u8(b, which);
+	}
+	channel_end(f->lookup);
+}
+
+static void
+say_limit(struct fake *f, uint64_t id)
+{
+	struct buf *b = channel_begin(f->qmgr, SQ_LIMIT, id);
+
+	if (b != NULL) {
+		put_u32(b, f->limit_seconds);
+		put_u32(b, f->recipients_left);
+	}
+	channel_end(f->qmgr);
+}
+
+/* ---- auth ------------------------------------------------------------ */
+
+void
+fake_auth_up(struct fake *f)
+{
+	struct buf *b;
+	int fds[2];
+
+	pair(fds);
+	f->auth = channel_new(&f->loop, fds[0], smtpd_auth_rules, ROLE_AUTH,
+	    ROLE_SMTPD, 0, &auth_ops, f);
+	f->smtpd_auth = channel_new(&f->loop, fds[1], smtpd_auth_rules,
+	    ROLE_SMTPD, ROLE_AUTH, 0, &smtpd_auth_ops, &f->smtpd);
+	login_auth_up(&f->smtpd, f->smtpd_auth);
+	b = channel_begin(f->auth, AU_MECHANISMS, 0);
+	put_slice(b, SLICE_LIT("PLAIN LOGIN SCRAM-SHA-256 SCRAM-SHA-256-PLUS "
+	    "EXTERNAL"));
+	put_slice(b, SLICE_LIT("SCRAM-SHA-256"));
+	channel_end(f->auth);
+	fake_settle(f);
+}
+
+void
+fake_auth_down(struct fake *f)
+{
+	channel_free(&f->auth);
+	f->smtpd_auth = NULL;
+	fake_settle(f);
+}
+
+void
+fake_secure(struct fake *f)
+{
+	uint32_t i;
+
+	for (i = 0; i < f->smtpd.nslots; i++)
+		if (f->smtpd.slots[i] != NULL)
+			f->smtpd.slots[i]->secured = true;
+}
+
+static void
+auth_told(void *arg, struct channel *c, struct message *m)
+{
+	struct fake *f = arg;
+
+	(void)c;
+	switch (m->type) {
+	case AU_START:
+		f->auth_starts++;
+		f->auth_id = m->id;
+		if (!f->hold_auth)
+			auth_starts(f, m);
+		break;
+	case AU_RESPONSE:
+		auth_goes_on(f, m);
+		break;
+	case AU_CANCEL:
+		f->auth_cancels++;
+		break;
+	case AU_LOGOUT:
+		f->logouts++;
+		break;
+	default:
+		abort();
+	}
+}
+
+static void
+auth_starts(struct fake *f, struct message *m)
+{
+	struct slice mechanism, response;
+	uint8_t flags;
+	size_t i;
+
+	assert(get_u8(&m->body) == AUTH_SMTP);
+	flags = get_u8(&m->body);
+	for (i = 0; i < 4; i++)
+		get_u64(&m->body);	/* two addresses */
+	assert(get_slice(&m->body, 32).n == 0);
+	get_slice(&m->body, 1024);
+	get_slice(&m->body, 1024);
+	mechanism = get_slice(&m->body, 64);
+	response = get_slice(&m->body, SASL_BYTES);
+	assert(wire_done(&m->body));
+	f->auth_step = 0;
+	if (slice_eq_nocase(mechanism, SLICE_LIT("LOGIN"))) {
+		channel_send(f->auth, AU_CHALLENGE, m->id,
+		    SLICE_LIT("Username:"));
+		f->auth_step = 1;
+	} else if (!(flags & AUTH_INITIAL)) {
+		channel_send(f->auth, AU_CHALLENGE, m->id, SLICE_EMPTY);
+		f->auth_step = 3;
+	} else {
+		f->auth_step = 3;
+		m->body = wire_of(response);
+		auth_goes_on(f, m);
+	}
+}
+
+/* The password is behind the second NUL of PLAIN, or the last step of LOGIN. */
+static void
+auth_goes_on(struct fake *f, struct message *m)
+{
+	struct slice r = get_rest(&m->body), user = r;
+	size_t n;
+
+	switch (f->auth_step) {
+	case 1:
+		snprintf(f->auth_user, sizeof(f->auth_user), "%.*s",
+		    SLICE_ARG(slice_first(r, r.n < 390 ? r.n : 390)));
+		channel_send(f->auth, AU_CHALLENGE, m->id,
+		    SLICE_LIT("Password:"));
+		f->auth_step = 2;
+		return;
+	case 2:
+		auth_decides(f, m->id, r);
+		return;
+	default:
+		break;
+	}
+	n = slice_find(r, '\0');
+	if (n == r.n) {
+		fake_auth_fails(f, AUTH_PROTOCOL, "");
+		return;
+	}
+	user = slice_from(r, n + 1);
+	n = slice_find(user, '\0');
+	snprintf(f->auth_user, sizeof(f->auth_user), "%.*s",
+	    SLICE_ARG(slice_first(user, n < 390 ? n : 390)));
+	auth_decides(f, m->id, n < user.n ? slice_from(user, n + 1) :
+	    SLICE_EMPTY);
+}
+
+static void
+auth_decides(struct fake *f, uint64_t id, struct slice password)
+{
+	static const struct {
+		const char	*user;
+		enum auth_failure why;
+	} rules[] = {
+		{ "later", AUTH_TRY_LATER }, { "foreign", AUTH_NOT_ALLOWED },
+		{ "expired", AUTH_EXPIRED }, { "many", AUTH_TOO_MANY },
+	};
+	struct buf *b;
+	size_t i;
+
+	f->auth_id = id;
+	for (i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
+		if (strcmp(f->auth_user, rules[i].user) == 0) {
+			fake_auth_fails(f, (uint8_t)rules[i].why, "");
+			return;
+		}
+	if (f->auth_user[0] == '\0' ||
+	    !slice_eq(password, SLICE_LIT("secret"))) {
+		fake_auth_fails(f, AUTH_BAD, "Wrong");
+		return;
+	}
+	b = channel_begin(f->auth, AU_OK, id);
+	if (b != NULL) {
+		put_slice(b, slice_str(f->auth_user));
+		put_slice(b, SLICE_EMPTY);
+	}
+	channel_end(f->auth);
+}
+
+void
+fake_auth_fails(struct fake *f, uint8_t why, const char *text)
+{
+	struct buf *b = channel_begin(f->auth, AU_FAIL, f->auth_id);
+
+	if (b != NULL) {
+		put_u8(b, why);
+		put_slice(b, slice_str(text));
+	}
+	channel_end(f->auth);
 }
 
 /* ---- resolver -------------------------------------------------------- */

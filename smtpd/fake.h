@@ -5,6 +5,11 @@
  * Recipients: local-parts that begin with "no" are refused (550), "later" 451,
  * "full" 452; "once" is accepted for once.  Domain example.org is local, others
  * need the relay right.
+ *
+ * Logins: whose password is "secret" gets in; the users later, foreign, expired
+ * and many fail in their ways whatever it is.  A login may send as itself, as
+ * itself+detail and as alias@example.org; trouble@example.org cannot be looked
+ * up.
  */
 #ifndef SMTPD_FAKE_H
 #define SMTPD_FAKE_H
@@ -35,15 +40,22 @@ struct fake {
 	struct channel	*qmgr;		/* qmgr's side; owned */
 	struct channel	*lookup;
 	struct channel	*resolver;
+	struct channel	*auth;
 	struct channel	*smtpd_qmgr;	/* smtpd's sides; owned */
 	struct channel	*smtpd_lookup;
 	struct channel	*smtpd_resolver;
+	struct channel	*smtpd_auth;
 	/* What they do: */
 	bool		 hold_ids;	/* SQ_IDS_ASK is not answered */
 	bool		 hold_spool;
 	bool		 hold_queued;
 	bool		 hold_verdicts;
 	bool		 hold_names;
+	bool		 hold_auth;
+	bool		 hold_senders;
+	bool		 hold_limits;
+	uint32_t	 limit_seconds;	/* until the login may send again */
+	uint32_t	 recipients_left;
 	const char	*ptr;		/* of every address; NULL: none */
 	const char	*ptr_address;	/* that the name leads to */
 	const char	*refuse;	/* "452 4.3.1 ..." instead of QUEUED */
@@ -57,6 +69,16 @@ struct fake {
 	unsigned	 aborts;
 	unsigned	 spools;
 	unsigned	 questions;
+	unsigned	 senders;	/* questions about them */
+	unsigned	 limits;
+	unsigned	 auth_starts;
+	unsigned	 auth_cancels;
+	unsigned	 logouts;
+	uint64_t	 auth_id;	/* of the last AU_START */
+	uint64_t	 sender_id;	/* of the last SL_SENDER */
+	uint64_t	 limit_id;
+	unsigned	 auth_step;	/* of the mechanism LOGIN */
+	char		 auth_user[400];
 	uint64_t	 name_id;	/* of the last PTR question */
 	uint64_t	 held[FAKE_HELD];	/* verdicts that are owed */
 	char		 held_for[FAKE_HELD][64];
@@ -73,6 +95,12 @@ void	 fake_qmgr_up(struct fake *);
 void	 fake_qmgr_down(struct fake *);
 void	 fake_lookup_up(struct fake *);
 void	 fake_lookup_down(struct fake *);
+/* An auth; without it there are no logins. */
+void	 fake_auth_up(struct fake *);
+void	 fake_auth_down(struct fake *);
+void	 fake_auth_fails(struct fake *, uint8_t why, const char *text);
+/* Sessions are within TLS from now on, as if. */
+void	 fake_secure(struct fake *);
 /* A resolver; without it no client has a name. */
 void	 fake_resolver_up(struct fake *);
 void	 fake_name(struct fake *);	/* answers the last PTR question */

@@ -30,6 +30,7 @@ union address {
 static void	 ready(void *, int);
 static void	 try_again(void *);
 static void	 out_of_descriptors(struct listener *);
+static void	 our_address(int, uint8_t addr[16]);
 static bool	 client_of(struct listener *, int, const union address *,
 		    struct client *);
 
@@ -152,6 +153,24 @@ client_of(struct listener *l, int fd, const union address *from,
 		    (unsigned)cred.uid);
 		return true;
 	}
+	our_address(fd, c->ours);
 	return inet_ntop(c->family, c->family == AF_INET ? c->addr + 12 :
 	    c->addr, c->text, sizeof(c->text)) != NULL;
+}
+
+/* Where the client has connected to; zeros where the kernel does not say. */
+static void
+our_address(int fd, uint8_t addr[16])
+{
+	union address a;
+	socklen_t len = sizeof(a);
+
+	if (getsockname(fd, &a.sa, &len) == -1)
+		return;
+	if (a.sa.sa_family == AF_INET6)
+		memcpy(addr, &a.in6.sin6_addr, 16);
+	else if (a.sa.sa_family == AF_INET) {
+		addr[10] = addr[11] = 0xff;
+		memcpy(addr + 12, &a.in.sin_addr, 4);
+	}
 }

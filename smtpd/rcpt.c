@@ -21,6 +21,7 @@
 #include "path.h"
 #include "rcpt.h"
 #include "session.h"
+#include "submission.h"
 #include "submit.h"
 
 #define SERIAL_BITS	SESSION_SERIAL_BITS
@@ -110,6 +111,11 @@ has_room(struct session *s, const struct recipient *r)
 	struct tx *tx = s->tx;
 	size_t n = tx->accepted + (tx->asked_end - tx->asked_first);
 
+	if (n >= tx->recipients_left) {
+		refuse(s, 452, "4.7.1 You have sent to as many recipients as "
+		    "you may for now");
+		return false;
+	}
 	if (n < s->set->max_recipients && tx->envelope_bytes +
 	    recipient_bytes(r) <= ENVELOPE_BYTES) {
 		tx->envelope_bytes += recipient_bytes(r);
@@ -293,6 +299,9 @@ message(void *arg, struct channel *c, struct message *m)
 	case SL_VERDICT:
 		verdict(arg, m);
 		break;
+	case SL_SENDER_VERDICT:
+		submission_verdict(arg, m);
+		break;
 	case SL_CHANGED:
 		forget_verdicts(arg);
 		break;
@@ -368,4 +377,5 @@ down(void *arg, struct channel *c)
 	for (i = 0; i < d->nslots; i++)
 		if (d->slots[i] != NULL && d->slots[i]->state == S_RCPT_ASKED)
 			fail_questions(d->slots[i]);
+	submission_lookup_down(d);
 }

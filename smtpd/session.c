@@ -16,8 +16,10 @@
 #include "base/mem.h"
 #include "base/num.h"
 #include "content.h"
+#include "login.h"
 #include "mail/outcome.h"
 #include "session.h"
+#include "submission.h"
 #include "submit.h"
 #include "verbs.h"
 
@@ -80,8 +82,9 @@ session_new(struct smtpd *d, int fd_take, const struct client *client)
 	s->stage = "connect";
 	s->state = S_GREETING;
 	s->may_relay = client->kind == LISTENER_SUBMIT ||
-	    (!local && nets_have(&set->relay, client->addr));
-	s->exempt = local || s->may_relay;
+	    (client->kind != LISTENER_SUBMISSION && !local &&
+	    nets_have(&set->relay, client->addr));
+	s->exempt = local || nets_have(&set->relay, client->addr);
 	s->bare_lf = client->kind == LISTENER_SUBMIT ||
 	    (!local && nets_have(&set->bare_lf, client->addr));
 	if (client->kind == LISTENER_LMTP)
@@ -113,7 +116,7 @@ static void
 begin(struct session *s)
 {
 	session_enter(s, S_GREETING);
-	if (s->exempt || s->set->greet_delay == 0)
+	if (s->exempt || s->set->greet_delay == 0 || submission_is(s))
 		greet(s);
 }
 
@@ -198,7 +201,7 @@ session_over_rate(const struct session *s)
 	uint32_t window;
 	unsigned part = window_part(s, &window);
 
-	return s->counted && s->set->rate_messages > 0 &&
+	return s->counted && s->login == NULL && s->set->rate_messages > 0 &&
 	    rate_of(&s->d->rate, rate_client(s->client.addr), window,
 	    part).messages >= s->set->rate_messages;
 }
@@ -227,7 +230,7 @@ greet(struct session *s)
 bool
 session_is_secure(const struct session *s)
 {
-	return stream_is_tls(&s->stream);
+	return s->secured;
 }
 
 bool
@@ -259,6 +262,7 @@ session_secured(void *arg)
 
 	if (s->state != S_HANDSHAKE)
 		return;
+	s->secured = true;
 	log_debug("event=tls client=%s version=%s cipher=%s resumed=%d "
 	    "name=%s", s->client.text, info->version, info->cipher,
 	    info->resumed, LOG_Q(slice_str(info->sni)));
@@ -275,7 +279,8 @@ ask_name(struct session *s)
 	static const uint8_t local6[16] = { [15] = 1 };
 	const uint8_t *a = s->client.addr;
 
-	if (s->client.family == AF_UNIX || !s->set->reverse_dns)
+	if (s->client.family == AF_UNIX || !s->set->reverse_dns ||
+	    s->client.kind == LISTENER_SUBMISSION)
 		return;
 	if (memcmp(a, local6, 16) == 0 ||
 	    (s->client.family == AF_INET && a[12] == 127))
@@ -336,6 +341,8 @@ take_input(struct session *s)
 		return content_take_chunk(s);
 	if (s->state & S_WAITING && s->state != S_RCPT_ASKED)
 		return false;
+	if (s->state == S_AUTH_LINE)
+		return login_take_line(s);
 	if (s->skip > 0)
 		return skip_octets(s);
 	return verbs_take_line(s);
@@ -402,22 +409,25 @@ static const struct {
 	{ S_START, "start", DEADLINE_COMMAND, S_START | S_READY |
 	    S_HANDSHAKE },
 	{ S_READY, "ready", DEADLINE_COMMAND, S_START | S_READY | S_MAIL |
-	    S_ID_ASKED | S_HANDSHAKE },
+	    S_ID_ASKED | S_HANDSHAKE | S_AUTH_ASKED | S_SENDER_ASKED |
+	    S_LIMIT_ASKED },
 	{ S_ID_ASKED, "id-asked", DEADLINE_NONE, S_MAIL | S_READY },
 	{ S_MAIL, "mail", DEADLINE_COMMAND, S_MAIL | S_RCPT | S_RCPT_ASKED |
 	    S_READY },
 	{ S_RCPT, "rcpt", DEADLINE_COMMAND, S_RCPT | S_RCPT_ASKED | S_DATA |
-	    S_CHUNK | S_CHUNKS | S_SPOOL_ASKED | S_COMPLETE | S_READY },
+	    S_CHUNK | S_CHUNKS | S_SPOOL_ASKED | S_AUTHORS_ASKED |
+	    S_COMPLETE | S_READY },
 	{ S_RCPT_ASKED, "rcpt-asked", DEADLINE_NONE, S_RCPT_ASKED | S_MAIL |
 	    S_RCPT },
-	{ S_DATA, "data", DEADLINE_DATA, S_DATA | S_SPOOL_ASKED | S_COMPLETE |
-	    S_READY },
+	{ S_DATA, "data", DEADLINE_DATA, S_DATA | S_SPOOL_ASKED |
+	    S_AUTHORS_ASKED | S_COMPLETE | S_READY },
 	{ S_CHUNK, "chunk", DEADLINE_DATA, S_CHUNK | S_CHUNKS | S_SPOOL_ASKED |
-	    S_COMPLETE | S_READY },
+	    S_AUTHORS_ASKED | S_COMPLETE | S_READY },
 	{ S_CHUNKS, "chunks", DEADLINE_COMMAND, S_CHUNK | S_CHUNKS |
-	    S_SPOOL_ASKED | S_COMPLETE | S_READY },
+	    S_SPOOL_ASKED | S_AUTHORS_ASKED | S_COMPLETE | S_READY },
 	{ S_SPOOL_ASKED, "spool-asked", DEADLINE_NONE, S_DATA | S_CHUNK |
-	    S_CHUNKS | S_SPOOL_ASKED | S_COMPLETE | S_READY },
+	    S_CHUNKS | S_SPOOL_ASKED | S_AUTHORS_ASKED | S_COMPLETE |
+	    S_READY },
 	{ S_COMPLETE, "complete", DEADLINE_NONE, S_NAME_ASKED | S_SUBMIT_HELD |
 	    S_SUBMITTED | S_READY },
 	{ S_NAME_ASKED, "name-asked", DEADLINE_NAME, S_COMPLETE | S_READY },
@@ -427,6 +437,14 @@ static const struct {
 	{ S_OVER, "over", DEADLINE_NONE, 0 },
 	/* The stream has a shorter limit of its own. */
 	{ S_HANDSHAKE, "handshake", DEADLINE_COMMAND, S_GREETING | S_START },
+	{ S_AUTH_ASKED, "auth-asked", DEADLINE_NONE, S_AUTH_LINE | S_READY },
+	{ S_AUTH_LINE, "auth-line", DEADLINE_COMMAND, S_AUTH_ASKED | S_READY },
+	{ S_SENDER_ASKED, "sender-asked", DEADLINE_NONE, S_LIMIT_ASKED |
+	    S_READY },
+	{ S_LIMIT_ASKED, "limit-asked", DEADLINE_NONE, S_ID_ASKED | S_MAIL |
+	    S_READY },
+	{ S_AUTHORS_ASKED, "authors-asked", DEADLINE_NONE, S_COMPLETE |
+	    S_READY },
 };
 
 static size_t
@@ -633,8 +651,10 @@ log_refusal(struct session *s, unsigned code, struct slice words)
 		text = enhanced_text(e);
 	if (tx != NULL && tx->id != 0)
 		snprintf(id, sizeof(id), "id=%s ", queue_id_text(tx->id).s);
-	log_info("%sevent=refused client=%s stage=%s code=%u enhanced=%s "
-	    "from=%s to=%s helo=%s reason=%s", id, s->client.text, s->stage,
+	log_info("%sevent=refused client=%s%s%s stage=%s code=%u enhanced=%s "
+	    "from=%s to=%s helo=%s reason=%s", id, s->client.text,
+	    s->login != NULL ? " login=" : "",
+	    s->login != NULL ? LOG_Q(slice_str(s->login)) : "", s->stage,
 	    code, text.s, tx != NULL ? LOG_Q(tx->reverse_path) : "-",
 	    s->refused_to.p != NULL ? LOG_Q(s->refused_to) : "-",
 	    s->helo != NULL ? LOG_Q(slice_str(s->helo)) : "-",
@@ -677,6 +697,7 @@ session_close(struct session *s, const char *why)
 	if (s->state & S_ENDED)
 		return;
 	s->end = why;
+	login_forget(s);
 	submit_forget(s);
 	tx_free(s->d, &s->tx);
 	session_enter(s, S_CLOSING);
@@ -711,6 +732,7 @@ session_cut(struct session *s, const char *why)
 	tls = stream_tls_info(&s->stream);
 	/* The word is OpenSSL's own, and stays. */
 	version = tls == NULL ? "none" : tls->version;
+	login_forget(s);
 	submit_forget(s);
 	tx_free(d, &s->tx);
 	dns_cancel(&s->ptr_query);
@@ -754,6 +776,7 @@ session_free(struct session *s)
 	free(s->listener);
 	free(s->helo);
 	free(s->ptr);
+	free(s->login);
 	free(s);
 }
 
@@ -805,7 +828,7 @@ smtpd_drain(struct smtpd *d, void (*drained)(void *), void *arg)
 	for (i = 0; i < d->nslots; i++)
 		if (d->slots[i] != NULL &&
 		    d->slots[i]->state & (S_GREETING | S_START | S_READY |
-		    S_HANDSHAKE))
+		    S_HANDSHAKE | S_AUTH_LINE))
 			session_shut(d->slots[i], "4.3.2 Shutting down",
 			    "stop");
 	ev_task_ask(d->loop, &d->reaper);

@@ -15,6 +15,9 @@
  *	S_COMPLETE --> S_SUBMITTED --> S_READY			(qmgr)
  *	S_START, S_READY --> S_HANDSHAKE --> S_START		(STARTTLS)
  *	S_HANDSHAKE --> S_GREETING				(implicit TLS)
+ *	S_READY --> S_AUTH_ASKED <--> S_AUTH_LINE --> S_READY	(auth)
+ *	S_READY --> S_SENDER_ASKED --> S_LIMIT_ASKED --> as MAIL (a login)
+ *	content --> S_AUTHORS_ASKED --> S_COMPLETE		(lookup)
  *	any --> S_READY or S_START (RSET, EHLO), S_CLOSING, S_OVER
  *
  * While a session waits for another process it takes no input: at most what
@@ -52,10 +55,17 @@ enum session_state {
 	S_CLOSING =	1 << 15,	/* the last reply is being sent */
 	S_OVER =	1 << 16,	/* nothing touches it any more */
 	S_HANDSHAKE =	1 << 17,	/* of TLS: nothing is said inside yet */
+	S_AUTH_ASKED =	1 << 18,	/* auth has the word */
+	S_AUTH_LINE =	1 << 19,	/* the client has, in its dialogue */
+	S_SENDER_ASKED = 1 << 20,	/* MAIL: may this login send as this? */
+	S_LIMIT_ASKED =	1 << 21,	/* MAIL: has it sent too much? */
+	S_AUTHORS_ASKED = 1 << 22,	/* From and Sender: are they its own? */
 };
 
 #define S_WAITING	(S_ID_ASKED | S_RCPT_ASKED | S_SPOOL_ASKED |	\
-			    S_NAME_ASKED | S_SUBMIT_HELD | S_SUBMITTED)
+			    S_NAME_ASKED | S_SUBMIT_HELD | S_SUBMITTED | \
+			    S_AUTH_ASKED | S_SENDER_ASKED |		\
+			    S_LIMIT_ASKED | S_AUTHORS_ASKED)
 #define S_COMMANDS	(S_START | S_READY | S_MAIL | S_RCPT | S_CHUNKS)
 #define S_ENDED		(S_CLOSING | S_OVER)
 
@@ -74,6 +84,7 @@ struct client {
 	enum listener_kind kind;
 	sa_family_t	 family;	/* AF_INET, AF_INET6 or AF_UNIX */
 	uint8_t		 addr[16];	/* IPv4 as ::ffff:0:0/96 */
+	uint8_t		 ours[16];	/* where it came to */
 	uid_t		 uid;		/* AF_UNIX */
 	enum listener_tls tls;
 	const char	*listener;	/* the block; the session copies it */
@@ -99,6 +110,13 @@ struct session {
 	bool			 mail_refused;	/* and what is piped behind */
 	bool			 greeted;
 	uint64_t		 skip;		/* octets of a refused chunk */
+	bool			 secured;	/* it is within TLS */
+	char			*login;		/* owned; NULL: not logged in */
+	bool			 login_counts;	/* auth counts it as logged in */
+	bool			 auth_open;	/* a dialogue with auth */
+	uint8_t			 auth_failed;	/* enum auth_failure that the
+						 * client is not told yet */
+	uint32_t		 auth_attempts;
 	char			*helo;		/* owned; NULL before */
 	char			*ptr;		/* owned; NULL: not known */
 	struct dns_query	*ptr_query;	/* owned; NULL: none */

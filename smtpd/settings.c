@@ -42,6 +42,10 @@ settings_new(const struct conf *c, struct buf *why)
 	s->timeout_data = c->smtp_timeout_data;
 	s->greet_delay = c->smtp_greet_delay;
 	s->reverse_dns = c->smtp_reverse_dns;
+	s->check_header = c->submission_check_header;
+	s->hide_client = c->submission_hide_client;
+	s->max_header = c->submission_max_header;
+	s->max_hold = c->submission_max_hold;
 	if (parse_nets("relay_networks", &c->relay_networks, &s->relay,
 	    why) == -1 || parse_nets("smtp.bare_lf_networks",
 	    &c->smtp_bare_lf_networks, &s->bare_lf, why) == -1 ||

@@ -41,6 +41,10 @@ struct settings {
 	int64_t		 timeout_data;
 	int64_t		 greet_delay;
 	bool		 reverse_dns;
+	bool		 check_header;	/* of submissions; so are these: */
+	bool		 hide_client;
+	uint64_t	 max_header;
+	int64_t		 max_hold;
 };
 
 /* With one reference.  NULL and why when a value cannot be used. */

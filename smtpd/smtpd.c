@@ -5,6 +5,8 @@
  *	listener.c	connections
  *	session.c	what a session is: input, state, time, replies, end
  *	verbs.c		its commands; rcpt.c: RCPT, which lookup decides
+ *	login.c		AUTH, with auth
+ *	submission.c	what is done for and asked of users who log in
  *	content.c	DATA and BDAT
  *	submit.c	qmgr: queue ids, files, messages, QUEUED
  *	trace.c		the Received field
@@ -16,6 +18,7 @@
 #include "base/mem.h"
 #include "ipc/child.h"
 #include "listener.h"
+#include "login.h"
 #include "rcpt.h"
 #include "session.h"
 #include "submit.h"
@@ -47,6 +50,7 @@ static const struct child_edge edges[] = {
 	{ ROLE_QMGR,	 smtpd_qmgr_rules,   &smtpd_qmgr_ops },
 	{ ROLE_LOOKUP,	 smtpd_lookup_rules, &smtpd_lookup_ops },
 	{ ROLE_RESOLVER, resolver_rules,     &resolver_ops },
+	{ ROLE_AUTH,	 smtpd_auth_rules,   &smtpd_auth_ops },
 	{ ROLE_KEYS,	 keys_client_rules,  &keys_client_ops },
 	{ 0 },
 };
@@ -135,6 +139,8 @@ channel_up(void *arg, struct channel *c)
 		submit_qmgr_up(d, c);
 	else if (channel_peer(c) == ROLE_LOOKUP)
 		rcpt_lookup_up(d, c);
+	else if (channel_peer(c) == ROLE_AUTH)
+		login_auth_up(d, c);
 	else if (channel_peer(c) == ROLE_RESOLVER)
 		dns_up(&d->dns, c);
 }
@@ -175,8 +181,9 @@ status(void *arg, struct buf *b)
 	const struct smtpd *d = arg;
 
 	buf_printf(b, "sessions=%zu connections=%ju messages=%ju refused=%ju "
-	    "content_bytes=%ju", d->nsessions, (uintmax_t)d->connections,
+	    "logins=%ju content_bytes=%ju", d->nsessions, (uintmax_t)d->connections,
 	    (uintmax_t)d->messages, (uintmax_t)d->refused,
+	    (uintmax_t)d->logins,
 	    (uintmax_t)d->content_bytes);
 }
 

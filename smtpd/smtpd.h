@@ -38,6 +38,8 @@ struct id_block {
 	uint64_t	 end;		/* next == end: used up */
 };
 
+#define MECHANISMS_BYTES 500
+
 #define IN_QMGR_BUCKETS	4096
 
 /* Positive verdicts of lookup, for about a second; see rcpt.c. */
@@ -55,6 +57,7 @@ struct smtpd {
 	struct settings		*settings;	/* of new sessions; owned */
 	struct channel		*qmgr;		/* borrowed; NULL: down */
 	struct channel		*lookup;	/* borrowed; NULL: down */
+	struct channel		*auth;		/* borrowed; NULL: down */
 	struct dns		 dns;
 	/* The context of a listener block, borrowed; NULL: TLS is not to be
 	 * had there.  NULL itself where there never is TLS. */
@@ -86,6 +89,10 @@ struct smtpd {
 	/* Sessions of which qmgr holds something, by queue id. */
 	struct session		*in_qmgr[IN_QMGR_BUCKETS];
 
+	/* What auth offers, words: within TLS, and without. */
+	char			 mechanisms_tls[MECHANISMS_BYTES];
+	char			 mechanisms_clear[MECHANISMS_BYTES];
+
 	struct verdict_cache	 verdicts;
 	struct rate		 rate;
 	uint64_t		 content_bytes;	/* held in memory */
@@ -97,6 +104,7 @@ struct smtpd {
 	/* Since the start, for status. */
 	uint64_t		 connections;
 	uint64_t		 messages;
+	uint64_t		 logins;
 	uint64_t		 refused;
 };
 

@@ -17,6 +17,7 @@
 #include "content.h"
 #include "ipc/smtpd_qmgr.h"
 #include "session.h"
+#include "submission.h"
 #include "submit.h"
 #include "trace.h"
 #include "verbs.h"
@@ -226,6 +227,7 @@ pack_envelope(const struct session *s, struct buf *b)
 		.client = slice_str(s->client.text),
 		.helo = s->helo != NULL ? slice_str(s->helo) : SLICE_EMPTY,
 		.protocol = slice_str(trace_protocol(s)),
+		.extras = tx->extras,
 		.recipients = tx->recipients,
 		.nrecipients = tx->nrecipients,
 	};
@@ -322,6 +324,9 @@ message(void *arg, struct channel *c, struct message *m)
 	case SQ_QUEUED:
 		queued(arg, m);
 		break;
+	case SQ_LIMIT:
+		submission_limit(arg, m);
+		break;
 	case SQ_REFUSED:
 		refused(arg, m);
 		break;
@@ -354,10 +359,12 @@ queued(struct smtpd *d, struct message *m)
 	s->accepted++;
 	d->messages++;
 	session_count_message(s);
-	log_info("id=%s event=accepted from=%s nrcpt=%zu size=%ju client=%s "
+	log_info("id=%s event=accepted from=%s nrcpt=%zu size=%ju client=%s%s%s "
 	    "helo=%s proto=%s msgid=%s", queue_id_text(tx->id).s,
 	    LOG_Q(tx->reverse_path), tx->nrecipients,
 	    (uintmax_t)tx->scan.bytes, s->client.text,
+	    s->login != NULL ? " login=" : "",
+	    s->login != NULL ? LOG_Q(slice_str(s->login)) : "",
 	    s->helo != NULL ? LOG_Q(slice_str(s->helo)) : "-",
 	    trace_protocol(s),
 	    tx->msgid[0] != '\0' ? LOG_Q(slice_str(tx->msgid)) : "-");
@@ -404,6 +411,7 @@ down(void *arg, struct channel *c)
 			delist(s);
 			fail_waiting(s);
 		}
+	submission_qmgr_down(d);
 	while ((s = TAILQ_FIRST(&d->want_id)) != NULL) {
 		TAILQ_REMOVE(&d->want_id, s, waiting);
 		session_refuse(s, 451, "%s", unavailable);

@@ -10,6 +10,7 @@
 #include "ipc/master_child.h"
 #include "mail/header.h"
 #include "session.h"
+#include "submission.h"
 #include "trace.h"
 
 #define FOR_BYTES	512	/* a longer recipient is left out */
@@ -35,15 +36,18 @@ trace_write(struct session *s, int64_t now_ms, struct buf *b)
 		    s->set->hostname, (unsigned)s->client.uid,
 		    queue_id_text(tx->id).s);
 	else {
-		put_from(s, b);
+		if (!(submission_is(s) && s->set->hide_client))
+			put_from(s, b);
 		buf_printf(b, "by %s (Chasqui) with %s", s->set->hostname,
 		    trace_protocol(s));
 		put_tls(s, b);
 		buf_printf(b, " id %s", queue_id_text(tx->id).s);
 	}
+	if (tx->extras.priority != 0)	/* RFC 6710 section 4.6 */
+		buf_printf(b, " PRIORITY %d", tx->extras.priority);
 	put_for(tx, b);
 	buf_printf(b, "; %s\r\n", date);
-	if (s->client.kind == LISTENER_SUBMIT)
+	if (s->client.kind == LISTENER_SUBMIT || submission_is(s))
 		put_missing(s, date, b);
 	/* Else its first line would be read as one of ours, or as broken. */
 	if (tx->headless)
@@ -114,6 +118,9 @@ put_missing(const struct session *s, const char *date, struct buf *b)
 {
 	const struct tx *tx = s->tx;
 
+	if (tx->lacks_from)
+		buf_printf(b, "From: <%.*s>\r\n",
+		    SLICE_ARG(tx->reverse_path));
 	if (!tx->scan.has_date)
 		buf_printf(b, "Date: %s\r\n", date);
 	if (!tx->scan.has_message_id)
@@ -138,19 +145,24 @@ date_now(int64_t now_ms)
 const char *
 trace_protocol(const struct session *s)
 {
-	static const char *const names[2][3] = {
-		{ "SMTP", "ESMTP", "LMTP" }, { "SMTPS", "ESMTPS", "LMTPS" },
+	/* By TLS and login; by how the client greets. */
+	static const char *const names[2][2][3] = {
+		{ { "SMTP", "ESMTP", "LMTP" }, { "SMTPS", "ESMTPS", "LMTPS" } },
+		{ { "SMTP", "ESMTPA", "LMTPA" },
+		    { "SMTPS", "ESMTPSA", "LMTPSA" } },
 	};
-	static const char *const utf8_names[2][2] = {
-		{ "UTF8SMTP", "UTF8LMTP" }, { "UTF8SMTPS", "UTF8LMTPS" },
+	static const char *const utf8_names[2][2][2] = {
+		{ { "UTF8SMTP", "UTF8LMTP" }, { "UTF8SMTPS", "UTF8LMTPS" } },
+		{ { "UTF8SMTPA", "UTF8LMTPA" },
+		    { "UTF8SMTPSA", "UTF8LMTPSA" } },
 	};
 	bool utf8 = s->tx != NULL && s->tx->smtputf8;
 	bool lmtp = s->client.kind == LISTENER_LMTP;
-	int tls = session_is_secure(s);
+	int tls = session_is_secure(s), in = s->login != NULL;
 
 	if (s->client.kind == LISTENER_SUBMIT)
 		return "local";
 	if (utf8)
-		return utf8_names[tls][lmtp];
-	return names[tls][lmtp ? 2 : s->extended];
+		return utf8_names[in][tls][lmtp];
+	return names[in][tls][lmtp ? 2 : s->extended];
 }

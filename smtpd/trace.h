@@ -8,7 +8,7 @@
 struct session;
 
 /* The most that trace_write() writes. */
-#define TRACE_BYTES	2048
+#define TRACE_BYTES	4096
 
 /* The Received field (RFC 5321 section 4.4) of the session's transaction; the
  * fields that a local submission lacks; and the empty line that a message

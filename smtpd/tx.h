@@ -46,6 +46,8 @@ struct tx {
 	enum body_type	 body;
 	bool		 smtputf8;
 	uint64_t	 declared;	/* SIZE, or 0 */
+	struct envelope_extras extras;	/* slices in the arena */
+	uint64_t	 recipients_left; /* that the login may name */
 	struct recipient *recipients;	/* owned array; accepted, each once */
 	size_t		 nrecipients;
 	size_t		 accepted;	/* RCPTs: repeated ones too */
@@ -71,6 +73,12 @@ struct tx {
 	enum spool	 spool;
 	int		 spool_fd;	/* owned, or -1 */
 	bool		 headless;	/* it begins with no header field */
+	/* The header section of a submission; see submission.c. */
+	bool		 held;		/* it is not whole yet */
+	size_t		 header_seen;	/* bytes of whole lines, while held */
+	bool		 lacks_from;	/* From is added */
+	struct slice	*authors;	/* owned array; of From and Sender */
+	size_t		 nauthors;
 	uint64_t	 spooled;	/* bytes written */
 	uint64_t	 pushed;	/* of which write-back was begun */
 	char		 msgid[MSGID_BYTES + 1]; /* "" until it is seen */

@@ -12,11 +12,13 @@
 #include "base/mem.h"
 #include "base/num.h"
 #include "content.h"
+#include "login.h"
 #include "mail/address.h"
 #include "mail/esmtp.h"
 #include "path.h"
 #include "rcpt.h"
 #include "session.h"
+#include "submission.h"
 #include "submit.h"
 #include "verbs.h"
 
@@ -34,6 +36,8 @@ struct verb {
 	const char	*stage;		/* for the log */
 	void		(*run)(struct session *, struct slice args);
 };
+
+#define EHLO_BYTES	4096	/* of what is not in settings */
 
 enum line { LINE_WHOLE, LINE_PART, LINE_TOO_LONG, LINE_BARE_LF };
 
@@ -80,7 +84,7 @@ static const struct verb verbs[] = {
 	{ "VRFY", S_COMMANDS,	  0,		 "vrfy", cmd_vrfy },
 	{ "EXPN", S_COMMANDS,	  0,		 "expn", cmd_expn },
 	{ "HELP", S_COMMANDS,	  0,		 "help", cmd_help },
-	{ "AUTH", S_COMMANDS,	  0,		 "auth", cmd_not_here },
+	{ "AUTH", S_READY,	  SMTP_ONLY,	 "auth", login_command },
 	{ "STARTTLS", S_START | S_READY, LAST_IN_GROUP | IN_CLEAR, "starttls",
 	    cmd_starttls },
 	{ "ETRN", S_COMMANDS,	  0,		 "etrn", cmd_not_here },
@@ -108,7 +112,8 @@ bool
 verbs_take_line(struct session *s)
 {
 	struct slice in = stream_input(&s->stream);
-	char copy[COMMAND_BYTES];
+	char copy[AUTH_COMMAND_BYTES];
+	bool secret = slice_starts_nocase(in, SLICE_LIT("AUTH "));
 	size_t n, used;
 
 	if (s->skip_line)
@@ -122,7 +127,8 @@ verbs_take_line(struct session *s)
 	case LINE_TOO_LONG:
 		if (s->state == S_RCPT_ASKED)
 			return false;
-		session_refuse(s, 500, "5.5.2 Line too long");
+		session_refuse(s, 500, secret ? "5.5.6 Line too long" :
+		    "5.5.2 Line too long");
 		s->skip_line = true;
 		return true;
 	case LINE_BARE_LF:
@@ -138,6 +144,8 @@ verbs_take_line(struct session *s)
 	memcpy(copy, in.p, n);
 	stream_consume(&s->stream, used);
 	run_line(s, slice_of(copy, n), used < in.n);
+	if (secret)
+		explicit_bzero(copy, n);
 	return true;
 }
 
@@ -145,17 +153,19 @@ verbs_take_line(struct session *s)
 static enum line
 find_line(const struct session *s, struct slice in, size_t *n_r, size_t *used_r)
 {
-	size_t n;
+	size_t n, most = COMMAND_BYTES;
 
 	/* A client of another protocol (TLS, say) may never end a line. */
 	if (s->state == S_START && s->helo == NULL && in.n > 0 &&
 	    (in.p[0] < 0x20 || in.p[0] == 0x7f) && in.p[0] != '\r')
 		return LINE_BARE_LF;
-	if (in.n > COMMAND_BYTES)
-		in.n = COMMAND_BYTES;
+	if (submission_is(s) && slice_starts_nocase(in, SLICE_LIT("AUTH ")))
+		most = AUTH_COMMAND_BYTES;
+	if (in.n > most)
+		in.n = most;
 	n = slice_find(in, '\n');
 	if (n == in.n)
-		return n == COMMAND_BYTES ? LINE_TOO_LONG : LINE_PART;
+		return n == most ? LINE_TOO_LONG : LINE_PART;
 	*used_r = n + 1;
 	if (n > 0 && in.p[n - 1] == '\r')
 		*n_r = n - 1;
@@ -269,12 +279,18 @@ is_clean(struct slice line)
 static void
 cmd_ehlo(struct session *s, struct slice args)
 {
+	struct buf b = BUF_INIT(EHLO_BYTES);
+
 	if (!take_helo(s, args, true))
 		return;
 	session_say(s, buf_slice(&s->set->ehlo));
 	if (session_offers_tls(s))
-		session_say(s, SLICE_LIT("250-STARTTLS\r\n"));
-	session_say(s, SLICE_LIT("250 HELP\r\n"));
+		buf_add_str(&b, "250-STARTTLS\r\n");
+	login_offer(s, &b);
+	submission_offer(s, &b);
+	buf_add_str(&b, "250 HELP\r\n");
+	session_say(s, buf_slice(&b));
+	buf_clear(&b);
 }
 
 static void
@@ -282,6 +298,8 @@ cmd_starttls(struct session *s, struct slice args)
 {
 	if (session_is_secure(s))
 		session_refuse(s, 503, "5.5.1 TLS is spoken already");
+	else if (s->login != NULL)
+		session_refuse(s, 503, "5.5.1 You are logged in already");
 	else if (s->client.tls == LISTENER_TLS_NONE)
 		session_refuse(s, 502, "5.5.1 Command not implemented");
 	else if (args.n > 0)
@@ -335,6 +353,13 @@ cmd_mail(struct session *s, struct slice args)
 		return;
 	}
 	s->transactions++;
+	if (!submission_ask_sender(s))
+		mail_go_on(s);
+}
+
+void
+mail_go_on(struct session *s)
+{
 	if (submit_take_id(s))
 		mail_begun(s);
 	/* else: S_ID_ASKED */
@@ -351,6 +376,8 @@ mail_begun(struct session *s)
 static bool
 may_send(struct session *s)
 {
+	if (login_is_missing(s))
+		return false;
 	if (s->transactions >= s->set->max_transactions) {
 		session_turn_away(s, "4.5.3 Too many messages in one session",
 		    "transactions");
@@ -400,12 +427,14 @@ parse_mail(struct session *s, struct slice args)
 		    "the limit is %ju bytes", (uintmax_t)s->set->max_message);
 		return false;
 	}
+	if (!submission_take_params(s, &params))
+		return false;
 	tx->declared = params.size;
 	tx->body = params.body;
 	tx->ret = params.ret;
 	tx->envid = params.envid;
 	tx->envelope_bytes = ENVELOPE_FIXED_BYTES + path.n + tx->envid.n +
-	    strlen(s->helo);
+	    strlen(s->helo) + tx->extras.login.n + tx->extras.auth.n;
 	return true;
 }
 

@@ -35,7 +35,7 @@ static check_fn	 check_hostname, check_postmaster, check_delimiter, check_path,
     check_user, check_text, check_endpoint, check_server, check_tables,
     check_domain_tables, check_catch_all, check_next_hop, check_source,
     check_maildir, check_table_path, check_entries, check_log, check_socket,
-    check_pem, check_certificates;
+    check_limit, check_pem, check_certificates, check_not_empty;
 static void	 fail(struct checker *, const struct value *, const char *, ...)
 		    __attribute__((format(printf, 3, 4)));
 
@@ -65,6 +65,9 @@ static const struct {
 	{ "", "alias.tables",		check_tables },
 	{ "", "alias.virtual",		check_tables },
 	{ "", "route.tables",		check_tables },
+	{ "", "submission.senders",	check_tables },
+	{ "", "submission.limits",	check_limit },
+	{ "", "submission.recipient_limits", check_limit },
 	{ "", "alias.includes",		check_path },
 	{ "", "dns.servers",		check_server },
 	{ "", "auth.passwords",		check_path },
@@ -79,6 +82,9 @@ static const struct {
 	{ "domain", "relay_to",		check_next_hop },
 	{ "table", "path",		check_table_path },
 	{ "table", "entries",		check_entries },
+	{ "oauth", "issuer",		check_not_empty },
+	{ "oauth", "claim",		check_not_empty },
+	{ "oauth", "keys",		check_path },
 };
 
 bool
@@ -283,6 +289,13 @@ check_log(struct checker *ck, const struct value *v)
 }
 
 static void
+check_not_empty(struct checker *ck, const struct value *v)
+{
+	if (v->word[0] == '\0')
+		fail(ck, v, "%s may not be empty", v->key->name);
+}
+
+static void
 check_text(struct checker *ck, const struct value *v)
 {
 	size_t i;
@@ -428,6 +441,20 @@ check_certificates(struct checker *ck, const struct value *v)
 		    "certificate %s { chain = FILE; key = FILE }",
 		    conf_show(slice_str(v->word)).s,
 		    conf_show(slice_str(v->word)).s);
+}
+
+static void
+check_limit(struct checker *ck, const struct value *v)
+{
+	struct conf_limit limit;
+
+	if (!conf_limit_parse(slice_str(v->word), &limit))
+		fail(ck, v, "\"%s\" is not a limit such as 100/1h: from 1 to "
+		    "1000000000, in a time from 1s to 31d",
+		    conf_show(slice_str(v->word)).s);
+	else if (v->item >= CONF_LIMITS)
+		fail(ck, v, "%s has more than %u limits", v->key->name,
+		    CONF_LIMITS);
 }
 
 static void

@@ -97,6 +97,14 @@ int	 conf_write_mdoc(struct buf *);
 bool	 conf_size_parse(struct slice, uint64_t *bytes_r);
 bool	 conf_duration_parse(struct slice, uint64_t *ms_r);
 
+/* So many in a time: "100/1h".  One key has CONF_LIMITS of them at most. */
+#define CONF_LIMITS	4
+struct conf_limit {
+	uint64_t n;
+	int64_t	 ms;
+};
+bool	 conf_limit_parse(struct slice, struct conf_limit *);
+
 /* A network in CIDR form, or one address; v6 may be in brackets.  Bits behind
  * the prefix must be zero. */
 struct conf_net {

@@ -174,7 +174,7 @@ static const struct {
 	{ "listener a { address = 25 }", "c:1:24: \"25\" is no place" },
 	{ "listener a { address = ::1:25 }", "no place to listen" },
 	{ "listener a { address = *:0 }", "no place to listen" },
-	{ "listener a { mode = nntp }", "one of: smtp lmtp imap pop3" },
+	{ "listener a { mode = nntp }", "one of: smtp submission lmtp imap pop3" },
 	{ "dns.servers = ns.example.org", "is no name server" },
 	{ "table t { }", "table t wants a path" },
 	{ "table t { type = inline; path = x }", "an inline table has no path" },

@@ -17,6 +17,7 @@
 #define ROW_table(...)		ROW(conf_table, __VA_ARGS__)
 #define ROW_nexthop(...)	ROW(conf_nexthop, __VA_ARGS__)
 #define ROW_certificate(...)	ROW(conf_certificate, __VA_ARGS__)
+#define ROW_oauth(...)		ROW(conf_oauth, __VA_ARGS__)
 
 static const struct conf_key top_keys[] = { CONF_KEYS(ROW_conf) };
 #define KIND_KEYS(kind, KEYS, text)					\
@@ -52,7 +53,7 @@ static const struct {
 	{ "", "auth.mechanisms", "PLAIN LOGIN SCRAM-SHA-1 SCRAM-SHA-1-PLUS "
 	    "SCRAM-SHA-256 SCRAM-SHA-256-PLUS EXTERNAL OAUTHBEARER XOAUTH2" },
 	{ "", "auth.plaintext", "tls local any" },
-	{ "listener", "mode", "smtp lmtp imap pop3" },
+	{ "listener", "mode", "smtp submission lmtp imap pop3" },
 	{ "listener", "tls", "none starttls required implicit" },
 	{ "domain", "type", "virtual system relay alias" },
 	{ "table", "type", "inline file aliases btree hash pcre cidr" },

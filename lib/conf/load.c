@@ -104,6 +104,27 @@ make_absolute(struct conf *c, const char *dir, const char **path)
 	buf_clear(&whole);
 }
 
+/* The path behind KEYID=, if that is there. */
+static void
+key_absolute(struct conf *c, const char *dir, const char **key)
+{
+	struct slice id = slice_str(*key);
+	struct buf whole = BUF_INIT(2 * PATH_MAX);
+	const char *path = *key;
+	struct slice copy;
+
+	id = slice_first(id, slice_find(id, '='));
+	if ((*key)[id.n] == '=')
+		path += id.n + 1;
+	make_absolute(c, dir, &path);
+	if ((*key)[id.n] == '=' &&
+	    buf_printf(&whole, "%.*s=%s", SLICE_ARG(id), path) == 0 &&
+	    arena_copy(c->arena, buf_slice(&whole), &copy) == 0)
+		path = copy.p;
+	*key = path;
+	buf_clear(&whole);
+}
+
 static int
 paths_absolute(struct conf *c, const char *file)
 {
@@ -134,6 +155,9 @@ paths_absolute(struct conf *c, const char *file)
 		make_absolute(c, real, &c->log_target);
 	for (i = 0; i < c->alias_includes.n; i++)
 		make_absolute(c, real, &c->alias_includes.v[i]);
+	for (i = 0; i < c->noauths; i++)
+		for (j = 0; j < c->oauths[i].keys.n; j++)
+			key_absolute(c, real, &c->oauths[i].keys.v[j]);
 	for (i = 0; i < c->nlisteners; i++)
 		for (j = 0; j < c->listeners[i].address.n; j++)
 			if (strchr(c->listeners[i].address.v[j], '/') != NULL)

@@ -125,6 +125,21 @@ X(smtp_rate_window, "smtp.rate_window", DURATION, "1m", 1000, 86400000, R_SMTPD,
 X(smtp_client_sessions, "smtp.client_sessions", INT, "100", 1, 1000000, R_SMTPD, \
   "Sessions that one client may hold at once.  Not for relay_networks.") \
 									\
+X(submission_senders, "submission.senders", LIST, "", 0, 0, R_LOOKUP,	\
+  "Tables from a login to what it may send as beside its own addresses: addresses, domains (example.org or @example.org), or * for all.") \
+X(submission_check_header, "submission.check_header", BOOL, "yes", 0, 0, R_SMTPD, \
+  "The addresses of From and Sender must be the login's, as the envelope's always must.") \
+X(submission_hide_client, "submission.hide_client", BOOL, "no", 0, 0, R_SMTPD, \
+  "Leave the address and the name of the user's computer out of the trace field (RFC 6409 and 5321 want them there).") \
+X(submission_max_header, "submission.max_header", SIZE, "128K", 4096, 1048576, R_SMTPD, \
+  "The largest header section of a submission, which is held until it is whole.") \
+X(submission_max_hold, "submission.max_hold", DURATION, "7d", 0, 604800000, R_SMTPD, \
+  "How far in the future a message may ask to be released (FUTURERELEASE); 0 not to offer it.") \
+X(submission_limits, "submission.limits", LIST, "", 0, 0, R_QMGR,	\
+  "How many messages a login may send: NUMBER/TIME words such as 100/1h 500/1d, all of which hold; no limit where empty.") \
+X(submission_recipient_limits, "submission.recipient_limits", LIST, "", 0, 0, R_QMGR, \
+  "How many recipients a login may send to, in the same form; each message counts its own.") \
+									\
 X(queue_lifetime, "queue.lifetime", DURATION, "30h", 60000, 2592000000, R_QMGR, \
   "How long delivery of a message is tried.")				\
 X(queue_delay_warning, "queue.delay_warning", DURATION, "4h", 0, 2592000000, R_QMGR, \
@@ -243,8 +258,8 @@ X(auth_backends, "auth.backends", LIST, "file", 0, 0, R_VERIFIER, \
   "Where passwords are looked up, in this order: file (auth.passwords).") \
 X(auth_passwords, "auth.passwords", LIST, "auth/passwords", 0, 0, R_MASTER | R_VERIFIER | R_TOOL, \
   "Password files, see chasqui-passwords(5); relative paths start from the configuration file's directory.  `chasqui user` changes the first.") \
-X(auth_mechanisms, "auth.mechanisms", LIST, "SCRAM-SHA-256-PLUS SCRAM-SHA-1-PLUS SCRAM-SHA-256 SCRAM-SHA-1 PLAIN LOGIN EXTERNAL OAUTHBEARER XOAUTH2", 0, 0, R_AUTH, \
-  "SASL mechanisms that may be used.  Those with a password in clear are offered within TLS only, OAUTHBEARER and XOAUTH2 only where an oauth block is.") \
+X(auth_mechanisms, "auth.mechanisms", LIST, "SCRAM-SHA-256-PLUS SCRAM-SHA-1-PLUS SCRAM-SHA-256 SCRAM-SHA-1 PLAIN LOGIN OAUTHBEARER XOAUTH2", 0, 0, R_AUTH, \
+  "SASL mechanisms that may be used.  Those with a password in clear are offered within TLS only, OAUTHBEARER and XOAUTH2 only where an oauth block is.  Add EXTERNAL where clients have certificates (listener.client_ca).") \
 X(auth_plaintext, "auth.plaintext", STRING, "local", 0, 0, R_AUTH, \
   "Where a password may come in clear: tls (within TLS only), local (from this host too), or any.") \
 X(auth_default_domain, "auth.default_domain", STRING, "", 0, 0, R_AUTH, \
@@ -287,7 +302,7 @@ X(bounce_from_name, "bounce.from_name", STRING, "Mail Delivery System", 0, 0, R_
 X(address, "address", LIST, "*:25", 0, 0, R_TLS,		\
   "Where to listen: ADDRESS:PORT, [v6]:PORT, *:PORT for all addresses, or the path of a Unix socket.") \
 X(mode, "mode", STRING, "smtp", 0, 0, R_TLS,			\
-  "smtp, lmtp (RFC 2033: a reply for each recipient), imap, or pop3.")		\
+  "smtp; submission (RFC 6409: users log in and send); lmtp (RFC 2033: a reply for each recipient); imap; or pop3.") \
 X(tls, "tls", STRING, "starttls", 0, 0, R_TLS,				\
   "none; starttls (offered where there is a certificate); required (and refused without); or implicit (TLS from the first byte, as on ports 465, 993 and 995).") \
 X(certificates, "certificates", LIST, "", 0, 0, R_TLS,			\
@@ -329,11 +344,25 @@ X(concurrency, "concurrency", INT, "0", 0, 10000, R_QMGR,		\
 X(rate, "rate", INT, "0", 0, 1000000, R_QMGR,				\
   "Instead of remote.rate; 0 keeps that.")
 
+/* Who issues access tokens for OAUTHBEARER and XOAUTH2. */
+#define CONF_OAUTH_KEYS(X)						\
+X(issuer, "issuer", STRING, "", 0, 0, R_AUTH | R_VERIFIER,		\
+  "What the claim iss of its tokens says.")				\
+X(audience, "audience", LIST, "", 0, 0, R_VERIFIER,			\
+  "Of whom the claim aud of a token has to name one.")			\
+X(keys, "keys", LIST, "", 0, 0, R_MASTER | R_VERIFIER,			\
+  "Files with its public keys (PEM; RSA, P-256 or Ed25519), PATH or KEYID=PATH; relative paths start from the configuration file's directory.") \
+X(claim, "claim", STRING, "email", 0, 0, R_VERIFIER,			\
+  "The claim that is the login name.")					\
+X(scope, "scope", STRING, "", 0, 0, R_VERIFIER,				\
+  "A scope that a token has to grant; none where empty.")
+
 #define CONF_BLOCK_KINDS(X)						\
 X(listener, CONF_LISTENER_KEYS, "A place where SMTP, LMTP, IMAP or POP3 is served.")	\
 X(domain, CONF_DOMAIN_KEYS, "A domain whose mail is received here.")	\
 X(table, CONF_TABLE_KEYS, "A table of keys and values.")		\
 X(nexthop, CONF_NEXTHOP_KEYS, "Limits of one next hop.")		\
-X(certificate, CONF_CERTIFICATE_KEYS, "A certificate for TLS and its key.")
+X(certificate, CONF_CERTIFICATE_KEYS, "A certificate for TLS and its key.") \
+X(oauth, CONF_OAUTH_KEYS, "A provider of access tokens.")
 
 #endif

@@ -172,6 +172,21 @@ conf_size_parse(struct slice s, uint64_t *v_r)
 }
 
 bool
+conf_limit_parse(struct slice s, struct conf_limit *limit_r)
+{
+	size_t slash = slice_find(s, '/');
+	uint64_t n, ms;
+
+	if (slash == s.n ||
+	    !slice_to_u64(slice_first(s, slash), 1, 1000000000, &n) ||
+	    !conf_duration_parse(slice_from(s, slash + 1), &ms) ||
+	    ms < 1000 || ms > UINT64_C(31) * 86400000)
+		return false;
+	*limit_r = (struct conf_limit){ n, (int64_t)ms };
+	return true;
+}
+
+bool
 conf_duration_parse(struct slice s, uint64_t *v_r)
 {
 	uint64_t total = 0, v;

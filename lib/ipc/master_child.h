@@ -61,6 +61,7 @@ enum listener_kind {
 	LISTENER_CONTROL = 6,	/* Unix socket of master itself */
 	LISTENER_IMAP = 7,
 	LISTENER_POP3 = 8,
+	LISTENER_SUBMISSION = 9, /* SMTP for users, who log in */
 };
 
 /* Why there is no session. */

@@ -11,6 +11,9 @@
  * to which smtpd appends the content, then SUBMIT_SPOOLED.  Q1: QUEUED is sent
  * when content and envelope are on stable storage.
  *
+ * The limits of a login are asked at MAIL, so that it is refused before its
+ * message is sent; they are counted, and looked at again, with the message.
+ *
  * bounce uses SUBMIT's form too, see ipc/qmgr_bounce.h.
  */
 #ifndef IPC_SMTPD_QMGR_H
@@ -33,7 +36,9 @@
 	X(SQ_SUBMIT_SPOOLED, 6, SMTPD, 0, 16,  SUBMIT_BYTES) /* slice envelope, slice prefix, u64 size of the content in the file; id: queue id */ \
 	X(SQ_ABORT,	    7, SMTPD, 0,  0,   0)	/* the client is gone: forget it unless it is durable */ \
 	X(SQ_QUEUED,	    8, QMGR,  0,  0,   0)	/* durable: 250 is true now; id: queue id */ \
-	X(SQ_REFUSED,	    9, QMGR,  0,  6,   1024)	/* u16 reply code, slice "4.3.1 text" */
+	X(SQ_REFUSED,	    9, QMGR,  0,  6,   1024)	/* u16 reply code, slice "4.3.1 text" */ \
+	X(SQ_LIMIT_ASK,	   10, SMTPD, 0,  4,   512)	/* slice login that wants to send; id: smtpd's */ \
+	X(SQ_LIMIT,	   11, QMGR,  0,  8,   8)	/* u32 seconds until it may (0: now), u32 recipients that it may name now */
 
 ENUM_MESSAGES(SMTPD_QMGR);
 /* Envelopes with more recipients than fit (about 4,000 long ones) are refused

@@ -13,7 +13,8 @@ static const struct {
 	{ "CHUNKING", EHLO_CHUNKING }, { "BINARYMIME", EHLO_BINARYMIME },
 	{ "SMTPUTF8", EHLO_SMTPUTF8 }, { "STARTTLS", EHLO_STARTTLS },
 	{ "LIMITS", EHLO_LIMITS }, { "AUTH", EHLO_AUTH },
-	{ "REQUIRETLS", EHLO_REQUIRETLS },
+	{ "REQUIRETLS", EHLO_REQUIRETLS }, { "DELIVERBY", EHLO_DELIVERBY },
+	{ "MT-PRIORITY", EHLO_MT_PRIORITY },
 };
 
 static bool	take_word(struct slice *, struct slice *word_r);
@@ -40,6 +41,10 @@ ehlo_line(struct ehlo *e, struct slice s)
 	while (take_word(&s, &word)) {
 		if (offer == EHLO_SIZE)
 			(void)slice_to_u64(word, 0, UINT64_MAX, &e->size);
+		else if (offer == EHLO_DELIVERBY)
+			(void)slice_to_u64(slice_first(word,
+			    slice_find(word, ',')), 0, 999999999,
+			    &e->min_by_s);
 		else if (offer == EHLO_LIMITS)
 			ehlo_limit(e, word);
 	}

@@ -1,9 +1,22 @@
 /* SPDX-License-Identifier: ISC */
-/* envelope - see envelope.h.  The packed form is also on disk: its first byte
- * is a version, and a changed form gets a new one. */
+/*
+ * envelope - see envelope.h.
+ *
+ * The packed form is also on disk: its first byte is a version, and a changed
+ * form gets a new one.  Version 2 has the extras behind the recipients; an
+ * envelope without any is written in version 1, so that there is one form for
+ * each envelope.
+ */
 #include "mail/envelope.h"
 
-#define ENVELOPE_VERSION	1
+#define VERSION_PLAIN	1
+#define VERSION_EXTRAS	2
+
+enum {
+	EXTRAS_BY_TRACE = 1,
+	EXTRAS_REQUIRE_TLS = 2,
+	EXTRAS_FLAGS = 3,	/* all of them */
+};
 
 /* A recipient with empty slices; bounds the count before memory is taken. */
 #define RECIPIENT_MIN		9
@@ -20,15 +33,17 @@ static struct recipient get_recipient(struct wire *);
 int
 envelope_pack(struct buf *b, const struct envelope *e)
 {
+	bool plain = extras_are_empty(&e->extras);
 	size_t n = b->n;
 
-	if (put_u8(b, ENVELOPE_VERSION) == 0 &&
+	if (put_u8(b, plain ? VERSION_PLAIN : VERSION_EXTRAS) == 0 &&
 	    put_slice(b, e->reverse_path) == 0 &&
 	    put_slice(b, e->envid) == 0 && put_u8(b, (uint8_t)e->ret) == 0 &&
 	    put_u8(b, (uint8_t)e->body) == 0 && put_u8(b, e->smtputf8) == 0 &&
 	    put_time(b, e->arrived_ms) == 0 && put_slice(b, e->client) == 0 &&
 	    put_slice(b, e->helo) == 0 && put_slice(b, e->protocol) == 0 &&
-	    put_recipients(b, e) == 0)
+	    put_recipients(b, e) == 0 &&
+	    (plain || extras_pack(b, &e->extras) == 0))
 		return 0;
 	b->n = n;
 	return -1;
@@ -56,8 +71,9 @@ bool
 envelope_unpack(struct wire *w, struct arena *a, struct envelope *e_r)
 {
 	struct envelope e = { 0 };
+	uint8_t version = get_u8(w);
 
-	if (get_u8(w) != ENVELOPE_VERSION)
+	if (version != VERSION_PLAIN && version != VERSION_EXTRAS)
 		wire_fail(w);
 	e.reverse_path = get_text(w, ADDRESS_BYTES);
 	e.envid = get_text(w, ENVID_BYTES);
@@ -69,6 +85,13 @@ envelope_unpack(struct wire *w, struct arena *a, struct envelope *e_r)
 	e.helo = get_text(w, HELO_BYTES);
 	e.protocol = get_text(w, PROTOCOL_BYTES);
 	if (!get_recipients(w, a, &e))
+		return false;
+	if (version == VERSION_EXTRAS) {
+		extras_unpack(w, &e.extras);
+		if (extras_are_empty(&e.extras))
+			wire_fail(w);
+	}
+	if (w->bad)
 		return false;
 	*e_r = e;
 	return true;
@@ -105,6 +128,51 @@ get_recipient(struct wire *w)
 	if (r.address.n == 0)
 		wire_fail(w);
 	return r;
+}
+
+bool
+extras_are_empty(const struct envelope_extras *x)
+{
+	return x->login.n == 0 && x->auth.n == 0 && x->hold_ms == 0 &&
+	    x->by_mode == BY_NONE && !x->require_tls && x->priority == 0;
+}
+
+int
+extras_pack(struct buf *b, const struct envelope_extras *x)
+{
+	size_t n = b->n;
+
+	if (put_slice(b, x->login) == 0 && put_slice(b, x->auth) == 0 &&
+	    put_time(b, x->hold_ms) == 0 && put_time(b, x->by_ms) == 0 &&
+	    put_u8(b, (uint8_t)x->by_mode) == 0 &&
+	    put_u8(b, (uint8_t)((x->by_trace ? EXTRAS_BY_TRACE : 0) |
+	    (x->require_tls ? EXTRAS_REQUIRE_TLS : 0))) == 0 &&
+	    put_u8(b, (uint8_t)(x->priority - PRIORITY_LEAST)) == 0)
+		return 0;
+	b->n = n;
+	return -1;
+}
+
+void
+extras_unpack(struct wire *w, struct envelope_extras *x_r)
+{
+	struct envelope_extras x = { 0 };
+	uint8_t flags;
+
+	x.login = get_text(w, LOGIN_NAME_BYTES);
+	x.auth = get_text(w, ADDRESS_BYTES);
+	x.hold_ms = get_time(w);
+	x.by_ms = get_time(w);
+	x.by_mode = (enum by_mode)get_enum(w, BY_NOTIFY);
+	flags = get_enum(w, EXTRAS_FLAGS);
+	x.by_trace = (flags & EXTRAS_BY_TRACE) != 0;
+	x.require_tls = (flags & EXTRAS_REQUIRE_TLS) != 0;
+	x.priority = (int)get_enum(w, PRIORITY_MOST - PRIORITY_LEAST) +
+	    PRIORITY_LEAST;
+	/* Without a time there is nothing to do then. */
+	if (x.by_mode == BY_NONE && (x.by_ms != 0 || x.by_trace))
+		wire_fail(w);
+	*x_r = x;
 }
 
 uint8_t

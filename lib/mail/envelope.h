@@ -18,6 +18,7 @@
 #define ADDRESS_BYTES	512	/* <local@domain>: 64 + 1 + 255, UTF-8, quoting */
 #define ENVID_BYTES	100	/* RFC 3461 4.4, decoded xtext */
 #define ORCPT_BYTES	600	/* "rfc822;" and a decoded address */
+#define LOGIN_NAME_BYTES 320	/* who was logged in */
 
 enum body_type { BODY_7BIT, BODY_8BITMIME, BODY_BINARYMIME };	/* RFC 1652, 3030 */
 enum dsn_ret { RET_NONE, RET_FULL, RET_HDRS };
@@ -26,6 +27,28 @@ enum dsn_ret { RET_NONE, RET_FULL, RET_HDRS };
 enum {
 	NOTIFY_NEVER = 1, NOTIFY_SUCCESS = 2, NOTIFY_FAILURE = 4,
 	NOTIFY_DELAY = 8,
+};
+
+/* BY of RFC 2852: what is done when the time is over. */
+enum by_mode { BY_NONE, BY_RETURN, BY_NOTIFY };
+
+/* RFC 6710; 0 is what a message without it has. */
+#define PRIORITY_LEAST	(-9)
+#define PRIORITY_MOST	9
+
+/* What extensions ask for that a message seldom has; all zero and empty where
+ * none is used. */
+struct envelope_extras {
+	struct slice	 login;		/* who submitted it; empty: nobody
+				 * was logged in */
+	struct slice	 auth;		/* RFC 4954 section 5, decoded: "<>" or
+				 * an address; empty: not given */
+	int64_t		 hold_ms;	/* RFC 4865: kept until then; 0: not */
+	int64_t		 by_ms;		/* RFC 2852: since 1970 */
+	enum by_mode	 by_mode;
+	bool		 by_trace;
+	bool		 require_tls;	/* RFC 8689 */
+	int		 priority;	/* PRIORITY_LEAST to PRIORITY_MOST */
 };
 
 struct recipient {
@@ -47,6 +70,7 @@ struct envelope {
 	struct slice	 protocol;	/* RFC 3848: "ESMTP", "LMTP", "local" */
 	struct recipient *recipients;	/* in the arena */
 	size_t		 nrecipients;
+	struct envelope_extras extras;
 };
 
 #define ENVELOPE_RECIPIENTS	100000
@@ -55,6 +79,10 @@ int	 envelope_pack(struct buf *, const struct envelope *);
 /* false: not a packed envelope, or more than the arena's limit.  Slices point
  * into the wire's bytes; recipients is in the arena. */
 bool	 envelope_unpack(struct wire *, struct arena *, struct envelope *);
+/* The same for the extras alone, which other messages have too. */
+int	 extras_pack(struct buf *, const struct envelope_extras *);
+void	 extras_unpack(struct wire *, struct envelope_extras *);
+bool	 extras_are_empty(const struct envelope_extras *);
 /* A mask of NOTIFY_*; a combination that may not be makes the wire bad. */
 uint8_t	 get_notify(struct wire *);
 

@@ -178,6 +178,126 @@ envelope_with_bad_values(void **state)
 	assert_false(is_accepted(&e));
 }
 
+/* As they were before there were extras: what is in queues stays readable. */
+static void
+envelopes_of_the_first_version(void **state)
+{
+	static const uint8_t bytes[] = {
+		1, 3, 0, 0, 0, 'a', '@', 'b', 0, 0, 0, 0, 1, 1, 0,
+		0x40, 0xe2, 0x01, 0, 0, 0, 0, 0,
+		9, 0, 0, 0, '1', '9', '2', '.', '0', '.', '2', '.', '1',
+		1, 0, 0, 0, 'h', 5, 0, 0, 0, 'E', 'S', 'M', 'T', 'P',
+		1, 0, 0, 0, 3, 0, 0, 0, 'c', '@', 'd', 0, 0, 0, 0, 4,
+	};
+	struct arena a = ARENA_INIT(1000);
+	struct buf b = BUF_INIT(1000);
+	struct envelope e;
+	struct wire w = wire_of(slice_of(bytes, sizeof(bytes)));
+
+	(void)state;
+	assert_true(envelope_unpack(&w, &a, &e));
+	assert_true(wire_done(&w));
+	assert_slice_equal(e.reverse_path, SLICE_LIT("a@b"));
+	assert_int_equal(e.arrived_ms, 123456);
+	assert_slice_equal(e.recipients[0].address, SLICE_LIT("c@d"));
+	assert_int_equal(e.recipients[0].notify, NOTIFY_FAILURE);
+	assert_true(extras_are_empty(&e.extras));
+	/* And one without extras is written like that still. */
+	assert_int_equal(envelope_pack(&b, &e), 0);
+	assert_slice_equal(buf_slice(&b), slice_of(bytes, sizeof(bytes)));
+	buf_clear(&b);
+	arena_clear(&a);
+}
+
+static void
+extras_there_and_back(void **state)
+{
+	static const struct envelope_extras rows[] = {
+		{ .login = SLICE_LIT("joe@example.org") },
+		{ .auth = SLICE_LIT("<>") },
+		{ .hold_ms = 1795376280000 },
+		{ .by_mode = BY_RETURN, .by_ms = 1795376280000 },
+		{ .by_mode = BY_NOTIFY, .by_ms = 1, .by_trace = true },
+		{ .priority = PRIORITY_LEAST },
+		{ .priority = PRIORITY_MOST },
+		{ .require_tls = true },
+		{ SLICE_LIT("l"), SLICE_LIT("a@b"), 5, 6, BY_NOTIFY, true,
+		    true, -3 },
+	};
+	struct arena a = ARENA_INIT(1000000);
+	struct buf b = BUF_INIT(1000);
+	struct envelope e, got;
+	struct wire w;
+	size_t i, n;
+
+	(void)state;
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		e = sample;
+		e.extras = rows[i];
+		buf_reset(&b);
+		assert_int_equal(envelope_pack(&b, &e), 0);
+		w = wire_of(buf_slice(&b));
+		assert_true(envelope_unpack(&w, &a, &got));
+		assert_true(wire_done(&w));
+		assert_slice_equal(got.extras.login, rows[i].login.n == 0 ?
+		    SLICE_EMPTY : rows[i].login);
+		assert_slice_equal(got.extras.auth, rows[i].auth.n == 0 ?
+		    SLICE_EMPTY : rows[i].auth);
+		assert_int_equal(got.extras.hold_ms, rows[i].hold_ms);
+		assert_int_equal(got.extras.by_ms, rows[i].by_ms);
+		assert_int_equal(got.extras.by_mode, rows[i].by_mode);
+		assert_int_equal(got.extras.by_trace, rows[i].by_trace);
+		assert_int_equal(got.extras.require_tls, rows[i].require_tls);
+		assert_int_equal(got.extras.priority, rows[i].priority);
+		assert_slice_equal(got.recipients[1].address, two[1].address);
+		for (n = 0; n < b.n; n++) {
+			w = wire_of(slice_first(buf_slice(&b), n));
+			assert_false(envelope_unpack(&w, &a, &got));
+		}
+	}
+	buf_clear(&b);
+	arena_clear(&a);
+}
+
+static void
+extras_with_bad_values(void **state)
+{
+	static char long_login[LOGIN_NAME_BYTES + 1];
+	struct arena a = ARENA_INIT(10000);
+	struct buf b = BUF_INIT(1000);
+	struct envelope e = sample, got;
+	struct wire w;
+
+	(void)state;
+	memset(long_login, 'a', sizeof(long_login));
+	e.extras.login = slice_of(long_login, LOGIN_NAME_BYTES);
+	assert_true(is_accepted(&e));
+	e.extras.login = slice_of(long_login, LOGIN_NAME_BYTES + 1);
+	assert_false(is_accepted(&e));
+	e.extras.login = SLICE_LIT("a\nb");
+	assert_false(is_accepted(&e));
+	e.extras = (struct envelope_extras){ .priority = 10 };
+	assert_false(is_accepted(&e));
+	e.extras = (struct envelope_extras){ .priority = -10 };
+	assert_false(is_accepted(&e));
+	e.extras = (struct envelope_extras){ .by_mode = (enum by_mode)3 };
+	assert_false(is_accepted(&e));
+	e.extras = (struct envelope_extras){ .by_ms = 1, .priority = 1 };
+	assert_false(is_accepted(&e));
+	/* Version 2 without any: there is one form for each envelope. */
+	e.extras = (struct envelope_extras){ .priority = 1 };
+	assert_int_equal(envelope_pack(&b, &e), 0);
+	b.p[b.n - 1] = 9;
+	w = wire_of(buf_slice(&b));
+	assert_false(envelope_unpack(&w, &a, &got));
+	b.p[b.n - 1] = 10;
+	b.p[0] = 3;
+	w = wire_of(buf_slice(&b));
+	assert_false(envelope_unpack(&w, &a, &got));
+	buf_clear(&b);
+	arena_clear(&a);
+}
+
 static void
 envelope_count_beyond_its_bytes(void **state)
 {
@@ -362,6 +482,9 @@ main(void)
 		cmocka_unit_test(envelope_over_ceiling_leaves_the_buf_as_it_was),
 		cmocka_unit_test(envelope_damaged),
 		cmocka_unit_test(envelope_with_bad_values),
+		cmocka_unit_test(envelopes_of_the_first_version),
+		cmocka_unit_test(extras_there_and_back),
+		cmocka_unit_test(extras_with_bad_values),
 		cmocka_unit_test(envelope_count_beyond_its_bytes),
 		cmocka_unit_test(outcomes),
 		cmocka_unit_test(enhanced_codes),

@@ -5,6 +5,7 @@
 #include "mail/address.h"
 #include "mail/chars.h"
 #include "mail/esmtp.h"
+#include "mail/header.h"
 
 struct param_rule {
 	const char	*keyword;
@@ -27,6 +28,11 @@ static bool	read_ret(struct arena *, struct slice, void *);
 static bool	read_envid(struct arena *, struct slice, void *);
 static bool	read_smtputf8(struct arena *, struct slice, void *);
 static bool	read_auth(struct arena *, struct slice, void *);
+static bool	read_holdfor(struct arena *, struct slice, void *);
+static bool	read_holduntil(struct arena *, struct slice, void *);
+static bool	read_by(struct arena *, struct slice, void *);
+static bool	read_priority(struct arena *, struct slice, void *);
+static bool	read_requiretls(struct arena *, struct slice, void *);
 static bool	read_notify(struct arena *, struct slice, void *);
 static bool	read_orcpt(struct arena *, struct slice, void *);
 static bool	orcpt_decode(struct arena *, struct slice type,
@@ -49,6 +55,16 @@ static const struct param_rule mail_rules[] = {
 	    "5.5.4 ENVID is xtext of at most 100 characters" },
 	{ "AUTH", MAIL_HAS_AUTH, VALUE, read_auth,
 	    "5.5.4 AUTH is <> or an address as xtext" },
+	{ "HOLDFOR", MAIL_HAS_HOLDFOR, VALUE, read_holdfor,
+	    "5.5.4 HOLDFOR is a number of seconds" },
+	{ "HOLDUNTIL", MAIL_HAS_HOLDUNTIL, VALUE, read_holduntil,
+	    "5.5.4 HOLDUNTIL is a time such as 2027-01-31T12:00:00Z" },
+	{ "BY", MAIL_HAS_BY, VALUE, read_by,
+	    "5.5.4 BY is a number of seconds, ';', and R or N" },
+	{ "MT-PRIORITY", MAIL_HAS_PRIORITY, VALUE, read_priority,
+	    "5.5.4 MT-PRIORITY is a number from -9 to 9" },
+	{ "REQUIRETLS", MAIL_HAS_REQUIRETLS, NO_VALUE, read_requiretls,
+	    "5.5.4 REQUIRETLS takes no value" },
 	{ NULL, 0, NO_VALUE, NULL, NULL },
 };
 
@@ -233,6 +249,87 @@ read_auth(struct arena *a, struct slice s, void *params)
 	return slice_eq(p->auth, SLICE_LIT("<>")) ||
 	    address_parse(p->auth, ADDRESS_UTF8 | ADDRESS_BARE, &addr) ==
 		PARSE_OK;
+}
+
+/* RFC 4865 section 3: 1*9DIGIT, from 1. */
+static bool
+read_holdfor(struct arena *a, struct slice s, void *params)
+{
+	struct mail_params *p = params;
+	uint64_t v;
+
+	(void)a;
+	if (s.n > 9 || !slice_to_u64(s, 1, 999999999, &v))
+		return false;
+	p->hold_s = (uint32_t)v;
+	return true;
+}
+
+static bool
+read_holduntil(struct arena *a, struct slice s, void *params)
+{
+	struct mail_params *p = params;
+
+	(void)a;
+	return date_parse_3339(s, &p->hold_until_ms);
+}
+
+/* RFC 2852 section 4: ["-" / "+"] 1*9DIGIT ";" ("R" / "N") ["T"]. */
+static bool
+read_by(struct arena *a, struct slice s, void *params)
+{
+	struct mail_params *p = params;
+	size_t semi = slice_find(s, ';');
+	struct slice number = slice_first(s, semi), mode;
+	bool minus = number.n > 0 && number.p[0] == '-';
+	uint64_t v;
+
+	(void)a;
+	if (minus || (number.n > 0 && number.p[0] == '+'))
+		number = slice_from(number, 1);
+	if (semi == s.n || number.n > 9 ||
+	    !slice_to_u64(number, 0, 999999999, &v))
+		return false;
+	mode = slice_from(s, semi + 1);
+	if (mode.n == 2 && ascii_lower(mode.p[1]) == 't') {
+		p->by_trace = true;
+		mode.n--;
+	}
+	if (slice_eq_nocase(mode, SLICE_LIT("R")))
+		p->by_mode = BY_RETURN;
+	else if (slice_eq_nocase(mode, SLICE_LIT("N")))
+		p->by_mode = BY_NOTIFY;
+	else
+		return false;
+	p->by_s = minus ? -(int64_t)v : (int64_t)v;
+	return true;
+}
+
+static bool
+read_priority(struct arena *a, struct slice s, void *params)
+{
+	struct mail_params *p = params;
+	bool minus = s.n > 0 && s.p[0] == '-';
+	uint64_t v;
+
+	(void)a;
+	if (minus)
+		s = slice_from(s, 1);
+	if (s.n != 1 || !slice_to_u64(s, minus ? 1 : 0, 9, &v))
+		return false;
+	p->priority = minus ? -(int)v : (int)v;
+	return true;
+}
+
+static bool
+read_requiretls(struct arena *a, struct slice s, void *params)
+{
+	struct mail_params *p = params;
+
+	(void)a;
+	(void)s;
+	p->require_tls = true;
+	return true;
 }
 
 static bool

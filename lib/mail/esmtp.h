@@ -11,6 +11,8 @@
 enum {
 	MAIL_HAS_SIZE = 1, MAIL_HAS_BODY = 2, MAIL_HAS_RET = 4,
 	MAIL_HAS_ENVID = 8, MAIL_HAS_SMTPUTF8 = 16, MAIL_HAS_AUTH = 32,
+	MAIL_HAS_HOLDFOR = 64, MAIL_HAS_HOLDUNTIL = 128, MAIL_HAS_BY = 256,
+	MAIL_HAS_PRIORITY = 512, MAIL_HAS_REQUIRETLS = 1024,
 	RCPT_HAS_NOTIFY = 1, RCPT_HAS_ORCPT = 2,
 };
 
@@ -22,6 +24,13 @@ struct mail_params {
 	struct slice	 envid;		/* decoded, in the arena */
 	bool		 smtputf8;	/* RFC 6531 */
 	struct slice	 auth;		/* decoded, in the arena; RFC 4954 5 */
+	uint32_t	 hold_s;	/* HOLDFOR: seconds; RFC 4865 */
+	int64_t		 hold_until_ms;	/* HOLDUNTIL: since 1970 */
+	int64_t		 by_s;		/* RFC 2852: seconds, may be negative */
+	enum by_mode	 by_mode;
+	bool		 by_trace;
+	int		 priority;	/* RFC 6710 */
+	bool		 require_tls;	/* RFC 8689 */
 };
 
 struct rcpt_params {
@@ -55,7 +64,8 @@ enum {
 	EHLO_PIPELINING = 1, EHLO_SIZE = 2, EHLO_8BITMIME = 4, EHLO_DSN = 8,
 	EHLO_ENHANCED = 16, EHLO_CHUNKING = 32, EHLO_BINARYMIME = 64,
 	EHLO_SMTPUTF8 = 128, EHLO_STARTTLS = 256, EHLO_LIMITS = 512,
-	EHLO_AUTH = 1024, EHLO_REQUIRETLS = 2048,
+	EHLO_AUTH = 1024, EHLO_REQUIRETLS = 2048, EHLO_DELIVERBY = 4096,
+	EHLO_MT_PRIORITY = 8192,
 };
 struct ehlo {
 	unsigned	 offers;	/* EHLO_* */
@@ -63,6 +73,7 @@ struct ehlo {
 	uint64_t	 rcpt_max;	/* RFC 9422; 0: not told */
 	uint64_t	 mail_max;
 	uint64_t	 rcpt_domain_max;
+	uint64_t	 min_by_s;	/* DELIVERBY; 0: not told */
 };
 /* One line behind "250-"; unknown keywords are ignored. */
 void	 ehlo_line(struct ehlo *, struct slice);

@@ -47,6 +47,9 @@ int	 header_text(struct buf *, struct slice);
 /* RFC 5322 3.3: "Sun, 22 Nov 2026 19:38:00 +0000", local time zone. */
 struct date_text { char s[40]; };
 struct date_text date_text(int64_t ms_since_1970);
+/* RFC 3339 section 5.6, the whole slice; and the same in UTC. */
+bool	 date_parse_3339(struct slice, int64_t *ms_r);
+struct date_text date_text_3339(int64_t ms_since_1970);
 
 /*
  * Counts Received fields, finds bare CR and LF, NUL, 8-bit bytes and long lines

@@ -208,6 +208,67 @@ dates(void **state)
 }
 
 static void
+internet_dates(void **state)
+{
+	static const struct {
+		const char	*text;
+		int64_t		 ms;	/* -1: none */
+	} cases[] = {
+		{ "1970-01-01T00:00:00Z", 0 },
+		{ "2026-11-22T19:38:00Z", 1795376280000 },
+		{ "2026-11-22t19:38:00z", 1795376280000 },
+		{ "2026-11-22T19:38:00.999999999999999999Z", 1795376280000 },
+		{ "2026-11-23T01:08:00+05:30", 1795376280000 },
+		{ "2026-11-22T16:08:00-03:30", 1795376280000 },
+		{ "2024-02-29T00:00:00Z", 1709164800000 },
+		{ "2016-12-31T23:59:60Z", 1483228799000 },
+		{ "1970-01-01T00:00:00+23:59", 0 },
+		{ "9998-12-31T23:59:59-23:59", 253370851139000 },
+		{ "2023-02-29T00:00:00Z", -1 },
+		{ "2026-11-31T00:00:00Z", -1 },
+		{ "2026-00-01T00:00:00Z", -1 },
+		{ "2026-13-01T00:00:00Z", -1 },
+		{ "2026-01-00T00:00:00Z", -1 },
+		{ "2026-01-01T24:00:00Z", -1 },
+		{ "2026-01-01T00:60:00Z", -1 },
+		{ "2026-01-01T00:00:61Z", -1 },
+		{ "2026-01-01T00:00:00", -1 },
+		{ "2026-01-01T00:00:00.Z", -1 },
+		{ "2026-01-01T00:00:00ZZ", -1 },
+		{ "2026-01-01T00:00:00+0000", -1 },
+		{ "2026-01-01T00:00:00+24:00", -1 },
+		{ "2026-01-01 00:00:00Z", -1 },
+		{ "26-01-01T00:00:00Z", -1 },
+		{ "+026-01-01T00:00:00Z", -1 },
+		{ "1969-01-01T00:00:00Z", -1 },
+		{ "9999-01-01T00:00:00Z", -1 },
+		{ "", -1 }, { "Z", -1 }, { "2026", -1 },
+	};
+	struct guard g;
+	int64_t ms;
+	size_t i;
+
+	(void)state;
+	setenv("TZ", "XXX-5:30", 1);	/* makes no difference */
+	tzset();
+	guard_init(&g, 100);
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		ms = -1;
+		if (!date_parse_3339(guard_copy(&g, slice_str(cases[i].text)),
+		    &ms))
+			ms = -1;
+		if (ms != cases[i].ms)
+			fail_msg("%s: %jd", cases[i].text, (intmax_t)ms);
+	}
+	guard_clear(&g);
+	assert_string_equal(date_text_3339(1795376280999).s,
+	    "2026-11-22T19:38:00Z");
+	assert_string_equal(date_text_3339(-5).s, "1970-01-01T00:00:00Z");
+	assert_string_equal(date_text_3339(INT64_MAX).s,
+	    "9999-12-31T23:59:59Z");
+}
+
+static void
 phrases_and_text(void **state)
 {
 	static const struct {
@@ -334,6 +395,7 @@ main(void)
 		cmocka_unit_test(address_lists),
 		cmocka_unit_test(long_display_name_does_not_hurt),
 		cmocka_unit_test(dates),
+		cmocka_unit_test(internet_dates),
 		cmocka_unit_test(phrases_and_text),
 		cmocka_unit_test(content_scanned_in_parts_of_any_size),
 	};

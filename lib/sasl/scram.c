@@ -243,7 +243,8 @@ ask_proof(struct sasl *s, struct slice without_proof, struct slice base64)
 	struct buf b = BUF_INIT(SASL_ARENA_BYTES);
 	bool ok;
 
-	ok = b64_decode(base64, &b) && b.n <= SASL_HASH_BYTES &&
+	ok = b64_decode(base64, &b) &&
+	    b.n == scram_hash_bytes(hash_of(s)) &&
 	    sasl_keep(s, buf_slice(&b), &s->question.proof);
 	buf_reset(&b);
 	if (ok)

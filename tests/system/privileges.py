@@ -32,6 +32,7 @@ ROWS = {
     "auth":     ("auth",     EMPTY, set()),
     "verifier": ("verifier", WHOLE, set()),
     "resolver": ("resolver", EMPTY, {"tcp", "udp", "etc-file"}),
+    "keys":     ("keys",     EMPTY, set()),
 }
 THREADS = {"qmgr", "worker"}     # which sync files beside their loop
 COMMON = {"null", "unix", "epoll", "wake", "log"}
@@ -110,12 +111,13 @@ class Facts:
             return "epoll"
         if target.startswith(("anon_inode:[eventfd]", "pipe:")):
             return "wake"
-        if target.startswith("/memfd:chasqui-rate"):
-            return "rate"
+        memory = re.match(r"/memfd:chasqui-(rate|tickets|pem)\b", target)
+        if memory:
+            return memory[1]
         target = target.removesuffix(" (deleted)")
         what = "directory" if stat.S_ISDIR(mode) else "file"
         for place, top in (("log", box.logfile), ("queue", box.path("queue")), ("mail", box.path("mail")),
-                           ("table", box.path("tables")), ("etc", "/etc")):
+                           ("table", box.path("tables")), ("tls", box.path("tls")), ("etc", "/etc")):
             if target == top or target.startswith(top + "/"):
                 return "log" if place == "log" else f"{place}-{what}"
         return f"{what} {target}"
@@ -235,7 +237,7 @@ class Privileges(Story):
         self.assertEqual(s["Uid"].split(), ["0"] * 4)
         self.assertEqual(s["NoNewPrivs"], "1")
         f = Facts(pid, self.box)
-        self.assertLessEqual(f.kinds() - {"table-file"}, COMMON | {"tcp", "rate", f"file {self.box.path('run', 'master.pid')}"})
+        self.assertLessEqual(f.kinds() - {"table-file"}, COMMON | {"tcp", "rate", "tickets", "pem", "tls-file", f"file {self.box.path('run', 'master.pid')}"})
 
     def test_chasqui_confinement_finds_nothing(self):
         p = self.box.tool("confinement")
@@ -254,7 +256,7 @@ class Hurt(Story):
         cls.box = cls.instance()
 
     def test_a_restarted_process_is_confined_like_the_first(self):
-        for name in ("smtpd", "qmgr", "remote", "local", "bounce", "lookup", "auth", "resolver"):
+        for name in ("smtpd", "qmgr", "remote", "local", "bounce", "lookup", "auth", "resolver", "keys"):
             with self.subTest(name=name):
                 old = self.box.pids(name)[0]
                 begun = time.monotonic()
