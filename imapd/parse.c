@@ -169,10 +169,13 @@ bool
 collect_literal_keep(struct collector *c)
 {
 	struct buf *t = &c->text;
+	size_t kept;
 
 	assert(c->state == ASK);
-	if (c->literals > COMMAND_LITERALS || c->literal.bytes > t->max ||
-	    t->n > t->max - (size_t)c->literal.bytes - 2 - c->line_max + c->line)
+	/* The text without its lines; this one's CRLF comes back below. */
+	kept = t->n + 2 - c->line;
+	if (c->literals > COMMAND_LITERALS ||
+	    c->literal.bytes > t->max - c->line_max - kept)
 		return false;
 	buf_add_str(t, "\r\n");
 	c->left = c->literal.bytes;

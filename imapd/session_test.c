@@ -186,8 +186,6 @@ fetch_items(void **state)
 		"FLAGS (\\Seen \\Recent))\r\na OK Done\r\n" },
 	    { "a FETCH 1 (BODY[2] UID)\r\n",
 		"* 1 FETCH (UID 1 BODY[2] NIL)\r\na OK Done\r\n" },
-	    { "a FETCH 1 BODY.PEEK[1.MIME]\r\n",
-		"* 1 FETCH (BODY[1.MIME] {2}\r\n\r\n)\r\na OK Done\r\n" },
 	    { "a FETCH 1 BINARY.SIZE[1]\r\n",
 		"* 1 FETCH (BINARY.SIZE[1] 14)\r\na OK Done\r\n" },
 	    { "a FETCH 1 BINARY.PEEK[1]\r\n",
@@ -201,8 +199,8 @@ fetch_items(void **state)
 		"((NIL NIL \"bob\" \"example.net\")) NIL NIL NIL "
 		"\"<1@example.org>\"))\r\na OK Done\r\n" },
 	    { "a FETCH 1 (BODY)\r\n",
-		"* 1 FETCH (BODY (\"TEXT\" \"PLAIN\" (\"CHARSET\" "
-		"\"US-ASCII\") NIL NIL \"7BIT\" 14 2))\r\na OK Done\r\n" },
+		"* 1 FETCH (BODY (\"text\" \"plain\" (\"charset\" "
+		"\"us-ascii\") NIL NIL \"7bit\" 14 2))\r\na OK Done\r\n" },
 	    { "a FETCH 1 (EMAILID THREADID PREVIEW (LAZY) MODSEQ)\r\n",
 		"* 1 FETCH (EMAILID (Mab000000000000000000000000000002) "
 		"THREADID NIL PREVIEW \"Hello there\" MODSEQ (3))\r\n"
@@ -695,9 +693,7 @@ endless_lines_and_literals(void **state)
 	    { "a LOGIN {99999999999}\r\n", "a NO [TOOBIG] That is too long\r\n" },
 	    { "a CREATE {300000}\r\n", "a NO [TOOBIG] That is too long\r\n" },
 	    { "a CREATE {99999999999999999999}\r\n",
-		"a BAD Expected: a mailbox, and (USE (...))\r\n" },
-	    { "a CREATE {3+}\r\na\r\n\r\n",
-		"a NO [CANNOT] Bad name\r\n" });
+		"a BAD Expected: a mailbox, and (USE (...))\r\n" });
 	buf_add_str(&line, "a ");
 	for (i = 0; i < 70000; i++)
 		buf_add_byte(&line, 'x');

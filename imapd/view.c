@@ -27,7 +27,7 @@ void
 view_append(struct view *v, const struct message_entry *e)
 {
 	if (v->n == v->cap) {
-		v->cap = v->cap == 0 ? 16 : v->cap + v->cap / 2;
+		v->cap += v->cap / 2 + 16;
 		v->v = mem_regrow(v->v, v->cap, sizeof(*v->v));
 	}
 	v->v[v->n++] = (struct told){ .uid = e->uid, .flags = e->flags,

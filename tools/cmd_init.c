@@ -74,9 +74,10 @@ const struct command cmd_init = { "init",
 	"    [--user USER@DOMAIN[:PASSWORD]]... [--port-base N] "
 	"[--dns ADDRESS:PORT]\n"
 	"    [--relay DOMAIN=HOST[:PORT]]... [--relay-network CIDR]...\n\n"
-	"With --dir all of it is below DIR.  With --port-base SMTP is served "
-	"on port N+25 of\nthe loopback addresses, otherwise on port 25 of "
-	"all.  As root the system users that\nare missing are made.",
+	"With --dir all of it is below DIR.  With --port-base each protocol "
+	"is served on its\nport plus N (SMTP on N+25), on the loopback "
+	"addresses, otherwise on its port on all.\nAs root the system users "
+	"that are missing are made.",
 	"make a configuration, its tables and directories", run };
 
 static int
@@ -671,19 +672,32 @@ conf_places(const struct init *in, struct buf *b)
 }
 
 static void
-conf_listener(const struct init *in, struct buf *b)
+conf_place(const struct init *in, struct buf *b, const char *name,
+    unsigned port, const char *more)
 {
-	unsigned port = (unsigned)in->port_base + 25;
-
-	buf_add_str(b, "\n# Where mail is taken in.\nlistener smtp {\n");
+	port += (unsigned)in->port_base;
+	buf_printf(b, "listener %s {\n", name);
 	if (in->port_base == 0)
-		buf_add_str(b, "\taddress = *:25\n");
+		buf_printf(b, "\taddress = *:%u\n", port);
 	else if (has_ipv6_loopback())
 		buf_printf(b, "\taddress = 127.0.0.1:%u, [::1]:%u\n", port,
 		    port);
 	else
 		buf_printf(b, "\taddress = 127.0.0.1:%u\n", port);
-	buf_add_str(b, "}\n\n# Who may send to any domain.\n"
+	buf_printf(b, "%s}\n", more);
+}
+
+static void
+conf_listener(const struct init *in, struct buf *b)
+{
+	buf_add_str(b, "\n# Where mail is taken in.\n");
+	conf_place(in, b, "smtp", 25, "");
+	buf_add_str(b, "\n# Where it is read.\n");
+	conf_place(in, b, "imap", 143, "\tmode = imap\n");
+	conf_place(in, b, "imaps", 993, "\tmode = imap\n\ttls = implicit\n");
+	conf_place(in, b, "pop3", 110, "\tmode = pop3\n");
+	conf_place(in, b, "pop3s", 995, "\tmode = pop3\n\ttls = implicit\n");
+	buf_add_str(b, "\n# Who may send to any domain.\n"
 	    "relay_networks = 127.0.0.0/8, ::1/128");
 }
 

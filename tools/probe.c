@@ -165,7 +165,7 @@ never(const struct priv *row)
 static bool
 all_files(const struct priv *row)
 {
-	return row->files == ANY_FILES;
+	return row->files == ANY_FILES || row->files == SPAWN_FILES;
 }
 
 static bool
@@ -199,6 +199,12 @@ programs(const struct priv *row)
 	return (row->extra & MAY_EXEC) != 0;
 }
 
+static bool
+processes(const struct priv *row)
+{
+	return (row->extra & (MAY_EXEC | MAY_FORK)) != 0;
+}
+
 const struct probe probes[] = {
 	{ "read a file",	all_files,     0, read_a_file },
 	{ "write a file",	all_files,     0, write_a_file },
@@ -209,7 +215,7 @@ const struct probe probes[] = {
 	{ "make a raw socket",	never,	       0, make_raw_socket },
 	{ "connect",		tcp,	       0, connect_by_tcp },
 	{ "bind a port",	any_net,       4, bind_a_port },
-	{ "start a process",	programs,      0, start_a_process },
+	{ "start a process",	processes,      0, start_a_process },
 	{ "run a program",	programs,      0, run_a_program },
 	{ "become root",	never,	       0, become_root },
 	{ "change the root",	never,	       0, leave_the_root },

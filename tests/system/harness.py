@@ -12,14 +12,17 @@ otherwise ports come from a range that the runner gives.
 """
 import email
 import email.policy
+import imaplib
 import json
 import os
+import poplib
 import pwd
 import re
 import shutil
 import signal
 import smtplib
 import socket
+import ssl
 import subprocess
 import tempfile
 import time
@@ -118,6 +121,14 @@ def comm(pid):
             return os.path.basename(f.read().split(b"\0")[0].split(b" ")[0].rstrip(b":")).decode()
     except (FileNotFoundError, ProcessLookupError):
         return ""
+
+
+def any_certificate():
+    """A TLS context for the self-signed certificate that `chasqui init` makes."""
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
 
 
 # ---- messages ----------------------------------------------------------------
@@ -279,7 +290,7 @@ class Instance:
             self.write(name, text)
         # Stories are about behaviour, not about waiting.
         quick = {"queue.retry_first": "300ms", "queue.retry_max": "1s", "table.check": "50ms",
-                 "dns.timeout": "5s", "queue.journal": "8M", "process.smtpd": "1", "process.remote": "1"}
+                 "dns.timeout": "5s", "queue.journal": "8M", "process.smtpd": "1", "process.remote": "1", "process.login": "1"}
         for key, value in {**quick, **{k.replace("__", "."): v for k, v in keys.items()}}.items():
             self.set(key, value)
         if conf:
@@ -332,6 +343,27 @@ class Instance:
             shutil.chown(path + ".tmp", self.user)
         os.rename(path + ".tmp", path)
         return path
+
+    # -- reading mail --
+
+    def pop3(self, user="alice@example.org", password="secret", tls=False):
+        """A session of poplib's, logged in."""
+        if tls:
+            p = poplib.POP3_SSL("127.0.0.1", self.base + 995, context=any_certificate(), timeout=PATIENCE)
+        else:
+            p = poplib.POP3("127.0.0.1", self.base + 110, timeout=PATIENCE)
+        p.user(user)
+        p.pass_(password)
+        return p
+
+    def imap(self, user="alice@example.org", password="secret", tls=False):
+        """A session of imaplib's, logged in."""
+        if tls:
+            i = imaplib.IMAP4_SSL("127.0.0.1", self.base + 993, ssl_context=any_certificate(), timeout=PATIENCE)
+        else:
+            i = imaplib.IMAP4("127.0.0.1", self.base + 143, timeout=PATIENCE)
+        i.login(user, password)
+        return i
 
     # -- running --
 

@@ -33,10 +33,20 @@ ROWS = {
     "verifier": ("verifier", WHOLE, set()),
     "resolver": ("resolver", EMPTY, {"tcp", "udp", "etc-file"}),
     "keys":     ("keys",     EMPTY, set()),
+    "imapd":    ("imapd",    EMPTY, {"tcp", "rate", "tickets"}),
+    "pop3d":    ("pop3d",    EMPTY, {"tcp", "rate", "tickets"}),
+    "imap-spawn": ("imapspawn", WHOLE, set()),
+    "pop3-spawn": ("pop3spawn", WHOLE, set()),
+    "imap-session": ("mail", WHOLE, {"tcp", "mail-file", "mail-directory"}),
+    "pop3-session": ("mail", WHOLE, {"tcp", "mail-file", "mail-directory"}),
 }
 THREADS = {"qmgr", "worker"}     # which sync files beside their loop
+MAIL = {"worker", "imap-session", "pop3-session"}    # run as the mail's owner
+# They fork sessions, which take their users' uids: CAP_SETGID, CAP_SETUID, CAP_SETPCAP.
+SPAWNS = {"imap-spawn", "pop3-spawn"}
 COMMON = {"null", "unix", "epoll", "wake", "log"}
 NOTHING = "0" * 16
+SPAWN_CAPABILITIES = "00000000000001c0"
 
 
 def status(pid):
@@ -56,8 +66,10 @@ def limits(pid):
 
 def role_of(pid):
     with open(f"/proc/{pid}/cmdline", "rb") as f:
-        words = f.read().split(b"\0")
-    return words[1].decode() if len(words) > 2 else comm(pid)
+        words = f.read().rstrip(b"\0").split(b"\0")
+    if b": " in words[0]:        # a session: "imapd: imap-session alice@example.org"
+        return words[0].split()[1].decode()
+    return words[1].decode() if len(words) > 1 else comm(pid)
 
 
 def socket_inodes(pid, name):
@@ -111,7 +123,7 @@ class Facts:
             return "epoll"
         if target.startswith(("anon_inode:[eventfd]", "pipe:")):
             return "wake"
-        memory = re.match(r"/memfd:chasqui-(rate|tickets|pem)\b", target)
+        memory = re.match(r"/memfd:chasqui-(rate|tickets|pem|grant)\b", target)
         if memory:
             return memory[1]
         target = target.removesuffix(" (deleted)")
@@ -144,6 +156,10 @@ class Privileges(Story):
         cls.box.wait_subject("alice@example.org", "wakes a worker")
         cls.box.send("x@elsewhere.example", subject="goes out")
         cls.sink.wait()
+        cls.pop3 = cls.box.pop3()
+        cls.imap = cls.box.imap()
+        cls.at_end(cls.imap.shutdown)
+        cls.at_end(cls.pop3.close)
         cls.facts = [Facts(p, cls.box) for p in descendants(cls.box.master())]
 
     def each(self):
@@ -170,14 +186,15 @@ class Privileges(Story):
     def test_no_two_roles_share_a_uid(self):
         uids = {}
         for f in self.facts:
-            uids.setdefault(f.status["Uid"].split()[0], set()).add(f.role)
+            uids.setdefault(f.status["Uid"].split()[0], set()).add("mail" if f.role in MAIL else f.role)
         self.assertEqual([r for r in uids.values() if len(r) > 1], [])
         self.assertNotIn("0", uids)
 
     def test_no_capabilities_and_no_way_to_any(self):
         for f, _ in self.each():
             for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
-                self.assertEqual(f.status[name], NOTHING, name)
+                may = SPAWN_CAPABILITIES if f.role in SPAWNS and name in ("CapPrm", "CapEff", "CapBnd") else NOTHING
+                self.assertEqual(f.status[name], may, name)
             self.assertEqual(f.status["NoNewPrivs"], "1")
 
     def test_system_calls_are_filtered(self):
@@ -209,8 +226,9 @@ class Privileges(Story):
     def test_limits(self):
         for f, _ in self.each():
             self.assertEqual(f.limits["Max core file size"], ("0", "0"))
-            if f.role not in THREADS:
+            if f.role not in THREADS | SPAWNS:
                 self.assertEqual(f.limits["Max processes"], ("0", "0"))
+            if f.role not in THREADS:
                 self.assertEqual(f.status["Threads"], "1")
             # The shadow memory of a build with ASan is terabytes of addresses.
             for name in ("Max open files",) + (() if f.sanitized else ("Max address space",)):
@@ -229,7 +247,8 @@ class Privileges(Story):
             listening = [w for n in ("tcp", "tcp6") for i, w in socket_inodes(f.pid, n).items()
                          if w[3] == "0A" and any(t == f"socket:[{i}]" for _, t in f.descriptors.values())]
             ports = {int(w[1].rsplit(":", 1)[1], 16) for w in listening}
-            self.assertEqual(ports, {self.box.port} if f.role == "smtpd" else set())
+            own = {"smtpd": (25,), "imapd": (143, 993), "pop3d": (110, 995)}.get(f.role, ())
+            self.assertEqual(ports, {self.box.base + p for p in own})
 
     def test_master(self):
         pid = self.box.master()
@@ -243,7 +262,7 @@ class Privileges(Story):
         p = self.box.tool("confinement")
         self.assertEqual(p.returncode, 0, p.stdout + p.stderr)
         self.assertNotRegex(p.stdout, "WORKED|BROKEN|WRONG")
-        for role in ROWS:
+        for role in ROWS.keys() - {"imap-session", "pop3-session"}:
             self.assertRegex(p.stdout, rf"(?m)^{role} +\d+ +\d+ as its row says$")
 
 
