@@ -491,7 +491,7 @@ gather_flags(struct mailbox *mb, struct uid_list uids,
 
 	buf_reset(&mb->group);
 	record_begin(&mb->group, REC_FLAGS, &at);
-	put_flags(&mb->group, &f);
+	put_flag_record(&mb->group, &f);
 	for (i = 0; i < uids.n; i++) {
 		found = state_find(&mb->state, uids.v[i]);
 		if (found == -1)

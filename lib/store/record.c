@@ -298,7 +298,7 @@ get_message(struct wire *w)
 }
 
 int
-put_flags(struct buf *b, const struct flags_record *f)
+put_flag_record(struct buf *b, const struct flags_record *f)
 {
 	return put_u8(b, f->add) == -1 || put_u8(b, f->del) == -1 ||
 	    put_u64(b, f->kadd) == -1 || put_u64(b, f->kdel) == -1 ? -1 : 0;

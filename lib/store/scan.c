@@ -383,7 +383,7 @@ merge_flags(struct scan *c, size_t i, struct slice info)
 	f = (struct flags_record){ .add = flags & FLAGS_STORED,
 		.del = FLAGS_STORED, .kadd = keywords, .kdel = UINT64_MAX };
 	record_begin(&mb->group, REC_FLAGS, &at);
-	put_flags(&mb->group, &f);
+	put_flag_record(&mb->group, &f);
 	put_range(&mb->group, (struct range){ e->uid, e->uid });
 	record_end(&mb->group, at);
 }
