@@ -35,7 +35,8 @@ static const struct imap_seat_ops session_ops = { changed, watch, park, ended,
 	unauthenticate };
 static const struct seat_ops seat_ops = { news, bye, gone };
 
-/* Converters of character sets are libraries, and a session can load none. */
+/* Converters are libraries that iconv opens as they are asked for: those that
+ * mail has are kept open, since a session can open none. */
 void
 imap_warm(void)
 {
