@@ -6,12 +6,12 @@
  * goes through struct imap_seat_ops.
  */
 #include <errno.h>
-#include <iconv.h>
 #include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
 
 #include "base/log.h"
+#include "mail/charset.h"
 #include "mail/summary.h"
 #include "seat.h"
 #include "session.h"
@@ -36,28 +36,11 @@ static const struct imap_seat_ops session_ops = { changed, watch, park, ended,
 static const struct seat_ops seat_ops = { news, bye, gone };
 
 /* Converters are libraries that iconv opens as they are asked for: those that
- * mail has are kept open here, since a session can open none. */
+ * mail has are kept open, since a session can open none. */
 void
 imap_warm(void)
 {
-	static const char *const charsets[] = { "US-ASCII", "ISO-8859-1",
-		"ISO-8859-2", "ISO-8859-3", "ISO-8859-4", "ISO-8859-5",
-		"ISO-8859-6", "ISO-8859-7", "ISO-8859-8", "ISO-8859-9",
-		"ISO-8859-10", "ISO-8859-13", "ISO-8859-14", "ISO-8859-15",
-		"ISO-8859-16", "WINDOWS-1250", "WINDOWS-1251", "WINDOWS-1252",
-		"WINDOWS-1253", "WINDOWS-1254", "WINDOWS-1255",
-		"WINDOWS-1256", "WINDOWS-1257", "WINDOWS-1258",
-		"WINDOWS-874", "KOI8-R", "KOI8-U", "IBM437", "IBM850",
-		"IBM866", "MACINTOSH", "ISO-2022-JP", "EUC-JP", "SHIFT_JIS",
-		"CP932", "ISO-2022-KR", "EUC-KR", "CP949", "GB2312", "GBK",
-		"GB18030", "BIG5", "BIG5-HKSCS", "HZ", "TIS-620", "UTF-7",
-		"UTF-16", "UTF-16LE", "UTF-16BE", "UTF-32" };
-	size_t i;
-
-	for (i = 0; i < sizeof(charsets) / sizeof(charsets[0]); i++)
-		if (iconv_open("UTF-8", charsets[i]) == (iconv_t)-1)
-			log_debug("event=no-converter charset=%s",
-			    charsets[i]);
+	charset_warm_up();
 }
 
 int

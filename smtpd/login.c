@@ -131,7 +131,8 @@ login_offer(const struct session *s, struct buf *b)
 	struct slice rest = offered(s), word;
 	size_t n = b->n;
 
-	if (s->client.kind != LISTENER_SUBMISSION)
+	if (s->client.kind != LISTENER_SUBMISSION || (!session_is_secure(s) &&
+	    s->client.tls == LISTENER_TLS_REQUIRED))
 		return;
 	buf_add_str(b, "250-AUTH");
 	while (slice_next(&rest, ' ', &word))

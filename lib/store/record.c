@@ -233,11 +233,9 @@ put_message(struct buf *b, const struct message_record *m)
 	p[83] = (char)(unsigned char)m->info.n;
 	p[84] = (char)(unsigned char)m->uidl.n;
 	p[85] = 0;
-	memcpy(p + MESSAGE_FIXED, m->base.p, m->base.n);
-	memcpy(p + MESSAGE_FIXED + m->base.n, m->info.p, m->info.n);
-	memcpy(p + MESSAGE_FIXED + m->base.n + m->info.n, m->uidl.p, m->uidl.n);
-	b->n += MESSAGE_FIXED + m->base.n + m->info.n + m->uidl.n;
-	return 0;
+	b->n += MESSAGE_FIXED;
+	return buf_add(b, m->base) == -1 || buf_add(b, m->info) == -1 ||
+	    buf_add(b, m->uidl) == -1 ? -1 : 0;
 }
 
 static uint64_t
@@ -298,7 +296,7 @@ get_message(struct wire *w)
 }
 
 int
-put_flags(struct buf *b, const struct flags_record *f)
+put_flag_record(struct buf *b, const struct flags_record *f)
 {
 	return put_u8(b, f->add) == -1 || put_u8(b, f->del) == -1 ||
 	    put_u64(b, f->kadd) == -1 || put_u64(b, f->kdel) == -1 ? -1 : 0;

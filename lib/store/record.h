@@ -136,7 +136,7 @@ struct flags_record {
 	uint8_t		 add, del;
 	uint64_t	 kadd, kdel;
 };
-int	 put_flags(struct buf *, const struct flags_record *);
+int	 put_flag_record(struct buf *, const struct flags_record *);
 struct flags_record get_flags(struct wire *);
 
 /* What a directory looked like when it was last read. */
