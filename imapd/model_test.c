@@ -485,12 +485,11 @@ store_flags(struct user *u, const char *set, bool uids)
 			continue;
 		/* Where the answer said more, that counts. */
 		snprintf(mark, sizeof(mark), u->mode == MODE_UIDONLY ?
-		    "* %u UIDFETCH (FLAGS" : "* %u FETCH (", u->mode ==
-		    MODE_UIDONLY ? k->uid : (uint32_t)i + 1);
+		    "* %u UIDFETCH (FLAGS" : uids ? "(UID %u FLAGS" :
+		    "* %u FETCH (FLAGS", n);
 		hit = memmem(u->client.got.p, u->client.got.n, mark,
 		    strlen(mark));
-		if (hit != NULL && memmem(hit, strcspn(hit, "\r"), "FLAGS (",
-		    7) != NULL)
+		if (hit != NULL)
 			continue;
 		k->flags = how == 0 ? bits : how == 1 ? k->flags | bits :
 		    k->flags & ~bits;
