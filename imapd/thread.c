@@ -181,8 +181,14 @@ by_subject(struct threader *t)
 static void
 by_references(struct threader *t)
 {
+	uint32_t c;
+
 	gather_roots(t);
 	prune(t);
+	/* Step 4: a dummy is what its oldest child is. */
+	for (c = t->v[0].first; c != NONE; c = t->v[c].next)
+		if (t->v[c].message == NONE)
+			sort_children(t, c);
 	sort_children(t, 0);
 	merge_subjects(t);
 	sort_all(t);
