@@ -8,9 +8,12 @@ Runs as any user; rights are dropped as far as that user can.
 import base64
 import hashlib
 import hmac
+import json
 import os
+import re
 import shutil
 import socket
+import sqlite3
 import struct
 import subprocess
 import tempfile
@@ -106,7 +109,7 @@ def memfd(content):
 class Process:
     """A child of `master`."""
 
-    def __init__(self, directory, program, role, number, conf, log):
+    def __init__(self, readable, program, role, number, conf, log):
         ours, theirs = socket.socketpair()
         fd = theirs.fileno()
         self.p = subprocess.Popen([program, role], pass_fds=(3, fd), stdin=subprocess.DEVNULL, stderr=log,
@@ -114,7 +117,7 @@ class Process:
         theirs.close()
         self.master = Channel(ours)
         body = (u32(number) + u32(0) + u32(os.getuid()) + u32(os.getgid()) + u8(2) + u64(1 << 31) +
-                u64(1000) + text("") + text("") + text(f"/etc/machine-id:{directory}") + text(""))
+                u64(1000) + text("") + text("") + text(f"/etc/machine-id:{readable}") + text(""))
         fd = memfd(conf)
         self.master.send(1, 0, body, [fd])
         os.close(fd)
@@ -134,7 +137,7 @@ class Process:
 
 
 class Suite:
-    def __init__(self, test, passwords, secret=True, **conf):
+    def __init__(self, test, passwords, secret=True, readable=None, more="", **conf):
         self.dir = tempfile.mkdtemp(prefix="auth_test.", dir="/tmp")
         test.addCleanup(self.clean)
         self.passwords = os.path.join(self.dir, "passwords")
@@ -142,13 +145,14 @@ class Suite:
         values = {"hostname": "mx.example.org", "auth.passwords": self.passwords,
                   "auth.fail_delay": "50ms", "auth.fail_delay_max": "200ms"}
         values.update(conf)
-        self.conf = "".join(f"{k} = {v}\n" for k, v in values.items()).encode()
+        self.conf = "".join(f"{k} = {v}\n" for k, v in values.items()).encode() + more.encode()
+        readable = self.dir + (":" + readable if readable else "")
         self.logfile = os.path.join(self.dir, "log")
         self.processes = []
         program = os.path.join(BUILD, "auth")
         with open(self.logfile, "ab") as log:
-            self.auth = Process(self.dir, program, "auth", AUTH, self.conf, log)
-            self.verifier = Process(self.dir, program, "verifier", VERIFIER, self.conf, log)
+            self.auth = Process(readable, program, "auth", AUTH, self.conf, log)
+            self.verifier = Process(readable, program, "verifier", VERIFIER, self.conf, log)
         self.processes = [self.auth, self.verifier]
         if secret:
             fd = memfd(SECRET)
@@ -186,6 +190,14 @@ class Suite:
     def log(self):
         with open(self.logfile, errors="replace") as f:
             return f.read()
+
+    def wait_log(self, pattern):
+        """Lines are written at the end of a turn, answers a little before."""
+        end = time.monotonic() + PATIENCE
+        while not re.search(pattern, self.log()):
+            if time.monotonic() > end:
+                raise AssertionError(f"no {pattern!r} in\n{self.log()}")
+            time.sleep(0.01)
 
     def clean(self):
         for p in self.processes:
@@ -284,7 +296,7 @@ class Plain(unittest.TestCase):
         self.assertEqual((g["protocol"], g["login"], g["uid"], g["gid"]), (IMAP_P, b"alice@example.org", 1000, 1001))
         self.assertEqual((g["directory"], g["maildir"], g["bytes"], g["messages"]), (b"/mail/x", b"/mail/x/Maildir", 5, 6))
         self.assertLess(abs(g["until"] / 1000 - time.time() - 60), 5)
-        self.assertRegex(s.log(), r"event=login client=192\.0\.2\.1 protocol=imap login=alice@example\.org mechanism=PLAIN tls=yes")
+        s.wait_log(r"event=login client=192\.0\.2\.1 protocol=imap login=alice@example\.org mechanism=PLAIN tls=yes")
 
     def test_smtp_gets_no_grant_and_needs_no_mailbox(self):
         s = Suite(self, ALICE)
@@ -299,9 +311,9 @@ class Plain(unittest.TestCase):
         other = s.plain("bob@example.org", "secret")
         self.assertEqual(one[:2], ("fail", BAD))
         self.assertEqual(one, other)
-        self.assertRegex(s.log(), r'event=login-failed client=192\.0\.2\.1 protocol=imap login=alice@example\.org '
+        s.wait_log(r'event=login-failed client=192\.0\.2\.1 protocol=imap login=alice@example\.org '
                                   r'mechanism=PLAIN tls=yes reason=wrong-password name=client\.example')
-        self.assertRegex(s.log(), r"login=bob@example\.org .* reason=unknown-user")
+        s.wait_log(r"login=bob@example\.org .* reason=unknown-user")
 
     def test_failures_are_held_back_longer_each_time(self):
         s = Suite(self, ALICE, **{"auth.fail_delay": "300ms", "auth.fail_delay_max": "1s"})
@@ -326,7 +338,7 @@ class Plain(unittest.TestCase):
         for i in range(3):
             self.assertEqual(s.plain("alice@example.org", f"wrong{i}")[1], BAD)
         self.assertEqual(s.plain("alice@example.org", "secret")[:2], ("fail", TRY_LATER))
-        self.assertIn("reason=client-limit", s.log())
+        s.wait_log("reason=client-limit")
         # who is elsewhere is not concerned
         self.assertEqual(s.plain("alice@example.org", "secret", client="198.51.100.1")[0], "ok")
 
@@ -377,7 +389,7 @@ class Plain(unittest.TestCase):
         s = Suite(self, ALICE + "alice@example.org\t{SSHA256}" + base64.b64encode(digest).decode() +
                   "\tapp=phone\tprotocols=imap\n")
         self.assertEqual(s.plain("alice@example.org", "abcdefgh")[0], "ok")
-        self.assertIn("app=phone", s.log())
+        s.wait_log("app=phone")
         self.assertEqual(s.plain("alice@example.org", "abcdefgh", protocol=POP3_P)[:2], ("fail", NOT_ALLOWED))
         self.assertEqual(s.plain("alice@example.org", "secret")[0], "ok")
 
@@ -389,6 +401,47 @@ class Plain(unittest.TestCase):
         self.assertEqual(s.plain("alice@example.org", "secret", flags=LOCAL)[1], NEEDS_TLS)
         s = Suite(self, ALICE, **{"auth.plaintext": "any"})
         self.assertEqual(s.plain("alice@example.org", "secret", flags=0)[0], "ok")
+
+    def test_sqlite(self):
+        d = tempfile.mkdtemp(prefix="auth_test.", dir="/tmp")
+        self.addCleanup(shutil.rmtree, d)
+        path = os.path.join(d, "accounts.sqlite")
+        db = sqlite3.connect(path)
+        db.execute("CREATE TABLE accounts (login TEXT, password TEXT, scram_sha_256 TEXT, app TEXT, "
+                   "protocols TEXT, disabled INT)")
+        rows = [("alice@example.org", yescrypt("secret"), scram_keys("secret"), None, None, 0),
+                ("alice@example.org", "{PLAIN}app-secret", None, "phone", "imap", 0),
+                ("off@example.org", "{PLAIN}secret", None, None, None, 1)]
+        db.executemany("INSERT INTO accounts VALUES (?, ?, ?, ?, ?, ?)", rows)
+        db.commit()
+        s = Suite(self, "file@example.org {PLAIN}secret\n", readable=d, **{"auth.backends": "file sqlite", "auth.sqlite": path})
+        if "this build has no SQLite" in s.log():
+            self.skipTest("built without SQLite")
+        self.assertEqual(s.plain("alice@example.org", "secret")[0], "ok")
+        self.assertEqual(s.plain("alice@example.org", "app-secret")[0], "ok")
+        self.assertEqual(s.plain("alice@example.org", "app-secret", protocol=POP3_P)[:2], ("fail", NOT_ALLOWED))
+        self.assertEqual(s.plain("off@example.org", "secret")[:2], ("fail", NOT_ALLOWED))
+        self.assertEqual(s.plain("file@example.org", "secret")[0], "ok")
+        self.assertEqual(s.plain("x'OR'1'='1", "secret")[:2], ("fail", BAD))
+        db.execute("UPDATE accounts SET password = '{PLAIN}new' WHERE login = 'alice@example.org' AND app IS NULL")
+        db.commit()
+        self.assertEqual(s.plain("alice@example.org", "secret")[:2], ("fail", BAD))
+        self.assertEqual(s.plain("alice@example.org", "new")[0], "ok")
+        db.close()
+
+    def test_sqlite_query_with_an_unknown_column_lets_nobody_in(self):
+        d = tempfile.mkdtemp(prefix="auth_test.", dir="/tmp")
+        self.addCleanup(shutil.rmtree, d)
+        path = os.path.join(d, "accounts.sqlite")
+        db = sqlite3.connect(path)
+        db.execute("CREATE TABLE accounts (login TEXT, password TEXT, disable INT)")
+        db.execute("INSERT INTO accounts VALUES ('a@b.example', '{PLAIN}secret', 0)")
+        db.commit()
+        db.close()
+        s = Suite(self, "", readable=d, **{
+            "auth.backends": "sqlite", "auth.sqlite": path,
+            "auth.sqlite_query": '"SELECT password, disable FROM accounts WHERE login = :login"'})
+        self.assertEqual(s.plain("a@b.example", "secret")[:2], ("fail", TRY_LATER))
 
     def test_default_domain(self):
         s = Suite(self, ALICE, **{"auth.default_domain": "example.org"})
@@ -486,7 +539,7 @@ class Mechanisms(unittest.TestCase):
         self.assertEqual(self.scram(s, "wrong")[:2], ("fail", BAD))
         self.assertEqual(self.scram(s, "secret", user="bob@example.org")[:2], ("fail", BAD))
         self.assertEqual(self.scram(s, "secret", mechanism="SCRAM-SHA-1")[:2], ("fail", BAD))
-        self.assertIn("reason=no-scram-keys", s.log())
+        s.wait_log("reason=no-scram-keys")
 
     def test_scram_bound_to_the_connection(self):
         s = Suite(self, ALICE)
@@ -495,7 +548,7 @@ class Mechanisms(unittest.TestCase):
         # somebody between has another TLS connection with each side
         ident = s.start("SCRAM-SHA-256", b"y,,n=alice@example.org,r=x", exporter=b"E" * 32)
         self.assertEqual(s.result(*s.answer(ident))[:2], ("fail", BAD))
-        self.assertIn("reason=downgrade", s.log())
+        s.wait_log("reason=downgrade")
         # where we cannot bind, "y" is true
         self.assertEqual(self.scram(s, "secret", flag="y")[0], "ok")
 
@@ -524,6 +577,53 @@ class Mechanisms(unittest.TestCase):
         self.assertEqual(s.result(*s.answer(ident))[1], BAD)
         ident = s.start("EXTERNAL", b"", certificate="")
         self.assertEqual(s.result(*s.answer(ident))[1], BAD)
+
+    @unittest.skipUnless(shutil.which("openssl"), "no openssl")
+    def test_access_token(self):
+        d = tempfile.mkdtemp(prefix="auth_test.", dir="/tmp")
+        self.addCleanup(shutil.rmtree, d)
+        key, public = os.path.join(d, "key"), os.path.join(d, "public.pem")
+        subprocess.run(["openssl", "genpkey", "-algorithm", "ed25519", "-out", key], check=True)
+        subprocess.run(["openssl", "pkey", "-in", key, "-pubout", "-out", public], check=True)
+
+        def b64(x):
+            return base64.urlsafe_b64encode(x).rstrip(b"=")
+
+        def token(**claims):
+            body = {"iss": "https://id.example", "aud": "mail", "exp": int(time.time()) + 100,
+                    "email": "alice@example.org"}
+            body.update(claims)
+            head = b64(b'{"alg":"EdDSA"}') + b"." + b64(json.dumps(body).encode())
+            name = os.path.join(d, "input")
+            with open(name, "wb") as f:
+                f.write(head)
+            sig = subprocess.run(["openssl", "pkeyutl", "-sign", "-inkey", key, "-rawin", "-in", name],
+                                 check=True, stdout=subprocess.PIPE).stdout
+            return head + b"." + b64(sig)
+
+        s = Suite(self, ALICE.strip() + "\n" + "off@example.org * disabled\n", readable=d,
+                  more=f'oauth id {{ issuer = "https://id.example"; audience = mail; keys = "{public}" }}\n')
+        self.assertIn("OAUTHBEARER", s.offered[0][0])
+
+        def bearer(t, user=b"alice@example.org"):
+            ident = s.start("OAUTHBEARER", b"n,a=" + user + b",\1auth=Bearer " + t + b"\1\1")
+            kind, w = s.answer(ident)
+            if kind == AU_CHALLENGE:
+                self.assertEqual(json.loads(w.body), {"status": "invalid_token"})
+                s.imap.send(AU_RESPONSE, ident, b"\1")
+                kind, w = s.answer(ident)
+            return s.result(kind, w)
+
+        self.assertEqual(bearer(token())[:2], ("ok", "alice@example.org"))
+        self.assertEqual(bearer(token(email="not.in.the.table@example.org"), b"not.in.the.table@example.org")[0], "ok")
+        self.assertEqual(bearer(token(email="off@example.org"), b"off@example.org")[:2], ("fail", NOT_ALLOWED))
+        self.assertEqual(bearer(token(), b"eve@example.org")[:2], ("fail", BAD))
+        self.assertEqual(bearer(token(exp=1))[:2], ("fail", BAD))
+        s.wait_log("reason=token-expired")
+        self.assertEqual(bearer(token()[:-4] + b"AAAA")[:2], ("fail", BAD))
+        s.wait_log("reason=bad-signature")
+        ident = s.start("XOAUTH2", b"user=alice@example.org\1auth=Bearer " + token() + b"\1\1")
+        self.assertEqual(s.result(*s.answer(ident))[0], "ok")
 
 
 if __name__ == "__main__":

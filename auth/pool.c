@@ -30,6 +30,7 @@ type_of(const struct sasl_question *q)
 	case SASL_Q_TOKEN:
 		return AV_TOKEN;
 	case SASL_Q_ACCOUNT:
+	case SASL_Q_NONE:
 		break;
 	}
 	return AV_ACCOUNT;

@@ -172,7 +172,7 @@ static const struct {
 };
 
 void
-put_flags(struct imap_session *s, uint8_t flags, uint64_t keywords)
+put_flag_list(struct imap_session *s, uint8_t flags, uint64_t keywords)
 {
 	const char *sep = "";
 	size_t i;

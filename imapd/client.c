@@ -8,13 +8,15 @@
 #include <unistd.h>
 
 #include "client.h"
-#include "fake_store.h"
+#include "mail/summary.h"
 
 struct ev_loop client_loop;
 struct imap_session_config client_config = {
 	.line_bytes = 65536, .append_bytes = 1000000, .compress = true,
 	.hostname = "mail.example.org", .login = "ann", .admin = "",
 };
+
+const char *client_maildir = "";
 
 static void	 begin(struct client *, const struct imap_begin *);
 
@@ -99,7 +101,10 @@ client_login(struct client *c)
 	struct imap_begin b = { .tag = SLICE_LIT("t"), .unread = SLICE_EMPTY,
 		.state = SLICE_EMPTY };
 
-	*c = (struct client){ .store = store_open("", NULL) };
+	static const struct store_options options = { .create = true,
+		.create_special = true, .summarise = summary_build };
+
+	*c = (struct client){ .store = store_open(client_maildir, &options) };
 	buf_init(&c->got, 100 * 1024 * 1024);
 	buf_init(&c->state, 1024 * 1024);
 	buf_init(&c->changed, 1024 * 1024);

@@ -20,6 +20,8 @@ struct client {
 
 extern struct ev_loop client_loop;
 extern struct imap_session_config client_config;
+/* For the real store; the one in memory has none. */
+extern const char *client_maildir;
 
 /* The world of fake_store.h is left as it is. */
 void	 client_login(struct client *);

@@ -45,6 +45,7 @@ struct search {
 	struct criterion *root, *all;
 	unsigned	 keys;
 	bool		 uses_modseq;
+	bool		 wants_summaries;
 	/* From search_begin() on. */
 	struct view	*view;
 	size_t		 at;		/* position */

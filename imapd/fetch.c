@@ -311,7 +311,7 @@ write_flags(struct imap_session *s, struct fetch_job *j)
 		}
 		memcpy(p, "FLAGS ", 6);
 		s->out.n = (size_t)(p + 6 - s->out.p);
-		put_flags(s, e->flags, e->keywords);
+		put_flag_list(s, e->flags, e->keywords);
 		put(s, SLICE_LIT(")\r\n"));
 		t = &s->view.v[position];
 		t->flags = e->flags;

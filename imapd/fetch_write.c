@@ -161,7 +161,7 @@ put_flags_item(struct fetch_reader *r)
 	struct told *t = &s->view.v[r->position];
 
 	put_name(r, "FLAGS ");
-	put_flags(s, e->flags, e->keywords);
+	put_flag_list(s, e->flags, e->keywords);
 	if (s->enabled & EN_CONDSTORE && t->modseq != e->modseq &&
 	    (r->f->has & 1u << F_MODSEQ) == 0) {
 		put_str(s, " MODSEQ (");

@@ -163,7 +163,7 @@ void	 put_literal(struct imap_session *, struct slice);
 /* A mailbox's name (UTF-8) as an astring: in UTF-7 for clients that want it. */
 void	 put_mailbox(struct imap_session *, struct slice name);
 /* "(\Seen $Junk)". */
-void	 put_flags(struct imap_session *, uint8_t flags, uint64_t keywords);
+void	 put_flag_list(struct imap_session *, uint8_t flags, uint64_t keywords);
 void	 put_internaldate(struct imap_session *, int64_t ms);
 /* "(M0123...)" (RFC 8474). */
 void	 put_object_id(struct imap_session *, char prefix,

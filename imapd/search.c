@@ -58,6 +58,12 @@ search_uses_modseq(const struct search *s)
 }
 
 void
+search_wants_summaries(struct search *s)
+{
+	s->wants_summaries = true;
+}
+
+void
 search_begin(struct search *s, struct view *view)
 {
 	struct criterion *k;
@@ -91,7 +97,8 @@ enum search_state
 search_step(struct search *s, int64_t ms)
 {
 	int64_t until = clock_mono_ms() + ms;
-	size_t every = s->root->cost == COST_ENTRY ? LOOK_EVERY : LOOK_READ;
+	bool reads = s->root->cost > COST_ENTRY || s->wants_summaries;
+	size_t every = reads ? LOOK_READ : LOOK_EVERY;
 
 	while (s->at < s->view->n) {
 		look_at(s);
@@ -108,14 +115,20 @@ look_at(struct search *s)
 {
 	const struct message_entry *e = view_entry(s->view, s->at);
 	bool reads = s->root->cost > COST_ENTRY;
+	struct slice summary;
+	uint32_t uid;
 
 	if (e == NULL)
 		return;
+	uid = e->uid;
 	if (reads)
-		candidate_set(s->candidate, s->view->mailbox, e->uid);
-	if (matches(s, s->root, e) &&
-	    !(reads && candidate_failed(s->candidate)))
-		uids_add(&s->hits, (uint32_t)s->at);
+		candidate_set(s->candidate, s->view->mailbox, uid);
+	if (!matches(s, s->root, e) ||
+	    (reads && candidate_failed(s->candidate)))
+		return;
+	uids_add(&s->hits, (uint32_t)s->at);
+	if (s->wants_summaries)
+		mailbox_summary(s->view->mailbox, uid, &summary);
 }
 
 void

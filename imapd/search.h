@@ -38,6 +38,9 @@ void	 search_free(struct search **);
 /* A criterion MODSEQ is among them: CONDSTORE is enabled by it, and answers
  * have MODSEQ. */
 bool	 search_uses_modseq(const struct search *);
+/* Evaluation also has the summaries of what matches made, so that SORT and
+ * THREAD, which cannot give way to the loop, find them there. */
+void	 search_wants_summaries(struct search *);
 /* The charsets that we know, "UTF-8 US-ASCII ...", for BADCHARSET. */
 extern const char search_charsets[];
 
@@ -67,6 +70,8 @@ enum sort_by {
 struct sort_key { enum sort_by by; bool reverse; };
 /* "(REVERSE DATE FROM)"; keys[SORT_KEYS]. */
 bool	 sort_parse(struct cursor *, struct sort_key *keys, size_t *n_r);
+/* Whether these keys read summaries. */
+bool	 sort_reads(const struct sort_key *keys, size_t nkeys);
 /* Orders positions; ties by position (RFC 5256 section 3). */
 void	 sort_positions(struct view *, const struct sort_key *, size_t nkeys,
 	    struct uids *positions);

@@ -142,6 +142,9 @@ begin(struct imap_session *s, struct cursor *c, struct search_job *j)
 	case SEARCH_OK:
 		if (search_uses_modseq(j->search))
 			s->enabled |= EN_CONDSTORE;
+		if (j->what == THREADS ||
+		    (j->what == SORTS && sort_reads(j->keys, j->nkeys)))
+			search_wants_summaries(j->search);
 		j->told_ms = clock_mono_ms();
 		session_work(s, &j->job);
 		return;

@@ -281,6 +281,29 @@ cheap_criteria_spare_reading(void **state)
 	buf_clear(&out);
 }
 
+/* For SORT and THREAD: what matches has a summary when it is done. */
+static void
+summaries_are_made_while_searching(void **state)
+{
+	struct arena a = ARENA_INIT(1 << 20);
+	struct cursor c = cursor_of(SLICE_LIT("2:3"), &a);
+	struct search *s;
+	struct view v;
+
+	(void)state;
+	begin_corpus(&v);
+	assert_int_equal(search_parse(&c, 0, &s), SEARCH_OK);
+	search_wants_summaries(s);
+	search_begin(s, &v);
+	while (search_step(s, 0) == SEARCH_GOING_ON)
+		;
+	assert_true(box.summary[0].n == 0 && box.summary[1].n > 0 &&
+	    box.summary[2].n > 0 && box.summary[3].n == 0);
+	search_free(&s);
+	view_clear(&v);
+	arena_clear(&a);
+}
+
 /* A needle over every boundary of the chunks, in each encoding. */
 static void
 text_is_found_across_chunks(void **state)
@@ -583,6 +606,7 @@ main(int argc, char *argv[])
 		cmocka_unit_test(programs_that_are_refused),
 		cmocka_unit_test(messages_that_cannot_be_read_match_nothing),
 		cmocka_unit_test(cheap_criteria_spare_reading),
+		cmocka_unit_test(summaries_are_made_while_searching),
 		cmocka_unit_test(text_is_found_across_chunks),
 		cmocka_unit_test(orders),
 		cmocka_unit_test(threads),

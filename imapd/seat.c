@@ -6,12 +6,13 @@
  * goes through struct imap_seat_ops.
  */
 #include <errno.h>
-#include <iconv.h>
 #include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
+#include "mail/charset.h"
 #include "mail/summary.h"
 #include "seat.h"
 #include "session.h"
@@ -19,9 +20,13 @@
 struct here {
 	struct seat		*seat;
 	struct imap_session	*session;
+	struct store		*store;
+	struct ev_timer		 work;	/* of the store, that is put off (S1) */
 };
 
 static void	 changed(void *, struct slice);
+static void	 set_work(struct here *);
+static void	 do_work(void *);
 static void	 watch(void *, const struct slice *, size_t);
 static bool	 park(void *, struct slice);
 static void	 ended(void *, const char *);
@@ -36,28 +41,11 @@ static const struct imap_seat_ops session_ops = { changed, watch, park, ended,
 static const struct seat_ops seat_ops = { news, bye, gone };
 
 /* Converters are libraries that iconv opens as they are asked for: those that
- * mail has are kept open here, since a session can open none. */
+ * mail has are kept open, since a session can open none. */
 void
 imap_warm(void)
 {
-	static const char *const charsets[] = { "US-ASCII", "ISO-8859-1",
-		"ISO-8859-2", "ISO-8859-3", "ISO-8859-4", "ISO-8859-5",
-		"ISO-8859-6", "ISO-8859-7", "ISO-8859-8", "ISO-8859-9",
-		"ISO-8859-10", "ISO-8859-13", "ISO-8859-14", "ISO-8859-15",
-		"ISO-8859-16", "WINDOWS-1250", "WINDOWS-1251", "WINDOWS-1252",
-		"WINDOWS-1253", "WINDOWS-1254", "WINDOWS-1255",
-		"WINDOWS-1256", "WINDOWS-1257", "WINDOWS-1258",
-		"WINDOWS-874", "KOI8-R", "KOI8-U", "IBM437", "IBM850",
-		"IBM866", "MACINTOSH", "ISO-2022-JP", "EUC-JP", "SHIFT_JIS",
-		"CP932", "ISO-2022-KR", "EUC-KR", "CP949", "GB2312", "GBK",
-		"GB18030", "BIG5", "BIG5-HKSCS", "HZ", "TIS-620", "UTF-7",
-		"UTF-16", "UTF-16LE", "UTF-16BE", "UTF-32" };
-	size_t i;
-
-	for (i = 0; i < sizeof(charsets) / sizeof(charsets[0]); i++)
-		if (iconv_open("UTF-8", charsets[i]) == (iconv_t)-1)
-			log_debug("event=no-converter charset=%s",
-			    charsets[i]);
+	charset_warm_up();
 }
 
 int
@@ -92,6 +80,8 @@ imap_run(struct seat *seat)
 		refuse(seat, "[UNAVAILABLE] The mailbox cannot be opened");
 		return EX_OK;
 	}
+	here.store = store;
+	ev_timer_init(&here.work, &seat->loop, do_work, &here);
 	/* The seat keeps the client's descriptor, to give it back. */
 	begin.fd_take = dup(seat->fd);
 	seat_start(seat, &seat_ops, &here);
@@ -103,6 +93,7 @@ imap_run(struct seat *seat)
 	else
 		r = EX_SOFTWARE;
 	imap_session_free(&here.session);
+	ev_timer_clear(&here.work);
 	store_close(&store);
 	return r;
 }
@@ -128,6 +119,28 @@ changed(void *arg, struct slice mailbox)
 	struct here *here = arg;
 
 	seat_changed(here->seat, mailbox);
+	set_work(here);
+}
+
+static void
+set_work(struct here *here)
+{
+	int64_t due = store_due_ms(here->store), now = clock_mono_ms();
+
+	if (due != INT64_MAX)
+		ev_timer_set(&here->work, due > now ? due - now : 0);
+}
+
+static void
+do_work(void *arg)
+{
+	struct here *here = arg;
+	enum store_result r = store_work(here->store);
+
+	if (r != STORE_OK)
+		log_error("event=store-not-synced login=%s why=\"%s\"",
+		    LOG_Q(slice_str(here->seat->login)), store_strerror(r));
+	set_work(here);
 }
 
 static void

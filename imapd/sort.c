@@ -62,6 +62,17 @@ sort_parse(struct cursor *c, struct sort_key *keys, size_t *n_r)
 	return cur_close(c);
 }
 
+bool
+sort_reads(const struct sort_key *keys, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (keys[i].by != SORT_ARRIVAL && keys[i].by != SORT_SIZE)
+			return true;
+	return false;
+}
+
 /* What is sorted: the index into values, and the position. */
 struct item { uint32_t index, position; };
 
@@ -96,15 +107,11 @@ take_values(struct sorter *s, struct view *v, uint32_t position,
 	struct message_entry entry = { 0 };
 	struct summary sum = { .date_ms = INT64_MIN };
 	struct slice bytes;
-	bool reads = false;
 	size_t i;
 
-	for (i = 0; i < s->nkeys; i++)
-		reads |= s->keys[i].by != SORT_ARRIVAL &&
-		    s->keys[i].by != SORT_SIZE;
 	if (e != NULL)
 		entry = *e;
-	if (e != NULL && reads &&
+	if (e != NULL && sort_reads(s->keys, s->nkeys) &&
 	    (mailbox_summary(v->mailbox, entry.uid, &bytes) != STORE_OK ||
 		!summary_read(bytes, &sum)))
 		sum = (struct summary){ .date_ms = INT64_MIN };

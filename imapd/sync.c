@@ -151,7 +151,7 @@ tell_flags_of(struct imap_session *s, size_t position, bool uid)
 		return;
 	begin_fetch(s, position, uid || s->enabled & (EN_QRESYNC | EN_REV2));
 	put_str(s, "FLAGS ");
-	put_flags(s, e->flags, e->keywords);
+	put_flag_list(s, e->flags, e->keywords);
 	if (s->enabled & EN_CONDSTORE) {
 		put_str(s, " MODSEQ (");
 		put_number(s, e->modseq);

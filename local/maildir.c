@@ -19,8 +19,10 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/num.h"
+#include "mail/summary.h"
 #include "maildir.h"
 #include "store/quota.h"
+#include "store/store.h"
 
 #define HOST_BYTES	80	/* of the host in a file name */
 #define SCANS		3	/* of a directory that changes meanwhile */
@@ -33,6 +35,10 @@ struct maildir {
 	int			 new;
 	int			 cur;
 	int			 root;		/* -1 until its quota is asked */
+	struct store		*store;		/* owned; NULL until the first
+						 * message */
+	TAILQ_ENTRY(maildir)	 arrived_link;
+	bool			 arrived;	/* since maildirs_record() */
 	dev_t			 dev;
 	ino_t			 ino;
 	int			 device;	/* durable's number for it */
@@ -51,6 +57,7 @@ struct maildirs {
 	size_t			 nopen;
 	struct maildir_tree	 tree;
 	struct maildir_list	 by_use;
+	struct maildir_list	 arrived;
 };
 
 struct unique_name {
@@ -98,6 +105,7 @@ maildirs_new(const struct fs *fs, struct durable *d, const char *host,
 	ms->open_max = open_max < 1 ? 1 : open_max;
 	RB_INIT(&ms->tree);
 	TAILQ_INIT(&ms->by_use);
+	TAILQ_INIT(&ms->arrived);
 	host_for_names(ms->host, sizeof(ms->host), host);
 	return ms;
 }
@@ -345,6 +353,12 @@ maildir_close(struct maildirs *ms, struct maildir *m)
 	RB_REMOVE(maildir_tree, &ms->tree, m);
 	TAILQ_REMOVE(&ms->by_use, m, use);
 	ms->nopen--;
+	if (m->arrived) {
+		TAILQ_REMOVE(&ms->arrived, m, arrived_link);
+		if (m->store != NULL)
+			(void)!store_deliveries_write(m->store);
+	}
+	store_close(&m->store);
 	ms->fs->close(m->tmp);
 	ms->fs->close(m->new);
 	ms->fs->close(m->cur);
@@ -391,9 +405,20 @@ check_quota(struct maildirs *ms, struct maildir *m,
 /* A message is in new/: whoever keeps account of the mailbox learns it here. */
 static void
 stored(struct maildirs *ms, struct maildir *m, int fd_take,
-    const struct stored_size *size)
+    const char *name, const struct stored_size *size)
 {
+	static const struct store_options options = {
+		.summarise = summary_build };
+
 	durable_add(ms->durable, fd_take, m->new, m->device);
+	if (!m->arrived)
+		TAILQ_INSERT_TAIL(&ms->arrived, m, arrived_link);
+	m->arrived = true;
+	if (m->store == NULL)
+		m->store = store_open(m->path, &options);
+	if (m->store != NULL)
+		(void)!store_delivered(m->store, SLICE_LIT("INBOX"), name,
+		    size->bytes, SLICE_EMPTY);
 	if (m->root != -1)
 		quota_change(&store_fs_real, m->root, (int64_t)size->bytes, 1);
 }
@@ -424,7 +449,7 @@ store(struct maildirs *ms, struct maildir *m, const struct maildir_copy *c,
 	    (unsigned long long)size.bytes, (unsigned long long)size.virtual);
 	if (fs->renameat(m->tmp, u->base, m->new, name) == -1)
 		goto fail;
-	stored(ms, m, fd, &size);
+	stored(ms, m, fd, name, &size);
 	return 0;
 fail:
 	error = errno;
@@ -432,6 +457,21 @@ fail:
 	fs->unlinkat(m->tmp, u->base);
 	errno = error;
 	return -1;
+}
+
+void
+maildirs_record(struct maildirs *ms, void (*each)(void *, struct slice),
+    void *arg)
+{
+	struct maildir *m;
+
+	while ((m = TAILQ_FIRST(&ms->arrived)) != NULL) {
+		TAILQ_REMOVE(&ms->arrived, m, arrived_link);
+		m->arrived = false;
+		if (m->store != NULL)
+			(void)!store_deliveries_write(m->store);
+		each(arg, slice_str(m->path));
+	}
 }
 
 /* ---- an earlier copy ---------------------------------------------------- */

@@ -23,7 +23,7 @@
 #include "store/quota.h"
 
 #define MAILDIR_CHECK_MS	1000
-#define MAILDIR_FDS	4	/* of each that is kept open */
+#define MAILDIR_FDS	5	/* of each that is kept open */
 
 struct maildirs;
 
@@ -56,6 +56,11 @@ struct maildirs *maildirs_new(const struct fs *, struct durable *,
 	    const char *host, size_t open_max, int64_t check_ms);
 void	 maildirs_free(struct maildirs **);
 enum maildir_end maildir_store(struct maildirs *, const struct maildir_copy *);
+/* The indexes learn of what was stored since the last call: no scan is needed
+ * for it then.  Whatever fails here is found by the next scan.  each() is told
+ * every Maildir once. */
+void	 maildirs_record(struct maildirs *,
+	    void (*each)(void *arg, struct slice path), void *arg);
 /* How full it is, when so many bytes are to be added; nothing where there is
  * none yet.  -1 with errno. */
 int	 maildir_used(struct maildirs *, struct slice path, uint64_t bytes,

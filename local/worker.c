@@ -22,6 +22,7 @@
 #include "durable.h"
 #include "forward.h"
 #include "ipc/delivery.h"
+#include "mail/charset.h"
 #include "maildir.h"
 #include "mbox.h"
 #include "outcomes.h"
@@ -32,6 +33,7 @@
 #define TURN_BYTES	(16 * 1024 * 1024) /* of large jobs, in one turn */
 #define LARGE_JOBS	32		/* above, nothing more is read */
 #define TEXTS_BYTES	(1024 * 1024)
+#define NEWS_BYTES	(1024 * 1024)
 #define PREFIX_BYTES	(16 * 1024)
 #define RESERVED_FDS	64	/* channels, log, job files, group sync */
 #define ANSWERS_TOGETHER 128	/* each at most 2 KiB */
@@ -51,6 +53,7 @@ struct batch {
 	size_t		 n;
 	size_t		 cap;
 	struct arena	 texts;
+	struct buf	 news;		/* paths of Maildirs, NUL after each */
 };
 
 /* A large message for many: delivered to some in each turn. */
@@ -174,6 +177,7 @@ worker_main(int argc, char *argv[])
 	fds = fds > RESERVED_FDS ? (fds - RESERVED_FDS) / MAILDIR_FDS : 1;
 	worker_init(&w, &w.child.loop, &fs_real, w.child.conf,
 	    fds < OPEN_MAILDIRS ? (size_t)fds : OPEN_MAILDIRS);
+	charset_warm_up();	/* for summaries; a worker can open no library */
 	child_enter(&w.child);
 	w.lane = disk_lane_new(w.loop, true);
 	return child_run(&w.child);
@@ -190,6 +194,8 @@ worker_init(struct worker *w, struct ev_loop *loop, const struct fs *fs,
 	w->arena = ARENA_INIT(JOB_ARENA_BYTES);
 	w->gathering.texts = ARENA_INIT(TEXTS_BYTES);
 	w->syncing.texts = ARENA_INIT(TEXTS_BYTES);
+	w->gathering.news = BUF_INIT(NEWS_BYTES);
+	w->syncing.news = BUF_INIT(NEWS_BYTES);
 	TAILQ_INIT(&w->large);
 	ev_task_init(&w->end_of_turn, end_turn, w);
 	ev_timer_init(&w->next_large, loop, large_go_on, w);
@@ -229,6 +235,8 @@ worker_free(struct worker **wp)
 	batch_clear(&w->syncing);
 	free(w->gathering.answers);
 	free(w->syncing.answers);
+	buf_clear(&w->gathering.news);
+	buf_clear(&w->syncing.news);
 	maildirs_free(&w->maildirs);
 	durable_clear(&w->durable);
 	content_clear(&w->content);
@@ -633,6 +641,38 @@ batch_clear(struct batch *b)
 	while (b->n > 0)
 		free((void *)(uintptr_t)b->answers[--b->n].targets.p);
 	arena_clear(&b->texts);
+	buf_reset(&b->news);
+}
+
+/* Too many for one batch: their sessions look for themselves in the end. */
+static void
+add_news(void *arg, struct slice path)
+{
+	struct batch *b = arg;
+
+	if (b->news.n + path.n + 1 > NEWS_BYTES)
+		return;
+	buf_add(&b->news, path);
+	buf_add_byte(&b->news, '\0');
+}
+
+/* What is durable is told to the sessions that have the mailbox open. */
+static void
+send_news(struct worker *w, const struct batch *batch)
+{
+	const char *p = batch->news.p;
+	struct buf *b;
+
+	for (; p < batch->news.p + batch->news.n && w->local != NULL;
+	    p += strlen(p) + 1) {
+		b = channel_begin(w->local, LW_NEWS, 0);
+		if (b != NULL) {
+			put_slice(b, slice_str(p));
+			put_slice(b, SLICE_LIT("INBOX"));
+			put_u8(b, 0);
+		}
+		channel_end(w->local);
+	}
 }
 
 static void
@@ -649,6 +689,8 @@ end_turn(void *arg)
 			ev_stop(w->loop);
 		return;
 	}
+	/* Before the sync, which makes the records durable with the rest. */
+	maildirs_record(w->maildirs, add_news, &w->gathering);
 	b = w->syncing;
 	w->syncing = w->gathering;
 	w->gathering = b;
@@ -672,6 +714,8 @@ synced(void *arg, bool ok)
 		    "synced");
 		a->expanded = false;
 	}
+	if (ok)
+		send_news(w, &w->syncing);
 	send_answers(w, &w->syncing);
 	ev_task_ask(w->loop, &w->end_of_turn);
 }

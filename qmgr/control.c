@@ -631,6 +631,8 @@ list_entry(struct client *c, const struct entry *e)
 		.arrived_ms = e->env.arrived_ms,
 		.next_attempt_ms = e->slot->state == SLOT_WAITING ?
 		    e->next_ms : 0,
+		.release_ms = e->env.extras.hold_ms,
+		.login = e->env.extras.login,
 		.attempts = e->slot->attempts,
 		.reverse_path = e->env.reverse_path,
 		.client = e->env.client,

@@ -80,7 +80,6 @@ static uint64_t	 used(const struct count *, int64_t now_ms);
 static int64_t	 wait_for(const struct count *, uint64_t n, int64_t now_ms);
 static bool	 is_stale(const struct login *, int64_t now_ms);
 static void	 load(struct limits *);
-static bool	 unpack(struct limits *, struct slice);
 static bool	 unpack_login(struct limits *, struct wire *);
 static void	 save(struct limits *);
 static void	 pack(struct limits *, struct buf *);
@@ -314,14 +313,15 @@ load(struct limits *l)
 		if (errno != ENOENT)
 			log_error("event=limits-unreadable error=%s",
 			    LOG_Q(slice_str(strerror(errno))));
-	} else if (!unpack(l, buf_slice(&b)))
+	} else if (!limits_unpack(l->q, buf_slice(&b)))
 		log_error("event=limits-damaged");
 	buf_clear(&b);
 }
 
-static bool
-unpack(struct limits *l, struct slice s)
+bool
+limits_unpack(struct qmgr *q, struct slice s)
 {
+	struct limits *l = q->limits;
 	struct wire w = wire_of(s);
 	uint32_t magic = get_u32(&w), crc = get_u32(&w), n;
 	int64_t saved;

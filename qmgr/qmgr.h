@@ -228,6 +228,8 @@ void	 limits_ask(struct qmgr *, struct slice login, int64_t *wait_ms_r,
 	    uint32_t *recipients_r);
 void	 limits_count(struct qmgr *, struct slice login, uint32_t recipients,
 	    int64_t at_ms);
+/* The file's bytes; false: damaged, and what could be read of it is used. */
+bool	 limits_unpack(struct qmgr *, struct slice);
 /* When the file that was read had been written, since 1970; 0: none. */
 int64_t	 limits_saved(const struct qmgr *);
 

@@ -131,7 +131,8 @@ login_offer(const struct session *s, struct buf *b)
 	struct slice rest = offered(s), word;
 	size_t n = b->n;
 
-	if (s->client.kind != LISTENER_SUBMISSION)
+	if (s->client.kind != LISTENER_SUBMISSION || (!session_is_secure(s) &&
+	    s->client.tls == LISTENER_TLS_REQUIRED))
 		return;
 	buf_add_str(b, "250-AUTH");
 	while (slice_next(&rest, ' ', &word))
@@ -441,7 +442,7 @@ failed(struct smtpd *d, struct message *m)
 		return;
 	s->auth_open = false;
 	if (s->state == S_AUTH_LINE) {
-		s->auth_failed = why;
+		s->auth_failed = (uint8_t)why;
 		return;
 	}
 	refuse(s, why, text);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Any bytes as sessions.  The first byte says who the client is; below F0 a
- * byte is said by the client, F0 to FF make the world around it move.
+ * Any bytes as sessions.  The first byte says who the client is; below E8 a
+ * byte is said by the client, E8 to FF make the world around it move.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -18,7 +18,8 @@ int	 LLVMFuzzerTestOneInput(const uint8_t *, size_t);
 		"smtp.memory = 1M\n"					\
 		"smtp.max_errors = 1000\n"				\
 		"queue.inline = 4K\n"					\
-		"smtp.max_recipients = 100\n"
+		"smtp.max_recipients = 100\n"				\
+		"submission.max_header = 8K\n"
 
 static struct fake f;
 static int fds[2];	/* two clients take turns */
@@ -30,7 +31,11 @@ static const struct {
 } clients[] = {
 	{ LISTENER_SMTP, "127.0.0.1" }, { LISTENER_SMTP, "192.0.2.1" },
 	{ LISTENER_LMTP, "2001:db8::1" }, { LISTENER_SUBMIT, "uid=1000" },
+	{ LISTENER_SUBMISSION, "127.0.0.1" },
+	{ LISTENER_SUBMISSION, "2001:db8::2" },
 };
+
+#define CLIENTS	(sizeof(clients) / sizeof(clients[0]))
 
 static void
 hang_up(int i)
@@ -46,8 +51,9 @@ dial(unsigned who)
 {
 	turn = !turn;
 	hang_up(turn);
-	fds[turn] = fake_connect(&f, clients[who % 4].kind,
-	    clients[who % 4].addr);
+	fds[turn] = fake_connect(&f, clients[who % CLIENTS].kind,
+	    clients[who % CLIENTS].addr);
+	fake_secure(&f);
 }
 
 static void
@@ -76,6 +82,17 @@ move(uint8_t what)
 	case 0xf3: dial(2); break;
 	case 0xf4: dial(3); break;
 	case 0xf5: hang_up(turn); break;
+	case 0xe8: dial(4); break;
+	case 0xe9: dial(5); break;
+	case 0xea: f.hold_auth = !f.hold_auth; break;
+	case 0xeb: f.hold_senders = !f.hold_senders; break;
+	case 0xec: f.hold_limits = !f.hold_limits; break;
+	case 0xed: f.limit_seconds = f.limit_seconds ? 0 : 60; break;
+	case 0xee: f.recipients_left = f.recipients_left > 1 ? 1 : 100; break;
+	case 0xef:
+		fake_auth_down(&f);
+		fake_auth_up(&f);
+		break;
 	case 0xf6: f.hold_verdicts = !f.hold_verdicts; break;
 	case 0xf7: f.hold_spool = !f.hold_spool; break;
 	case 0xf8: f.hold_queued = !f.hold_queued; break;
@@ -110,10 +127,11 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 		return 0;
 	log_set_level(LOG_LEVEL_ERROR);
 	fake_init(&f, CONF);
+	fake_auth_up(&f);
 	fds[0] = fds[1] = -1;
 	dial(p[0]);
 	while (i < n) {
-		for (start = i; i < n && p[i] < 0xf0; i++)
+		for (start = i; i < n && p[i] < 0xe8; i++)
 			;
 		if (i > start && fds[turn] != -1) {
 			fake_send(&f, fds[turn], slice_of(p + start, i - start),
@@ -128,6 +146,8 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	hang_up(1);
 	/* Nobody waits for anything any more, so nobody may be left. */
 	f.hold_verdicts = f.hold_spool = f.hold_queued = f.hold_ids = false;
+	f.hold_auth = f.hold_senders = f.hold_limits = false;
+	fake_auth_down(&f);
 	fake_lookup_down(&f);
 	fake_qmgr_down(&f);
 	fake_settle(&f);

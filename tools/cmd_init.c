@@ -692,12 +692,17 @@ conf_listener(const struct init *in, struct buf *b)
 {
 	buf_add_str(b, "\n# Where mail is taken in.\n");
 	conf_place(in, b, "smtp", 25, "");
+	buf_add_str(b, "\n# Where users send mail: they log in, within TLS.\n");
+	conf_place(in, b, "submission", 587,
+	    "\tmode = submission\n\ttls = required\n");
+	conf_place(in, b, "submissions", 465,
+	    "\tmode = submission\n\ttls = implicit\n");
 	buf_add_str(b, "\n# Where it is read.\n");
 	conf_place(in, b, "imap", 143, "\tmode = imap\n");
 	conf_place(in, b, "imaps", 993, "\tmode = imap\n\ttls = implicit\n");
 	conf_place(in, b, "pop3", 110, "\tmode = pop3\n");
 	conf_place(in, b, "pop3s", 995, "\tmode = pop3\n\ttls = implicit\n");
-	buf_add_str(b, "\n# Who may send to any domain.\n"
+	buf_add_str(b, "\n# Who may send to any domain without a login.\n"
 	    "relay_networks = 127.0.0.0/8, ::1/128");
 }
 

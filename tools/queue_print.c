@@ -93,6 +93,21 @@ print_reason(const struct queue_entry_recipient *r)
 	printf(")\n");
 }
 
+/* FUTURERELEASE, as long as it has not been tried. */
+static void
+print_release(const struct queue_entry *e)
+{
+	char when[32];
+	time_t t = (time_t)(e->release_ms / 1000);
+	struct tm tm;
+
+	if (e->release_ms == 0 || e->attempts > 0 ||
+	    localtime_r(&t, &tm) == NULL ||
+	    strftime(when, sizeof(when), "%a %b %e %H:%M:%S", &tm) == 0)
+		return;
+	printf("%16s(to be released %s)\n", "", when);
+}
+
 static void
 print_mailq(const struct queue_entry *e)
 {
@@ -110,6 +125,7 @@ print_mailq(const struct queue_entry *e)
 		printf("<>");
 	print_text(e->reverse_path);
 	putchar('\n');
+	print_release(e);
 	for (i = 0; i < e->nrecipients; i++) {
 		const struct queue_entry_recipient *r = &e->recipients[i];
 
@@ -194,6 +210,12 @@ print_json(const struct queue_entry *e)
 	json_text("sender", e->reverse_path);
 	putchar(',');
 	json_text("client", e->client);
+	if (e->login.n > 0) {
+		putchar(',');
+		json_text("login", e->login);
+	}
+	if (e->release_ms > 0)
+		printf(",\"release_ms\":%" PRId64, e->release_ms);
 	printf(",\"recipients\":[");
 	for (i = 0; i < e->nrecipients; i++) {
 		if (i > 0)

@@ -77,6 +77,7 @@ make_samples(void)
 		.address = SLICE_LIT("a@b"), .next_hop = SLICE_LIT("") };
 	entry = (struct queue_entry){ .id = 3, .state = QUEUE_HELD, .size = 99,
 		.arrived_ms = 4, .next_attempt_ms = 5, .attempts = 6,
+		.release_ms = 7, .login = SLICE_LIT("joe"),
 		.reverse_path = SLICE_LIT("s@t"), .client = SLICE_LIT("::1"),
 		.recipients = entry_to, .nrecipients = 2, .more = 8 };
 	filter = (struct queue_filter){ .ids = ids, .nids = 2,

@@ -89,6 +89,7 @@ queue_entry_pack(struct buf *b, const struct queue_entry *e)
 	if (put_u64(b, e->id) == 0 && put_u8(b, (uint8_t)e->state) == 0 &&
 	    put_u64(b, e->size) == 0 && put_time(b, e->arrived_ms) == 0 &&
 	    put_time(b, e->next_attempt_ms) == 0 &&
+	    put_time(b, e->release_ms) == 0 && put_slice(b, e->login) == 0 &&
 	    put_u32(b, e->attempts) == 0 &&
 	    put_slice(b, e->reverse_path) == 0 &&
 	    put_slice(b, e->client) == 0 && put_u32(b, e->more) == 0 &&
@@ -143,6 +144,8 @@ queue_entry_unpack(struct wire *w, struct arena *a, struct queue_entry *e_r)
 	e.size = get_u64(w);
 	e.arrived_ms = get_time(w);
 	e.next_attempt_ms = get_time(w);
+	e.release_ms = get_time(w);
+	e.login = get_text(w, LOGIN_NAME_BYTES);
 	e.attempts = get_u32(w);
 	e.reverse_path = get_text(w, ADDRESS_BYTES);
 	e.client = get_text(w, CLIENT_BYTES);

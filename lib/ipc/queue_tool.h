@@ -42,9 +42,11 @@ struct queue_entry {
 	uint64_t	 size;
 	int64_t		 arrived_ms;
 	int64_t		 next_attempt_ms;	/* 0: now, or held */
+	int64_t		 release_ms;	/* FUTURERELEASE; 0: not asked for */
 	uint32_t	 attempts;
 	struct slice	 reverse_path;
 	struct slice	 client;
+	struct slice	 login;		/* who submitted it; "" nobody */
 	struct queue_entry_recipient *recipients; /* open ones; at most
 						    * QUEUE_ENTRY_RECIPIENTS */
 	size_t		 nrecipients;

@@ -29,6 +29,7 @@ struct decoder {
 	struct buf	*out;
 };
 
+static size_t	 find_pair(struct slice, size_t at, char, char);
 static bool	 word_at(struct decoder *, size_t at, struct word *);
 static void	 word_add(struct decoder *, const struct word *);
 static void	 flush(struct decoder *);
@@ -43,19 +44,15 @@ words_decode(struct slice body, struct buf *out)
 	struct slice s = d.s;
 	struct word w;
 	size_t i, from = 0, gap = 0;
-	const char *hit;
 	bool after_word = false;
 
-	if (memmem(s.p, s.n, "=?", 2) == NULL) {
+	i = find_pair(s, 0, '=', '?');
+	if (i == s.n) {
 		add_plain(&d, s);
 		return;
 	}
 	d.pending = BUF_INIT(MESSAGE_FIELD_BYTES);
-	for (i = 0; i < s.n;) {
-		hit = memmem(s.p + i, s.n - i, "=?", 2);
-		if (hit == NULL)
-			break;
-		i = (size_t)(hit - s.p);
+	for (; i < s.n; i = find_pair(s, i, '=', '?')) {
 		if (!word_at(&d, i, &w)) {
 			i += 2;
 			continue;
@@ -76,13 +73,24 @@ words_decode(struct slice body, struct buf *out)
 	buf_clear(&d.pending);
 }
 
+/* The first index from `at` of a and b side by side; s.n: none. */
+static size_t
+find_pair(struct slice s, size_t at, char a, char b)
+{
+	for (; at < s.n; at++) {
+		at += slice_find(slice_from(s, at), a);
+		if (s.n - at > 1 && s.p[at + 1] == b)
+			return at;
+	}
+	return s.n;
+}
+
 /* "=?" charset ["*" language] "?" encoding "?" text "?=" */
 static bool
 word_at(struct decoder *d, size_t at, struct word *w)
 {
 	struct slice s = d->s;
 	size_t i = at + 2, from = i, star;
-	const char *hit;
 
 	while (i < s.n && i - from <= CHARSET_NAME_BYTES * 2 &&
 	    char_is(s.p[i], CH_TOKEN) && s.p[i] != '?')
@@ -97,8 +105,7 @@ word_at(struct decoder *d, size_t at, struct word *w)
 		return false;
 	from = i + 3;
 	if (d->close < from || d->closed_from == 0) {
-		hit = memmem(s.p + from, s.n - from, "?=", 2);
-		d->close = hit == NULL ? s.n : (size_t)(hit - s.p);
+		d->close = find_pair(s, from, '?', '=');
 		d->closed_from = from;
 	}
 	if (d->close == s.n || d->close - from > ENCODED_WORD_BYTES)

@@ -86,6 +86,10 @@ parse_colons(struct slice line, struct account *a, const char **why)
 	*why = "not a login name";
 	if (!is_login(a->login))
 		return PARSE_BAD;
+	*why = "blanks in the password";
+	if (slice_find(a->stored, ' ') < a->stored.n ||
+	    slice_find(a->stored, '\t') < a->stored.n)
+		return PARSE_BAD;
 	/* "nologin" among the extra fields is a lock. */
 	a->disabled = rest.p != NULL &&
 	    memmem(rest.p, rest.n, "nologin", 7) != NULL;

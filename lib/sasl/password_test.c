@@ -164,6 +164,8 @@ static const struct {
 	  ACCOUNT_ALL, false },
 	{ "a:{PLAIN}x", PARSE_OK, "a", "{PLAIN}x", "", ACCOUNT_ALL, false },
 	{ "a::::::: nologin", PARSE_OK, "a", "*", "", ACCOUNT_ALL, true },
+	/* fuzzer's find */
+	{ "2@:=! !", PARSE_BAD, NULL, NULL, NULL, 0, false },
 	{ "a", PARSE_BAD, NULL, NULL, NULL, 0, false },
 	{ ":x", PARSE_BAD, NULL, NULL, NULL, 0, false },
 	{ "a * disable", PARSE_BAD, NULL, NULL, NULL, 0, false },

@@ -94,7 +94,7 @@ sasl_start(struct sasl *s, enum sasl_mechanism m,
 enum sasl_step
 sasl_feed(struct sasl *s, struct slice response)
 {
-	if (s->question.kind != 0)
+	if (s->question.kind != SASL_Q_NONE)
 		return sasl_bad(s, "response-unasked");
 	buf_reset(&s->out);
 	return conducts[s->mechanism].feed(s, response);
@@ -103,7 +103,7 @@ sasl_feed(struct sasl *s, struct slice response)
 enum sasl_step
 sasl_answer(struct sasl *s, const struct sasl_answer *a)
 {
-	s->question = (struct sasl_question){ .kind = 0 };
+	s->question = (struct sasl_question){ .kind = SASL_Q_NONE };
 	buf_reset(&s->out);
 	return conducts[s->mechanism].answer(s, a);
 }
@@ -142,7 +142,7 @@ sasl_send(struct sasl *s, unsigned state)
 }
 
 enum sasl_step
-sasl_ask(struct sasl *s, int kind, unsigned state)
+sasl_ask(struct sasl *s, enum sasl_question_kind kind, unsigned state)
 {
 	s->state = state;
 	s->question.kind = kind;

@@ -75,14 +75,17 @@ struct sasl_context {
 enum sasl_step { SASL_SEND, SASL_ASK, SASL_OK, SASL_FAIL, SASL_BAD };
 
 /* What the tables are asked; slices are the dialogue's. */
+enum sasl_question_kind {
+	SASL_Q_NONE,
+	SASL_Q_PASSWORD,	/* login, password */
+	SASL_Q_SCRAM_SALT,	/* login, hash */
+	SASL_Q_SCRAM_PROOF,	/* login, hash, message, proof */
+	SASL_Q_TOKEN,		/* login ("" that of the token), token */
+	SASL_Q_ACCOUNT,		/* login: may he, without a password? */
+};
+
 struct sasl_question {
-	enum {
-		SASL_Q_PASSWORD = 1,	/* login, password */
-		SASL_Q_SCRAM_SALT,	/* login, hash */
-		SASL_Q_SCRAM_PROOF,	/* login, hash, message, proof */
-		SASL_Q_TOKEN,		/* login ("" that of the token), token */
-		SASL_Q_ACCOUNT,		/* login: may he, without a password? */
-	}		 kind;
+	enum sasl_question_kind kind;
 	struct slice	 login;		/* prepared */
 	struct slice	 password;
 	enum sasl_hash	 hash;

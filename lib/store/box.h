@@ -53,6 +53,7 @@ struct mailbox {
 	int64_t		 unsynced_ms;	/* since when; 0: nothing is */
 	bool		 names_late;	/* flags are to go into names */
 	uint32_t	 nrecent;
+	uint64_t	 counted, counted_generation; /* log_at of head */
 	struct state	 state;
 	struct buf	 group;		/* records that are gathered */
 	uint32_t	 added;		/* UIDs that it gives out */
@@ -74,6 +75,10 @@ enum store_result mailbox_open_quiet(struct store *, struct slice name,
 /* One whose directory was just made. */
 enum store_result mailbox_open_new(struct store *, struct slice name,
 	    uint32_t uidvalidity, struct mailbox **);
+/* What its index says, and nothing is written.  STORE_DAMAGED: there is none
+ * that says anything; it is open nevertheless. */
+enum store_result mailbox_open_index(struct store *, struct slice name,
+	    struct mailbox **);
 /* One to write to: that which is open, or another.  Not to be closed; valid
  * until the next call. */
 enum store_result mailbox_target(struct store *, struct slice name,
@@ -93,6 +98,8 @@ enum store_result mailbox_work(struct mailbox *);
 /* Opens the index of mb->dir, makes it where there is none, and takes in what
  * it says. */
 enum store_result index_open(struct mailbox *);
+/* Reads an index, and makes none. */
+enum store_result index_load(struct mailbox *);
 void	 index_close(struct mailbox *);
 /* What others have written since. */
 enum store_result index_catch_up(struct mailbox *);
@@ -137,6 +144,9 @@ void	 scan_stamp_before(struct mailbox *, struct stamp[2]);
 void	 scan_stamp_after(struct mailbox *, const struct stamp[2]);
 /* Flags into file names, those that are late; under the lock. */
 enum store_result scan_set_names(struct mailbox *);
+/* Whether a file is shorter than its name says it should be. */
+bool	 scan_is_cut(const struct store_fs *, int dir, const char *name,
+	    struct slice base, uint64_t stored);
 bool	 scan_wants_name(const struct mailbox *, size_t i,
 	    char info[MESSAGE_NAME_BYTES], size_t *n_r);
 

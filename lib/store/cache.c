@@ -77,7 +77,8 @@ make_cache(struct mailbox *mb)
 	file_header_pack(&b, &h);
 	snprintf(name, sizeof(name), CACHE_NAME ".tmp.%ld.%u", (long)getpid(),
 	    mb->store->turn++);
-	fd = fs->openat(mb->dir, name, O_RDWR | O_CREAT | O_TRUNC | O_APPEND |
+	fs->unlinkat(mb->dir, name, 0);
+	fd = fs->openat(mb->dir, name, O_RDWR | O_CREAT | O_EXCL | O_APPEND |
 	    O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd != -1 && (store_fs_write(fs, fd, buf_slice(&b)) == -1 ||
 	    fs->linkat(mb->dir, name, mb->dir, CACHE_NAME) == -1)) {

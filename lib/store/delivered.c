@@ -20,6 +20,7 @@
 #include "cache.h"
 
 #define GATHER_BYTES	(1024 * 1024)
+#define READ_BYTES	(1024 * 1024)	/* larger ones are read when asked for */
 #define LOCK_MS		200	/* a delivery does not wait long for a session */
 
 struct deliveries {
@@ -37,6 +38,9 @@ static struct deliveries *get(struct store *);
 static bool	 begin(struct store *, struct deliveries *, const char *dir);
 static int	 gather(struct store *, struct deliveries *,
 		    const char *file_name, uint64_t stored, struct slice);
+static void	 summarise(struct store *, struct deliveries *,
+		    const char *file_name, const uint8_t guid[16],
+		    struct slice message);
 static enum store_result write_out(struct store *, struct deliveries *);
 static int	 lock_log(struct store *, int dir, struct file_header *,
 		    off_t *end_r);
@@ -151,6 +155,27 @@ number_after(const char *name, const char *key)
 	return v;
 }
 
+/* Without the message at hand it is read from new/. */
+static void
+summarise(struct store *s, struct deliveries *d, const char *file_name,
+    const uint8_t guid[16], struct slice message)
+{
+	struct buf b = BUF_INIT(READ_BYTES);
+	char path[2 * NAME_MAX + 8];
+
+	if (message.n == 0) {
+		snprintf(path, sizeof(path), "%s/new/%s", d->dir, file_name);
+		if (store_fs_read_file(s->fs, s->root, path, &b, READ_BYTES,
+		    NULL) == 0)
+			message = buf_slice(&b);
+	}
+	buf_reset(&d->summary);
+	if (message.n > 0 && s->options.summarise(message, &d->summary) == 0)
+		cache_pack(&d->summaries, d->cache_id, guid,
+		    buf_slice(&d->summary));
+	buf_clear(&b);
+}
+
 static int
 gather(struct store *s, struct deliveries *d, const char *file_name,
     uint64_t stored, struct slice message)
@@ -174,11 +199,8 @@ gather(struct store *s, struct deliveries *d, const char *file_name,
 		d->records.n = start;
 		return -1;
 	}
-	buf_reset(&d->summary);
-	if (d->cache_id != 0 && message.n > 0 &&
-	    s->options.summarise(message, &d->summary) == 0)
-		cache_pack(&d->summaries, d->cache_id, m.guid,
-		    buf_slice(&d->summary));
+	if (d->cache_id != 0)
+		summarise(s, d, file_name, m.guid, message);
 	return 0;
 }
 

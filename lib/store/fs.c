@@ -164,8 +164,10 @@ store_fs_replace(const struct store_fs *fs, int dir, const char *name,
 
 	snprintf(tmp, sizeof(tmp), "%s.tmp.%ld.%u", name, (long)getpid(),
 	    turn++);
+	/* What a crash has left may be the file itself by another name. */
+	fs->unlinkat(dir, tmp, 0);
 	fd = fs->openat(dir, tmp,
-	    O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd == -1)
 		return -1;
 	r = store_fs_write(fs, fd, content);

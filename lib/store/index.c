@@ -77,6 +77,47 @@ index_open(struct mailbox *mb)
 	return r;
 }
 
+static int
+open_log(struct mailbox *mb)
+{
+	const struct store_fs *fs = mb->store->fs;
+	int flags = O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
+	int fd = fs->openat(mb->dir, LOG_NAME, O_RDWR | flags, 0);
+
+	if (fd == -1 && (errno == EACCES || errno == EROFS)) {
+		fd = fs->openat(mb->dir, LOG_NAME, O_RDONLY | flags, 0);
+		mb->read_only = true;
+	}
+	return fd;
+}
+
+enum store_result
+index_load(struct mailbox *mb)
+{
+	enum load l = LOAD_AGAIN;
+	struct state s;
+	int i;
+
+	state_init(&mb->state);
+	buf_init(&mb->group, GROUP_BYTES);
+	for (i = 0; i < LOAD_TRIES && l != LOADED; i++) {
+		store_fs_close(mb->store->fs, mb->log);
+		mb->log = open_log(mb);
+		if (mb->log == -1)
+			return errno == ENOENT ? STORE_DAMAGED : failed(mb);
+		l = load(mb, &s);
+		if (l != LOADED)
+			usleep(2000);
+	}
+	if (l == LOAD_FAILED)
+		return failed(mb);
+	if (l != LOADED)
+		return STORE_DAMAGED;
+	state_replace(&mb->state, &s, NULL);
+	state_compact(&mb->state);
+	return STORE_OK;
+}
+
 void
 index_close(struct mailbox *mb)
 {
@@ -101,20 +142,6 @@ index_close(struct mailbox *mb)
 	free(mb->told.v);
 }
 
-static int
-open_log(struct mailbox *mb)
-{
-	const struct store_fs *fs = mb->store->fs;
-	int flags = O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
-	int fd = fs->openat(mb->dir, LOG_NAME, O_RDWR | flags, 0);
-
-	if (fd == -1 && (errno == EACCES || errno == EROFS)) {
-		fd = fs->openat(mb->dir, LOG_NAME, O_RDONLY | flags, 0);
-		mb->read_only = true;
-	}
-	return fd;
-}
-
 /* With the newest log: the state is made anew, and what differs from the old
  * one is among the changes. */
 static enum store_result
@@ -124,6 +151,7 @@ reload(struct mailbox *mb)
 	struct state s;
 	enum load l = LOAD_AGAIN;
 	enum store_result r;
+	struct stat st;
 	int i;
 
 	mb->stale = false;
@@ -143,6 +171,9 @@ reload(struct mailbox *mb)
 		state_replace(&mb->state, &s, &mb->pending);
 		return after_boot(mb);
 	case LOAD_NONE:
+		if (mb->store->fs->fstat(mb->dir, &st) == 0 &&
+		    st.st_nlink == 0)
+			return STORE_NO_MAILBOX;
 		return create(mb);
 	case LOAD_FAILED:
 		return failed(mb);
@@ -718,7 +749,9 @@ make_log(struct mailbox *mb, uint64_t generation, char name[64])
 
 	snprintf(name, 64, LOG_NAME ".tmp.%ld.%u", (long)getpid(),
 	    mb->store->turn++);
-	fd = fs->openat(mb->dir, name, O_RDWR | O_CREAT | O_TRUNC |
+	/* One that a crash has left may be the log itself by another name. */
+	fs->unlinkat(mb->dir, name, 0);
+	fd = fs->openat(mb->dir, name, O_RDWR | O_CREAT | O_EXCL |
 	    O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd == -1)
 		return -1;

@@ -16,6 +16,7 @@
 static enum store_result open_directory(struct mailbox *);
 static enum store_result take_in(struct mailbox *);
 static enum store_result claim_recent(struct mailbox *);
+static void	 count(struct mailbox *);
 static bool	 wants(const struct message_entry *,
 		    const struct flag_request *);
 
@@ -78,10 +79,30 @@ mailbox_open_new(struct store *s, struct slice name, uint32_t uidvalidity,
 }
 
 enum store_result
+mailbox_open_index(struct store *s, struct slice name, struct mailbox **mb_r)
+{
+	struct mailbox *mb = mem_alloc(sizeof(*mb));
+	enum store_result r;
+
+	mb->store = s;
+	mb->read_only = mb->quiet = true;
+	mb->dir = mb->log = -1;
+	mb->name = mem_slicedup(name);
+	r = open_directory(mb);
+	if (r == STORE_OK)
+		r = index_load(mb);
+	if (r != STORE_OK && r != STORE_DAMAGED)
+		mailbox_close(&mb);
+	*mb_r = mb;
+	return r;
+}
+
+enum store_result
 mailbox_target(struct store *s, struct slice name, struct mailbox **mb_r)
 {
 	enum store_result r;
 	struct mailbox *mb;
+	struct stat st;
 
 	if (slice_eq_nocase(name, SLICE_LIT("INBOX")))
 		name = SLICE_LIT("INBOX");
@@ -91,6 +112,11 @@ mailbox_target(struct store *s, struct slice name, struct mailbox **mb_r)
 			*mb_r = mb;
 			return STORE_OK;
 		}
+	if (s->target != NULL && slice_eq(slice_str(s->target->name), name) &&
+	    s->fs->fstat(s->target->dir, &st) == 0 && st.st_nlink > 0) {
+		*mb_r = s->target;
+		return STORE_OK;
+	}
 	mailbox_close(&s->target);
 	r = mailbox_open_quiet(s, name, &s->target);
 	*mb_r = s->target;
@@ -211,6 +237,13 @@ take_in(struct mailbox *mb)
 	enum store_result r = index_catch_up(mb);
 	int what;
 
+	/* Somebody is between a record and its files, or has died there. */
+	if (r == STORE_OK && !mb->read_only && mb->log != -1 &&
+	    (mb->state.unlinks.n > 0 || mb->state.links.n > 0)) {
+		r = index_lock(mb);
+		if (r == STORE_OK)
+			index_unlock(mb);
+	}
 	if (r == STORE_OK && scan_needed(mb) != 0) {
 		r = index_lock(mb);
 		/* EXAMINE without the right to write looks at the files only
@@ -230,11 +263,26 @@ take_in(struct mailbox *mb)
 		r = claim_recent(mb);
 	if (r != STORE_OK)
 		return r;
-	state_compact(&mb->state);
-	state_count(&mb->state, &mb->head);
+	count(mb);
+	return STORE_OK;
+}
+
+/* Only where something was read or written since: the log tells. */
+static void
+count(struct mailbox *mb)
+{
+	struct state *s = &mb->state;
+
+	if (mb->log != -1 && mb->counted == mb->log_at &&
+	    mb->counted_generation == s->generation && s->visible == s->n &&
+	    s->ngone == 0)
+		return;
+	mb->counted = mb->log_at;
+	mb->counted_generation = s->generation;
+	state_compact(s);
+	state_count(s, &mb->head);
 	if (!mb->quiet)
 		mb->head.recent = mb->nrecent;
-	return STORE_OK;
 }
 
 static void
@@ -248,10 +296,10 @@ mark_recent(struct mailbox *mb, uint32_t from)
 		if (s->slots[i].in_new)
 			mb->names_late = true;
 	}
-	mb->nrecent = 0;
-	for (i = 0; i < s->n; i++)
-		mb->nrecent += !s->slots[i].gone &&
-		    s->entries[i].flags & FLAG_RECENT;
+	/* Gone ones count until they are told of. */
+	for (mb->nrecent = 0, i = s->n; i-- > 0 && s->entries[i].flags &
+	    FLAG_RECENT;)
+		mb->nrecent += !s->slots[i].gone;
 }
 
 /* The session that sees messages first, has them recent, and no other. */

@@ -233,11 +233,9 @@ put_message(struct buf *b, const struct message_record *m)
 	p[83] = (char)(unsigned char)m->info.n;
 	p[84] = (char)(unsigned char)m->uidl.n;
 	p[85] = 0;
-	memcpy(p + MESSAGE_FIXED, m->base.p, m->base.n);
-	memcpy(p + MESSAGE_FIXED + m->base.n, m->info.p, m->info.n);
-	memcpy(p + MESSAGE_FIXED + m->base.n + m->info.n, m->uidl.p, m->uidl.n);
-	b->n += MESSAGE_FIXED + m->base.n + m->info.n + m->uidl.n;
-	return 0;
+	b->n += MESSAGE_FIXED;
+	return buf_add(b, m->base) == -1 || buf_add(b, m->info) == -1 ||
+	    buf_add(b, m->uidl) == -1 ? -1 : 0;
 }
 
 static uint64_t

@@ -546,13 +546,41 @@ virtual_bytes(const struct store_fs *fs, int fd, uint64_t stored, char *buffer)
 	return stored + more;
 }
 
+/* What a power cut has left of a message that was not durable: shorter than its
+ * name says.  One that is compressed is so by right. */
+bool
+scan_is_cut(const struct store_fs *fs, int dir, const char *name,
+    struct slice base, uint64_t stored)
+{
+	static const struct slice magics[] = { { "\x1f\x8b", 2 },
+		{ "BZh", 3 }, { "\x28\xb5\x2f\xfd", 4 },
+		{ "\xfd" "7zXZ", 5 }, { "Dovecot-LZ4", 11 } };
+	struct buf b = BUF_INIT(16);
+	uint64_t whole;
+	bool cut = true;
+	size_t i;
+	int fd;
+
+	if (!number_in_name(base, ",S=", &whole) || stored >= whole)
+		return false;
+	fd = fs->openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK |
+	    O_CLOEXEC, 0);
+	if (fd != -1)
+		(void)!store_fs_read(fs, fd, &b, 16, 0);
+	store_fs_close(fs, fd);
+	for (i = 0; i < sizeof(magics) / sizeof(magics[0]); i++)
+		if (slice_starts(buf_slice(&b), magics[i]))
+			cut = false;
+	buf_clear(&b);
+	return cut;
+}
+
 /* Sizes and dates of a file.  False: it is gone, or no message. */
 static bool
 look_at(struct scan *c, int dir, struct message_record *m, const char *name,
     char *buffer)
 {
 	const struct store_fs *fs = c->mb->store->fs;
-	uint64_t in_name;
 	struct stat st;
 	bool ok = false;
 	int fd;
@@ -576,10 +604,7 @@ look_at(struct scan *c, int dir, struct message_record *m, const char *name,
 			return false;
 	}
 	m->stored = (uint64_t)st.st_size;
-	/* Cut off by a power cut before it was durable; a compressed one is
-	 * shorter by right. */
-	if (number_in_name(m->base, ",S=", &in_name) && m->stored == 0 &&
-	    in_name > 0)
+	if (scan_is_cut(fs, dir, name, m->base, m->stored))
 		return false;
 	m->internal_ms = ns_of(&st.st_mtim) / 1000000;
 	if (m->saved_ms == 0)

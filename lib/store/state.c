@@ -113,13 +113,12 @@ state_add(struct state *s, const struct message_record *m)
 {
 	struct message_entry *e;
 	struct slot *t;
-	char *to;
+	size_t name = s->names.n;
 
 	if (m->uid == 0 || m->uid == UINT32_MAX || s->n >= STORE_MESSAGES ||
 	    (s->n > 0 && m->uid <= s->entries[s->n - 1].uid))
 		return false;
-	to = buf_reserve(&s->names, m->base.n + m->info.n + m->uidl.n);
-	if (to == NULL)
+	if (buf_reserve(&s->names, m->base.n + m->info.n + m->uidl.n) == NULL)
 		return false;
 	if (s->n == s->cap) {
 		s->cap = s->cap * 2 + 64;
@@ -133,15 +132,14 @@ state_add(struct state *s, const struct message_record *m)
 		.keywords = m->keywords, .modseq = m->modseq, .size = m->size,
 		.internal_ms = m->internal_ms, .saved_ms = m->saved_ms };
 	memcpy(e->guid, m->guid, sizeof(e->guid));
-	*t = (struct slot){ .name = (uint32_t)s->names.n,
+	*t = (struct slot){ .name = (uint32_t)name,
 		.base_n = (uint8_t)m->base.n, .info_n = (uint8_t)m->info.n,
 		.uidl_n = (uint8_t)m->uidl.n, .in_new = m->in_new,
 		.cache_at = m->cache_at, .cache_n = m->cache_n,
 		.stored = m->stored };
-	memcpy(to, m->base.p, m->base.n);
-	memcpy(to + m->base.n, m->info.p, m->info.n);
-	memcpy(to + m->base.n + m->info.n, m->uidl.p, m->uidl.n);
-	s->names.n += m->base.n + m->info.n + m->uidl.n;
+	buf_add(&s->names, m->base);
+	buf_add(&s->names, m->info);
+	buf_add(&s->names, m->uidl);
 	s->n++;
 	if (m->uid >= s->uidnext)
 		s->uidnext = m->uid + 1;

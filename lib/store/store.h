@@ -290,6 +290,7 @@ void	 append_abort(struct append **);
 /*
  * A message that the worker has put into new/ under this file name, durable or
  * not yet: gives it a UID and caches its summary, so that no scan is needed.
+ * message empty: it is read where that is wanted.
  * Nothing is lost when it fails or is never called: the file is then found by
  * the next scan.  Durable with the next store_deliveries_sync(), which makes
  * all records since the last one durable, or with the file system's.

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * verify - an index beside its Maildir: what differs, and how to mend it.
+ *
+ * Without repair nothing is written: the index is loaded, the directories are
+ * read, and each difference is a line.  An index that cannot be loaded at all
+ * is one difference; repair makes it anew.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "cache.h"
+#include "list.h"
+
+struct check {
+	struct mailbox	*mb;
+	void		(*line)(void *, const char *);
+	void		*arg;
+	unsigned	 bad;
+	bool		*seen;		/* owned; by index of the message */
+};
+
+static void	 tell(struct check *, const char *fmt, ...)
+		    __attribute__((format(printf, 2, 3)));
+static void	 check_directory(struct check *, const char *sub);
+static void	 check_file(struct check *, int dir, const char *sub,
+		    const char *name);
+static void	 check_messages(struct check *);
+static enum store_result repair_mailbox(struct check *, struct slice name);
+
+static void
+tell(struct check *c, const char *fmt, ...)
+{
+	struct buf b = BUF_INIT(4096);
+	va_list ap;
+
+	va_start(ap, fmt);
+	buf_vprintf(&b, fmt, ap);
+	va_end(ap);
+	c->bad++;
+	if (c->line != NULL)
+		c->line(c->arg, buf_cstr(&b));
+	buf_clear(&b);
+}
+
+static void
+check_directory(struct check *c, const char *sub)
+{
+	DIR *d = store_fs_list(c->mb->store->fs, c->mb->dir, sub);
+	struct dirent *e;
+
+	if (d == NULL) {
+		tell(c, "%s/ cannot be read: %s", sub, strerror(errno));
+		return;
+	}
+	while ((e = readdir(d)) != NULL)
+		if (e->d_name[0] != '.' && e->d_type != DT_DIR)
+			check_file(c, dirfd(d), sub, e->d_name);
+	closedir(d);
+}
+
+static void
+check_file(struct check *c, int dir, const char *sub, const char *name)
+{
+	struct state *s = &c->mb->state;
+	struct slice all = slice_str(name);
+	struct slice base = slice_first(all, slice_find(all, ':'));
+	struct slice info = slice_from(all, base.n);
+	ssize_t i = state_find_name(s, base);
+	struct stat st;
+
+	if (i == -1 && c->mb->store->fs->fstatat(dir, name, &st) == 0 &&
+	    scan_is_cut(c->mb->store->fs, dir, name, base,
+	    (uint64_t)st.st_size))
+		return;		/* never acknowledged */
+	if (i == -1) {
+		tell(c, "%s/%s: no message of the index", sub, name);
+		return;
+	}
+	if (c->seen[i])
+		tell(c, "%s/%s: a second file of UID %" PRIu32, sub, name,
+		    s->entries[i].uid);
+	c->seen[i] = true;
+	if (!slice_eq(info, state_info(s, (size_t)i)) ||
+	    s->slots[i].in_new != (strcmp(sub, "new") == 0))
+		tell(c, "UID %" PRIu32 ": its file is %s/%s now",
+		    s->entries[i].uid, sub, name);
+	if (c->mb->store->fs->fstatat(dir, name, &st) == 0 &&
+	    (uint64_t)st.st_size != s->slots[i].stored)
+		tell(c, "UID %" PRIu32 ": %lld bytes, %" PRIu64
+		    " in the index", s->entries[i].uid, (long long)st.st_size,
+		    s->slots[i].stored);
+}
+
+static void
+check_messages(struct check *c)
+{
+	const struct state *s = &c->mb->state;
+	size_t i;
+
+	for (i = 0; i < s->n; i++)
+		if (!c->seen[i] && !s->slots[i].gone)
+			tell(c, "UID %" PRIu32 ": its file is missing",
+			    s->entries[i].uid);
+}
+
+static enum store_result
+repair_mailbox(struct check *c, struct slice name)
+{
+	struct mailbox *mb;
+	enum store_result r = mailbox_open_quiet(c->mb->store, name, &mb);
+
+	if (r != STORE_OK)
+		return r;
+	r = index_lock(mb);
+	if (r == STORE_OK) {
+		r = index_rebuild(mb, "repair");
+		index_unlock(mb);
+	}
+	mailbox_close(&mb);
+	c->mb->store->fs->unlinkat(c->mb->store->root, "maildirsize", 0);
+	return r;
+}
+
+enum store_result
+store_verify(struct store *s, struct slice name, bool repair,
+    void (*line)(void *, const char *), void *arg, unsigned *bad_r)
+{
+	struct mailbox *mb;
+	struct check c = { .line = line, .arg = arg };
+	enum store_result r = mailbox_open_index(s, name, &mb);
+
+	if (r != STORE_OK && r != STORE_DAMAGED)
+		return r;
+	c.mb = mb;
+	if (r == STORE_DAMAGED)
+		tell(&c, "the index is missing or damaged");
+	else {
+		c.seen = mem_array(mb->state.n + 1, sizeof(*c.seen));
+		check_directory(&c, "new");
+		check_directory(&c, "cur");
+		check_messages(&c);
+		free(c.seen);
+	}
+	r = c.bad > 0 && repair ? repair_mailbox(&c, name) : STORE_OK;
+	*bad_r = c.bad;
+	mailbox_close(&mb);
+	return r;
+}
