@@ -10,6 +10,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "mail/charset.h"
 #include "mail/summary.h"
@@ -19,9 +20,13 @@
 struct here {
 	struct seat		*seat;
 	struct imap_session	*session;
+	struct store		*store;
+	struct ev_timer		 work;	/* of the store, that is put off (S1) */
 };
 
 static void	 changed(void *, struct slice);
+static void	 set_work(struct here *);
+static void	 do_work(void *);
 static void	 watch(void *, const struct slice *, size_t);
 static bool	 park(void *, struct slice);
 static void	 ended(void *, const char *);
@@ -75,6 +80,8 @@ imap_run(struct seat *seat)
 		refuse(seat, "[UNAVAILABLE] The mailbox cannot be opened");
 		return EX_OK;
 	}
+	here.store = store;
+	ev_timer_init(&here.work, &seat->loop, do_work, &here);
 	/* The seat keeps the client's descriptor, to give it back. */
 	begin.fd_take = dup(seat->fd);
 	seat_start(seat, &seat_ops, &here);
@@ -86,6 +93,7 @@ imap_run(struct seat *seat)
 	else
 		r = EX_SOFTWARE;
 	imap_session_free(&here.session);
+	ev_timer_clear(&here.work);
 	store_close(&store);
 	return r;
 }
@@ -111,6 +119,28 @@ changed(void *arg, struct slice mailbox)
 	struct here *here = arg;
 
 	seat_changed(here->seat, mailbox);
+	set_work(here);
+}
+
+static void
+set_work(struct here *here)
+{
+	int64_t due = store_due_ms(here->store), now = clock_mono_ms();
+
+	if (due != INT64_MAX)
+		ev_timer_set(&here->work, due > now ? due - now : 0);
+}
+
+static void
+do_work(void *arg)
+{
+	struct here *here = arg;
+	enum store_result r = store_work(here->store);
+
+	if (r != STORE_OK)
+		log_error("event=store-not-synced login=%s why=\"%s\"",
+		    LOG_Q(slice_str(here->seat->login)), store_strerror(r));
+	set_work(here);
 }
 
 static void

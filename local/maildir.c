@@ -19,6 +19,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/num.h"
+#include "mail/summary.h"
 #include "maildir.h"
 #include "store/quota.h"
 #include "store/store.h"
@@ -406,12 +407,15 @@ static void
 stored(struct maildirs *ms, struct maildir *m, int fd_take,
     const char *name, const struct stored_size *size)
 {
+	static const struct store_options options = {
+		.summarise = summary_build };
+
 	durable_add(ms->durable, fd_take, m->new, m->device);
 	if (!m->arrived)
 		TAILQ_INSERT_TAIL(&ms->arrived, m, arrived_link);
 	m->arrived = true;
 	if (m->store == NULL)
-		m->store = store_open(m->path, NULL);
+		m->store = store_open(m->path, &options);
 	if (m->store != NULL)
 		(void)!store_delivered(m->store, SLICE_LIT("INBOX"), name,
 		    size->bytes, SLICE_EMPTY);

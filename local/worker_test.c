@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 
+#include "base/test_guard.h"
 #include "ipc/delivery.h"
 #include "test_fs.h"
 #include "worker.h"
@@ -34,6 +35,7 @@ static struct {
 	struct result	 results[2000];
 	size_t		 nresults;
 	struct buf	 expanded;	/* the last one */
+	unsigned	 news;
 	bool		 down;
 } t;
 
@@ -48,6 +50,12 @@ worker_says(void *arg, struct channel *ch, struct message *m)
 	if (m->type == LW_EXPANDED) {
 		buf_reset(&t.expanded);
 		buf_add(&t.expanded, m->body.rest);
+		return;
+	}
+	if (m->type == LW_NEWS) {
+		assert_slice_equal(get_slice(&m->body, 4096),
+		    slice_str(t.path));
+		t.news++;
 		return;
 	}
 	assert_int_equal(m->type, LW_RESULT);

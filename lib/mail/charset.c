@@ -274,22 +274,28 @@ charset_convert(struct slice name, struct slice s, struct buf *b)
 	return ok ? 0 : -1;
 }
 
+/* Each piece by itself, so that a character that was cut at the end does not
+ * spoil all before it. */
 void
 charset_guess(struct slice s, struct buf *b)
 {
-	size_t room = b->max - b->n;
+	size_t good, n, room;
 
-	if (!slice_is_utf8(s)) {
-		by_table(windows_1252, s, b);
-		return;
+	while (s.n > 0) {
+		room = b->max - b->n;
+		for (good = 0; good < s.n; good += n) {
+			n = (unsigned char)s.p[good] < 0x80 ? 1 :
+			    utf8_sequence(slice_from(s, good));
+			if (n == 0 || n > room - good)
+				break;
+		}
+		buf_add(b, slice_first(s, good));
+		s = slice_from(s, good);
+		if (s.n == 0 || b->max - b->n < 4)
+			break;
+		by_table(windows_1252, slice_first(s, 1), b);
+		s = slice_from(s, 1);
 	}
-	if (s.n > room) {
-		/* Whole characters. */
-		while (room > 0 && ((unsigned char)s.p[room] & 0xc0) == 0x80)
-			room--;
-		s.n = room;
-	}
-	buf_add(b, s);
 }
 
 /* ---- the three ways; false: not all could be converted ------------------- */

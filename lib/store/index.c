@@ -151,6 +151,7 @@ reload(struct mailbox *mb)
 	struct state s;
 	enum load l = LOAD_AGAIN;
 	enum store_result r;
+	struct stat st;
 	int i;
 
 	mb->stale = false;
@@ -170,6 +171,9 @@ reload(struct mailbox *mb)
 		state_replace(&mb->state, &s, &mb->pending);
 		return after_boot(mb);
 	case LOAD_NONE:
+		if (mb->store->fs->fstat(mb->dir, &st) == 0 &&
+		    st.st_nlink == 0)
+			return STORE_NO_MAILBOX;
 		return create(mb);
 	case LOAD_FAILED:
 		return failed(mb);
