@@ -138,6 +138,7 @@ struct conn {
 	bool			 wake;		/* parked: as soon as it can be */
 	bool			 inner_done;	/* all that it said was read */
 	unsigned		 retries;	/* to have it go on */
+	int64_t			 begun_ms;	/* SE_BEGIN was sent */
 	bool			 news;		/* parked: something changed */
 	const char		*end;		/* why it ended, for the log */
 	char			 over[32];	/* why the session did */

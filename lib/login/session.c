@@ -21,11 +21,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "login/login.h"
 
 #define RETRY_MS	500
+#define PROVED_MS	2000	/* a session that goes on says something */
 #define RETRIES		60	/* to go on, then the client is let go */
 
 static bool	 launch(struct conn *, struct slice grant);
@@ -45,6 +47,7 @@ static void	 seat_is_down(void *, struct channel *);
 static void	 inner_input(void *);
 static void	 inner_sent(void *);
 static void	 inner_ended(void *, enum stream_end);
+static void	 session_proved(struct conn *);
 static void	 finish(struct conn *);
 
 static const struct message_rule seat_rules[] = RULES_OF(SEAT);
@@ -152,8 +155,14 @@ take_started(struct login *l, struct message *m)
 		end_at_master(l, session);	/* the client has gone */
 		return;
 	}
+	if (c->seat == NULL) {
+		/* Its process is gone already; of a new one nothing is left. */
+		if (c->session == 0)
+			end_at_master(l, session);
+		no_session(c, SESSION_LATER);
+		return;
+	}
 	c->session = session;
-	c->retries = 0;
 	watch_mail(c, maildir);
 	send_begin(c);
 	conn_enter(c, CONN_SESSION);
@@ -168,6 +177,7 @@ send_begin(struct conn *c)
 	struct slice unread = conn_input(c);
 	bool parked = c->parked.n > 0;
 	struct buf *b;
+	char *copy;
 
 	if (unread.n > SESSION_UNREAD_BYTES)
 		unread.n = SESSION_UNREAD_BYTES;
@@ -181,8 +191,24 @@ send_begin(struct conn *c)
 		put_slice(b, buf_slice(&c->parked));
 	}
 	channel_end(c->seat);
-	conn_consume(c, unread.n);
+	c->begun_ms = clock_mono_ms();
+	if (parked) {
+		/* Kept until the session has said something. */
+		copy = mem_slicedup(unread);
+		conn_consume(c, unread.n);
+		buf_add(&c->ahead, slice_of(copy, unread.n));
+		free(copy);
+	} else
+		conn_consume(c, unread.n);
+}
+
+/* It has taken over: what another would need in its place can go. */
+static void
+session_proved(struct conn *c)
+{
 	buf_clear(&c->parked);
+	buf_clear(&c->ahead);
+	c->retries = 0;
 }
 
 static void
@@ -254,6 +280,7 @@ seat_says(void *arg, struct channel *ch, struct message *m)
 
 	for (i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
 		if (verbs[i].type == m->type && c->state == CONN_SESSION) {
+			session_proved(c);
 			verbs[i].take(c, m);
 			return;
 		}
@@ -366,9 +393,8 @@ seat_is_down(void *arg, struct channel *ch)
 
 	(void)ch;
 	c->seat = NULL;
-	if (c->state == CONN_STARTING)
-		no_session(c, SESSION_LATER);
-	else if (c->state == CONN_SESSION && c->inner_done)
+	/* While it was starting: master will say what became of it. */
+	if (c->state == CONN_SESSION && c->inner_done)
 		finish(c);
 }
 
@@ -379,6 +405,11 @@ finish(struct conn *c)
 {
 	if (c->client_gone)
 		conn_cut(c, "eof");
+	else if (c->parked.n > 0 && !c->said_over &&
+	    clock_mono_ms() - c->begun_ms < PROVED_MS) {
+		/* The spawn died, say, before it could go on. */
+		no_session(c, SESSION_LATER);
+	}
 	else if (c->said_over)
 		conn_close(c, c->over);
 	else

@@ -290,7 +290,7 @@ class Instance:
             self.write(name, text)
         # Stories are about behaviour, not about waiting.
         quick = {"queue.retry_first": "300ms", "queue.retry_max": "1s", "table.check": "50ms",
-                 "dns.timeout": "5s", "queue.journal": "8M", "process.smtpd": "1", "process.remote": "1", "process.login": "1"}
+                 "dns.timeout": "5s", "queue.journal": "8M", "process.smtpd": "1", "process.remote": "1", "process.login": "1", "process.verifier": "1"}
         for key, value in {**quick, **{k.replace("__", "."): v for k, v in keys.items()}}.items():
             self.set(key, value)
         if conf:
