@@ -247,7 +247,7 @@ class Privileges(Story):
             listening = [w for n in ("tcp", "tcp6") for i, w in socket_inodes(f.pid, n).items()
                          if w[3] == "0A" and any(t == f"socket:[{i}]" for _, t in f.descriptors.values())]
             ports = {int(w[1].rsplit(":", 1)[1], 16) for w in listening}
-            own = {"smtpd": (25,), "imapd": (143, 993), "pop3d": (110, 995)}.get(f.role, ())
+            own = {"smtpd": (25, 465, 587), "imapd": (143, 993), "pop3d": (110, 995)}.get(f.role, ())
             self.assertEqual(ports, {self.box.base + p for p in own})
 
     def test_master(self):
