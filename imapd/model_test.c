@@ -165,8 +165,6 @@ hear_fetch(struct user *u, uint64_t number, struct slice line, bool by_uid)
 		if (number_at(at) < k->modseq)
 			give_up(u, "a mod-sequence went back");
 		k->modseq = number_at(at);
-		if (k->modseq > u->highest)
-			u->highest = k->modseq;
 	} else if (by_uid)
 		k->modseq = 0;
 }
@@ -329,6 +327,8 @@ compare(struct user *u)
 			give_up(u, why);
 		}
 	}
+	/* Up to here it may say that it knows all (RFC 7162 3.2.2.1). */
+	u->highest = mailbox_head(m)->highestmodseq;
 	mailbox_close(&m);
 }
 

@@ -58,7 +58,7 @@ struct tls {
 	struct tls_context	*context;	/* a reference */
 	SSL			*ssl;		/* owned */
 	struct handshake	*handshake;	/* owned; NULL: done */
-	size_t			 raw;		/* may be read from the socket */
+	size_t			 raw;		/* may still be read there */
 	bool			 eof;		/* of the socket */
 	bool			 over;		/* .error: 0 EOF, else errno */
 	bool			 broken;	/* nothing more can be said */

@@ -165,7 +165,8 @@ charset_load(struct charset *cs)
 {
 	iconv_t cd;
 
-	if (strcmp(cs->name, "utf-8") == 0 || strcmp(cs->name, "us-ascii") == 0) {
+	if (strcmp(cs->name, "utf-8") == 0 ||
+	    strcmp(cs->name, "us-ascii") == 0) {
 		cs->kind = KIND_UTF8;
 		return;
 	}
@@ -190,14 +191,15 @@ charset_load(struct charset *cs)
 static bool
 load_table(struct charset *cs, iconv_t cd)
 {
-	char in, out[8], *pin, *pout;
+	unsigned char out[8];
+	char in, *pin, *pout;
 	size_t nin, nout, i;
 	uint32_t c;
 
 	for (i = 0; i < 256; i++) {
 		in = (char)i;
 		pin = &in;
-		pout = out;
+		pout = (char *)out;
 		nin = 1;
 		nout = sizeof(out);
 		iconv(cd, NULL, NULL, NULL, NULL);
@@ -209,13 +211,12 @@ load_table(struct charset *cs, iconv_t cd)
 			nout = sizeof(out) - nout;
 			if (nin != 0 || nout == 0 || nout > 3)
 				return false;
-			c = (unsigned char)out[0];
+			c = out[0];
 			if (nout == 2)
-				c = (c & 0x1f) << 6 | ((unsigned char)out[1] & 0x3f);
+				c = (c & 0x1f) << 6 | (out[1] & 0x3fU);
 			else if (nout == 3)
-				c = (c & 0xf) << 12 |
-				    ((unsigned char)out[1] & 0x3fU) << 6 |
-				    ((unsigned char)out[2] & 0x3fU);
+				c = (c & 0xf) << 12 | (out[1] & 0x3fU) << 6 |
+				    (out[2] & 0x3fU);
 		}
 		if (i < 128 && c != i)
 			return false;

@@ -256,6 +256,20 @@ try_setuid(void)
 }
 
 static int
+try_setresuid(void)
+{
+	return setresuid(NOBODY - 2, NOBODY - 2, NOBODY - 2);
+}
+
+static int
+try_write_by_name(void)
+{
+	int dir = open(inside, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return dir == -1 ? -1 : try_write_inside(dir);
+}
+
+static int
 try_chroot(void)
 {
 	return chroot("/");
@@ -375,6 +389,27 @@ static const struct attempt {
 	{ ROLE_WORKER, "create", try_create_outside, FAILS, NULL },
 	{ ROLE_WORKER, "own directory", try_use_inside, WORKS, NULL },
 	{ ROLE_WORKER, "accept", try_accept, DIES, "accept4" },
+	IN_EVERY_CELL(ROLE_IMAP_SESSION),
+	NO_SOCKETS_IN(ROLE_IMAP_SESSION),
+	{ ROLE_IMAP_SESSION, "read outside", try_read_outside, FAILS, NULL },
+	{ ROLE_IMAP_SESSION, "create", try_create_outside, FAILS, NULL },
+	{ ROLE_IMAP_SESSION, "own directory", try_use_inside, WORKS, NULL },
+	{ ROLE_IMAP_SESSION, "own by name", try_write_by_name, WORKS, NULL },
+	{ ROLE_IMAP_SESSION, "another uid", try_setresuid, DIES,
+	    "setresuid" },
+	{ ROLE_IMAP_SESSION, "accept", try_accept, DIES, "accept4" },
+	IN_EVERY_CELL(ROLE_POP3_SESSION),
+	NO_SOCKETS_IN(ROLE_POP3_SESSION),
+	{ ROLE_POP3_SESSION, "read outside", try_read_outside, FAILS, NULL },
+	{ ROLE_POP3_SESSION, "own directory", try_use_inside, WORKS, NULL },
+	NO_SOCKETS_IN(ROLE_IMAP_SPAWN),
+	{ ROLE_IMAP_SPAWN, "fork", try_fork, WORKS, NULL },
+	{ ROLE_IMAP_SPAWN, "exec", try_exec, DIES, "execve" },
+	{ ROLE_IMAP_SPAWN, "chroot", try_chroot, DIES, "chroot" },
+	{ ROLE_IMAP_SPAWN, "kill", try_kill_parent, DIES, "kill" },
+	IN_EVERY_CELL(ROLE_IMAP_LOGIN),
+	NO_SOCKETS_IN(ROLE_IMAP_LOGIN),
+	{ ROLE_IMAP_LOGIN, "accept", try_accept, WORKS, NULL },
 
 	IN_EVERY_CELL(ROLE_LOOKUP),
 	{ ROLE_LOOKUP, "tcp socket", try_tcp_socket, DIES, "socket" },
@@ -414,12 +449,41 @@ ids_for(enum role role)
 	};
 }
 
+/* As a session comes to be: returns in the fork of a confined spawn, which ends
+ * as its fork does. */
+static void
+fork_of_spawn(enum role spawn, enum role session)
+{
+	struct priv_ids ids = ids_for(spawn);
+	int status;
+	pid_t pid;
+
+	if (getuid() == 0)
+		ids.uid = ids.gid = NOBODY - 1;
+	priv_prepare(session);
+	priv_enter(spawn, &ids);
+	pid = fork();
+	if (pid == 0)
+		return;
+	if (pid == -1 || waitpid(pid, &status, 0) != pid)
+		_exit(99);
+	if (WIFSIGNALED(status)) {
+		signal(WTERMSIG(status), SIG_DFL);
+		raise(WTERMSIG(status));
+	}
+	_exit(WEXITSTATUS(status));
+}
+
 static void
 enter_and_try(const struct attempt *a, int log_fd)
 {
 	struct priv_ids ids = ids_for(a->role);
 
 	dup2(log_fd, STDERR_FILENO);
+	if (a->role == ROLE_IMAP_SESSION)
+		fork_of_spawn(ROLE_IMAP_SPAWN, a->role);
+	if (a->role == ROLE_POP3_SESSION)
+		fork_of_spawn(ROLE_POP3_SPAWN, a->role);
 	priv_enter(a->role, &ids);
 	_exit(a->fn() == 0 ? 0 : 1);
 }
@@ -491,7 +555,9 @@ every_role_with_a_process_has_a_row(void **state)
 {
 	static const enum role with[] = { ROLE_SMTPD, ROLE_QMGR, ROLE_REMOTE,
 		ROLE_LOCAL, ROLE_WORKER, ROLE_BOUNCE, ROLE_LOOKUP,
-		ROLE_RESOLVER, ROLE_KEYS, ROLE_COMMAND };
+		ROLE_RESOLVER, ROLE_KEYS, ROLE_COMMAND, ROLE_IMAP_LOGIN,
+		ROLE_IMAP_SPAWN, ROLE_IMAP_SESSION, ROLE_POP3_LOGIN,
+		ROLE_POP3_SPAWN, ROLE_POP3_SESSION };
 	size_t i;
 
 	(void)state;
@@ -565,7 +631,8 @@ sanitizers_report_from_every_cell(void **state)
 {
 	static const enum role all[] = { ROLE_SMTPD, ROLE_QMGR, ROLE_REMOTE,
 		ROLE_LOCAL, ROLE_WORKER, ROLE_BOUNCE, ROLE_LOOKUP,
-		ROLE_RESOLVER, ROLE_KEYS };
+		ROLE_RESOLVER, ROLE_KEYS, ROLE_IMAP_LOGIN, ROLE_IMAP_SPAWN,
+		ROLE_IMAP_SESSION, ROLE_POP3_SESSION };
 	char text[8192];
 	size_t i;
 
