@@ -868,11 +868,12 @@ by_uid(const void *a, const void *b)
 void
 changes_settle(struct changes *c)
 {
-	struct mailbox_change *to = c->v, *v = c->v, *end = c->v + c->n;
+	struct mailbox_change *to = c->v, *v = c->v, *end;
 	unsigned what;
 
 	if (c->n == 0)
 		return;
+	end = c->v + c->n;
 	qsort(c->v, c->n, sizeof(*c->v), by_uid);
 	for (; v < end; v++) {
 		if (to > c->v && to[-1].uid == v->uid) {
