@@ -13,7 +13,6 @@
 #include "sasl/account.h"
 
 #define ACCOUNT_FILE_BYTES	((size_t)512 * 1024 * 1024)
-#define ACCOUNT_OF_ONE		64	/* lines of one login */
 
 struct accounts;
 

@@ -13,6 +13,7 @@ import os
 import re
 import shutil
 import socket
+import sqlite3
 import struct
 import subprocess
 import tempfile
@@ -400,6 +401,47 @@ class Plain(unittest.TestCase):
         self.assertEqual(s.plain("alice@example.org", "secret", flags=LOCAL)[1], NEEDS_TLS)
         s = Suite(self, ALICE, **{"auth.plaintext": "any"})
         self.assertEqual(s.plain("alice@example.org", "secret", flags=0)[0], "ok")
+
+    def test_sqlite(self):
+        d = tempfile.mkdtemp(prefix="auth_test.", dir="/tmp")
+        self.addCleanup(shutil.rmtree, d)
+        path = os.path.join(d, "accounts.sqlite")
+        db = sqlite3.connect(path)
+        db.execute("CREATE TABLE accounts (login TEXT, password TEXT, scram_sha_256 TEXT, app TEXT, "
+                   "protocols TEXT, disabled INT)")
+        rows = [("alice@example.org", yescrypt("secret"), scram_keys("secret"), None, None, 0),
+                ("alice@example.org", "{PLAIN}app-secret", None, "phone", "imap", 0),
+                ("off@example.org", "{PLAIN}secret", None, None, None, 1)]
+        db.executemany("INSERT INTO accounts VALUES (?, ?, ?, ?, ?, ?)", rows)
+        db.commit()
+        s = Suite(self, "file@example.org {PLAIN}secret\n", readable=d, **{"auth.backends": "file sqlite", "auth.sqlite": path})
+        if "this build has no SQLite" in s.log():
+            self.skipTest("built without SQLite")
+        self.assertEqual(s.plain("alice@example.org", "secret")[0], "ok")
+        self.assertEqual(s.plain("alice@example.org", "app-secret")[0], "ok")
+        self.assertEqual(s.plain("alice@example.org", "app-secret", protocol=POP3_P)[:2], ("fail", NOT_ALLOWED))
+        self.assertEqual(s.plain("off@example.org", "secret")[:2], ("fail", NOT_ALLOWED))
+        self.assertEqual(s.plain("file@example.org", "secret")[0], "ok")
+        self.assertEqual(s.plain("x'OR'1'='1", "secret")[:2], ("fail", BAD))
+        db.execute("UPDATE accounts SET password = '{PLAIN}new' WHERE login = 'alice@example.org' AND app IS NULL")
+        db.commit()
+        self.assertEqual(s.plain("alice@example.org", "secret")[:2], ("fail", BAD))
+        self.assertEqual(s.plain("alice@example.org", "new")[0], "ok")
+        db.close()
+
+    def test_sqlite_query_with_an_unknown_column_lets_nobody_in(self):
+        d = tempfile.mkdtemp(prefix="auth_test.", dir="/tmp")
+        self.addCleanup(shutil.rmtree, d)
+        path = os.path.join(d, "accounts.sqlite")
+        db = sqlite3.connect(path)
+        db.execute("CREATE TABLE accounts (login TEXT, password TEXT, disable INT)")
+        db.execute("INSERT INTO accounts VALUES ('a@b.example', '{PLAIN}secret', 0)")
+        db.commit()
+        db.close()
+        s = Suite(self, "", readable=d, **{
+            "auth.backends": "sqlite", "auth.sqlite": path,
+            "auth.sqlite_query": '"SELECT password, disable FROM accounts WHERE login = :login"'})
+        self.assertEqual(s.plain("a@b.example", "secret")[:2], ("fail", TRY_LATER))
 
     def test_default_domain(self):
         s = Suite(self, ALICE, **{"auth.default_domain": "example.org"})

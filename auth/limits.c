@@ -224,8 +224,9 @@ is_over(struct limits *l, enum table t, uint64_t key, int64_t now)
 {
 	const struct count *c = count_find(l, t, key);
 
+	/* Half a failure may have drained while the last ones came. */
 	return allowed(l, t) > 0 && c != NULL &&
-	    level_now(l, t, c, now) >= allowed(l, t) * UNIT;
+	    level_now(l, t, c, now) + UNIT / 2 >= allowed(l, t) * UNIT;
 }
 
 /* The level after it.  It stops a little above the limit, so that nobody pays

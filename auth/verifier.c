@@ -18,16 +18,16 @@
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 
-#include "accounts.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "cache.h"
-#include "providers.h"
 #include "ipc/auth_verifier.h"
 #include "ipc/child.h"
+#include "providers.h"
 #include "sasl/password.h"
 #include "sasl/scram.h"
+#include "sources.h"
 #include "verifier.h"
 
 #define JOBS_MAX	4096
@@ -48,7 +48,7 @@ TAILQ_HEAD(job_list, job);
 struct verifier {
 	struct child		 child;
 	struct channel		*auth;		/* NULL: none */
-	struct accounts		*accounts;	/* owned */
+	struct sources		*sources;	/* owned */
 	struct cache		*cache;		/* owned */
 	struct providers	 providers;
 	struct job_list		 jobs;
@@ -73,8 +73,9 @@ static void	 auth_says(void *, struct channel *, struct message *);
 static void	 auth_is_down(void *, struct channel *);
 static void	 look_for_changes(struct verifier *);
 static bool	 take_password(struct verifier *, struct message *);
-static bool	 is_cheap(struct verifier *, enum auth_protocol, struct slice,
-		    struct slice, struct verdict *);
+static bool	 is_cheap(struct verifier *, const struct account *, int n,
+		    enum auth_protocol, struct slice password,
+		    struct verdict *);
 static void	 queue(struct verifier *, uint64_t id, enum auth_protocol,
 		    struct slice, struct slice);
 static void	 next_job(void *);
@@ -87,7 +88,7 @@ static bool	 keys_of(const struct verifier *, const struct account *,
 		    enum sasl_hash, struct scram_keys *);
 static bool	 take_account(struct verifier *, struct message *);
 static bool	 take_token(struct verifier *, struct message *);
-static void	 judge(const struct account *all, size_t n, size_t i,
+static void	 judge(const struct account *all, int n, int i,
 		    enum auth_protocol, struct verdict *);
 static void	 say(struct verifier *, uint64_t id, const struct verdict *);
 static int	 reload(void *, const struct conf *, struct buf *);
@@ -115,7 +116,7 @@ verifier_main(int argc, char *argv[])
 	child_init(&v.child, &spec, &v, argc, argv);
 	acquire(&v);
 	child_enter(&v.child);
-	accounts_refresh(v.accounts);	/* with the rights of each later look */
+	sources_refresh(v.sources);	/* with the rights of each later look */
 	return child_run(&v.child);
 }
 
@@ -124,7 +125,7 @@ acquire(struct verifier *v)
 {
 	TAILQ_INIT(&v->jobs);
 	v->cache = cache_new();
-	v->accounts = accounts_new(&v->child.conf->auth_passwords);
+	v->sources = sources_new(v->child.conf);
 	providers_load(&v->providers, v->child.conf);
 	ev_timer_init(&v->timer, &v->child.loop, next_job, v);
 	make_seed(v);
@@ -163,10 +164,10 @@ reload(void *arg, const struct conf *conf, struct buf *why)
 	struct verifier *v = arg;
 
 	(void)why;
-	accounts_free(&v->accounts);
-	v->accounts = accounts_new(&conf->auth_passwords);
+	sources_free(&v->sources);
+	v->sources = sources_new(conf);
 	cache_forget(v->cache);
-	accounts_refresh(v->accounts);
+	sources_refresh(v->sources);
 	providers_clear(&v->providers);
 	providers_load(&v->providers, conf);
 	return 0;
@@ -178,7 +179,7 @@ tell_status(void *arg, struct buf *out)
 	const struct verifier *v = arg;
 
 	buf_printf(out, "accounts=%zu hashed=%llu remembered=%llu waiting=%zu",
-	    accounts_count(v->accounts), (unsigned long long)v->nhashed,
+	    sources_count(v->sources), (unsigned long long)v->nhashed,
 	    (unsigned long long)v->nremembered, v->njobs);
 }
 
@@ -241,7 +242,7 @@ auth_says(void *arg, struct channel *ch, struct message *m)
 static void
 look_for_changes(struct verifier *v)
 {
-	if (!accounts_refresh(v->accounts))
+	if (!sources_refresh(v->sources))
 		return;
 	cache_forget(v->cache);
 	if (v->auth != NULL)
@@ -268,12 +269,12 @@ say(struct verifier *v, uint64_t id, const struct verdict *verdict)
 /* The password of line i is right; may he?  An account that is disabled is so
  * for its app passwords, too. */
 static void
-judge(const struct account *all, size_t n, size_t i,
-    enum auth_protocol protocol, struct verdict *r)
+judge(const struct account *all, int n, int i, enum auth_protocol protocol,
+    struct verdict *r)
 {
 	const struct account *a = &all[i];
 	bool disabled = a->disabled;
-	size_t k;
+	int k;
 
 	for (k = 0; k < n; k++)
 		disabled = disabled || (all[k].app.n == 0 && all[k].disabled);
@@ -294,6 +295,13 @@ judge(const struct account *all, size_t n, size_t i,
 }
 
 static struct verdict
+broken(struct slice login)
+{
+	return (struct verdict){ LOGIN_BROKEN, login, SLICE_EMPTY,
+		"no-password-table" };
+}
+
+static struct verdict
 wrong(struct slice login, const char *reason)
 {
 	return (struct verdict){ LOGIN_WRONG, login, SLICE_EMPTY, reason };
@@ -308,15 +316,17 @@ take_password(struct verifier *v, struct message *m)
 	    (enum auth_protocol)get_enum(&m->body, AUTH_POP3);
 	struct slice login = get_slice(&m->body, LOGIN_BYTES);
 	struct slice password = get_slice(&m->body, PASSWORD_BYTES);
+	struct account all[ACCOUNT_OF_ONE];
 	struct verdict r = wrong(login, "");
+	int n;
 
 	if (!wire_done(&m->body) || protocol == 0)
 		return false;
-	if (!accounts_are_there(v->accounts)) {
-		r.kind = LOGIN_BROKEN;
-		r.reason = "no-password-table";
+	n = sources_find(v->sources, login, all, ACCOUNT_OF_ONE);
+	if (n < 0) {
+		r = broken(login);
 		say(v, m->id, &r);
-	} else if (is_cheap(v, protocol, login, password, &r))
+	} else if (is_cheap(v, all, n, protocol, password, &r))
 		say(v, m->id, &r);
 	else
 		queue(v, m->id, protocol, login, password);
@@ -327,15 +337,14 @@ take_password(struct verifier *v, struct message *m)
  * right a moment ago.  Only what is right is told here: what is wrong has to
  * cost the same whatever the name. */
 static bool
-is_cheap(struct verifier *v, enum auth_protocol protocol, struct slice login,
-    struct slice password, struct verdict *r)
+is_cheap(struct verifier *v, const struct account *all, int n,
+    enum auth_protocol protocol, struct slice password, struct verdict *r)
 {
-	struct account all[ACCOUNT_OF_ONE];
-	size_t n = accounts_find(v->accounts, login, all, ACCOUNT_OF_ONE), i;
+	int i;
 
 	for (i = 0; i < n; i++) {
 		if (all[i].app.n > 0 ? password_check(all[i].stored,
-		    password) != PASSWORD_GOOD : !cache_has(v->cache, login,
+		    password) != PASSWORD_GOOD : !cache_has(v->cache, r->login,
 		    all[i].stored, password, clock_mono_ms()))
 			continue;
 		v->nremembered += all[i].app.n == 0;
@@ -432,12 +441,13 @@ do_job(struct verifier *v, struct job *j, struct verdict *r)
 	struct account all[ACCOUNT_OF_ONE];
 	struct slice login = slice_str(j->login);
 	struct slice password = slice_of(j->password, j->npassword);
-	size_t n = accounts_find(v->accounts, login, all, ACCOUNT_OF_ONE), i;
+	int n = sources_find(v->sources, login, all, ACCOUNT_OF_ONE), i;
 	bool hashed = false;
 
-	*r = wrong(login, n == 0 ? "unknown-user" : "wrong-password");
+	*r = n < 0 ? broken(login) :
+	    wrong(login, n == 0 ? "unknown-user" : "wrong-password");
 	/* Another job may have made it known meanwhile. */
-	if (is_cheap(v, j->protocol, login, password, r))
+	if (n < 0 || is_cheap(v, all, n, j->protocol, password, r))
 		return;
 	v->nhashed++;
 	for (i = 0; i < n; i++) {
@@ -529,15 +539,15 @@ take_salt(struct verifier *v, struct message *m)
 	struct account all[ACCOUNT_OF_ONE];
 	struct scram_keys k;
 	struct buf *b;
-	size_t n, i;
+	int n, i;
 
 	if (!wire_done(&m->body))
 		return false;
-	n = accounts_find(v->accounts, login, all, ACCOUNT_OF_ONE);
+	n = sources_find(v->sources, login, all, ACCOUNT_OF_ONE);
 	for (i = 0; i < n; i++)
 		if (keys_of(v, &all[i], h, &k))
 			break;
-	if (i == n) {
+	if (i >= n) {
 		k.iterations = SCRAM_ITERATIONS;
 		k.nsalt = made_up_salt(v, login, k.salt);
 	}
@@ -563,12 +573,14 @@ take_proof(struct verifier *v, struct message *m)
 	struct verdict r = wrong(login, "unknown-user");
 	uint8_t signature[SASL_HASH_BYTES];
 	struct scram_keys k;
-	size_t n, i;
+	int n, i;
 
 	if (!wire_done(&m->body) || protocol == 0)
 		return false;
-	n = accounts_find(v->accounts, login, all, ACCOUNT_OF_ONE);
-	if (n > 0)
+	n = sources_find(v->sources, login, all, ACCOUNT_OF_ONE);
+	if (n < 0)
+		r = broken(login);
+	else if (n > 0)
 		r.reason = "no-scram-keys";
 	for (i = 0; i < n; i++) {
 		if (!keys_of(v, &all[i], h, &k))
@@ -594,11 +606,13 @@ take_account(struct verifier *v, struct message *m)
 	struct slice login = get_slice(&m->body, LOGIN_BYTES);
 	struct account all[ACCOUNT_OF_ONE];
 	struct verdict r = wrong(login, "unknown-user");
-	size_t n, i;
+	int n, i;
 
 	if (!wire_done(&m->body) || protocol == 0)
 		return false;
-	n = accounts_find(v->accounts, login, all, ACCOUNT_OF_ONE);
+	n = sources_find(v->sources, login, all, ACCOUNT_OF_ONE);
+	if (n < 0)
+		r = broken(login);
 	for (i = 0; i < n; i++)
 		if (all[i].app.n == 0) {
 			judge(all, n, i, protocol, &r);
@@ -622,7 +636,7 @@ take_token(struct verifier *v, struct message *m)
 	struct account all[ACCOUNT_OF_ONE];
 	struct verdict r = wrong(claimed, "");
 	struct slice named;
-	size_t n = 0, i;
+	int n = 0, i;
 
 	if (!wire_done(&m->body) || protocol == 0)
 		return false;
@@ -634,8 +648,10 @@ take_token(struct verifier *v, struct message *m)
 	if (r.reason == NULL) {
 		r = (struct verdict){ LOGIN_GOOD, buf_slice(&login),
 			SLICE_EMPTY, "" };
-		n = accounts_find(v->accounts, r.login, all, ACCOUNT_OF_ONE);
+		n = sources_find(v->sources, r.login, all, ACCOUNT_OF_ONE);
 	}
+	if (n < 0)
+		r = broken(r.login);
 	for (i = 0; i < n; i++)
 		if (all[i].app.n == 0) {
 			judge(all, n, i, protocol, &r);

@@ -425,6 +425,8 @@ static const struct {
 	{ "b a|Re: x;c a|Re: x", "((1)(2))", "(1 2)" },
 	{ "b a|Re: x", "(1)", "(1)" },
 	{ "c a b|Re: x;d a|Re: x", "((1)(2))", "(1 2)" },
+	/* the oldest child has the subject of a parent that is not there */
+	{ "c p q|x;d p|y;e|Re: x", "((1)(2)(3))", "(1 3)(2)" },
 	/* children before their parents */
 	{ "c b|Re: x;b a|Re: x;a|x", "(3 2 1)", "(1 (2)(3))" },
 	/* by subject: a reply without references; two that are none */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * search_text - looks for a text in one message: decoded, converted to UTF-8 and
- * in the form for comparison (mail/charset.h), as the needle is.
+ * search_text - looks for a text in one message: decoded, converted to UTF-8
+ * and in the form for comparison (mail/charset.h), as the needle is.
  *
  * Memory is bounded: text goes through in chunks that overlap by the needle's
  * length; only a part in base64 or quoted-printable is decoded as a whole, and

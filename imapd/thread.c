@@ -23,7 +23,7 @@
 
 struct container {
 	uint32_t	 parent, first, last, next, prev;
-	uint32_t	 message;	/* index into positions; NONE: a dummy */
+	uint32_t	 message;	/* index of positions; NONE: a dummy */
 };
 
 struct message {
@@ -141,8 +141,9 @@ read_messages(struct threader *t, bool link)
 static struct slice
 subject_of(const struct threader *t, const struct message *m)
 {
-	return m->nsubject == 0 ? SLICE_EMPTY :
-				  slice_of(t->texts.p + m->subject, m->nsubject);
+	if (m->nsubject == 0)
+		return SLICE_EMPTY;
+	return slice_of(t->texts.p + m->subject, m->nsubject);
 }
 
 /* ---- ORDEREDSUBJECT ----------------------------------------------------- */
@@ -180,8 +181,14 @@ by_subject(struct threader *t)
 static void
 by_references(struct threader *t)
 {
+	uint32_t c;
+
 	gather_roots(t);
 	prune(t);
+	/* Step 4: a dummy is what its oldest child is. */
+	for (c = t->v[0].first; c != NONE; c = t->v[c].next)
+		if (t->v[c].message == NONE)
+			sort_children(t, c);
 	sort_children(t, 0);
 	merge_subjects(t);
 	sort_all(t);
@@ -360,7 +367,8 @@ merge(struct threader *t, struct entry *e, uint32_t c)
 	} else if (had_dummy) {
 		detach(t, c);
 		append(t, had, c);
-	} else if (message_of(t, c)->is_reply && !message_of(t, had)->is_reply) {
+	} else if (message_of(t, c)->is_reply &&
+	    !message_of(t, had)->is_reply) {
 		detach(t, c);
 		append(t, had, c);
 	} else {
@@ -445,7 +453,8 @@ container_new(struct threader *t, uint32_t message)
 		t->cap = t->cap == 0 ? 64 : t->cap * 2;
 		t->v = mem_regrow(t->v, t->cap, sizeof(*t->v));
 	}
-	t->v[t->n] = (struct container){ NONE, NONE, NONE, NONE, NONE, message };
+	t->v[t->n] = (struct container){ NONE, NONE, NONE, NONE, NONE,
+		message };
 	return t->n++;
 }
 
@@ -534,7 +543,8 @@ table_get(struct threader *t, struct table *h, struct slice text)
 	}
 	if (h->n == h->cap) {
 		h->cap = h->cap == 0 ? 128 : h->cap * 2;
-		h->entries = mem_regrow(h->entries, h->cap, sizeof(*h->entries));
+		h->entries = mem_regrow(h->entries, h->cap,
+		    sizeof(*h->entries));
 	}
 	/* The text may lie in texts itself. */
 	at = t->texts.n;

@@ -14,9 +14,11 @@
 #include "policy.h"
 #include "store.h"
 
-#define SPACES	"                                                                "
+#define SPACES	"                                "		\
+		"                                "
 #define VERIFY	SPACES "TLS 1.3, server CertificateVerify"
-#define RANDOMS	"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+#define RANDOMS	"0123456789abcdef0123456789abcdef"		\
+		"0123456789abcdef0123456789abcdef"
 
 /* ---- inputs -------------------------------------------------------------- */
 
@@ -37,7 +39,8 @@ static const struct {
 	size_t		 n;
 	bool		 tls12, tls13;
 } inputs[] = {
-#define ROW(head, n, tls12, tls13)	{ head, sizeof(head) - 1, n, tls12, tls13 }
+#define ROW(head, n, tls12, tls13)					\
+	{ head, sizeof(head) - 1, n, tls12, tls13 }
 	ROW(VERIFY, 97 + 1 + 32, false, true),
 	ROW(VERIFY, 97 + 1 + 48, false, true),
 	ROW(VERIFY, 97 + 1 + 64, false, false),
@@ -150,8 +153,8 @@ verifies(const struct pair *p, unsigned scheme, struct slice input,
 	EVP_PKEY_CTX *c;
 	bool good;
 
-	assert_int_equal(EVP_DigestVerifyInit(md, &c, test_key_digest(scheme), NULL,
-	    X509_get0_pubkey(x)), 1);
+	assert_int_equal(EVP_DigestVerifyInit(md, &c,
+	    test_key_digest(scheme), NULL, X509_get0_pubkey(x)), 1);
 	if (scheme == 0x0804) {
 		EVP_PKEY_CTX_set_rsa_padding(c, RSA_PKCS1_PSS_PADDING);
 		EVP_PKEY_CTX_set_rsa_pss_saltlen(c, RSA_PSS_SALTLEN_DIGEST);

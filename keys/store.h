@@ -22,8 +22,8 @@ struct store {
 
 #define STORE_KEYS	20000
 
-/* Once, and as root: makes the locked memory for keys, and locks the rest of the
- * process where it may.  False where the keys' memory cannot be locked. */
+/* Once, and as root: makes the locked memory for keys, and locks the rest of
+ * the process where it may.  False where the keys' memory cannot be locked. */
 bool	 store_lock_memory(void);
 /* Both files from their beginning; the descriptors stay the caller's.  -1 and
  * why: it is no key, or not that of the chain's first certificate. */

@@ -116,6 +116,8 @@ static void	 explain(struct lookup *, struct channel *, uint64_t id,
 		    struct slice);
 static void	 query(struct lookup *, struct channel *, uint64_t id,
 		    struct slice table, struct slice key);
+static void	 say_maildir(struct lookup *, struct channel *, uint64_t id,
+		    struct slice name);
 static void	 tool_lines(struct channel *, uint64_t id, struct slice);
 static void	 tool_end(struct channel *, uint64_t id, int status,
 		    struct slice why);
@@ -751,6 +753,10 @@ tool_says(void *arg, struct channel *c, struct message *m)
 		if (wire_done(&m->body))
 			explain(l, c, m->id, first);
 		break;
+	case TL_MAILBOX:
+		if (wire_done(&m->body))
+			say_maildir(l, c, m->id, first);
+		break;
 	case TL_TABLE_QUERY:
 		second = get_slice(&m->body, 2048);
 		if (wire_done(&m->body))
@@ -793,6 +799,25 @@ explain(struct lookup *l, struct channel *c, uint64_t id, struct slice address)
 	tool_end(c, id, v.kind != VERDICT_REFUSE ? EX_OK :
 	    v.code < 500 ? EX_TEMPFAIL : EX_NOUSER, SLICE_EMPTY);
 	buf_clear(&trace);
+	arena_clear(&arena);
+}
+
+static void
+say_maildir(struct lookup *l, struct channel *c, uint64_t id,
+    struct slice name)
+{
+	struct arena arena = ARENA_INIT(RESOLVE_ARENA);
+	struct login login;
+
+	resolve_login(&l->resolver, &arena, name, NULL, &login);
+	if (login.found == LOGIN_FOUND) {
+		channel_send(c, TL_DATA, id, login.to.path);
+		tool_end(c, id, EX_OK, SLICE_EMPTY);
+	} else if (login.found == LOGIN_TROUBLE)
+		tool_end(c, id, EX_TEMPFAIL, login.why);
+	else
+		tool_end(c, id, EX_NOUSER,
+		    SLICE_LIT("no mailbox has this address or name"));
 	arena_clear(&arena);
 }
 

@@ -177,6 +177,10 @@ wire_readable(const struct conf *conf, const struct priv *row)
 		for (i = 0; i < conf->auth_passwords.n; i++)
 			add_directory(&paths,
 			    slice_str(conf->auth_passwords.v[i]));
+		for (i = 0; i < conf->auth_backends.n; i++)
+			if (strcmp(conf->auth_backends.v[i], "sqlite") == 0)
+				add_directory(&paths,
+				    slice_str(conf->auth_sqlite));
 		for (i = 0; i < conf->noauths; i++)
 			add_keys(&paths, &conf->oauths[i].keys);
 	} else if (row->files == RO_FILES) {

@@ -20,7 +20,8 @@ struct listener {
 };
 LIST_HEAD(listener_list, listener);
 
-/* name: of the block in the configuration.  Accepts at once; ends itself when the socket does. */
+/* name: of the block in the configuration.  Accepts at once; ends itself when
+ * the socket does. */
 void	 listener_new(struct listener_list *, struct smtpd *,
 	    enum listener_kind, const char *name, int fd_take);
 void	 listener_free(struct listener *);

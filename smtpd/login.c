@@ -442,7 +442,7 @@ failed(struct smtpd *d, struct message *m)
 		return;
 	s->auth_open = false;
 	if (s->state == S_AUTH_LINE) {
-		s->auth_failed = why;
+		s->auth_failed = (uint8_t)why;
 		return;
 	}
 	refuse(s, why, text);

@@ -24,7 +24,8 @@ struct command {
 };
 
 extern const struct command cmd_init, cmd_start, cmd_stop, cmd_reload,
-    cmd_status, cmd_confinement, cmd_config, cmd_queue, cmd_table, cmd_explain,
+    cmd_status, cmd_confinement, cmd_config, cmd_queue, cmd_mailbox, cmd_table,
+    cmd_explain,
     cmd_user;
 
 /* For messages: the command that runs. */

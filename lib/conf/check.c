@@ -71,6 +71,7 @@ static const struct {
 	{ "", "alias.includes",		check_path },
 	{ "", "dns.servers",		check_server },
 	{ "", "auth.passwords",		check_path },
+	{ "", "auth.sqlite",		check_path },
 	{ "", "auth.default_domain",	check_hostname },
 	{ "listener", "address",	check_endpoint },
 	{ "listener", "certificates",	check_certificates },

@@ -49,7 +49,7 @@ static const struct {
 	{ "", "local.sync", "auto filesystem file" },
 	{ "", "quota.full", "defer refuse" },
 	{ "", "tls.minimum", "1.2 1.3" },
-	{ "", "auth.backends", "file" },
+	{ "", "auth.backends", "file sqlite" },
 	{ "", "auth.mechanisms", "PLAIN LOGIN SCRAM-SHA-1 SCRAM-SHA-1-PLUS "
 	    "SCRAM-SHA-256 SCRAM-SHA-256-PLUS EXTERNAL OAUTHBEARER XOAUTH2" },
 	{ "", "auth.plaintext", "tls local any" },

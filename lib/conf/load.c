@@ -149,6 +149,7 @@ paths_absolute(struct conf *c, const char *file)
 	make_absolute(c, real, &c->path_mail);
 	make_absolute(c, real, &c->path_tables);
 	make_absolute(c, real, &c->path_templates);
+	make_absolute(c, real, &c->auth_sqlite);
 	for (i = 0; i < c->auth_passwords.n; i++)
 		make_absolute(c, real, &c->auth_passwords.v[i]);
 	if (strchr(c->log_target, '/') != NULL)

@@ -255,9 +255,13 @@ X(table_max_entries, "table.max_entries", INT, "10000000", 1, 1000000000, R_LOOK
 X(table_check, "table.check", DURATION, "1s", 10, 3600000, R_LOOKUP, "How often table files are looked at for changes.") \
 									\
 X(auth_backends, "auth.backends", LIST, "file", 0, 0, R_VERIFIER, \
-  "Where passwords are looked up, in this order: file (auth.passwords).") \
+  "Where passwords are looked up, in this order: file (auth.passwords), sqlite.") \
 X(auth_passwords, "auth.passwords", LIST, "auth/passwords", 0, 0, R_MASTER | R_VERIFIER | R_TOOL, \
   "Password files, see chasqui-passwords(5); relative paths start from the configuration file's directory.  `chasqui user` changes the first.") \
+X(auth_sqlite, "auth.sqlite", STRING, "auth/accounts.sqlite", 0, 0, R_MASTER | R_VERIFIER, \
+  "The SQLite data base of accounts; a relative path starts from the configuration file's directory.") \
+X(auth_sqlite_query, "auth.sqlite_query", STRING, "SELECT password, scram_sha_256, app, protocols, disabled FROM accounts WHERE login = :login", 0, 0, R_VERIFIER, \
+  "The query with the parameter :login, see chasqui-passwords(5).") \
 X(auth_mechanisms, "auth.mechanisms", LIST, "SCRAM-SHA-256-PLUS SCRAM-SHA-1-PLUS SCRAM-SHA-256 SCRAM-SHA-1 PLAIN LOGIN OAUTHBEARER XOAUTH2", 0, 0, R_AUTH, \
   "SASL mechanisms that may be used.  Those with a password in clear are offered within TLS only, OAUTHBEARER and XOAUTH2 only where an oauth block is.  Add EXTERNAL where clients have certificates (listener.client_ca).") \
 X(auth_plaintext, "auth.plaintext", STRING, "local", 0, 0, R_AUTH, \

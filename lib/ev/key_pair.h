@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* key_pair - a private key from a file, and the certificate that it must fit. */
+/* key_pair - a private key from a file, and the certificate that it fits. */
 #ifndef EV_KEY_PAIR_H
 #define EV_KEY_PAIR_H
 

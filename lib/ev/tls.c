@@ -58,7 +58,7 @@ struct tls {
 	struct tls_context	*context;	/* a reference */
 	SSL			*ssl;		/* owned */
 	struct handshake	*handshake;	/* owned; NULL: done */
-	size_t			 raw;		/* may be read from the socket */
+	size_t			 raw;		/* may still be read there */
 	bool			 eof;		/* of the socket */
 	bool			 over;		/* .error: 0 EOF, else errno */
 	bool			 broken;	/* nothing more can be said */
@@ -142,8 +142,12 @@ stream_tls_connect(struct stream *s, struct tls_context *c,
 	}
 	add_layer(s, c, false, h);
 	t = s->layer_data;
-	if (d->sni != NULL)
-		SSL_set_tlsext_host_name(t->ssl, d->sni);
+	if (d->sni != NULL) {
+		char *name = mem_strdup(d->sni); /* OpenSSL copies it, too */
+
+		SSL_set_tlsext_host_name(t->ssl, name);
+		free(name);
+	}
 	param = SSL_get0_param(t->ssl);
 	X509_VERIFY_PARAM_set_hostflags(param,
 	    X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);

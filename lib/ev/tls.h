@@ -19,7 +19,8 @@
  * no configuration file. */
 void	 tls_init(void);
 
-struct tls_context;		/* counted: sessions keep the one they began with */
+/* Counted: sessions keep the one they began with. */
+struct tls_context;
 
 /* Asks `keys` for a private-key operation; -1: not to be had.  key is the
  * number of the certificate's key, scheme of ipc/keys.h. */
@@ -32,9 +33,11 @@ struct tls_certificate {
 };
 
 struct tls_server_config {
-	const struct tls_certificate *certificates; /* the first is the default */
+	/* The first is the default. */
+	const struct tls_certificate *certificates;
 	size_t		 ncertificates;
-	struct slice	 client_cas;	/* PEM; .n 0: no client certificate is asked */
+	/* PEM; .n 0: no client certificate is asked for. */
+	struct slice	 client_cas;
 	const uint8_t	*ticket_keys;	/* ev/tickets.h; NULL: none */
 	size_t		 ticket_bytes;
 	int64_t		 ticket_life_ms;
@@ -49,7 +52,7 @@ struct tls_context *tls_server_new(const struct tls_server_config *,
 	    struct buf *why);
 
 struct tls_client_config {
-	struct slice	 cas;		/* PEM of the roots that verify may use */
+	struct slice	 cas;		/* PEM: the roots of verify */
 };
 struct tls_context *tls_client_new(const struct tls_client_config *,
 	    struct buf *why);
@@ -63,7 +66,8 @@ struct tls_demand {
 	bool		 verify;	/* chain and one of names[] */
 	const char *const *names;
 	size_t		 nnames;
-	const uint8_t	(*fingerprints)[32]; /* SHA-256 of the certificate: one of */
+	/* SHA-256 of the certificate: one of them. */
+	const uint8_t	(*fingerprints)[32];
 	size_t		 nfingerprints;
 	/* An earlier session with this peer, DER; .n 0: none. */
 	struct slice	 session;

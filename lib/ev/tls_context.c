@@ -49,7 +49,7 @@ tls_init(void)
 	assert(library != NULL);
 	if (OSSL_PROVIDER_load(library, "default") == NULL ||
 	    tls_key_provider(library) == -1)
-		assert(!"OpenSSL has no default provider");
+		abort();	/* an OpenSSL without its own provider */
 }
 
 OSSL_LIB_CTX *
@@ -125,6 +125,7 @@ static int
 set_up_server(struct tls_context *c, const struct tls_server_config *config,
     struct buf *why)
 {
+	static char groups[] = GROUPS, signatures[] = SIGNATURES;
 	SSL_CTX *ssl = c->ssl;
 
 	SSL_CTX_set_options(ssl, SSL_OP_CIPHER_SERVER_PREFERENCE |
@@ -138,8 +139,8 @@ set_up_server(struct tls_context *c, const struct tls_server_config *config,
 	    SSL_CTX_set_min_proto_version(ssl, TLS1_3_VERSION) != 1)
 		return -1;
 	if (SSL_CTX_set_cipher_list(ssl, SERVER_CIPHERS) != 1 ||
-	    SSL_CTX_set1_groups_list(ssl, GROUPS) != 1 ||
-	    SSL_CTX_set1_sigalgs_list(ssl, SIGNATURES) != 1 ||
+	    SSL_CTX_set1_groups_list(ssl, groups) != 1 ||
+	    SSL_CTX_set1_sigalgs_list(ssl, signatures) != 1 ||
 	    name_sessions(c, config) == -1)
 		return -1;
 	if (config->ticket_keys != NULL &&

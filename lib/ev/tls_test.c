@@ -468,7 +468,8 @@ static void
 broken_certificates_are_told(void **state)
 {
 	static const char *const texts[] = { "", "nonsense",
-		"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+		"-----BEGIN CERTIFICATE-----\nAAAA\n"
+		"-----END CERTIFICATE-----\n",
 		"-----BEGIN CERTIFICATE-----\n" };
 	struct tls_certificate one = { SLICE_EMPTY, 0 };
 	struct tls_server_config c = { .certificates = &one,
@@ -828,8 +829,8 @@ garbage_ends_the_handshake(void **state)
 		for (j = 0; j < n; j++)
 			random[j] = (uint8_t)rand();
 		if (i % 2)
-			memcpy(random, "\x16\x03\x01\x00\xf0\x01\x00\x00\xec\x03"
-			    "\x03", 11);
+			memcpy(random, "\x16\x03\x01\x00\xf0"
+			    "\x01\x00\x00\xec\x03\x03", 11);
 		raw_client();
 		give(random, n);
 		stream_close(&client.stream);

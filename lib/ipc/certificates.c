@@ -12,7 +12,8 @@
 #include "base/mem.h"
 #include "ipc/certificates.h"
 
-#define SIGN_MS		5000	/* for the answer of keys */
+#define SIGN_MS		2000	/* for the answer of keys */
+#define SLOW_MS		5000	/* it is not asked again so long after that */
 #define COMPLAIN_MS	10000	/* between two lines about keys */
 #define WHY_BYTES	1000
 #define CERTIFICATES	10000	/* that a context can have */
@@ -262,19 +263,22 @@ choose(const struct certificates *c, const struct conf_listener *l,
 /* ---- keys ---------------------------------------------------------------- */
 
 /* Waits in line: the handshake cannot go on without it, and nothing that keys
- * does takes long.  Answers that come too late carry an older id. */
+ * does takes long.  Should it hang, the sessions that need no signature have
+ * most of the time.  Answers that come too late carry an older id. */
 static int
 sign(void *arg, uint32_t key, unsigned scheme, struct slice input,
     struct buf *signature)
 {
 	struct certificates *c = arg;
 	struct channel *ch = child_peer(c->child, ROLE_KEYS, 0);
-	int64_t until = clock_mono_ms() + SIGN_MS, left;
+	int64_t now = clock_mono_ms(), until = now + SIGN_MS, left;
 	struct message m;
 	struct buf *b;
 
 	if (input.n > KEYS_INPUT_BYTES)
 		return -1;
+	if (now < c->not_before_ms)
+		return complain(c, key, "keys was slow a moment ago");
 	b = channel_begin(ch, KY_SIGN, ++c->last_id);
 	if (b == NULL)
 		return complain(c, key, "keys is not there");
@@ -284,9 +288,13 @@ sign(void *arg, uint32_t key, unsigned scheme, struct slice input,
 	channel_end(ch);
 	do {
 		left = until - clock_mono_ms();
-		if (left <= 0 || channel_wait(ch, &m, (int)left) == -1)
-			return complain(c, key, left <= 0 ?
-			    "keys is slow" : "keys is gone, or slow");
+		if (left > 0 && channel_wait(ch, &m, (int)left) == 0)
+			continue;
+		now = clock_mono_ms();
+		if (now + 10 < until)
+			return complain(c, key, "keys is gone");
+		c->not_before_ms = now + SLOW_MS;
+		return complain(c, key, "keys is slow");
 	} while (m.id != c->last_id);
 	return take_answer(c, &m, signature);
 }

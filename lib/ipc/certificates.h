@@ -48,6 +48,7 @@ struct certificates {
 	size_t		 ncontexts;
 	uint64_t	 last_id;	/* of requests to keys */
 	int64_t		 complained_ms;
+	int64_t		 not_before_ms;	/* keys is not asked: it was slow */
 };
 
 void	 certificates_init(struct certificates *, struct child *);

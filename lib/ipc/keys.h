@@ -37,7 +37,7 @@ enum keys_scheme {
 enum keys_refusal {
 	KEYS_UNKNOWN = 1,	/* no such key: it was replaced */
 	KEYS_NOT_TLS = 2,	/* the input is no TLS server's handshake */
-	KEYS_FAILED = 3,	/* scheme and key do not fit, or OpenSSL fails */
+	KEYS_FAILED = 3,	/* scheme and key do not fit, or alike */
 };
 
 #endif

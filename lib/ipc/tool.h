@@ -29,6 +29,7 @@
 	X(TL_QUEUE_CHANGE, 12, TOOL,   0,  6,   8192)	/* qmgr: u8 enum queue_change, u8 dry run, packed filter; a line for each message */ \
 	X(TL_EXPLAIN,	   20, TOOL,   0,  5,   2048)	/* lookup: slice address, u8 0 */ \
 	X(TL_TABLE_QUERY,  21, TOOL,   0,  8,   4096)	/* lookup: slice table, slice key */ \
+	X(TL_MAILBOX,	   22, TOOL,   0,  4,   1024)	/* lookup: slice login or address; its Maildir in TL_DATA */ \
 	X(TL_LINE,	   30, EITHER, 0,  0,   65536)	/* the body is text without newline */ \
 	X(TL_DATA,	   31, EITHER, 0,  0,   65536)	\
 	X(TL_ENTRY,	   32, EITHER, 0,  8,   65536)	/* a packed struct queue_entry */ \

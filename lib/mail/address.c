@@ -439,7 +439,7 @@ static const struct utf8_row {
 };
 
 /* The bytes of the sequence at the front, 0 where there is none. */
-static size_t
+size_t
 utf8_sequence(struct slice s)
 {
 	const unsigned char *p = (const unsigned char *)s.p;

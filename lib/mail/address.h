@@ -49,6 +49,9 @@ int	 local_quote(struct buf *, struct slice unquoted);
  * none. */
 struct address address_split(struct slice text);
 bool	 slice_is_ascii(struct slice);
+/* How many bytes the character at the front has, which is not ASCII; 0: it is
+ * none of RFC 3629. */
+size_t	 utf8_sequence(struct slice);
 bool	 slice_is_utf8(struct slice);	/* RFC 3629: shortest form, no surrogates */
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * casefold - i;unicode-casemap (RFC 5051): the form in which texts are compared.
+ * casefold - i;unicode-casemap (RFC 5051): the form in which texts are
+ * compared.
  *
  * ASCII goes by arithmetic, the rest by tables of 256 code points that are
  * made, by libunistring, when the first of them is met.

@@ -165,7 +165,8 @@ charset_load(struct charset *cs)
 {
 	iconv_t cd;
 
-	if (strcmp(cs->name, "utf-8") == 0 || strcmp(cs->name, "us-ascii") == 0) {
+	if (strcmp(cs->name, "utf-8") == 0 ||
+	    strcmp(cs->name, "us-ascii") == 0) {
 		cs->kind = KIND_UTF8;
 		return;
 	}
@@ -190,14 +191,15 @@ charset_load(struct charset *cs)
 static bool
 load_table(struct charset *cs, iconv_t cd)
 {
-	char in, out[8], *pin, *pout;
+	unsigned char out[8];
+	char in, *pin, *pout;
 	size_t nin, nout, i;
 	uint32_t c;
 
 	for (i = 0; i < 256; i++) {
 		in = (char)i;
 		pin = &in;
-		pout = out;
+		pout = (char *)out;
 		nin = 1;
 		nout = sizeof(out);
 		iconv(cd, NULL, NULL, NULL, NULL);
@@ -209,13 +211,12 @@ load_table(struct charset *cs, iconv_t cd)
 			nout = sizeof(out) - nout;
 			if (nin != 0 || nout == 0 || nout > 3)
 				return false;
-			c = (unsigned char)out[0];
+			c = out[0];
 			if (nout == 2)
-				c = (c & 0x1f) << 6 | ((unsigned char)out[1] & 0x3f);
+				c = (c & 0x1f) << 6 | (out[1] & 0x3fU);
 			else if (nout == 3)
-				c = (c & 0xf) << 12 |
-				    ((unsigned char)out[1] & 0x3fU) << 6 |
-				    ((unsigned char)out[2] & 0x3fU);
+				c = (c & 0xf) << 12 | (out[1] & 0x3fU) << 6 |
+				    (out[2] & 0x3fU);
 		}
 		if (i < 128 && c != i)
 			return false;
@@ -274,22 +275,28 @@ charset_convert(struct slice name, struct slice s, struct buf *b)
 	return ok ? 0 : -1;
 }
 
+/* Each piece by itself, so that a character that was cut at the end does not
+ * spoil all before it. */
 void
 charset_guess(struct slice s, struct buf *b)
 {
-	size_t room = b->max - b->n;
+	size_t good, n, room;
 
-	if (!slice_is_utf8(s)) {
-		by_table(windows_1252, s, b);
-		return;
+	while (s.n > 0) {
+		room = b->max - b->n;
+		for (good = 0; good < s.n; good += n) {
+			n = (unsigned char)s.p[good] < 0x80 ? 1 :
+			    utf8_sequence(slice_from(s, good));
+			if (n == 0 || n > room - good)
+				break;
+		}
+		buf_add(b, slice_first(s, good));
+		s = slice_from(s, good);
+		if (s.n == 0 || b->max - b->n < 4)
+			break;
+		by_table(windows_1252, slice_first(s, 1), b);
+		s = slice_from(s, 1);
 	}
-	if (s.n > room) {
-		/* Whole characters. */
-		while (room > 0 && ((unsigned char)s.p[room] & 0xc0) == 0x80)
-			room--;
-		s.n = room;
-	}
-	buf_add(b, s);
 }
 
 /* ---- the three ways; false: not all could be converted ------------------- */

@@ -23,9 +23,10 @@
 void	 charset_warm_up(void);
 bool	 charset_is_known(struct slice name);
 /*
- * Appends s as valid UTF-8; what cannot be converted becomes U+FFFD.  An
- * unknown charset is taken for UTF-8, or windows-1252 where it is not that,
- * and false is returned.  Stops at the buf's ceiling without a word.
+ * Appends s as valid UTF-8; what cannot be converted becomes U+FFFD.  Bytes
+ * that are not the UTF-8 they claim to be are windows-1252.  So are those of an
+ * unknown charset, and false is returned.  Stops at the buf's ceiling without
+ * a word.
  */
 bool	 charset_to_utf8(struct slice name, struct slice s, struct buf *);
 /* The same, but refuses: -1 if the charset is unknown or s is not of it. */

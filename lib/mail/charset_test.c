@@ -28,6 +28,8 @@ static const struct {
 	{ "", TEXT("\xe9"), TEXT("\xc3\xa9"), true },
 	/* what is no UTF-8 is windows-1252 */
 	{ "utf-8", TEXT("\xe9"), TEXT("\xc3\xa9"), true },
+	{ "utf-8", TEXT("\xc3\xa9\xe9z\xc3"),
+	    TEXT("\xc3\xa9\xc3\xa9z\xc3\x83"), true },
 	{ "iso-8859-1", TEXT("\xe9\x80"), TEXT("\xc3\xa9\xe2\x82\xac"), true },
 	{ " Latin1 ", TEXT("\xe9"), TEXT("\xc3\xa9"), true },
 	{ "iso-8859-15", TEXT("\xa4"), TEXT("\xe2\x82\xac"), true },

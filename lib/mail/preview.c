@@ -66,8 +66,8 @@ drop_torn(struct buf *b)
 {
 	size_t n = b->n, k;
 
-	for (k = 0; k < 4 && n > 0 && ((unsigned char)b->p[n - 1] & 0xc0) == 0x80;
-	    k++)
+	for (k = 0; k < 4 && n > 0 &&
+	    ((unsigned char)b->p[n - 1] & 0xc0) == 0x80; k++)
 		n--;
 	if (n > 0 && (unsigned char)b->p[n - 1] >= 0xc0)
 		b->n = n - 1;
@@ -203,7 +203,8 @@ squeeze(struct slice s, struct buf *b)
 			continue;
 		}
 		/* U+00A0 and U+200C, the padding of newsletters. */
-		if (c == 0xc2 && s.n - i > 1 && (unsigned char)s.p[i + 1] == 0xa0) {
+		if (c == 0xc2 && s.n - i > 1 &&
+		    memcmp(s.p + i, "\xc2\xa0", 2) == 0) {
 			blank = true;
 			i++;
 			continue;

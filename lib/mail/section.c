@@ -335,7 +335,8 @@ decode_qp(struct slice s, struct buf *b)
 				to[n++] = s.p[i++];
 			} else if (i + 1 == k && (end < s.n || i + 1 == s.n)) {
 				goto soft;
-			} else if (k - i > 2 && (hi = char_hex(s.p[i + 1])) >= 0 &&
+			} else if (k - i > 2 &&
+			    (hi = char_hex(s.p[i + 1])) >= 0 &&
 			    (lo = char_hex(s.p[i + 2])) >= 0) {
 				to[n++] = (char)(hi << 4 | lo);
 				i += 3;

@@ -27,8 +27,8 @@ static int	 add_multipart(struct buf *, const struct message *, uint32_t,
 static int	 add_leaf(struct buf *, const struct part *, unsigned flags);
 static int	 add_extension(struct buf *, const struct part *,
 		    unsigned flags);
-static int	 add_params(struct buf *, struct arena *, struct slice, bool text,
-		    unsigned flags);
+static int	 add_params(struct buf *, struct arena *, struct slice,
+		    bool text, unsigned flags);
 static int	 add_type_params(struct buf *, const struct part *,
 		    unsigned flags);
 static int	 add_disposition(struct buf *, struct slice, unsigned flags);
@@ -365,9 +365,12 @@ add_params(struct buf *b, struct arena *a, struct slice s, bool text,
 	size_t i;
 
 	mime_params_parse(a, s, &params);
-	for (i = 0; i < params.n && text; i++)
-		text = !slice_eq_nocase(params.v[i].name, SLICE_LIT("charset")) &&
-		    !slice_eq_nocase(params.v[i].name, SLICE_LIT("charset*"));
+	for (i = 0; i < params.n && text; i++) {
+		struct slice name = params.v[i].name;
+
+		text = !slice_eq_nocase(name, SLICE_LIT("charset")) &&
+		    !slice_eq_nocase(name, SLICE_LIT("charset*"));
+	}
 	if (params.n == 0)
 		return buf_add_str(b, text ? DEFAULT_CHARSET : "NIL");
 	if (text && params.n < MESSAGE_PARAMS)

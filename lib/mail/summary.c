@@ -24,7 +24,7 @@ enum { FIELDS_KEPT = 1, FIELDS_ALL = 2, IS_REPLY = 4 };
 /* The fields that are looked into. */
 enum {
 	F_SUBJECT, F_FROM, F_TO, F_CC, F_DATE, F_MESSAGE_ID, F_REFERENCES,
-	F_IN_REPLY_TO, F_LOOKED, F_LIMIT = F_LOOKED,
+	F_IN_REPLY_TO, F_LIMIT,
 };
 
 static const struct slice names[] = {
@@ -134,10 +134,10 @@ find_fields(struct slice header, struct slice f[F_LIMIT])
 	struct field field;
 	size_t i;
 
-	for (i = 0; i < F_LOOKED; i++)
+	for (i = 0; i < F_LIMIT; i++)
 		f[i] = slice_of(NULL, 0);
 	while (field_next(&header, &field)) {
-		for (i = 0; i < F_LOOKED; i++) {
+		for (i = 0; i < F_LIMIT; i++) {
 			if (f[i].p != NULL ||
 			    !slice_eq_nocase(field.name, names[i]))
 				continue;
@@ -285,7 +285,8 @@ add_id(struct buf *b, struct slice id, bool first)
 	if (!first && buf_add_byte(b, ' ') != 0)
 		return -1;
 	for (i = 0; i < id.n; i++)
-		if ((unsigned char)id.p[i] > ' ' && buf_add_byte(b, id.p[i]) != 0)
+		if ((unsigned char)id.p[i] > ' ' &&
+		    buf_add_byte(b, id.p[i]) != 0)
 			return -1;
 	return 0;
 }

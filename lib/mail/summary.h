@@ -38,14 +38,14 @@ struct summary {
 	/* "(...)", as FETCH answers; .n 0: too large, make it. */
 	struct slice	 envelope;
 	struct slice	 bodystructure;
-	struct slice	 fields;	/* whole fields with CRLF, as they stand */
+	struct slice	 fields;	/* whole fields with CRLF, as they are */
 	bool		 fields_kept;	/* false: too large, read the message */
-	bool		 fields_all;	/* they are the whole header section, with
-					 * its empty line where it has one */
+	bool		 fields_all;	/* they are the whole header section,
+					 * with its empty line if it has one */
 	struct slice	 subject;	/* UTF-8, decoded; at SUMMARY_TEXT - 3
 					 * bytes or more it may be cut */
 	struct slice	 base_subject;	/* RFC 5256 2.1, upper case */
-	bool		 is_reply;	/* the base subject lost a "re:" or so */
+	bool		 is_reply;	/* the base subject lost a "re:" */
 	struct slice	 from, to, cc;	/* first local-part, for SORT */
 	struct slice	 display_from, display_to;	/* RFC 5957 */
 	struct slice	 message_id;	/* without <> */

@@ -623,6 +623,7 @@ take_known(const struct state *known, size_t i, struct message_record *m)
 	m->modseq = k.modseq;
 	memcpy(m->guid, k.guid, sizeof(m->guid));
 	m->uidl = k.uidl;
+	m->keywords |= k.saved_ms == 0 ? k.keywords : 0;
 	/* Flags that had not reached the name yet; a record of an index says
 	 * what the name was then. */
 	if (k.saved_ms != 0) {

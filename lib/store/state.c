@@ -784,6 +784,8 @@ state_replace(struct state *old, struct state *new, struct changes *c)
 	struct message_record m;
 	size_t i = 0, j = 0, visible = 0;
 
+	/* What its own log has expunged is not among what is there. */
+	state_compact(new);
 	if (old->n == 0) {
 		for (; c != NULL && j < new->n; j++)
 			changes_add(c, new->entries[j].uid, CHANGE_NEW,

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: ISC */
+/* Index files that are damaged, cut or somebody's attack (S4), and files that
+ * are shortened under a reader. */
+#include <stdarg.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "test_store.h"
+
+#define ROUNDS	400
+
+static int
+summarise(struct slice message, struct buf *b)
+{
+	return buf_add(b, message);
+}
+
+static const struct store_options options = { .create = true,
+	.summarise = summarise };
+
+static void
+fill(struct world *w)
+{
+	struct mailbox *mb;
+	struct slice summary;
+	uint32_t uid;
+
+	store_close(&w->store);
+	world_open(w, &options);
+	for (uid = 1; uid <= 6; uid++)
+		append_text(w->store, INBOX, "A: b\n\ntext\n", 0);
+	mb = open_box(w->store, INBOX);
+	mailbox_keyword(mb, SLICE_LIT("$Junk"), true);
+	assert_int_equal(index_lock(mb), STORE_OK);
+	assert_int_equal(index_snapshot(mb, true), STORE_OK);
+	index_unlock(mb);
+	set_flags(mb, 2, FLAGS_ADD, FLAG_SEEN);
+	for (uid = 1; uid <= 6; uid++)
+		assert_int_equal(mailbox_summary(mb, uid, &summary), STORE_OK);
+	mailbox_close(&mb);
+}
+
+/* Six messages under their UIDs, whatever the index was like. */
+static void
+check(struct world *w, const char *what, size_t at)
+{
+	struct message_content c;
+	struct slice summary;
+	struct mailbox *mb;
+	enum store_result r;
+	uint32_t uid;
+	size_t n;
+
+	store_close(&w->store);
+	world_open(w, &options);
+	r = mailbox_open(w->store, INBOX, false, &mb);
+	if (r != STORE_OK)
+		fail_msg("%s at %zu: %s", what, at, store_strerror(r));
+	mailbox_entries(mb, &n);
+	if (n != 6)
+		fail_msg("%s at %zu: %zu messages", what, at, n);
+	for (uid = 1; uid <= 6; uid++) {
+		if (mailbox_find(mb, uid) == NULL)
+			fail_msg("%s at %zu: UID %u is lost", what, at, uid);
+		assert_int_equal(mailbox_content(mb, uid, &c), STORE_OK);
+		message_content_clear(&c);
+		assert_int_equal(mailbox_summary(mb, uid, &summary), STORE_OK);
+		assert_int_equal(summary.n, 11);
+	}
+	mailbox_close(&mb);
+}
+
+static void
+spoil(struct world *w, const char *name, unsigned *seed)
+{
+	struct buf b = get_file(w, name);
+	char path[PATH_MAX];
+	size_t at = (size_t)rand_r(seed) % b.n;
+	FILE *f;
+
+	test_path(path, sizeof(path), "%s/%s", w->dir, name);
+	f = fopen(path, "r+");
+	assert_non_null(f);
+	switch (rand_r(seed) % 3) {
+	case 0:		/* a bit */
+		b.p[at] = (char)(b.p[at] ^ 1 << rand_r(seed) % 8);
+		break;
+	case 1:		/* zeros */
+		memset(b.p + at, 0, b.n - at < 40 ? b.n - at : 40);
+		break;
+	default:	/* the end */
+		b.n = at;
+	}
+	assert_int_equal(ftruncate(fileno(f), 0), 0);
+	assert_int_equal(fwrite(b.p, 1, b.n, f), b.n);
+	fclose(f);
+	buf_clear(&b);
+	check(w, name, at);
+}
+
+/* One file at a time: what it knows is in another, or in the Maildir. */
+static void
+one_damaged_file_loses_no_uid(void **arg)
+{
+	static const char *const names[] = { CACHE_NAME, LOG_NAME };
+	struct world *w = *arg;
+	unsigned seed = 1, i;
+
+	fill(w);
+	for (i = 0; i < ROUNDS; i++)
+		spoil(w, names[i % 2], &seed);
+}
+
+static void
+a_damaged_snapshot_loses_no_message(void **arg)
+{
+	struct world *w = *arg;
+	unsigned seed = 7, i;
+	struct mailbox *mb;
+	struct buf b;
+	char path[PATH_MAX];
+	size_t n;
+	FILE *f;
+
+	fill(w);
+	for (i = 0; i < ROUNDS; i++) {
+		b = get_file(w, SNAP_NAME);
+		b.p[(size_t)rand_r(&seed) % b.n] ^= (char)(1 <<
+		    rand_r(&seed) % 7);
+		test_path(path, sizeof(path), "%s/%s", w->dir, SNAP_NAME);
+		f = fopen(path, "w");
+		assert_non_null(f);
+		fwrite(b.p, 1, b.n, f);
+		fclose(f);
+		buf_clear(&b);
+		store_close(&w->store);
+		world_open(w, &options);
+		mb = open_box(w->store, INBOX);
+		mailbox_entries(mb, &n);
+		assert_int_equal(n, 6);
+		mailbox_close(&mb);
+	}
+}
+
+static void
+a_lost_log_or_snapshot_is_made_anew(void **arg)
+{
+	struct world *w = *arg;
+
+	fill(w);
+	remove_file(w, LOG_NAME);
+	check(w, "no log", 0);
+	remove_file(w, CACHE_NAME);
+	check(w, "no cache", 0);
+}
+
+static void
+a_session_lives_through_a_rebuild_by_another(void **arg)
+{
+	struct world *w = *arg;
+	struct store *other;
+	struct mailbox *mb;
+	unsigned bad;
+	size_t n;
+
+	fill(w);
+	mb = open_box(w->store, INBOX);
+	move_file(w, "cur", "was");
+	assert_int_equal(mailbox_refresh(mb, NULL, NULL), STORE_FAILED);
+	move_file(w, "was", "cur");
+	put_file(w, "cur/1700000001.M5P1.host:2,FS", "A: b\n\n");
+	other = store_open(w->dir, &options);
+	assert_int_equal(store_verify(other, INBOX, true, NULL, NULL, &bad),
+	    STORE_OK);
+	assert_int_equal(bad, 1);
+	assert_int_equal(mailbox_refresh(mb, NULL, NULL), STORE_OK);
+	mailbox_entries(mb, &n);
+	assert_int_equal(n, 7);
+	assert_int_equal(set_flags(mb, 1, FLAGS_ADD, FLAG_FLAGGED), STORE_OK);
+	mailbox_close(&mb);
+	store_close(&other);
+}
+
+int
+main(void)
+{
+#define T(f)	cmocka_unit_test_setup_teardown(f, world_setup, world_teardown)
+	const struct CMUnitTest tests[] = {
+		T(one_damaged_file_loses_no_uid),
+		T(a_damaged_snapshot_loses_no_message),
+		T(a_lost_log_or_snapshot_is_made_anew),
+		T(a_session_lives_through_a_rebuild_by_another),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

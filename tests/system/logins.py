@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: ISC
+"""Who may log in, by what mechanism, and what follows a failure."""
+import imaplib
+import os
+import poplib
+import re
+import signal
+import ssl
+import subprocess
+import time
+
+from harness import CHASQUI, Story, needs_program, run, wait_for
+
+
+def tls():
+    # the certificate of an instance is its own
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+class Logins(Story):
+    @classmethod
+    def arrange(cls):
+        cls.box = cls.instance(auth__fail_delay="100ms", auth__fail_delay_max="200ms",
+                               auth__max_failures_client="1000", auth__max_failures_network="1000",
+                               auth__max_failures_user="1000")
+
+    def imap(self, user, password):
+        """None, or why not."""
+        m = imaplib.IMAP4_SSL("127.0.0.1", self.box.base + 993, ssl_context=tls(), timeout=30)
+        try:
+            m.login(user, password)
+            m.logout()
+        except imaplib.IMAP4.error as e:
+            m.shutdown()
+            return str(e)
+        return None
+
+    def pop3(self, user, password):
+        p = poplib.POP3_SSL("127.0.0.1", self.box.base + 995, timeout=30, context=tls())
+        try:
+            p.user(user)
+            p.pass_(password)
+            p.quit()
+        except poplib.error_proto as e:
+            p.close()
+            return str(e)
+        return None
+
+    def user(self, *args, stdin=None, status=0):
+        p = run([CHASQUI, "-C", self.box.dir, "user", *args], stdin=stdin)
+        self.assertEqual(p.returncode, status, p.stdout + p.stderr)
+        return p.stdout
+
+    def test_right_and_wrong(self):
+        self.assertIsNone(self.imap("alice@example.org", "secret"))
+        self.assertIsNone(self.imap("Alice@Example.org", "secret"))
+        self.assertIsNone(self.pop3("alice@example.org", "secret"))
+        for login, password in (("alice@example.org", "Secret"), ("alice@example.org", "secret "),
+                                ("nobody@example.org", "secret"), ("alice", "secret"), ("alice+x@example.org", "secret")):
+            with self.subTest(login=login, password=password):
+                self.assertIn("AUTHENTICATIONFAILED", self.imap(login, password))
+                self.assertIn("[AUTH]", self.pop3(login, password))
+        self.box.wait_log(r"event=login-failed client=127\.0\.0\.1 protocol=imap login=nobody@example\.org "
+                          r"mechanism=PLAIN tls=yes reason=unknown-user")
+        self.box.wait_log(r"event=login client=127\.0\.0\.1 protocol=pop3 login=alice@example\.org mechanism=PLAIN tls=yes")
+
+    def test_accounts_change_while_it_runs(self):
+        who = "carol@example.org"
+        with open(self.box.path("tables", "mailboxes"), "a") as f:
+            f.write(who + "\n")
+        self.assertIn("AUTHENTICATIONFAILED", self.imap(who, "first"))
+        self.user("add", who, stdin=b"first\n")
+        self.assertIsNone(wait_for(lambda: [self.imap(who, "first")], "an answer")[0])
+        self.user("add", who, stdin=b"other\n", status=73)
+        self.user("passwd", who, stdin=b"second\n")
+        self.assertIsNotNone(self.imap(who, "first"))
+        self.assertIsNone(self.imap(who, "second"))
+        self.user("disable", who)
+        self.assertIn("AUTHORIZATIONFAILED", self.imap(who, "second"))
+        self.user("enable", who)
+        self.assertIsNone(self.imap(who, "second"))
+        self.user("del", who)
+        self.assertIsNotNone(self.imap(who, "second"))
+        self.user("passwd", who, stdin=b"x\n", status=1)
+
+    def test_app_passwords(self):
+        password = self.user("app-password", "add", "bob@example.org", "phone", "--protocols", "imap").strip()
+        self.assertRegex(password, r"^[a-z0-9]{5}(-[a-z0-9]{5}){3}$")
+        with open(self.box.path("auth", "passwords")) as f:
+            self.assertNotIn(password, f.read())
+        self.assertIsNone(self.imap("bob@example.org", password))
+        self.assertIn("[AUTH]", self.pop3("bob@example.org", password))
+        self.assertIsNone(self.pop3("bob@example.org", "secret"))
+        self.box.wait_log(r"event=login .*login=bob@example\.org .*app=phone")
+        self.assertIn("phone", self.user("app-password", "list", "bob@example.org"))
+        self.user("app-password", "revoke", "bob@example.org", "phone")
+        self.assertIsNotNone(self.imap("bob@example.org", password))
+        self.user("app-password", "revoke", "bob@example.org", "phone", status=1)
+
+    def test_broken_line_concerns_only_itself(self):
+        path = self.box.path("auth", "passwords")
+        with open(path, "a") as f:
+            f.write("dora@example.org\n\x01\x02\n")
+        self.assertIsNone(self.imap("alice@example.org", "secret"))
+        self.box.wait_log(r'event=passwords-bad-line .*reason="no password')
+
+    def test_passwords_are_readable_for_nobody_else(self):
+        st = os.stat(self.box.path("auth", "passwords"))
+        self.assertEqual(st.st_mode & 0o137, 0)
+        self.user("add", "mode@example.org", stdin=b"x\n")
+        after = os.stat(self.box.path("auth", "passwords"))
+        self.assertEqual((after.st_uid, after.st_gid, after.st_mode), (st.st_uid, st.st_gid, st.st_mode))
+
+    def test_killed_processes_come_back(self):
+        for pid in self.box.pids("auth"):
+            os.kill(pid, signal.SIGKILL)
+        wait_for(lambda: self.try_login() is None, "logins to work again")
+
+    def try_login(self):
+        try:
+            return self.imap("alice@example.org", "secret")
+        except (OSError, imaplib.IMAP4.error) as e:
+            return str(e)
+
+    def test_failure_is_held_back(self):
+        begun = time.monotonic()
+        self.imap("alice@example.org", "held")
+        self.assertGreater(time.monotonic() - begun, 0.1)
+
+    @needs_program("gsasl")
+    def test_mechanisms_with_another_implementation(self):
+        for mechanism, starttls in (("SCRAM-SHA-256-PLUS", True), ("SCRAM-SHA-256", False), ("PLAIN", True),
+                                    ("LOGIN", True)):
+            for password, good in (("secret", True), ("wrong", False)):
+                with self.subTest(mechanism=mechanism, password=password):
+                    p = subprocess.run(["gsasl", "--imap", f"--connect=127.0.0.1:{self.box.base + 143}", "-m", mechanism,
+                                        "-a", "alice@example.org", "-p", password,
+                                        "--starttls" if starttls else "--no-starttls", "--x509-ca-file="],
+                                       stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60)
+                    said = p.stdout.decode()
+                    self.assertEqual(bool(re.search(r"^\. OK .*Logged in", said, re.M)), good, said)
+        self.box.wait_log(r"event=login .*mechanism=SCRAM-SHA-256-PLUS tls=yes")
+
+
+class Limits(Story):
+    @classmethod
+    def arrange(cls):
+        cls.box = cls.instance(auth__fail_delay="10ms", auth__fail_delay_max="20ms", auth__max_failures_client="4")
+
+    def test_client_that_guesses_is_asked_to_try_later(self):
+        said = []
+        for i in range(6):
+            m = imaplib.IMAP4("127.0.0.1", self.box.base + 143, timeout=30)
+            try:
+                m.login("alice@example.org", f"guess {i}")
+            except imaplib.IMAP4.error as e:
+                said.append(str(e))
+            m.shutdown()
+        self.assertIn("AUTHENTICATIONFAILED", said[0])
+        self.assertIn("UNAVAILABLE", said[-1])
+        self.box.wait_log("reason=client-limit")

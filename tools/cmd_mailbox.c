@@ -1,0 +1,439 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * cmd_mailbox - `chasqui mailbox`: one user's mailboxes, on disk.
+ *
+ * WHOSE is an address, which the running suite turns into a Maildir, or the
+ * Maildir's path.  As root the command becomes the owner before it touches
+ * anything there, so that no link leads it elsewhere with root's rights.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "chasqui.h"
+#include "mail/summary.h"
+#include "queue_print.h"
+#include "store/store.h"
+
+#define DIFFERS		1	/* exit status: verify has found something */
+#define ANSWER_LINES	3
+
+struct job {
+	struct tool	*tool;
+	char		 path[PATH_MAX];	/* of the Maildir */
+	uid_t		 uid;
+	gid_t		 gid;
+	struct store	*store;
+	bool		 json;
+	unsigned	 bad;
+	int		 status;
+	const char	*mailbox;	/* of which lines are printed */
+};
+
+typedef int	verb_fn(struct job *, int argc, char *argv[]);
+
+static int	 run_mailbox(struct tool *, int, char *[]);
+static verb_fn	 run_list, run_create, run_rename, run_delete, run_verify,
+    run_repair, run_export, run_import;
+static int	 find_maildir(struct job *, const char *whose);
+static int	 ask_lookup(struct job *, const char *address);
+static void	 take_line(void *, struct message *);
+static int	 become_owner(struct job *);
+static int	 open_store(struct job *);
+static int	 result(struct job *, const char *what, enum store_result);
+static int	 for_each(struct job *, int argc, char *argv[],
+		    enum store_result (*)(struct job *, struct slice));
+
+const struct command cmd_mailbox = { "mailbox",
+	"list [--json] WHOSE | create WHOSE NAME | rename WHOSE FROM TO |\n"
+	"    delete WHOSE NAME | verify WHOSE [NAME...] | "
+	"repair WHOSE [NAME...] |\n"
+	"    export-uidlist WHOSE [NAME...] | import WHOSE NAME FILE...",
+	"a user's mailboxes; WHOSE is an address or the path of a Maildir",
+	run_mailbox };
+
+static const struct verb {
+	const char	*name;
+	int		 min, max;	/* arguments after WHOSE */
+	verb_fn		*run;
+} verbs[] = {
+	{ "list",		0, 0,		run_list },
+	{ "create",		1, 1,		run_create },
+	{ "rename",		2, 2,		run_rename },
+	{ "delete",		1, 1,		run_delete },
+	{ "verify",		0, INT_MAX,	run_verify },
+	{ "repair",		0, INT_MAX,	run_repair },
+	{ "export-uidlist",	0, INT_MAX,	run_export },
+	{ "import",		2, INT_MAX,	run_import },
+};
+
+static int
+run_mailbox(struct tool *t, int argc, char *argv[])
+{
+	static struct job j;
+	const struct verb *v;
+	int at = 2, r;
+
+	j.tool = t;
+	for (v = verbs; argc > 2 && v < verbs + sizeof(verbs) /
+	    sizeof(verbs[0]); v++) {
+		if (strcmp(argv[1], v->name) != 0)
+			continue;
+		if (v->run == run_list && strcmp(argv[at], "--json") == 0) {
+			j.json = true;
+			at++;
+		}
+		if (argc - at - 1 < v->min || argc - at - 1 > v->max)
+			break;
+		r = find_maildir(&j, argv[at]);
+		if (r == EX_OK)
+			r = become_owner(&j);
+		if (r == EX_OK)
+			r = open_store(&j);
+		if (r == EX_OK)
+			r = v->run(&j, argc - at - 1, argv + at + 1);
+		store_close(&j.store);
+		return r;
+	}
+	return tool_usage(&cmd_mailbox);
+}
+
+/* ---- whose -------------------------------------------------------------- */
+
+static int
+find_maildir(struct job *j, const char *whose)
+{
+	struct stat st;
+	int r;
+
+	if (whose[0] == '/')
+		snprintf(j->path, sizeof(j->path), "%s", whose);
+	else {
+		r = ask_lookup(j, whose);
+		if (r != EX_OK)
+			return r;
+	}
+	if (lstat(j->path, &st) == -1)
+		return tool_fail(EX_NOINPUT, "%s: %s%s", j->path,
+		    strerror(errno), errno == ENOENT ? "; the first mail or "
+		    "login makes it" : "");
+	if (!S_ISDIR(st.st_mode))
+		return tool_fail(EX_NOINPUT, "%s is no directory", j->path);
+	j->uid = st.st_uid;
+	j->gid = st.st_gid;
+	return EX_OK;
+}
+
+static int
+ask_lookup(struct job *j, const char *address)
+{
+	struct channel *c;
+	struct buf *b;
+	int status;
+
+	if (strlen(address) > 500)
+		return tool_fail(EX_USAGE, "the address is too long");
+	c = tool_connect(j->tool, SOCKET_LOOKUP);
+	b = channel_begin(c, TL_MAILBOX, 1);
+	if (b != NULL)
+		put_slice(b, slice_str(address));
+	channel_end(c);
+	status = tool_answer(c, take_line, j);
+	channel_free(&c);
+	if (status == EX_OK && j->path[0] != '/')
+		status = tool_fail(EX_PROTOCOL, "lookup named no Maildir");
+	return status;
+}
+
+static void
+take_line(void *arg, struct message *m)
+{
+	struct job *j = arg;
+
+	if (m->type == TL_DATA && m->body.rest.n < sizeof(j->path)) {
+		memcpy(j->path, m->body.rest.p, m->body.rest.n);
+		j->path[m->body.rest.n] = '\0';
+	}
+}
+
+static int
+become_owner(struct job *j)
+{
+	if (geteuid() != 0 || j->uid == 0)
+		return EX_OK;
+	if (setgroups(1, &j->gid) == -1 || setgid(j->gid) == -1 ||
+	    setuid(j->uid) == -1)
+		return tool_fail(EX_OSERR, "cannot become the owner: %s",
+		    strerror(errno));
+	return EX_OK;
+}
+
+static int
+open_store(struct job *j)
+{
+	const struct store_options o = { .summarise = summary_build };
+
+	j->store = store_open(j->path, &o);
+	return j->store != NULL ? EX_OK : tool_fail(EX_NOINPUT, "%s: %s",
+	    j->path, strerror(errno));
+}
+
+static int
+result(struct job *j, const char *what, enum store_result r)
+{
+	if (r == STORE_OK)
+		return EX_OK;
+	if (r == STORE_FAILED)
+		return tool_fail(EX_IOERR, "%s: %s", what,
+		    strerror(store_errno(j->store)));
+	return tool_fail(r == STORE_BUSY ? EX_TEMPFAIL : EX_DATAERR, "%s: %s",
+	    what, store_strerror(r) + sizeof("5.2.0"));
+}
+
+/* ---- list --------------------------------------------------------------- */
+
+static void
+print_json(const struct mailbox_entry *e, const struct mailbox_status *st)
+{
+	printf("{");
+	json_text("name", e->name);
+	printf(",\"subscribed\":%s,\"special_use\":%u,\"messages\":%" PRIu32
+	    ",\"unseen\":%" PRIu32 ",\"bytes\":%" PRIu64 ",\"uidnext\":%"
+	    PRIu32 ",\"uidvalidity\":%" PRIu32 ",\"highestmodseq\":%" PRIu64
+	    "}\n", e->subscribed ? "true" : "false", e->special_use,
+	    st->messages, st->unseen, st->size, st->uidnext, st->uidvalidity,
+	    st->highestmodseq);
+}
+
+static bool
+list_one(void *arg, const struct mailbox_entry *e)
+{
+	struct job *j = arg;
+	struct mailbox_status st;
+	enum store_result r;
+
+	if (!e->exists)
+		return true;
+	r = store_status(j->store, e->name, &st);
+	if (r != STORE_OK) {
+		j->status = result(j, "a mailbox", r);
+		return true;
+	}
+	if (j->json)
+		print_json(e, &st);
+	else
+		printf("%8" PRIu32 " %8" PRIu32 " %12" PRIu64 "  %.*s\n",
+		    st.messages, st.unseen, st.size, SLICE_ARG(e->name));
+	return true;
+}
+
+static int
+run_list(struct job *j, int argc, char *argv[])
+{
+	enum store_result r;
+
+	(void)argc;
+	(void)argv;
+	if (!j->json)
+		printf("%8s %8s %12s  %s\n", "messages", "unseen", "bytes",
+		    "mailbox");
+	r = store_list(j->store, list_one, j);
+	return r == STORE_OK ? j->status : result(j, "list", r);
+}
+
+/* ---- changes ------------------------------------------------------------ */
+
+static int
+run_create(struct job *j, int argc, char *argv[])
+{
+	(void)argc;
+	return result(j, argv[0], store_create(j->store, slice_str(argv[0]),
+	    0));
+}
+
+static int
+run_rename(struct job *j, int argc, char *argv[])
+{
+	(void)argc;
+	return result(j, argv[0], store_rename(j->store, slice_str(argv[0]),
+	    slice_str(argv[1])));
+}
+
+static int
+run_delete(struct job *j, int argc, char *argv[])
+{
+	(void)argc;
+	return result(j, argv[0], store_delete(j->store, slice_str(argv[0])));
+}
+
+/* ---- of some or all ----------------------------------------------------- */
+
+struct each {
+	struct job	*job;
+	enum store_result (*fn)(struct job *, struct slice);
+};
+
+static void
+do_one(struct job *j, struct slice name,
+    enum store_result (*fn)(struct job *, struct slice))
+{
+	char text[STORE_NAME_BYTES + 1];
+	enum store_result r;
+
+	snprintf(text, sizeof(text), "%.*s", SLICE_ARG(name));
+	j->mailbox = text;
+	r = fn(j, name);
+	if (r != STORE_OK)
+		j->status = result(j, text, r);
+	j->mailbox = NULL;
+}
+
+static bool
+do_listed(void *arg, const struct mailbox_entry *e)
+{
+	struct each *each = arg;
+
+	if (e->exists)
+		do_one(each->job, e->name, each->fn);
+	return true;
+}
+
+static int
+for_each(struct job *j, int argc, char *argv[],
+    enum store_result (*fn)(struct job *, struct slice))
+{
+	struct each each = { j, fn };
+	enum store_result r;
+	int i;
+
+	for (i = 0; i < argc; i++)
+		do_one(j, slice_str(argv[i]), fn);
+	if (argc > 0)
+		return j->status;
+	r = store_list(j->store, do_listed, &each);
+	return r == STORE_OK ? j->status : result(j, "list", r);
+}
+
+static void
+print_line(void *arg, const char *line)
+{
+	const struct job *j = arg;
+
+	printf("%s: %s\n", j->mailbox, line);
+}
+
+static enum store_result
+verify(struct job *j, struct slice name)
+{
+	unsigned bad = 0;
+	enum store_result r = store_verify(j->store, name, false, print_line,
+	    j, &bad);
+
+	j->bad += bad;
+	return r;
+}
+
+static enum store_result
+repair(struct job *j, struct slice name)
+{
+	unsigned bad = 0;
+	enum store_result r = store_verify(j->store, name, true, print_line,
+	    j, &bad);
+
+	if (r == STORE_OK && bad > 0)
+		printf("%s: repaired\n", j->mailbox);
+	return r;
+}
+
+static enum store_result
+export(struct job *j, struct slice name)
+{
+	return store_export_uidlist(j->store, name);
+}
+
+static int
+run_verify(struct job *j, int argc, char *argv[])
+{
+	int r = for_each(j, argc, argv, verify);
+
+	return r == EX_OK && j->bad > 0 ? DIFFERS : r;
+}
+
+static int
+run_repair(struct job *j, int argc, char *argv[])
+{
+	return for_each(j, argc, argv, repair);
+}
+
+static int
+run_export(struct job *j, int argc, char *argv[])
+{
+	return for_each(j, argc, argv, export);
+}
+
+/* ---- import ------------------------------------------------------------- */
+
+static int
+copy_file(struct append *a, FILE *f, const struct stat *st)
+{
+	static char bytes[65536];
+	enum store_result r;
+	size_t n;
+
+	r = append_message(a, (uint64_t)(S_ISREG(st->st_mode) ? st->st_size :
+	    0), 0, NULL, 0, (int64_t)st->st_mtim.tv_sec * 1000);
+	while (r == STORE_OK && (n = fread(bytes, 1, sizeof(bytes), f)) > 0)
+		r = append_bytes(a, slice_of(bytes, n));
+	if (r != STORE_OK)
+		return (int)r;
+	if (ferror(f)) {
+		append_end(a);
+		errno = EIO;
+		return STORE_FAILED;
+	}
+	return (int)append_end(a);
+}
+
+/* Each file a message, all of them or none. */
+static int
+run_import(struct job *j, int argc, char *argv[])
+{
+	struct appended done;
+	struct append *a;
+	struct stat st;
+	enum store_result r = append_begin(j->store, slice_str(argv[0]), &a);
+	FILE *f;
+	int i;
+
+	if (r != STORE_OK)
+		return result(j, argv[0], r);
+	for (i = 1; i < argc; i++) {
+		f = strcmp(argv[i], "-") == 0 ? stdin : fopen(argv[i], "r");
+		if (f == NULL || fstat(fileno(f), &st) == -1) {
+			append_abort(&a);
+			return tool_fail(EX_NOINPUT, "%s: %s", argv[i],
+			    strerror(errno));
+		}
+		r = (enum store_result)copy_file(a, f, &st);
+		if (f != stdin)
+			fclose(f);
+		if (r != STORE_OK) {
+			append_abort(&a);
+			return result(j, argv[i], r);
+		}
+	}
+	r = append_commit(&a, &done);
+	if (r == STORE_OK)
+		printf("%" PRIu32 " messages from UID %" PRIu32 " on\n",
+		    done.n, done.first_uid);
+	return result(j, argv[0], r);
+}
