@@ -85,6 +85,8 @@ X(process_login, "process.login", INT, "0", 0, 64, R_MASTER,		\
   "How many imapd and how many pop3d processes there are for connections; 0 for one a core.  A change takes a restart.") \
 X(process_verifier, "process.verifier", INT, "0", 0, 64, R_MASTER,	\
   "How many processes verify passwords; 0 for one a core.  A change takes a restart.") \
+X(process_hung, "process.hung", DURATION, "60s", 0, 86400000, R_MASTER,	\
+  "A process that has not answered master for so long is killed and started again; 0 for never.  Processes of users are not asked.") \
 X(process_memory, "process.memory", SIZE, "2G", 67108864, 1099511627776, R_MASTER, \
   "The address space that one process may use.")			\
 									\
