@@ -8,6 +8,7 @@
  *	process.c	the life of each process (a table of state and event)
  *	wire.c		what a process is given: configuration, channels
  *	reload.c	a new configuration
+ *	texts.c		the operator's texts of reports
  *	pulse.c		who hangs is found and killed
  *	worker.c	local's requests for a user's process
  *	socket.c	remote's requests for an LMTP server's socket
@@ -213,6 +214,9 @@ void	 wire_shared(struct process *, const char *name, int fd);
 /* The directories that a process of the row may read, ':' between them; the
  * caller frees it. */
 char	*wire_readable(const struct conf *, const struct priv *);
+
+/* texts.c: for bounce alone */
+void	 texts_give(struct process *);
 
 /* pulse.c */
 void	 pulse_init(struct master *);

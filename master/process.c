@@ -423,8 +423,7 @@ reaped(struct process *p, int status)
 		log_error("event=died role=%s index=%u child=%d exit=%d",
 		    role_name(p->role), p->index, pid, WEXITSTATUS(status));
 	else
-		/* Also by its own wish: an idle worker, bounce with new
-		 * templates. */
+		/* Also by its own wish: an idle worker. */
 		log_debug("event=ended role=%s index=%u child=%d",
 		    role_name(p->role), p->index, pid);
 	process_event(p, EVENT_DIED);

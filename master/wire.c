@@ -84,6 +84,7 @@ wire_process(struct process *p)
 	if (p->role == ROLE_AUTH)
 		wire_shared(p, "grant", sessions_secret_fd(m));
 	pki_give(p);
+	texts_give(p);
 	TAILQ_FOREACH(l, &m->listeners, entry)
 		listen_give(p, l);
 	TAILQ_FOREACH(q, &m->processes, entry)

@@ -58,8 +58,8 @@ X(path_mail, "path.mail", STRING, "/var/mail/chasqui", 0, 0, R_MASTER | R_LOOKUP
   "The root of the mailboxes of virtual domains: DOMAIN/LOCAL-PART/Maildir below it.") \
 X(path_tables, "path.tables", STRING, "tables", 0, 0, R_MASTER | R_LOOKUP | R_TOOL, \
   "The directory that relative table paths start from; itself relative to the configuration file's.") \
-X(path_templates, "path.templates", STRING, "", 0, 0, R_MASTER | R_BOUNCE, \
-  "A directory with the operator's own texts of reports (failure.txt, delay.txt, success.txt); built-in texts where empty.") \
+X(path_templates, "path.templates", STRING, "", 0, 0, R_MASTER, \
+  "A directory with the operator's own texts of reports (failure.txt, delay.txt, success.txt, postmaster.txt); built-in texts where empty.") \
 									\
 X(user_prefix, "user.prefix", STRING, "_chasqui_", 0, 0, R_MASTER,	\
   "Each process runs as the system user of this prefix and its program's name.") \

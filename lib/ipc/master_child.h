@@ -51,7 +51,9 @@
 	X(CTL_SPAWN_ENDED, 35, EITHER, 0,  16,  16)	/* spawn: u64 session, u32 process, u32 status of wait(2) */ \
 	X(CTL_PING,	   40, MASTER, 0,  0,   0)	/* are you there? */ \
 	X(CTL_PONG,	   41, EITHER, 0,  0,   0)	/* child: its loop turns */ \
-	X(CTL_RENEW,	   42, EITHER, 0,  0,   0)	/* child: another is to take its place; STOP comes */
+	X(CTL_RENEW,	   42, EITHER, 0,  0,   0)	/* child: another is to take its place; STOP comes */ \
+	X(CTL_TEXT,	   43, MASTER, 1,  5,   64)	/* to bounce: slice name of a file below path.templates; fd: it, to read */ \
+	X(CTL_TEXTS_TAKE,  44, MASTER, 0,  0,   0)	/* the TEXTs since the last of these are all there are */
 
 ENUM_MESSAGES(MASTER_CHILD);
 
