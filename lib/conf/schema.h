@@ -113,7 +113,7 @@ X(smtp_timeout_command, "smtp.timeout_command", DURATION, "5m", 1000, 3600000, R
 X(smtp_timeout_data, "smtp.timeout_data", DURATION, "10m", 1000, 3600000, R_SMTPD, \
   "How long a client may pause within the content.")			\
 X(smtp_greet_delay, "smtp.greet_delay", DURATION, "0s", 0, 60000, R_SMTPD, \
-  "How long the greeting is held back for clients outside relay_networks; who speaks before it is refused.") \
+  "How long the greeting is held back for clients outside relay_networks; who speaks before it is refused.  Without a delay that is seen only of those who have spoken when their connection is accepted.") \
 X(smtp_reverse_dns, "smtp.reverse_dns", BOOL, "yes", 0, 0, R_SMTPD,	\
   "Look up the client's name (confirmed by its address) for the trace field.") \
 X(smtp_bare_lf_networks, "smtp.bare_lf_networks", NETS, "", 0, 0, R_SMTPD, \
