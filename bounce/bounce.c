@@ -4,9 +4,8 @@
  * other, and hands them back; it keeps nothing, and qmgr puts them into the
  * queue.
  *
- * The operator's texts are read before the rights are dropped.  To read them
- * again at a reload the process ends, and master starts another: nothing is
- * under way between two messages of qmgr, and it asks again.
+ * The operator's texts come from master as open files, since no file can be
+ * opened here: all of them at the start, and all again at each reload.
  */
 #include <errno.h>
 #include <unistd.h>
@@ -22,11 +21,13 @@
 struct bounce {
 	struct child	 child;
 	struct templates templates;
+	struct templates coming;	/* until master has sent all */
 	uint64_t	 written;
 	uint64_t	 failed;
 };
 
-static void	load_templates(struct bounce *);
+static void	master_says(void *, struct message *);
+static void	take_text(struct bounce *, struct message *);
 static void	qmgr_says(void *, struct channel *, struct message *);
 static void	qmgr_is_down(void *, struct channel *);
 static bool	gather(const struct report *, int fd, struct buf *,
@@ -35,7 +36,6 @@ static void	answer(struct bounce *, struct channel *, uint64_t id,
 		    const struct report *, struct slice message);
 static void	refuse(struct bounce *, struct channel *, uint64_t id,
 		    const struct report *, const char *why);
-static int	reload(void *, const struct conf *, struct buf *);
 static void	tell_status(void *, struct buf *);
 
 static const struct message_rule qmgr_rules[] = RULES_OF(QMGR_BOUNCE);
@@ -47,8 +47,8 @@ static const struct child_edge edges[] = {
 static const struct child_spec spec = {
 	.role = ROLE_BOUNCE,
 	.edges = edges,
-	.reload = reload,
 	.status = tell_status,
+	.control = master_says,
 };
 
 int
@@ -57,22 +57,44 @@ main(int argc, char *argv[])
 	static struct bounce b;
 
 	child_init(&b.child, &spec, &b, argc, argv);
-	load_templates(&b);
+	templates_init(&b.templates);
+	templates_init(&b.coming);
 	child_enter(&b.child);
 	return child_run(&b.child);
 }
 
+static void
+master_says(void *arg, struct message *m)
+{
+	struct bounce *b = arg;
+
+	switch (m->type) {
+	case CTL_TEXT:
+		take_text(b, m);
+		break;
+	case CTL_TEXTS_TAKE:
+		templates_clear(&b->templates);
+		b->templates = b->coming;
+		templates_init(&b->coming);
+		break;
+	default:
+		channel_breach(b->child.master, "not-for-bounce");
+		break;
+	}
+}
+
 /* A report in our own words is better than none. */
 static void
-load_templates(struct bounce *b)
+take_text(struct bounce *b, struct message *m)
 {
 	struct buf why = BUF_INIT(2000);
-	const char *dir = b->child.conf->path_templates;
+	struct slice name = get_slice(&m->body, 64);
 
-	templates_init(&b->templates);
-	if (dir[0] != '\0' && templates_load(&b->templates, dir, &why) == -1)
-		log_error("event=bad-template directory=%s why=%s",
-		    LOG_Q(slice_str(dir)), LOG_Q(slice_trim(buf_slice(&why))));
+	if (!wire_done(&m->body))
+		channel_breach(b->child.master, "text");
+	else if (templates_take(&b->coming, name, m->fds[0], &why) == -1)
+		log_error("event=bad-template why=%s",
+		    LOG_Q(slice_trim(buf_slice(&why))));
 	buf_clear(&why);
 }
 
@@ -181,18 +203,6 @@ refuse(struct bounce *b, struct channel *ch, uint64_t id,
 	b->failed++;
 	log_error("id=%s event=report-failed recipients=%zu why=\"%s\"",
 	    queue_id_text(r->queue_id).s, r->nrecipients, why);
-}
-
-static int
-reload(void *arg, const struct conf *conf, struct buf *why)
-{
-	struct bounce *b = arg;
-
-	(void)why;
-	if (conf->path_templates[0] != '\0' ||
-	    b->child.conf->path_templates[0] != '\0')
-		ev_stop(&b->child.loop);
-	return 0;
 }
 
 static void

@@ -3,7 +3,6 @@
 #include <sys/stat.h>
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -12,11 +11,10 @@
 #include "template.h"
 
 static const struct {
-	const char	*file;
 	const char	*subject;
 	const char	*text;
 } builtin[NKINDS] = {
-	[REPORT_FAILURE] = { "failure.txt", "Your message was not delivered",
+	[REPORT_FAILURE] = { "Your message was not delivered",
 	    "This is the mail system of ${hostname}.\n"
 	    "\n"
 	    "Your message of ${arrival}\n"
@@ -27,7 +25,7 @@ static const struct {
 	    "No further attempt is made.  The message, or its header, is\n"
 	    "attached.  If you need help, write to postmaster at your own\n"
 	    "mail provider, and include this report.\n" },
-	[REPORT_DELAY] = { "delay.txt", "Your message is delayed",
+	[REPORT_DELAY] = { "Your message is delayed",
 	    "This is the mail system of ${hostname}.\n"
 	    "\n"
 	    "Your message of ${arrival}\n"
@@ -38,15 +36,14 @@ static const struct {
 	    "You need do nothing: delivery is tried until\n"
 	    "${until}.\n"
 	    "If it has not succeeded by then, you will be told.\n" },
-	[REPORT_SUCCESS] = { "success.txt", "Your message was delivered",
+	[REPORT_SUCCESS] = { "Your message was delivered",
 	    "This is the mail system of ${hostname}.\n"
 	    "\n"
 	    "You asked to be told what became of your message of\n"
 	    "${arrival}:\n"
 	    "\n"
 	    "${recipients}" },
-	[REPORT_POSTMASTER] = { "postmaster.txt",
-	    "Mail that could be neither delivered nor returned",
+	[REPORT_POSTMASTER] = { "Mail that could be neither delivered nor returned",
 	    "This is the mail system of ${hostname}.\n"
 	    "\n"
 	    "The message ${queue_id} of ${arrival}\n"
@@ -57,8 +54,6 @@ static const struct {
 	    "Its header is attached.\n" },
 };
 
-static int	load(struct template *, int dir, const char *file,
-		    struct buf *why);
 static int	read_file(int fd, struct buf *, const char *file,
 		    struct buf *why);
 static int	check(struct slice, const char *name, struct buf *why);
@@ -89,37 +84,24 @@ templates_clear(struct templates *t)
 }
 
 int
-templates_load(struct templates *t, const char *path, struct buf *why)
-{
-	int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int r = 0;
-	unsigned i;
-
-	if (dir == -1) {
-		buf_printf(why, "%s: %s", path, strerror(errno));
-		return -1;
-	}
-	for (i = 1; i < NKINDS; i++)
-		if (load(&t->of[i], dir, builtin[i].file, why) == -1)
-			r = -1;
-	close(dir);
-	return r;
-}
-
-static int
-load(struct template *t, int dir, const char *file, struct buf *why)
+templates_take(struct templates *t, struct slice name, int fd, struct buf *why)
 {
 	struct buf text = BUF_INIT(TEMPLATE_BYTES);
-	int fd = openat(dir, file, O_RDONLY | O_CLOEXEC | O_NONBLOCK), r = -1;
+	unsigned i;
+	int r;
 
-	if (fd == -1 && errno == ENOENT)
-		return 0;
-	if (fd == -1)
-		buf_printf(why, "%s: %s; ", file, strerror(errno));
-	else if (read_file(fd, &text, file, why) == 0)
-		r = template_parse(t, buf_slice(&text), file, why);
-	if (fd != -1)
-		close(fd);
+	for (i = 1; i < NKINDS; i++)
+		if (slice_eq(name, slice_str(report_text_file(i))))
+			break;
+	if (i == NKINDS) {
+		buf_printf(why, "%.*s: not a text of reports",
+		    SLICE_ARG(name));
+		return -1;
+	}
+	r = read_file(fd, &text, report_text_file(i), why);
+	if (r == 0)
+		r = template_parse(&t->of[i], buf_slice(&text),
+		    report_text_file(i), why);
 	buf_clear(&text);
 	return r;
 }

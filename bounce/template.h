@@ -36,16 +36,17 @@ struct template {
 	char	*text;		/* owned, lines end in '\n' */
 };
 
-#define NKINDS	(REPORT_POSTMASTER + 1)
+#define NKINDS	REPORT_KINDS
 
 struct templates {
 	struct template	 of[NKINDS];	/* by enum report_kind */
 };
 
 void	 templates_init(struct templates *);	/* those built in */
-/* The operator's, where there are such files in dir.  -1 and why when one of
- * them cannot be used; the built-in one then stays. */
-int	 templates_load(struct templates *, const char *dir, struct buf *why);
+/* One of the operator's, from its file.  -1 and why when it cannot be used; the
+ * one before then stays. */
+int	 templates_take(struct templates *, struct slice name, int fd,
+	    struct buf *why);
 void	 templates_clear(struct templates *);
 
 /* The text of one file; name is for messages.  -1 and why. */

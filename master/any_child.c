@@ -163,6 +163,38 @@ cmd_want(struct daemon *d, struct slice arg, struct asked *a)
 	answer(a, "asked");
 }
 
+/* Lives, and does nothing any more. */
+static void
+cmd_hang(struct daemon *d, struct slice arg, struct asked *a)
+{
+	volatile bool forever = true;
+
+	(void)d;
+	(void)arg;
+	(void)a;
+	while (forever)
+		;
+}
+
+static void
+cmd_flood(struct daemon *d, struct slice arg, struct asked *a)
+{
+	unsigned i;
+
+	(void)arg;
+	for (i = 0; i < 20000; i++)
+		channel_send(d->child.master, CTL_LOG_LOST, 0, SLICE_EMPTY);
+	answer(a, "done");
+}
+
+static void
+cmd_renew(struct daemon *d, struct slice arg, struct asked *a)
+{
+	(void)arg;
+	child_renew(&d->child);
+	answer(a, "done");
+}
+
 static void
 cmd_refused(struct daemon *d, struct slice arg, struct asked *a)
 {
@@ -177,6 +209,7 @@ static const struct {
 	{ "pid", cmd_pid }, { "peers", cmd_peers }, { "self", cmd_self },
 	{ "exit", cmd_exit }, { "forbidden", cmd_forbidden },
 	{ "breach", cmd_breach }, { "stubborn", cmd_stubborn },
+	{ "hang", cmd_hang }, { "flood", cmd_flood }, { "renew", cmd_renew },
 	{ "want", cmd_want }, { "refused", cmd_refused },
 };
 

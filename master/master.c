@@ -239,6 +239,7 @@ start_processes(struct master *m)
 		ev_signal_init(&signals[i], &m->loop, caught[i], on_signal,
 		    m);
 	control_init(m);
+	pulse_init(m);
 	ev_timer_init(&m->start_timer, &m->loop, start_is_late, m);
 	ev_timer_set(&m->start_timer, START_SUITE_MS);
 	log_info("event=starting mode=%s landlock=%d smtpd=%u remote=%u",

@@ -8,6 +8,8 @@
  *	process.c	the life of each process (a table of state and event)
  *	wire.c		what a process is given: configuration, channels
  *	reload.c	a new configuration
+ *	texts.c		the operator's texts of reports
+ *	pulse.c		who hangs is found and killed
  *	worker.c	local's requests for a user's process
  *	socket.c	remote's requests for an LMTP server's socket
  *	session.c	who is logged in, and the processes of their sessions
@@ -92,6 +94,14 @@ struct process {
 	struct ev_timer		 rewire;
 	int64_t			 started_ms;	/* monotonic */
 	int64_t			 rewired_ms;
+	bool			 pulse_owed;	/* asked whether it is there */
+	unsigned		 pulses_missed;
+	bool			 hung;		/* so it was killed */
+	/* What it asks; see count_ask(). */
+	struct ev_timer		 listen_again;
+	int64_t			 asks_since_ms;	/* monotonic */
+	unsigned		 asks;
+	bool			 is_muted;
 	unsigned		 failures;	/* since it last ran well */
 	unsigned		 restarts;	/* since the suite started */
 	bool			 was_ready;	/* ever */
@@ -152,6 +162,7 @@ struct master {
 	uint8_t			 log_sink;
 	struct ev_timer		 log_timer;	/* looks for syslog again */
 	struct ev_timer		 start_timer;	/* the suite's start */
+	struct ev_timer		 pulse;
 
 	struct listeners	 listeners;
 	struct processes	 processes;
@@ -203,6 +214,13 @@ void	 wire_shared(struct process *, const char *name, int fd);
 /* The directories that a process of the row may read, ':' between them; the
  * caller frees it. */
 char	*wire_readable(const struct conf *, const struct priv *);
+
+/* texts.c: for bounce alone */
+void	 texts_give(struct process *);
+
+/* pulse.c */
+void	 pulse_init(struct master *);
+void	 pulse_answered(struct process *, struct message *);
 
 /* worker.c */
 void	 worker_wanted(struct process *local, struct message *);

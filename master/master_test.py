@@ -295,6 +295,35 @@ class Master(unittest.TestCase):
         self.assertEqual(caps["CapEff"], caps["CapPrm"])
         s.stop()
 
+    def test_process_that_hangs_is_replaced(self):
+        s = Suite(self, **{"process.hung": "3s"}).start()
+        old = s.pid("qmgr bounce")
+        with socket.create_connection(("127.0.0.1", s.port), PATIENCE) as c:
+            c.sendall(b"qmgr bounce hang\n")
+            s.wait_log(rf"event=hung role=bounce index=0 child={old} ")
+        s.wait_log(rf"event=died role=bounce index=0 child={old} signal=SIGKILL")
+        s.wait_other_pid("qmgr bounce", old)
+        self.assertEqual(len(re.findall("event=hung", s.log())), 1, "others were taken to hang")
+        s.stop()
+
+    def test_process_gets_a_successor_when_it_asks(self):
+        s = Suite(self).start()
+        old = s.pid("qmgr bounce")
+        self.assertEqual(s.ask("qmgr bounce renew"), "done")
+        s.wait_other_pid("qmgr bounce", old)
+        self.assertNotIn("event=died", s.log())
+        s.stop()
+
+    def test_who_asks_too_much_is_not_listened_to_for_a_while(self):
+        s = Suite(self).start()
+        old = s.pid("qmgr bounce")
+        self.assertEqual(s.ask("qmgr bounce flood"), "done")
+        s.wait_log("event=not-listened-to role=bounce index=0")
+        self.assertEqual(s.pid("qmgr bounce"), old)
+        self.assertIsNotNone(s.pid("qmgr"))
+        self.assertNotIn("event=died", s.log())
+        s.stop()
+
     def test_second_signal_kills_what_does_not_stop(self):
         s = Suite(self).start()
         self.assertEqual(s.ask("qmgr stubborn"), "done")

@@ -189,6 +189,7 @@ gone(struct process *p)
 		ev_timer_clear(&p->timer);
 		ev_timer_clear(&p->hangup);
 		ev_timer_clear(&p->rewire);
+		ev_timer_clear(&p->listen_again);
 		free(p->user);
 		free(p->directory);
 		free(p->status);
@@ -407,8 +408,9 @@ reaped(struct process *p, int status)
 
 	p->pid = 0;
 	/* Who kills it from outside blames no message that it had. */
-	p->crashed = sig != NULL ? WTERMSIG(status) != SIGKILL &&
-	    WTERMSIG(status) != SIGTERM : WEXITSTATUS(status) != 0;
+	p->crashed = sig != NULL ? p->hung || (WTERMSIG(status) != SIGKILL &&
+	    WTERMSIG(status) != SIGTERM) : WEXITSTATUS(status) != 0;
+	p->hung = p->pulse_owed = false;
 	clear_channel(p);
 	sessions_process_gone(p);
 	if (sig != NULL)
@@ -421,8 +423,7 @@ reaped(struct process *p, int status)
 		log_error("event=died role=%s index=%u child=%d exit=%d",
 		    role_name(p->role), p->index, pid, WEXITSTATUS(status));
 	else
-		/* Also by its own wish: an idle worker, bounce with new
-		 * templates. */
+		/* Also by its own wish: an idle worker. */
 		log_debug("event=ended role=%s index=%u child=%d",
 		    role_name(p->role), p->index, pid);
 	process_event(p, EVENT_DIED);
@@ -434,6 +435,8 @@ clear_channel(struct process *p)
 	channel_free(&p->channel);
 	ev_timer_stop(&p->hangup);
 	ev_timer_stop(&p->rewire);
+	ev_timer_stop(&p->listen_again);
+	p->is_muted = false;
 	p->nlost = 0;
 	reload_process_gone(p);
 	p->reload_owed = false;

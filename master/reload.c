@@ -88,6 +88,9 @@ reload_start(struct master *m, void (*done)(void *, int, struct slice),
 	TAILQ_FOREACH(p, &m->processes, entry)
 		if (process_is_alive(p))
 			give_or_renew(r, p);
+	TAILQ_FOREACH(p, &m->processes, entry)
+		if (process_is_alive(p))
+			texts_give(p);
 	pki_reload(m);
 	listen_commit(m, &fresh);
 	master_make_served(m);

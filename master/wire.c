@@ -19,6 +19,12 @@
 #include "base/mem.h"
 #include "master.h"
 
+/* What a process may ask in a second, and what of the answers may wait for it
+ * to read them: descriptors are among them.  Over either it is not listened to
+ * until the next second. */
+#define ASKS_PER_S	5000
+#define UNREAD_BYTES	(64 * 1024)
+
 #define REWIRE_MS	200
 #define REWIRE_AGAIN_MS	2000	/* where it was needed a moment ago */
 
@@ -34,7 +40,10 @@ static void	 take_reloaded(struct process *, struct message *);
 static void	 take_log_lost(struct process *, struct message *);
 static void	 take_status(struct process *, struct message *);
 static void	 take_peer_lost(struct process *, struct message *);
+static void	 take_renew(struct process *, struct message *);
 static void	 rewire(void *);
+static void	 count_ask(struct process *);
+static void	 listen_again(void *);
 
 const struct message_rule wire_rules[] = RULES_OF(MASTER_CHILD);
 const struct channel_ops wire_ops = { says, is_gone, NULL };
@@ -49,6 +58,8 @@ static const struct {
 	{ CTL_LOG_LOST,		take_log_lost },
 	{ CTL_STATUS,		take_status },
 	{ CTL_PEER_LOST,	take_peer_lost },
+	{ CTL_PONG,		pulse_answered },
+	{ CTL_RENEW,		take_renew },
 	{ CTL_WORKER_WANTED,	worker_wanted },
 	{ CTL_SOCKET_WANTED,	socket_wanted },
 	{ CTL_SESSION_WANTED,	session_wanted },
@@ -73,6 +84,7 @@ wire_process(struct process *p)
 	if (p->role == ROLE_AUTH)
 		wire_shared(p, "grant", sessions_secret_fd(m));
 	pki_give(p);
+	texts_give(p);
 	TAILQ_FOREACH(l, &m->listeners, entry)
 		listen_give(p, l);
 	TAILQ_FOREACH(q, &m->processes, entry)
@@ -311,12 +323,51 @@ says(void *arg, struct channel *c, struct message *m)
 	struct process *p = arg;
 	size_t i;
 
+	count_ask(p);
 	for (i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
 		if (verbs[i].type == m->type) {
 			verbs[i].take(p, m);
 			return;
 		}
 	channel_breach(c, "not-a-child's");
+}
+
+static void
+count_ask(struct process *p)
+{
+	int64_t now = clock_mono_ms();
+
+	if (now - p->asks_since_ms >= 1000) {
+		p->asks_since_ms = now;
+		p->asks = 0;
+	}
+	if (++p->asks < ASKS_PER_S && channel_unsent(p->channel) < UNREAD_BYTES)
+		return;
+	if (!p->is_muted)
+		log_warn("event=not-listened-to role=%s index=%u child=%d "
+		    "asks=%u unread=%zu", role_name(p->role), p->index,
+		    (int)p->pid, p->asks, channel_unsent(p->channel));
+	p->is_muted = true;
+	channel_pause(p->channel, true);
+	if (p->listen_again.fn == NULL)
+		ev_timer_init(&p->listen_again, &p->master->loop,
+		    listen_again, p);
+	ev_timer_set(&p->listen_again, 1000);
+}
+
+static void
+listen_again(void *arg)
+{
+	struct process *p = arg;
+
+	if (p->channel == NULL)
+		return;
+	if (channel_unsent(p->channel) >= UNREAD_BYTES) {
+		ev_timer_set(&p->listen_again, 1000);
+		return;
+	}
+	p->is_muted = false;
+	channel_pause(p->channel, false);
 }
 
 /* A process without master is of no use: it ends by itself, or is ended. */
@@ -372,6 +423,18 @@ take_status(struct process *p, struct message *m)
 	p->status = mem_slicedup(get_rest(&m->body));
 	p->status_owed = false;
 	control_status_came(p->master);
+}
+
+/* It can go on only from a new start. */
+static void
+take_renew(struct process *p, struct message *m)
+{
+	(void)m;
+	if (p->state != PROCESS_RUNNING || priv_of(p->role)->user == NULL)
+		return;
+	log_info("event=renewing role=%s index=%u child=%d",
+	    role_name(p->role), p->index, (int)p->pid);
+	process_renew(p);
 }
 
 /*

@@ -54,7 +54,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	    slice_of(data + 1, size > 9 ? 8 : 0));
 	for (i = size > 9 ? 9 : 1; i < size && !over; i += n) {
 		n = size - i < piece ? size - i : piece;
-		if (write(s[0], data + i, n) == -1)
+		if (send(s[0], data + i, n, MSG_NOSIGNAL) == -1)
 			break;
 		ev_turn(&loop, 0);
 		while (read(s[0], got, sizeof(got)) > 0)

@@ -29,6 +29,7 @@
 #define CLIENTS		16	/* at once */
 #define LISTENERS	4
 #define AT_A_TIME	200	/* messages looked at in one turn */
+#define READ_AHEAD	64	/* files; they come in their order */
 #define ENTRY_BYTES	50000	/* of a TL_ENTRY */
 #define DATA_BYTES	32768	/* of a TL_DATA */
 #define FILTER_ARENA	65536
@@ -55,7 +56,7 @@ struct client {
 	struct channel	*channel;	/* owned; NULL: gone */
 	uid_t		 uid;
 	bool		 may_change;
-	bool		 loading;	/* a file is being read for it */
+	unsigned	 loading;	/* files are being read for it */
 	struct request	 r;
 	struct ev_timer	 timer;		/* goes on in the next turn */
 };
@@ -91,7 +92,7 @@ static bool	 take_show(struct client *, struct message *);
 static bool	 take_change(struct client *, struct message *);
 static void	 start(struct client *);
 static void	 go_on(void *);
-static bool	 look_at(struct client *, struct slot *);
+static void	 look_at(struct client *, struct slot *);
 static bool	 slot_may_match(const struct client *, const struct slot *);
 static bool	 filter_needs_envelope(const struct queue_filter *);
 static bool	 entry_matches(const struct client *, const struct entry *);
@@ -224,7 +225,7 @@ client_relaxed(void *arg, struct channel *ch)
 	struct client *c = arg;
 
 	(void)ch;
-	if (c->r.type != 0 && !c->loading)
+	if (c->r.type != 0)
 		ev_timer_set(&c->timer, 0);
 }
 
@@ -235,7 +236,7 @@ client_is_gone(void *arg, struct channel *ch)
 
 	(void)ch;
 	c->channel = NULL;
-	if (!c->loading)
+	if (c->loading == 0)
 		client_free(c);
 }
 
@@ -398,36 +399,40 @@ go_on(void *arg)
 	for (n = 0; n < AT_A_TIME && r->next < r->nids; n++) {
 		if (c->channel == NULL || channel_is_busy(c->channel))
 			return;		/* client_relaxed() goes on */
-		s = queue_find(&c->q->queue, r->ids[r->next++]);
-		if (s != NULL && s->state != SLOT_COMMITTING &&
-		    !look_at(c, s))
+		s = queue_find(&c->q->queue, r->ids[r->next]);
+		/* What is in memory waits for the files before it. */
+		if (c->loading == READ_AHEAD || (c->loading > 0 &&
+		    s != NULL && s->entry != NULL))
 			return;		/* looked() goes on */
+		r->next++;
+		if (s != NULL && s->state != SLOT_COMMITTING)
+			look_at(c, s);
 	}
 	if (r->next < r->nids)
 		ev_timer_set(&c->timer, 0);
-	else
+	else if (c->loading == 0)
 		ended(c);
 }
 
-/* False while its file is read. */
-static bool
+/* Now, or when its file has been read. */
+static void
 look_at(struct client *c, struct slot *s)
 {
 	struct look *l;
 
 	if (!slot_may_match(c, s))
-		return true;
+		return;
 	/* A million messages are told to be tried without reading them. */
 	if (c->r.type == TL_QUEUE_CHANGE && c->r.change == QUEUE_RETRY &&
 	    !filter_needs_envelope(&c->r.filter)) {
 		c->r.matched++;
 		change(c, s);
-		return true;
+		return;
 	}
 	if (s->entry != NULL) {
 		if (entry_matches(c, s->entry))
 			use(c, s->entry);
-		return true;
+		return;
 	}
 	l = mem_alloc(sizeof(*l));
 	l->q = c->q;
@@ -436,9 +441,8 @@ look_at(struct client *c, struct slot *s)
 	l->load.id = s->id;
 	l->load.head_only = c->r.type != TL_QUEUE_SHOW;
 	l->load.wait.fn = looked;
-	c->loading = true;
+	c->loading++;
 	store_load(c->q->store, &l->load);
-	return false;
 }
 
 /* What was read serves to see, unless the message was woken meanwhile. */
@@ -449,19 +453,21 @@ looked(struct store_wait *w, bool ok)
 	struct client *c = l->client;
 	struct slot *s = queue_find(&c->q->queue, l->load.id);
 
-	c->loading = false;
+	c->loading--;
 	if (c->channel == NULL) {
-		client_free(c);
+		if (c->loading == 0)
+			client_free(c);
 		goto out;
 	}
 	if (s != NULL && (s->entry != NULL || s->version != l->version))
-		c->r.next--;	/* again */
+		look_at(c, s);	/* again */
 	else if (s != NULL && ok && c->r.type == TL_QUEUE_CHANGE)
 		looked_to_change(c, s, buf_slice(&l->load.bytes));
 	else if (s != NULL && ok)
 		looked_to_see(c, s, buf_slice(&l->load.bytes),
 		    l->load.head_only);
-	ev_timer_set(&c->timer, 0);
+	if (c->loading <= READ_AHEAD / 2)
+		ev_timer_set(&c->timer, 0);
 out:
 	buf_clear(&l->load.bytes);
 	free(l);

@@ -16,6 +16,7 @@ struct daemon {
 static void	 channel_up(void *, struct channel *);
 static void	 listener(void *, enum listener_kind, const char *, int);
 static int	 reload(void *, const struct conf *, struct buf *);
+static void	 renew(void *);
 static void	 stop(void *);
 static void	 stopped(void *);
 static void	 status(void *, struct buf *);
@@ -51,6 +52,8 @@ main(int argc, char *argv[])
 		log_fatal("event=no-queue path=%s error=%s",
 		    LOG_Q(slice_str(d->child.conf->path_queue)),
 		    LOG_Q(slice_str(strerror(errno))));
+	d->q.renew = renew;
+	d->q.renew_arg = &d->child;
 	child_enter(&d->child);
 	if (qmgr_start(&d->q, &d->child.loop, d->child.conf, true) == -1)
 		log_fatal("event=queue-not-opened path=%s error=%s",
@@ -86,6 +89,12 @@ reload(void *arg, const struct conf *conf, struct buf *why)
 	}
 	qmgr_reload(arg, conf);
 	return 0;
+}
+
+static void
+renew(void *arg)
+{
+	child_renew(arg);
 }
 
 static void

@@ -93,6 +93,8 @@ struct qmgr {
 	struct ev_timer		 sched_timer;
 	struct ev_task		 sched_task;
 	struct ev_timer		 tick;
+	void			(*renew)(void *);	/* or NULL: a new start */
+	void			*renew_arg;		/* is wanted */
 	bool			 stopping;
 	void			(*stopped)(void *);	/* once all is durable */
 	void			*stopped_arg;

@@ -11,6 +11,7 @@
 #include "qmgr.h"
 
 #define TICK_MS		1000
+#define LOOK_MS		10000	/* at a disk that failed */
 
 static void	 configure_sched(struct qmgr *, struct sched_config *);
 static void	 hop_limits(void *, const char *, unsigned *, uint64_t *);
@@ -55,6 +56,7 @@ qmgr_start(struct qmgr *q, struct ev_loop *loop, const struct conf *conf,
 	q->store = store_open(loop, q->dir, q->files);
 	if (q->store == NULL)
 		return -1;
+	store_on_healed(q->store, LOOK_MS, q->renew, q->renew_arg);
 	jc.commits = q->commits;
 	jc.files = q->files;
 	q->journal = journal_open(&jc, &journal_ops, q);

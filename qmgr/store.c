@@ -35,6 +35,11 @@ struct store {
 	TAILQ_HEAD(, change) failed;	/* to be tried again */
 	struct ev_timer	 retry;
 	bool		 broken;	/* a sync failed */
+	struct ev_timer	 look;		/* whether it works again */
+	struct store_wait looking;
+	int64_t		 look_ms;	/* 0: never */
+	void		(*healed)(void *);
+	void		*healed_arg;
 };
 
 enum change_kind { APPEND, MTIME, UNLINK, UNLINK_LARGE };
@@ -62,6 +67,8 @@ static void	 barrier_work(struct disk_task *);
 static void	 fence_work(struct disk_task *);
 static void	 wait_done(struct disk_task *);
 static void	 barrier_done(struct disk_task *);
+static void	 look_again(void *);
+static void	 looked(struct store_wait *, bool ok);
 static void	 migrate_work(struct disk_task *);
 static int	 migrate_file(struct migration *, int fd);
 static void	 copy_aside_work(struct disk_task *);
@@ -102,6 +109,7 @@ store_open(struct ev_loop *loop, int dir, struct disk_lane *lane)
 	s->lane = lane;
 	TAILQ_INIT(&s->failed);
 	ev_timer_init(&s->retry, loop, retry_failed, s);
+	ev_timer_init(&s->look, loop, look_again, s);
 	return s;
 }
 
@@ -120,6 +128,7 @@ store_close(struct store **sp)
 		free(c);
 	}
 	ev_timer_clear(&s->retry);
+	ev_timer_clear(&s->look);
 	free(s);
 }
 
@@ -304,10 +313,42 @@ barrier_done(struct disk_task *t)
 
 	if (!w->ok && !s->broken) {
 		log_error("event=sync-failed what=\"files of the queue\" "
-		    "remedy=\"see to the disk, then restart\"");
+		    "remedy=\"see to the disk; qmgr starts anew when it "
+		    "works\"");
 		s->broken = true;
+		if (s->healed != NULL)
+			ev_timer_set(&s->look, s->look_ms);
 	}
 	w->fn(w, w->ok && !s->broken && TAILQ_EMPTY(&s->failed));
+}
+
+void
+store_on_healed(struct store *s, int64_t ms, void (*healed)(void *), void *arg)
+{
+	s->look_ms = ms;
+	s->healed = healed;
+	s->healed_arg = arg;
+}
+
+static void
+look_again(void *arg)
+{
+	struct store *s = arg;
+
+	s->looking.fn = looked;
+	wait_start(s, &s->looking, barrier_work, wait_done);
+}
+
+static void
+looked(struct store_wait *w, bool ok)
+{
+	struct store *s = w->store;
+
+	ev_timer_set(&s->look, s->look_ms);
+	if (!ok)
+		return;
+	log_warn("event=sync-works what=\"files of the queue\"");
+	s->healed(s->healed_arg);
 }
 
 void

@@ -67,6 +67,10 @@ struct store_wait {
 	bool		 ok;
 };
 void	 store_barrier(struct store *, struct store_wait *);
+/* After a sync that failed the file system is looked at every ms, and `healed`
+ * called when it syncs again: it is time for that restart. */
+void	 store_on_healed(struct store *, int64_t ms, void (*healed)(void *),
+	    void *arg);
 /* Tells when it is done, durable or not. */
 void	 store_fence(struct store *, struct store_wait *);
 

@@ -374,6 +374,77 @@ bodies_that_do_not_fit_are_refused(void **state)
 	box_clear(&b);
 }
 
+static unsigned syncs_to_fail;
+
+static int
+failing_syncfs(int fd)
+{
+	if (syncs_to_fail == 0)
+		return fs_real.syncfs(fd);
+	syncs_to_fail--;
+	errno = EIO;
+	return -1;
+}
+
+struct told {
+	struct store_wait wait;		/* first */
+	unsigned	 calls;
+	bool		 ok;
+};
+
+static void
+barrier_told(struct store_wait *w, bool ok)
+{
+	struct told *t = (struct told *)(void *)w;
+
+	t->calls++;
+	t->ok = ok;
+}
+
+static bool
+barrier_holds(struct box *b)
+{
+	struct told t = { .wait.fn = barrier_told };
+
+	store_barrier(b->s, &t.wait);
+	while (t.calls == 0)
+		ev_turn(&b->loop, 10);
+	return t.ok;
+}
+
+static void
+count_healed(void *arg)
+{
+	++*(unsigned *)arg;
+}
+
+static void
+sync_that_failed_is_believed_only_after_a_restart(void **state)
+{
+	struct fs failing = fs_real;
+	unsigned healed = 0, turns;
+	struct box b;
+
+	(void)state;
+	failing.syncfs = failing_syncfs;
+	box_init(&b);
+	fs = &failing;
+	store_on_healed(b.s, 20, count_healed, &healed);
+	assert_true(barrier_holds(&b));
+	syncs_to_fail = 3;
+	assert_false(barrier_holds(&b));
+	for (turns = 0; healed == 0 && turns < 2000; turns++)
+		ev_turn(&b.loop, 10);
+	assert_int_equal(healed, 1);
+	assert_int_equal(syncs_to_fail, 0);
+	assert_false(barrier_holds(&b));
+	store_close(&b.s);
+	b.s = store_open(&b.loop, b.fd, b.lane);
+	assert_true(barrier_holds(&b));
+	fs = &fs_real;
+	box_clear(&b);
+}
+
 int
 main(void)
 {
@@ -384,6 +455,8 @@ main(void)
 		cmocka_unit_test(file_may_end_at_an_inaccessible_page),
 		cmocka_unit_test(head_is_read_without_the_content),
 		cmocka_unit_test(bodies_that_do_not_fit_are_refused),
+		cmocka_unit_test(
+		    sync_that_failed_is_believed_only_after_a_restart),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -821,6 +821,17 @@ static const struct several {
 	    1, "1/0 relayed 250 2.0.0 taken|", { 1, 1, 0 }, false, NULL },
 	{ "best hangs up at MAIL", "example.org", { { .mail = { "!" } } }, 1,
 	    "1/0 relayed 250 2.0.0 taken|", { 1, 1, 0 }, false, NULL },
+	{ "4xx to MAIL is not of a recipient", "example.org",
+	    { { .mail = { "452 4.3.1 no room" } } }, 2,
+	    "1/0 relayed 250 2.0.0 taken|1/1 relayed 250 2.0.0 taken|",
+	    { 1, 1, 0 }, false, NULL },
+	{ "4xx to MAIL of all hosts", "example.org",
+	    { { .mail = { "452 4.3.1 no room" } },
+		{ .mail = { "451 4.3.0 no time" } } }, 1,
+	    "1/0 deferred 451 4.3.0 no time|", { 1, 1, 0 }, false, NULL },
+	{ "5xx to MAIL is the answer", "example.org",
+	    { { .mail = { "550 5.7.1 no" } } }, 1,
+	    "1/0 failed 550 5.7.1 no|", { 1, 0, 0 }, false, NULL },
 	{ "best says 421 to the content", "example.org",
 	    { { .end = { "421 4.3.2 no!" } } }, 1,
 	    "1/0 relayed 250 2.0.0 taken|", { 1, 1, 0 }, false, NULL },
@@ -1644,6 +1655,28 @@ original_recipient_without_a_type_is_left_out(void **state)
 }
 
 static void
+no_more_domains_in_a_transaction_than_the_host_takes(void **state)
+{
+	static const struct script sc = { .ehlo = "250-x\r\n"
+	    "250-PIPELINING\r\n250 LIMITS RCPTDOMAINMAX=1" };
+	struct job_recipient r[3];
+	struct fixture f;
+	struct job j = job_to(r, 3, "implicit.example");
+
+	(void)state;
+	set_up(&f, zone, (const struct script *[]){ NULL, NULL, &sc }, "");
+	r[1].address = SLICE_LIT("b@other.example");
+	r[2].address = SLICE_LIT("c@EXAMPLE.org");
+	send_job(&f, 1, &j, -1);
+	wait_for_results(&f, 3);
+	assert_string_equal(buf_cstr(&f.heard), "EHLO us.example|"
+	    "MAIL FROM:<s@us.example>|RCPT TO:<a@example.org>|"
+	    "RCPT TO:<c@EXAMPLE.org>|DATA|<26>"
+	    "MAIL FROM:<s@us.example>|RCPT TO:<b@other.example>|DATA|<26>");
+	tear_down(&f);
+}
+
+static void
 smtputf8_is_asked_for_only_where_needed(void **state)
 {
 	static const struct {
@@ -1789,6 +1822,8 @@ main(void)
 		    extensions_are_passed_on_where_they_are_offered),
 		cmocka_unit_test(conditions_that_a_host_cannot_meet),
 		cmocka_unit_test(original_recipient_without_a_type_is_left_out),
+		cmocka_unit_test(
+		    no_more_domains_in_a_transaction_than_the_host_takes),
 		cmocka_unit_test(smtputf8_is_asked_for_only_where_needed),
 		cmocka_unit_test(next_hop_texts),
 	};

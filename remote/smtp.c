@@ -34,6 +34,14 @@ enum step {
 	S_DISCARD, STEPS
 };
 
+/* The domains of a transaction, where the host limits them. */
+#define DOMAINS_AT_ONCE	64
+struct domains {
+	uint64_t	 max;		/* 0: no limit */
+	size_t		 n;
+	struct slice	 names[DOMAINS_AT_ONCE];
+};
+
 static void	 greeting(struct conn *, struct owed);
 static void	 say_hello(struct conn *, enum step);
 static void	 ehlo(struct conn *, struct owed);
@@ -54,6 +62,7 @@ static void	 say_rcpt(struct conn *);
 static bool	 say_content(struct conn *);
 static bool	 pipelines(const struct conn *);
 static bool	 chunks(const struct conn *);
+static bool	 has_room(struct domains *, struct slice address);
 static void	 rset(struct conn *, struct owed);
 static void	 mail(struct conn *, struct owed);
 static void	 rcpt(struct conn *, struct owed);
@@ -321,14 +330,36 @@ static void
 choose_recipients(struct conn *c)
 {
 	struct attempt *a = c->attempt;
+	struct domains domains = { .max = c->ehlo.rcpt_domain_max };
 	size_t i, n = 0;
 
 	for (i = 0; i < a->job.nrecipients; i++)
 		if (a->recipients[i].state == RCPT_TODO &&
-		    (c->rcpt_limit == 0 || n < c->rcpt_limit)) {
+		    (c->rcpt_limit == 0 || n < c->rcpt_limit) &&
+		    has_room(&domains, a->job.recipients[i].address)) {
 			a->recipients[i].state = RCPT_SENT;
 			n++;
 		}
+}
+
+/* RFC 9422 section 4.3, RCPTDOMAINMAX: is the address's domain one of those in
+ * the transaction, or may it become one? */
+static bool
+has_room(struct domains *d, struct slice address)
+{
+	size_t at = slice_rfind(address, '@'), i;
+	struct slice domain = slice_from(address, at < address.n ? at + 1 :
+	    address.n);
+
+	if (d->max == 0)
+		return true;
+	for (i = 0; i < d->n; i++)
+		if (slice_eq_nocase(d->names[i], domain))
+			return true;
+	if (d->n >= d->max || d->n == DOMAINS_AT_ONCE)
+		return false;
+	d->names[d->n++] = domain;
+	return true;
 }
 
 /* All that may be said now: without PIPELINING one command at a time. */
@@ -494,6 +525,12 @@ mail(struct conn *c, struct owed o)
 		return;
 	}
 	why = outcome_of(c, OUTCOME_FAILED);
+	if (why.status == OUTCOME_DEFERRED) {
+		/* Not of a recipient: another host may be able to (RFC 5321
+		 * section 5.1). */
+		conn_fail(c, &why);
+		return;
+	}
 	attempt_decide_all(c->attempt, RCPT_SENT, &why);
 	if (!pipelines(c))
 		c->say = SAY_NOTHING;

@@ -197,6 +197,13 @@ side_down(void *arg, struct channel *c)
 int
 fake_connect(struct fake *f, enum listener_kind kind, const char *addr)
 {
+	return fake_connect_saying(f, kind, addr, "");
+}
+
+int
+fake_connect_saying(struct fake *f, enum listener_kind kind, const char *addr,
+    const char *said)
+{
 	struct client c = { .kind = kind, .tls = f->tls, .listener = "test" };
 	int fds[2];
 
@@ -212,6 +219,8 @@ fake_connect(struct fake *f, enum listener_kind kind, const char *addr)
 		c.family = AF_INET6;
 	else
 		log_fatal("no address: %s", addr);
+	if (send(fds[0], said, strlen(said), MSG_NOSIGNAL) == -1)
+		log_fatal("a client cannot speak");
 	session_new(&f->smtpd, fds[1], &c);
 	fake_settle(f);
 	return fds[0];

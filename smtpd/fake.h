@@ -106,6 +106,9 @@ void	 fake_resolver_up(struct fake *);
 void	 fake_name(struct fake *);	/* answers the last PTR question */
 /* The client's end of a new session.  addr: "192.0.2.1", "uid=1000". */
 int	 fake_connect(struct fake *, enum listener_kind, const char *addr);
+/* The same for one that has said something before it is accepted. */
+int	 fake_connect_saying(struct fake *, enum listener_kind,
+	    const char *addr, const char *said);
 /* Until nothing moves any more. */
 void	 fake_settle(struct fake *);
 /* Sends and settles; in parts of at most n bytes, where n is not 0. */

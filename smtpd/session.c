@@ -40,6 +40,7 @@ static void	 take_slot(struct smtpd *, struct session *);
 static void	 session_input(void *);
 static bool	 take_input(struct session *);
 static bool	 skip_octets(struct session *);
+static bool	 has_spoken(const struct session *);
 static void	 refuse_early_talker(struct session *);
 static void	 session_sent(void *);
 static void	 session_ended(void *, enum stream_end);
@@ -116,8 +117,22 @@ static void
 begin(struct session *s)
 {
 	session_enter(s, S_GREETING);
-	if (s->exempt || s->set->greet_delay == 0 || submission_is(s))
+	if (s->exempt || submission_is(s))
 		greet(s);
+	else if (has_spoken(s))
+		refuse_early_talker(s);
+	else if (s->set->greet_delay == 0)
+		greet(s);
+}
+
+/* Before it was greeted: many a program that only sends does not wait. */
+static bool
+has_spoken(const struct session *s)
+{
+	char c;
+
+	return s->client.tls != LISTENER_TLS_IMPLICIT &&
+	    recv(s->stream.fd, &c, 1, MSG_PEEK | MSG_DONTWAIT) == 1;
 }
 
 static void

@@ -870,6 +870,21 @@ early_talker_is_refused(void **state)
 }
 
 static void
+who_has_spoken_when_it_is_accepted_is_refused(void **state)
+{
+	int fd = fake_connect_saying(&f, LISTENER_SMTP, "192.0.2.1",
+	    "EHLO c\r\n");
+
+	(void)state;
+	hear_end(fd, "554 5.5.1 You spoke before the greeting\r\n");
+	hang_up(fd);
+	/* Our own clients may be as simple as they like. */
+	fd = fake_connect_saying(&f, LISTENER_SMTP, "127.0.0.1", "NOOP\r\n");
+	hear(fd, HELLO "250 2.0.0 Ok\r\n");
+	hang_up(fd);
+}
+
+static void
 stranger_must_wait_for_replies(void **state)
 {
 	int fd = fake_connect(&f, LISTENER_SMTP, "192.0.2.1");
@@ -1178,6 +1193,7 @@ main(void)
 		TEST(replies_that_nobody_reads_are_bounded),
 		TEST(too_many_sessions),
 		TEST(early_talker_is_refused),
+		TEST(who_has_spoken_when_it_is_accepted_is_refused),
 		TEST(stranger_must_wait_for_replies),
 		TEST(silence_ends_a_session),
 		TEST(stop_lets_transactions_end),

@@ -58,8 +58,8 @@ X(path_mail, "path.mail", STRING, "/var/mail/chasqui", 0, 0, R_MASTER | R_LOOKUP
   "The root of the mailboxes of virtual domains: DOMAIN/LOCAL-PART/Maildir below it.") \
 X(path_tables, "path.tables", STRING, "tables", 0, 0, R_MASTER | R_LOOKUP | R_TOOL, \
   "The directory that relative table paths start from; itself relative to the configuration file's.") \
-X(path_templates, "path.templates", STRING, "", 0, 0, R_MASTER | R_BOUNCE, \
-  "A directory with the operator's own texts of reports (failure.txt, delay.txt, success.txt); built-in texts where empty.") \
+X(path_templates, "path.templates", STRING, "", 0, 0, R_MASTER, \
+  "A directory with the operator's own texts of reports (failure.txt, delay.txt, success.txt, postmaster.txt); built-in texts where empty.") \
 									\
 X(user_prefix, "user.prefix", STRING, "_chasqui_", 0, 0, R_MASTER,	\
   "Each process runs as the system user of this prefix and its program's name.") \
@@ -85,6 +85,8 @@ X(process_login, "process.login", INT, "0", 0, 64, R_MASTER,		\
   "How many imapd and how many pop3d processes there are for connections; 0 for one a core.  A change takes a restart.") \
 X(process_verifier, "process.verifier", INT, "0", 0, 64, R_MASTER,	\
   "How many processes verify passwords; 0 for one a core.  A change takes a restart.") \
+X(process_hung, "process.hung", DURATION, "60s", 0, 86400000, R_MASTER,	\
+  "A process that has not answered master for so long is killed and started again; 0 for never.  Processes of users are not asked.") \
 X(process_memory, "process.memory", SIZE, "2G", 67108864, 1099511627776, R_MASTER, \
   "The address space that one process may use.")			\
 									\
@@ -111,7 +113,7 @@ X(smtp_timeout_command, "smtp.timeout_command", DURATION, "5m", 1000, 3600000, R
 X(smtp_timeout_data, "smtp.timeout_data", DURATION, "10m", 1000, 3600000, R_SMTPD, \
   "How long a client may pause within the content.")			\
 X(smtp_greet_delay, "smtp.greet_delay", DURATION, "0s", 0, 60000, R_SMTPD, \
-  "How long the greeting is held back for clients outside relay_networks; who speaks before it is refused.") \
+  "How long the greeting is held back for clients outside relay_networks; who speaks before it is refused.  Without a delay that is seen only of those who have spoken when their connection is accepted.") \
 X(smtp_reverse_dns, "smtp.reverse_dns", BOOL, "yes", 0, 0, R_SMTPD,	\
   "Look up the client's name (confirmed by its address) for the trace field.") \
 X(smtp_bare_lf_networks, "smtp.bare_lf_networks", NETS, "", 0, 0, R_SMTPD, \

@@ -296,6 +296,12 @@ channel_send(struct channel *c, uint16_t type, uint64_t id, struct slice body)
 	channel_end(c);
 }
 
+size_t
+channel_unsent(const struct channel *c)
+{
+	return c->out.n - c->out_off;
+}
+
 bool
 channel_is_busy(const struct channel *c)
 {

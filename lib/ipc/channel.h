@@ -107,6 +107,8 @@ void	 channel_end_fds(struct channel *, const int *fds_take, int nfds);
 void	 channel_send(struct channel *, uint16_t type, uint64_t id,
 	    struct slice body);
 bool	 channel_is_busy(const struct channel *);
+/* Bytes that the peer has not taken yet. */
+size_t	 channel_unsent(const struct channel *);
 /* Sends now what can be sent. */
 void	 channel_flush(struct channel *);
 /* While paused nothing is read from the peer. */

@@ -37,6 +37,7 @@ static void	 take_go(struct child *, struct message *);
 static void	 take_reload(struct child *, struct message *);
 static void	 take_stop(struct child *, struct message *);
 static void	 take_status_ask(struct child *, struct message *);
+static void	 take_ping(struct child *, struct message *);
 static void	 hand_over(struct child *, struct child_gift *);
 static void	 keep_order(struct child *, struct message *);
 static void	 carry_out_orders(struct child *);
@@ -71,6 +72,7 @@ static const struct {
 	{ CTL_RELOAD,	 AT_WORK,		take_reload },
 	{ CTL_STOP,	 AT_START | AT_WORK,	take_stop },
 	{ CTL_STATUS_ASK, AT_WORK,		take_status_ask },
+	{ CTL_PING,	 AT_WORK,		take_ping },
 };
 
 /* ---- start-up ----------------------------------------------------------- */
@@ -461,6 +463,19 @@ take_stop(struct child *c, struct message *m)
 		c->spec->stop(c->arg);
 	else
 		ev_stop(&c->loop);
+}
+
+static void
+take_ping(struct child *c, struct message *m)
+{
+	(void)m;
+	channel_send(c->master, CTL_PONG, 0, SLICE_EMPTY);
+}
+
+void
+child_renew(struct child *c)
+{
+	channel_send(c->master, CTL_RENEW, 0, SLICE_EMPTY);
 }
 
 static void

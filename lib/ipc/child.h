@@ -112,6 +112,10 @@ void	 child_enter(struct child *);
 /* Says READY and runs the loop; the process's exit status. */
 int	 child_run(struct child *);
 
+/* Asks master for another process in the place of this one, which is stopped
+ * first (stop of child_spec): for what only a new start can mend. */
+void	 child_renew(struct child *);
+
 /* The channel to a peer, or NULL while it is down. */
 struct channel *child_peer(const struct child *, enum role, unsigned index);
 /* The i-th channel to any process of a role, or NULL after the last. */

@@ -48,7 +48,12 @@
 	X(CTL_SESSION_REFUSED, 32, MASTER, 0, 5, 512)	/* u8 enum session_refusal, slice why, for the log */ \
 	X(CTL_SESSION_END, 33, EITHER, 0,  8,   8)	/* imapd, pop3d: u64 session that nobody wants any more */ \
 	X(CTL_SPAWN,	   34, MASTER, 2,  36,  9200)	/* to the spawn: u64 session, u32 uid, u32 gid, u64 quota bytes, u64 quota messages, slice login, slice directory, slice Maildir; fds as they were wanted */ \
-	X(CTL_SPAWN_ENDED, 35, EITHER, 0,  16,  16)	/* spawn: u64 session, u32 process, u32 status of wait(2) */
+	X(CTL_SPAWN_ENDED, 35, EITHER, 0,  16,  16)	/* spawn: u64 session, u32 process, u32 status of wait(2) */ \
+	X(CTL_PING,	   40, MASTER, 0,  0,   0)	/* are you there? */ \
+	X(CTL_PONG,	   41, EITHER, 0,  0,   0)	/* child: its loop turns */ \
+	X(CTL_RENEW,	   42, EITHER, 0,  0,   0)	/* child: another is to take its place; STOP comes */ \
+	X(CTL_TEXT,	   43, MASTER, 1,  5,   64)	/* to bounce: slice name of a file below path.templates; fd: it, to read */ \
+	X(CTL_TEXTS_TAKE,  44, MASTER, 0,  0,   0)	/* the TEXTs since the last of these are all there are */
 
 ENUM_MESSAGES(MASTER_CHILD);
 

@@ -10,6 +10,19 @@ static int	put_recipients(struct buf *, const struct report *);
 static bool	get_recipients(struct wire *, struct arena *, struct report *);
 static void	get_recipient(struct wire *, struct report_recipient *);
 
+const char *
+report_text_file(enum report_kind kind)
+{
+	static const char *const names[REPORT_KINDS] = {
+		[REPORT_FAILURE] = "failure.txt",
+		[REPORT_DELAY] = "delay.txt",
+		[REPORT_SUCCESS] = "success.txt",
+		[REPORT_POSTMASTER] = "postmaster.txt",
+	};
+
+	return names[kind];
+}
+
 int
 report_pack(struct buf *b, const struct report *r)
 {

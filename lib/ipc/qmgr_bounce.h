@@ -18,6 +18,10 @@ enum report_kind {
 				 * recipient's outcome says */
 	REPORT_POSTMASTER = 4,	/* a copy of a bounce that has nowhere to go */
 };
+#define REPORT_KINDS	(REPORT_POSTMASTER + 1)
+
+/* The file of the operator's own text, below path.templates. */
+const char *report_text_file(enum report_kind);
 
 /*        name             no  sender  fds min  max     body; id: qmgr's */
 #define QMGR_BOUNCE(X)							\

@@ -30,7 +30,8 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 		if (a.stored.p[0] == '{' && memmem(a.stored.p, a.stored.n,
 		    "CRYPT", 5) == NULL && memmem(a.stored.p, a.stored.n,
 		    "crypt", 5) == NULL && memchr(a.stored.p, ',',
-		    a.stored.n) == NULL && a.stored.p[1] != 'P')
+		    a.stored.n) == NULL && !slice_starts_nocase(a.stored,
+		    SLICE_LIT("{P")))
 			password_check(a.stored, SLICE_LIT("pencil"));
 	}
 	scram_keys_parse(line, SASL_SHA_256, &k);

@@ -767,6 +767,19 @@ make_log(struct mailbox *mb, uint64_t generation, char name[64])
 	return fd;
 }
 
+static int
+sync_names(struct mailbox *mb)
+{
+	const struct store_fs *fs = mb->store->fs;
+	int r, cur = store_fs_dir(fs, mb->dir, "cur");
+
+	if (cur == -1)
+		return -1;
+	r = fs->fsync(cur);
+	store_fs_close(fs, cur);
+	return r;
+}
+
 /* Under the lock of the old log, if there is one; with that of the new one
  * afterwards. */
 static enum store_result
@@ -774,6 +787,9 @@ new_generation(struct mailbox *mb)
 {
 	uint64_t generation = mb->state.generation + 1;
 
+	/* A snapshot says no more what names were before. */
+	if (sync_names(mb) == -1)
+		return failed(mb);
 	if (write_snap(mb, generation) == -1 ||
 	    mb->store->fs->fsync(mb->dir) == -1)
 		return failed(mb);

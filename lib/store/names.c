@@ -241,7 +241,7 @@ name_from_dir(struct slice dir, struct buf *b)
 		if (b->p[i] == '.')
 			b->p[i] = '/';
 	}
-	name = slice_of(b->p + start, b->n - start);
+	name = slice_from(buf_slice(b), start);
 	if (name_is_valid(name))
 		return PARSE_OK;
 bad:

@@ -369,6 +369,7 @@ class Instance:
 
     def start(self, wait=True):
         log = open(self.logfile, "ab")
+        self.log_before = log.tell()
         self.process = subprocess.Popen(
             list(map(str, self.as_user([CHASQUI, "-C", self.dir, "start", "--foreground"]))),
             stdin=subprocess.DEVNULL, stdout=log, stderr=log)
@@ -377,14 +378,13 @@ class Instance:
             self.wait_ready()
 
     def wait_ready(self):
+        """All processes are there: smtpd greets while others still read their tables."""
         def ready():
             if self.process.poll() is not None:
                 raise AssertionError(f"the suite ended with {self.process.returncode}:\n{self.log()[-3000:]}")
-            try:
-                with Talk(("127.0.0.1", self.port), timeout=5) as t:
-                    return t.greeting[0] == 220
-            except (OSError, EOFError):
-                return False
+            with open(self.logfile, "rb") as f:
+                f.seek(self.log_before)
+                return b"event=running" in f.read()
         wait_for(ready, lambda: "the suite to answer:\n" + self.log()[-3000:])
 
     def master(self):

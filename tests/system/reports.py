@@ -204,11 +204,13 @@ class Texts(Story):
         self.assertTrue(r.text.rstrip().endswith("Ende"), r.text)
         self.assertIn("550 5.1.1 no", r.text)
         self.assertEqual(str(parse(r.raw)["subject"]), "Zurück")
+        writer = self.box.pids("bounce")
         self.box.write("texts/failure.txt", "A second text: ${recipients}\n")
         self.box.reload()
         wait_for(lambda: self.report("second text").text.startswith("A second text:"), "the new text")
         self.box.write("texts/failure.txt", "broken ${nothing}\n")
         self.box.reload()
+        self.assertEqual(self.box.pids("bounce"), writer, "the process went on")
         wait_for(lambda: "no such value" in self.box.log(), "the reason in the log")
         self.assertIn("x@elsewhere.example", self.report("third text").text)
 
