@@ -48,6 +48,12 @@ class LoginStory(Story):
     def arrange(cls):
         cls.box = cls.instance(**cls.keys)
 
+        def ready():
+            c = Imap(cls.box.base + 143)
+            c.s.close()
+            return "AUTH=PLAIN" in c.greeting
+        wait_for(ready, "logins to be possible")
+
     def imap(self, tls=False):
         c = Imap(self.box.base + (993 if tls else 143), tls)
         self.addCleanup(c.s.close)
