@@ -241,7 +241,7 @@ void	 session_end(struct process *login, struct message *);
 void	 session_spawn_ended(struct process *spawn, struct message *);
 /* A login process or a spawn has died. */
 void	 sessions_process_gone(struct process *);
-/* Words for `chasqui status` of a spawn. */
+/* Words for `chasqui status` of a spawn; nothing for others. */
 void	 sessions_status(const struct process *, struct buf *);
 
 /* socket.c */

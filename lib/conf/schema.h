@@ -211,7 +211,7 @@ X(imap_client_connections, "imap.client_connections", INT, "200", 1, 1000000, R_
   "Connections that one client (an IPv4 address, an IPv6 /64) may hold at once; those from this host do not count.") \
 X(imap_login_timeout, "imap.login_timeout", DURATION, "2m", 1000, 3600000, R_IMAP_LOGIN, \
   "How long a client may take to log in.")				\
-X(imap_timeout, "imap.timeout", DURATION, "30m", 1800000, 86400000, R_IMAP_SPAWN, \
+X(imap_timeout, "imap.timeout", DURATION, "30m", 1800000, 86400000, R_IMAP_LOGIN | R_IMAP_SPAWN, \
   "How long a session goes on without a command (RFC 9051 section 5.4).") \
 X(imap_park, "imap.park", DURATION, "5s", 0, 86400000, R_IMAP_SPAWN,	\
   "After what silence a session is parked: its process ends until the next command or news; 0 for never.") \
