@@ -132,6 +132,7 @@ bool	 conf_endpoint_parse(const char *, struct conf_endpoint *);
 /* host, [host], host:port, [host]:port, lmtp:[host]:port, lmtp:/path; host is
  * a name or an address (v6 in brackets, with or without IPv6:). */
 bool	 conf_next_hop_is_valid(struct slice);
+bool	 conf_has(const struct conf_list *, const char *word);
 /* Labels of letters, digits, '-', '_' or UTF-8 with dots between them. */
 bool	 conf_domain_is_valid(struct slice);
 
