@@ -277,6 +277,13 @@ a_new_account_has_what_clients_look_for(void **arg)
 	store_close(&w->store);
 	world_open(w, &o);
 	assert_list(w, "INBOX Archive* Drafts* Junk* Sent* Trash* ");
+	/* What a user does without does not come back. */
+	assert_int_equal(store_delete(w->store, SLICE_LIT("Junk")), STORE_OK);
+	assert_int_equal(store_subscribe(w->store, SLICE_LIT("Junk"), false),
+	    STORE_OK);
+	store_close(&w->store);
+	world_open(w, &o);
+	assert_list(w, "INBOX Archive* Drafts* Sent* Trash* ");
 }
 
 /* A client that only ever EXAMINEs finds the same UIDs the next time. */
