@@ -568,6 +568,7 @@ store_delete(struct store *s, struct slice name)
 	if (r != STORE_OK)
 		return r;
 	mailbox_close(&s->target);
+	mailbox_drop_kept(s);
 	r = delete_mailbox(s, name);
 	store_unlock(s);
 	return r;
@@ -729,6 +730,7 @@ store_rename(struct store *s, struct slice from, struct slice to)
 	if (r != STORE_OK)
 		return r;
 	mailbox_close(&s->target);
+	mailbox_drop_kept(s);
 	r = rename_mailboxes(s, from, to);
 	store_unlock(s);
 	return r;
