@@ -5,7 +5,10 @@
  * The session knows nothing of processes: what it wants of its login process
  * goes through struct imap_seat_ops.
  */
+#include <sys/socket.h>
+
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -17,11 +20,14 @@
 #include "seat.h"
 #include "session.h"
 
+#define LINGER_MS	2000	/* for a client to read its last answer */
+
 struct here {
 	struct seat		*seat;
 	struct imap_session	*session;
 	struct store		*store;
 	struct ev_timer		 work;	/* of the store, that is put off (S1) */
+	bool			 linger; /* it was not the client that ended it */
 };
 
 static void	 changed(void *, struct slice);
@@ -35,6 +41,7 @@ static void	 news(void *, struct slice);
 static void	 bye(void *, const char *);
 static void	 gone(void *);
 static void	 refuse(struct seat *, const char *);
+static void	 let_read(int fd);
 
 static const struct imap_seat_ops session_ops = { changed, watch, park, ended,
 	unauthenticate };
@@ -71,7 +78,6 @@ imap_run(struct seat *seat)
 	struct store *store = store_open(seat->maildir, &options);
 	struct imap_begin begin = { .tag = seat->tag, .unread = seat->unread,
 		.state = seat->state, .news = seat->has_news };
-	int r = EX_OK;
 
 	if (store == NULL) {
 		log_error("event=no-mailbox login=%s directory=%s why=\"%s\"",
@@ -90,12 +96,14 @@ imap_run(struct seat *seat)
 		    &begin, &session_ops, &here);
 	if (here.session != NULL)
 		ev_run(&seat->loop);
-	else
-		r = EX_SOFTWARE;
+	else	/* parked; its mailbox was removed, or is another by now */
+		refuse(seat, "The mailbox is not what it was");
 	imap_session_free(&here.session);
+	if (here.linger)
+		let_read(seat->fd);
 	ev_timer_clear(&here.work);
 	store_close(&store);
-	return r;
+	return EX_OK;
 }
 
 static void
@@ -103,12 +111,30 @@ refuse(struct seat *seat, const char *text)
 {
 	struct buf b = BUF_INIT(1024);
 
-	buf_printf(&b, "%.*s NO %s\r\n* BYE %s\r\n", SLICE_ARG(seat->tag),
-	    text, text);
+	if (seat->tag.n > 0)
+		buf_printf(&b, "%.*s NO %s\r\n", SLICE_ARG(seat->tag), text);
+	buf_printf(&b, "* BYE %s\r\n", text);
 	if (write(seat->fd, b.p, b.n) == -1)
 		log_debug("event=client-gone");
 	buf_clear(&b);
 	seat_over(seat, "no-mailbox");
+}
+
+/* Closing while input is unread would be a reset, which can take the BYE
+ * with it.  The channel is flushed after this. */
+static void
+let_read(int fd)
+{
+	int64_t end = clock_mono_ms() + LINGER_MS, left;
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	char unread[4096];
+
+	if (shutdown(fd, SHUT_WR) == -1)
+		return;
+	while ((left = end - clock_mono_ms()) > 0 &&
+	    poll(&p, 1, (int)left) == 1 &&
+	    read(fd, unread, sizeof(unread)) > 0)
+		;
 }
 
 /* ---- what the session wants ----------------------------------------------------------- */
@@ -167,6 +193,7 @@ ended(void *arg, const char *why)
 {
 	struct here *here = arg;
 
+	here->linger = strcmp(why, "logout") != 0;
 	seat_over(here->seat, why);
 	ev_stop(&here->seat->loop);
 }
