@@ -676,7 +676,7 @@ class Foreign(ImapStory):
         self.assertLessEqual({"\\Flagged", "\\Seen"}, flags[uid["ours 1"]])
         self.assertIn("\\Answered", flags[uid["ours 2"]])
 
-    def test_idle_hears_of_a_foreign_delivery(self):
+    def test_a_foreign_delivery_is_seen(self):
         user = "bob@example.org"
         self.deliver(user, "there")
         t = self.talk(user)
