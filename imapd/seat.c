@@ -94,13 +94,16 @@ imap_run(struct seat *seat)
 	if (begin.fd_take != -1)
 		here.session = imap_session_new(&seat->loop, store, &config,
 		    &begin, &session_ops, &here);
-	if (here.session != NULL)
+	if (here.session != NULL) {
+		seat_flush(seat);
 		ev_run(&seat->loop);
-	else	/* parked; its mailbox was removed, or is another by now */
+	} else	/* parked; its mailbox was removed, or is another by now */
 		refuse(seat, "The mailbox is not what it was");
 	imap_session_free(&here.session);
-	if (here.linger)
+	if (here.linger) {
+		seat_flush(seat);
 		let_read(seat->fd);
+	}
 	ev_timer_clear(&here.work);
 	store_close(&store);
 	return EX_OK;
@@ -111,6 +114,7 @@ refuse(struct seat *seat, const char *text)
 {
 	struct buf b = BUF_INIT(1024);
 
+	/* One that was parked has no tag to answer. */
 	if (seat->tag.n > 0)
 		buf_printf(&b, "%.*s NO %s\r\n", SLICE_ARG(seat->tag), text);
 	buf_printf(&b, "* BYE %s\r\n", text);
@@ -121,7 +125,7 @@ refuse(struct seat *seat, const char *text)
 }
 
 /* Closing while input is unread would be a reset, which can take the BYE
- * with it.  The channel is flushed after this. */
+ * with it. */
 static void
 let_read(int fd)
 {
