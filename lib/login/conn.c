@@ -247,6 +247,13 @@ client_input(void *arg)
 	}
 }
 
+/* A client that asks and does not read is not asked for more. */
+static bool
+is_full(const struct conn *c)
+{
+	return stream_unsent(&c->client) > LOGIN_WAIT_BYTES;
+}
+
 /* The same for a client that sends all at once and one that sends bytes. */
 static void
 take_all(struct conn *c)
@@ -257,12 +264,12 @@ take_all(struct conn *c)
 		return;
 	c->taking = true;
 	while (more && (c->state == CONN_TALK || c->state == CONN_RESPONSE) &&
-	    conn_input(c).n > 0)
+	    conn_input(c).n > 0 && !is_full(c))
 		more = c->l->protocol->take(c);
 	c->taking = false;
 	if (c->state >= CONN_CLOSING || c->state == CONN_SECURING)
 		return;
-	if (c->state == CONN_AUTH || c->state == CONN_STARTING)
+	if (c->state == CONN_AUTH || c->state == CONN_STARTING || is_full(c))
 		stream_pause(&c->client);
 	if (c->state <= CONN_STARTING && conn_input(c).n > LOGIN_INPUT_BYTES)
 		conn_bye(c, LOGIN_END_INPUT);
@@ -289,6 +296,8 @@ client_sent(void *arg)
 
 	if (c->state == CONN_SESSION || c->state == CONN_PARKED)
 		session_client_sent(c);
+	else if (c->state == CONN_TALK || c->state == CONN_RESPONSE)
+		conn_resume(c);
 }
 
 static void

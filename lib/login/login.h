@@ -36,7 +36,9 @@
 /* What a client can make us hold before its login: input that is no whole
  * command yet.  A response of SASL_BYTES in base64 fits. */
 #define LOGIN_INPUT_BYTES	(24 * 1024)
-#define LOGIN_OUT_BYTES		(32 * 1024)	/* replies that wait */
+#define LOGIN_OUT_BYTES		(32 * 1024)	/* of one reply */
+#define LOGIN_WAIT_BYTES	(8 * 1024)	/* replies that wait: then no
+						 * more input is looked at */
 #define LOGIN_ERRORS		20		/* then the client is cut off */
 #define LOGIN_FAILURES		10		/* logins that failed */
 #define PUMP_BYTES		(256 * 1024)	/* on its way, each direction */

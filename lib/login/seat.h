@@ -31,7 +31,7 @@ struct seat {
 	uint64_t		 id;
 	char			*login;		/* owned, like all strings */
 	char			*directory;
-	char			*maildir;
+	char			*maildir;	/* in the session's root */
 	uint64_t		 quota_bytes;	/* 0: none */
 	uint64_t		 quota_messages;
 	/* From SE_BEGIN: */

@@ -263,6 +263,22 @@ copies_keep_flags_dates_and_guid(void **arg)
 	mailbox_close(&to);
 }
 
+static void
+a_new_account_has_what_clients_look_for(void **arg)
+{
+	static const struct store_options o = { .create = true,
+		.create_special = true };
+	struct world *w = *arg;
+
+	store_close(&w->store);
+	world_open(w, &o);
+	assert_list(w, "INBOX* Archive* Drafts* Junk* Sent* Trash* ");
+	assert_int_equal(store_subscribe(w->store, INBOX, false), STORE_OK);
+	store_close(&w->store);
+	world_open(w, &o);
+	assert_list(w, "INBOX Archive* Drafts* Junk* Sent* Trash* ");
+}
+
 /* A client that only ever EXAMINEs finds the same UIDs the next time. */
 static void
 an_examined_mailbox_keeps_its_numbers(void **arg)
@@ -336,6 +352,7 @@ main(void)
 		T(two_sessions_see_each_other),
 		T(mailboxes_are_listed_made_renamed_and_deleted),
 		T(copies_keep_flags_dates_and_guid),
+		T(a_new_account_has_what_clients_look_for),
 		T(an_examined_mailbox_keeps_its_numbers),
 		T(a_delivery_gets_its_uid_without_a_scan),
 	};
