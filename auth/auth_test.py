@@ -472,6 +472,13 @@ class Plain(unittest.TestCase):
         with self.assertRaises(socket.timeout):
             s.imap.receive(0.5)
 
+    def test_a_process_has_grants_for_its_own_protocol_alone(self):
+        s = Suite(self, ALICE)
+        s.start("PLAIN", b"\0alice@example.org\0secret", channel=s.smtp, protocol=IMAP_P)
+        with self.assertRaises((EOFError, ConnectionError)):
+            s.smtp.receive()
+        self.assertEqual(s.plain("alice@example.org", "secret")[0], "ok")
+
     def test_many_hostile_starts_end_only_their_own_channel(self):
         s = Suite(self, ALICE)
         s.smtp.send(AU_START, 1, b"\xff" * 60)
