@@ -29,6 +29,17 @@ enum {
 	OF_SPAWN = 16,		/* forked so: `writable` is opened as the user,
 				 * and made where it is missing; with it, the
 				 * spawn's capabilities go last */
+	LENT = 32,		/* has, beyond its row, what `lent` of priv_ids
+				 * says */
+	MAY_TRY = 64,		/* a forbidden call fails: LEND_MODULES */
+};
+
+/* What master lends a row that takes it, as the configuration asks for it. */
+enum {
+	LEND_SOCKETS = 1,	/* NET_LOCAL */
+	LEND_MODULES = 2,	/* the code of others, which tries what it may
+				 * not: a forbidden call fails, and does not
+				 * end the process */
 };
 
 struct priv {
@@ -56,6 +67,8 @@ struct priv_ids {
 	const char	*readable;	/* Landlock: RO_FILES; ':' between paths */
 	uint64_t	 memory;	/* RLIMIT_AS, bytes */
 	uint64_t	 descriptors;	/* RLIMIT_NOFILE */
+	unsigned	 lent;		/* LEND_* */
+	gid_t		 group;		/* LENT: its only other; 0: none */
 };
 
 /*

@@ -260,8 +260,9 @@ static scmp_filter_ctx
 compile(const struct priv *row, pid_t self)
 {
 	bool listed = !(row->extra & MAY_EXEC);
-	scmp_filter_ctx ctx = seccomp_init(listed ? SCMP_ACT_TRAP :
-	    SCMP_ACT_ALLOW);
+	uint32_t otherwise = !listed ? SCMP_ACT_ALLOW :
+	    row->extra & MAY_TRY ? SCMP_ACT_ERRNO(EPERM) : SCMP_ACT_TRAP;
+	scmp_filter_ctx ctx = seccomp_init(otherwise);
 	unsigned mask = listed ? groups_of(row) : 0;
 	size_t i;
 
@@ -275,7 +276,8 @@ compile(const struct priv *row, pid_t self)
 		if (mask & 1u << i)
 			for_each_call(ctx, groups[i], SCMP_ACT_ALLOW);
 	for (i = 0; i < sizeof(narrowed) / sizeof(narrowed[0]); i++)
-		if (mask & 1u << narrowed[i].group)
+		if (mask & 1u << narrowed[i].group &&
+		    SCMP_ACT_ERRNO(narrowed[i].error) != otherwise)
 			add_rule(ctx, narrowed[i].error == 0 ?
 			    SCMP_ACT_ALLOW : SCMP_ACT_ERRNO(narrowed[i].error),
 			    narrowed[i].call, narrowed[i].n,
