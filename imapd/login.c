@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/base64.h"
 #include "front.h"
 #include "login.h"
-#include "sasl/base64.h"
 #include "session.h"
 
 #define COMMAND_BYTES	(LOGIN_INPUT_BYTES - 1024)
