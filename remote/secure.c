@@ -23,6 +23,7 @@ static void	 default_names(struct secure_policy *,
 		    const struct next_hop *);
 static void	 add_name(struct secure_policy *, const char *before,
 		    struct slice);
+static const char *server_name(const struct conn *);
 static struct session *session_of(const struct conn *);
 static void	 session_free(struct relay *, struct session *);
 
@@ -164,8 +165,7 @@ secure_start(struct conn *c)
 {
 	const struct secure_policy *p = &c->site->secure;
 	struct session *s = session_of(c);
-	struct tls_demand demand = {
-		.sni = c->host[0] == '\0' ? NULL : c->host,
+	struct tls_demand demand = { .sni = server_name(c),
 		.verify = p->level == SECURE_VERIFY,
 		.names = (const char *const *)p->names, .nnames = p->nnames,
 		.fingerprints = (const uint8_t (*)[32])p->fingerprints,
@@ -174,6 +174,23 @@ secure_start(struct conn *c)
 	if (s != NULL)
 		demand.session = buf_slice(&s->der);
 	stream_tls_connect(&c->stream, c->relay->tls, &demand);
+}
+
+/* RFC 6066 section 3: a name, no address; one that is demanded is as good. */
+static const char *
+server_name(const struct conn *c)
+{
+	const struct secure_policy *p = &c->site->secure;
+	size_t i;
+
+	if (c->host[0] != '\0')
+		return c->host;
+	for (i = 0; i < p->nnames; i++)
+		if (p->names[i][0] != '.' &&
+		    c->site->hop.kind == HOP_ADDRESS &&
+		    !slice_eq(slice_str(p->names[i]), c->site->hop.host))
+			return p->names[i];
+	return NULL;
 }
 
 void

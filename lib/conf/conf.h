@@ -139,6 +139,7 @@ const struct conf_nexthop *conf_nexthop_find(const struct conf *,
 	    struct slice next_hop);
 /* A word of nexthop.tls_fingerprints. */
 bool	 conf_fingerprint_parse(struct slice, uint8_t digest_r[32]);
+bool	 conf_has(const struct conf_list *, const char *word);
 /* Labels of letters, digits, '-', '_' or UTF-8 with dots between them. */
 bool	 conf_domain_is_valid(struct slice);
 

@@ -50,7 +50,7 @@ static const struct {
 	{ "", "quota.full", "defer refuse" },
 	{ "", "tls.minimum", "1.2 1.3" },
 	{ "", "remote.tls", "none may encrypt verify" },
-	{ "", "auth.backends", "file sqlite" },
+	{ "", "auth.backends", "file sqlite postgresql pam system" },
 	{ "", "auth.mechanisms", "PLAIN LOGIN SCRAM-SHA-1 SCRAM-SHA-1-PLUS "
 	    "SCRAM-SHA-256 SCRAM-SHA-256-PLUS EXTERNAL OAUTHBEARER XOAUTH2" },
 	{ "", "auth.plaintext", "tls local any" },
@@ -70,6 +70,17 @@ conf_key_find(const struct conf_kind *kind, struct slice name)
 		if (slice_eq(slice_str(kind->keys[i].name), name))
 			return &kind->keys[i];
 	return NULL;
+}
+
+bool
+conf_has(const struct conf_list *list, const char *word)
+{
+	size_t i;
+
+	for (i = 0; i < list->n; i++)
+		if (strcmp(list->v[i], word) == 0)
+			return true;
+	return false;
 }
 
 size_t

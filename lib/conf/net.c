@@ -179,6 +179,26 @@ conf_domain_is_valid(struct slice s)
 	return is_host_name(s);
 }
 
+/* An address may stand in brackets; a name in brackets is another next hop
+ * than one without, which has MX hosts. */
+static bool
+is_same_hop(struct slice a, struct slice b)
+{
+	struct slice *bare = a.n > 0 && a.p[0] == '[' ? &a : &b;
+	struct slice *other = bare == &a ? &b : &a;
+	size_t end = slice_find(*bare, ']');
+	uint8_t address[16];
+
+	if (slice_eq_nocase(a, b))
+		return true;
+	return bare->n > 0 && bare->p[0] == '[' && end < bare->n &&
+	    other->n >= end - 1 && conf_ip_parse(slice_from(slice_first(*bare, end), 1), address) &&
+	    slice_eq_nocase(slice_first(*other, end - 1),
+	    slice_from(slice_first(*bare, end), 1)) &&
+	    slice_eq_nocase(slice_from(*other, end - 1),
+	    slice_from(*bare, end + 1));
+}
+
 /* ".example.com" is above "a.b.example.com", with or without a port. */
 static bool
 is_below(struct slice hop, struct slice above)
@@ -199,7 +219,7 @@ conf_nexthop_find(const struct conf *c, struct slice hop)
 
 	for (i = 0; i < c->nnexthops; i++) {
 		name = slice_str(c->nexthops[i].name);
-		if (slice_eq_nocase(name, hop))
+		if (is_same_hop(name, hop))
 			return &c->nexthops[i];
 		if (name.n > n && is_below(hop, name)) {
 			best = &c->nexthops[i];

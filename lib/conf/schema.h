@@ -67,7 +67,7 @@ X(user_mail, "user.mail", STRING, "_chasqui_mail", 0, 0, R_MASTER | R_LOOKUP, \
   "The system user that owns the mailboxes of virtual domains.")	\
 X(user_commands, "user.commands", STRING, "nobody", 0, 0, R_MASTER | R_LOOKUP, \
   "The system user that programs named in alias tables run as; also who gets mail for uids that may not receive it.") \
-X(user_minimum_uid, "user.minimum_uid", INT, "500", 1, 4294967294, R_MASTER | R_LOOKUP, \
+X(user_minimum_uid, "user.minimum_uid", INT, "500", 1, 4294967294, R_MASTER | R_LOOKUP | R_VERIFIER, \
   "System users below this uid receive no mail of their own (alias them), and no process is started for them; user.mail and user.commands are excepted.") \
 									\
 X(log_target, "log.target", STRING, "syslog", 0, 0, R_MASTER,		\
@@ -211,7 +211,7 @@ X(imap_client_connections, "imap.client_connections", INT, "200", 1, 1000000, R_
   "Connections that one client (an IPv4 address, an IPv6 /64) may hold at once; those from this host do not count.") \
 X(imap_login_timeout, "imap.login_timeout", DURATION, "2m", 1000, 3600000, R_IMAP_LOGIN, \
   "How long a client may take to log in.")				\
-X(imap_timeout, "imap.timeout", DURATION, "30m", 1800000, 86400000, R_IMAP_SPAWN, \
+X(imap_timeout, "imap.timeout", DURATION, "30m", 1800000, 86400000, R_IMAP_LOGIN | R_IMAP_SPAWN, \
   "How long a session goes on without a command (RFC 9051 section 5.4).") \
 X(imap_park, "imap.park", DURATION, "5s", 0, 86400000, R_IMAP_SPAWN,	\
   "After what silence a session is parked: its process ends until the next command or news; 0 for never.") \
@@ -259,14 +259,30 @@ X(tls_tickets, "tls.tickets", DURATION, "12h", 1000, 604800000, R_TLS,	\
 X(table_max_entries, "table.max_entries", INT, "10000000", 1, 1000000000, R_LOOKUP, "The most entries of a table that is held in memory.") \
 X(table_check, "table.check", DURATION, "1s", 10, 3600000, R_LOOKUP, "How often table files are looked at for changes.") \
 									\
-X(auth_backends, "auth.backends", LIST, "file", 0, 0, R_VERIFIER, \
-  "Where passwords are looked up, in this order: file (auth.passwords), sqlite.") \
+X(auth_backends, "auth.backends", LIST, "file", 0, 0, R_MASTER | R_AUTH | R_VERIFIER, \
+  "Where passwords are looked up, in this order: file (auth.passwords), sqlite, postgresql, system (the users of this machine, /etc/shadow), pam (the last, since it takes every name).") \
 X(auth_passwords, "auth.passwords", LIST, "auth/passwords", 0, 0, R_MASTER | R_VERIFIER | R_TOOL, \
   "Password files, see chasqui-passwords(5); relative paths start from the configuration file's directory.  `chasqui user` changes the first.") \
 X(auth_sqlite, "auth.sqlite", STRING, "auth/accounts.sqlite", 0, 0, R_MASTER | R_VERIFIER, \
   "The SQLite data base of accounts; a relative path starts from the configuration file's directory.") \
 X(auth_sqlite_query, "auth.sqlite_query", STRING, "SELECT password, scram_sha_256, app, protocols, disabled FROM accounts WHERE login = :login", 0, 0, R_VERIFIER, \
   "The query with the parameter :login, see chasqui-passwords(5).") \
+X(auth_postgresql_socket, "auth.postgresql_socket", STRING, "/run/postgresql", 0, 0, R_VERIFIER, \
+  "The directory of PostgreSQL's Unix socket.  There is no other way to the server.") \
+X(auth_postgresql_port, "auth.postgresql_port", INT, "5432", 1, 65535, R_VERIFIER, \
+  "The number in the name of its Unix socket.") \
+X(auth_postgresql_database, "auth.postgresql_database", STRING, "mail", 0, 0, R_VERIFIER, \
+  "The data base of accounts.") \
+X(auth_postgresql_user, "auth.postgresql_user", STRING, "_chasqui_verifier", 0, 0, R_VERIFIER, \
+  "The role to log in as: by peer authentication, that of the system user of the verifiers.") \
+X(auth_postgresql_password_file, "auth.postgresql_password_file", STRING, "", 0, 0, R_MASTER | R_VERIFIER, \
+  "A file in the form of .pgpass, for a server that wants a password; it belongs to the system user of the verifiers, with mode 0600.") \
+X(auth_postgresql_query, "auth.postgresql_query", STRING, "SELECT password, scram_sha_256, app, protocols, disabled FROM accounts WHERE login = $1", 0, 0, R_VERIFIER, \
+  "The query with the login as its parameter $1, see chasqui-passwords(5).") \
+X(auth_postgresql_timeout, "auth.postgresql_timeout", DURATION, "500ms", 50, 10000, R_VERIFIER, \
+  "How long PostgreSQL may take for an answer before clients are asked to try later; the verifier does nothing else meanwhile.") \
+X(auth_pam_service, "auth.pam_service", STRING, "chasqui", 0, 0, R_VERIFIER | R_TOOL, \
+  "The PAM service whose file in /etc/pam.d says how passwords are checked.") \
 X(auth_mechanisms, "auth.mechanisms", LIST, "SCRAM-SHA-256-PLUS SCRAM-SHA-1-PLUS SCRAM-SHA-256 SCRAM-SHA-1 PLAIN LOGIN OAUTHBEARER XOAUTH2", 0, 0, R_AUTH, \
   "SASL mechanisms that may be used.  Those with a password in clear are offered within TLS only, OAUTHBEARER and XOAUTH2 only where an oauth block is.  Add EXTERNAL where clients have certificates (listener.client_ca).") \
 X(auth_plaintext, "auth.plaintext", STRING, "local", 0, 0, R_AUTH, \

@@ -20,7 +20,7 @@
 
 /*        name             no  sender  fds min  max     body */
 #define MASTER_CHILD(X)							\
-	X(CTL_START,	    1, MASTER, 1,  49, 16384)	/* u32 role, u32 index, u32 uid, u32 gid, u8 enum priv_mode, u64 memory, u64 descriptors, slice root, slice writable, slice readable (paths, ':' between), slice directory (WORKER, COMMAND: the user's); fd: configuration */ \
+	X(CTL_START,	    1, MASTER, 1,  54, 16384)	/* u32 role, u32 index, u32 uid, u32 gid, u8 enum priv_mode, u64 memory, u64 descriptors, slice root, slice writable, slice readable (paths, ':' between), slice directory (WORKER, COMMAND: the user's), u8 lent, u32 group (os/priv.h); fd: configuration */ \
 	X(CTL_LOG,	    2, MASTER, 1,  1,   1)	/* u8 enum log_sink; fd */ \
 	X(CTL_LISTENER,	    3, MASTER, 1,  5,   512)	/* u8 kind (enum listener_kind); slice name of the block; fd */ \
 	X(CTL_CHANNEL,	    4, MASTER, 1,  9,   9)	/* u32 role, u32 index of the peer, u8 the peer before it crashed; fd */ \

@@ -594,7 +594,6 @@ class Readers(ImapStory):
         for _ in range(2):
             p = run(["getmail", "--getmaildir", home, "--rcfile", "rc"], env={**os.environ, "HOME": home})
             self.assertEqual(p.returncode, 0, p.stdout + p.stderr)
-            print(p.stdout[-5000:], p.stderr[-3000:], file=open("/tmp/gm","a"))
         found = [m["subject"] for m in mailbox.Maildir(os.path.join(home, "Maildir"), create=False)]
         self.assertEqual(found, ["for getmail"], "nothing is fetched twice")
 

@@ -216,6 +216,7 @@ class Limits(LoginStory):
         self.assertTrue(c.closed())
         for h in held:
             h.s.close()
+        wait_for(lambda: self.imap().greeting.startswith("* OK"), "room for another")
 
     def test_who_does_not_log_in_is_cut_off(self):
         c = self.imap()
