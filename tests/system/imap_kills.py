@@ -15,7 +15,7 @@ import time
 from crashes import ROUNDS, SEED
 from harness import PATIENCE, Story, message, wait_for, zombie
 from imaptalk import Broken, ImapTalk, subjects
-from login import title
+from login_sessions import title
 
 USERS = [f"u{i}@example.org" for i in range(4)]
 
