@@ -138,39 +138,6 @@ courier_maildir_keeps_uids_and_keywords(void **arg)
 	buf_clear(&uidl);
 }
 
-static const struct { const char *utf8, *utf7; } encoded[] = {
-	{ "plain", "plain" },
-	{ "a&b", "a&-b" },
-	{ "Entw\xc3\xbcrfe", "Entw&APw-rfe" },
-	{ "\xe5\x8f\xb0\xe5\x8c\x97", "&U,BTFw-" },
-	{ "\xf0\x9f\x98\x80x", "&2D3eAA-x" },
-};
-
-static void
-names_are_encoded_in_one_way_only(void **arg)
-{
-	static const char *const bad[] = { "&", "&A-", "&AGE-", "&2D0-",
-		"&3gA-", "&APw-&APw-", "\xc3\xbc", "&AP*-", "&APx-", "a\x01" };
-	struct buf b = BUF_INIT(1000);
-	size_t i;
-
-	(void)arg;
-	for (i = 0; i < sizeof(encoded) / sizeof(encoded[0]); i++) {
-		buf_reset(&b);
-		assert_int_equal(mutf7_encode(slice_str(encoded[i].utf8), &b),
-		    0);
-		assert_string_equal(buf_cstr(&b), encoded[i].utf7);
-		buf_reset(&b);
-		assert_int_equal(mutf7_decode(slice_str(encoded[i].utf7), &b),
-		    PARSE_OK);
-		assert_string_equal(buf_cstr(&b), encoded[i].utf8);
-	}
-	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		if (mutf7_decode(slice_str(bad[i]), &b) != PARSE_BAD)
-			fail_msg("\"%s\" was decoded", bad[i]);
-	buf_clear(&b);
-}
-
 static bool
 add_name(void *arg, struct slice name)
 {
@@ -210,7 +177,6 @@ main(void)
 		cmocka_unit_test(uid_lists_are_understood),
 		T(dovecot_maildir_keeps_uids_and_keywords),
 		T(courier_maildir_keeps_uids_and_keywords),
-		cmocka_unit_test(names_are_encoded_in_one_way_only),
 		cmocka_unit_test(subscriptions_of_each_form_are_read),
 	};
 

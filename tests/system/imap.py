@@ -17,7 +17,7 @@ import time
 
 from harness import PATIENCE, Story, any_certificate, message, needs_program, parse, run, wait_for
 from imaptalk import ImapTalk, pairs, subjects, wait_subjects
-from login import title
+from login_sessions import title
 
 OPENSSL = "openssl"
 
