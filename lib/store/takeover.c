@@ -87,7 +87,7 @@ parse_word(struct slice word, struct state *s, uint64_t *validity,
 			memset(s->guid, 0, sizeof(s->guid));
 		break;
 	case 'P':
-		s->uidl_format = uidl_format_parse(value);
+		s->uidl_format = (uint8_t)uidl_format_parse(value);
 		break;
 	default:
 		break;
