@@ -17,6 +17,7 @@
 #include "auth.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "ipc/backends.h"
 #include "verifier.h"
 
 static int	 auth_main(int argc, char *argv[]);
@@ -109,6 +110,13 @@ acquire(struct auth *a)
 	buf_clear(&sealed);
 }
 
+static bool
+needs_keys(enum sasl_mechanism m)
+{
+	return slice_starts(slice_str(sasl_mechanism_name(m)),
+	    SLICE_LIT("SCRAM-"));
+}
+
 static void
 configure(struct auth *a, const struct conf *c)
 {
@@ -128,7 +136,8 @@ configure(struct auth *a, const struct conf *c)
 	for (i = 0; i < c->auth_mechanisms.n; i++) {
 		m = sasl_mechanism_find(slice_str(c->auth_mechanisms.v[i]));
 		a->offered[m] = m != SASL_NONE && (c->noauths > 0 ||
-		    (sasl_mechanism_flags(m) & SASL_TOKEN) == 0);
+		    (sasl_mechanism_flags(m) & SASL_TOKEN) == 0) &&
+		    (!backends_have_no_keys(c) || !needs_keys(m));
 	}
 }
 

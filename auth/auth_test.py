@@ -109,7 +109,7 @@ def memfd(content):
 class Process:
     """A child of `master`."""
 
-    def __init__(self, readable, program, role, number, conf, log):
+    def __init__(self, readable, program, role, number, conf, log, lent=0, group=0):
         ours, theirs = socket.socketpair()
         fd = theirs.fileno()
         self.p = subprocess.Popen([program, role], pass_fds=(3, fd), stdin=subprocess.DEVNULL, stderr=log,
@@ -117,7 +117,7 @@ class Process:
         theirs.close()
         self.master = Channel(ours)
         body = (u32(number) + u32(0) + u32(os.getuid()) + u32(os.getgid()) + u8(2) + u64(1 << 31) +
-                u64(1000) + text("") + text("") + text(f"/etc/machine-id:{readable}") + text(""))
+                u64(1000) + text("") + text("") + text(f"/etc/machine-id:{readable}") + text("") + u8(lent) + u32(group))
         fd = memfd(conf)
         self.master.send(1, 0, body, [fd])
         os.close(fd)

@@ -1,43 +1,85 @@
 /* SPDX-License-Identifier: ISC */
 /* sources - see sources.h. */
+#include <assert.h>
 #include <stdlib.h>
 
 #include "accounts.h"
 #include "base/mem.h"
+#include "pam.h"
+#include "postgresql.h"
 #include "sources.h"
 #include "sqlite.h"
+#include "system.h"
 
-enum kind { SOURCE_FILE, SOURCE_SQLITE };
+enum kind { SOURCE_FILE, SOURCE_SQLITE, SOURCE_POSTGRESQL, SOURCE_SYSTEM,
+	SOURCE_PAM, SOURCE_KINDS };
+
+/* As auth.backends calls them. */
+static const char *const kind_names[SOURCE_KINDS] = { "file", "sqlite",
+	"postgresql", "system", "pam" };
 
 struct source {
-	enum kind		 kind;
-	struct accounts		*accounts;	/* owned */
-	struct sqlite_source	*sqlite;	/* owned */
+	enum kind			 kind;
+	struct accounts			*accounts;	/* owned */
+	struct sqlite_source		*sqlite;	/* owned */
+	struct postgresql_source	*postgresql;	/* owned */
+	struct system_source		*system;	/* owned */
+	struct pam_source		*pam;		/* owned */
 };
 
 struct sources {
 	struct source	*v;	/* owned */
 	size_t		 n;
+	struct source	*last;	/* that gave an account */
 };
+
+static void	 open_source(struct source *, const struct conf *);
+static int	 find_in(struct source *, struct slice login,
+		    struct account *v, size_t room);
 
 struct sources *
 sources_new(const struct conf *c)
 {
 	struct sources *s = mem_alloc(sizeof(*s));
 	size_t i;
+	int k;
 
-	s->n = c->auth_backends.n;
-	s->v = mem_array(s->n + 1, sizeof(*s->v));
-	for (i = 0; i < s->n; i++)
-		if (strcmp(c->auth_backends.v[i], "sqlite") == 0) {
-			s->v[i].kind = SOURCE_SQLITE;
-			s->v[i].sqlite = sqlite_source_new(c->auth_sqlite,
-			    c->auth_sqlite_query);
-		} else {
-			s->v[i].kind = SOURCE_FILE;
-			s->v[i].accounts = accounts_new(&c->auth_passwords);
-		}
+	s->v = mem_array(c->auth_backends.n + 1, sizeof(*s->v));
+	for (i = 0; i < c->auth_backends.n; i++)
+		for (k = 0; k < SOURCE_KINDS; k++)
+			if (strcmp(c->auth_backends.v[i], kind_names[k]) ==
+			    0) {
+				s->v[s->n].kind = (enum kind)k;
+				open_source(&s->v[s->n++], c);
+			}
 	return s;
+}
+
+static void
+open_source(struct source *s, const struct conf *c)
+{
+	switch (s->kind) {
+	case SOURCE_FILE:
+		s->accounts = accounts_new(&c->auth_passwords);
+		break;
+	case SOURCE_SQLITE:
+		s->sqlite = sqlite_source_new(c->auth_sqlite,
+		    c->auth_sqlite_query);
+		break;
+	case SOURCE_POSTGRESQL:
+		s->postgresql = postgresql_source_new(c);
+		break;
+	case SOURCE_SYSTEM:
+		s->system = system_source_new("/etc/passwd", "/etc/shadow",
+		    c->user_minimum_uid);
+		break;
+	case SOURCE_PAM:
+		s->pam = pam_source_new(c->auth_pam_service,
+		    c->user_minimum_uid);
+		break;
+	case SOURCE_KINDS:
+		break;
+	}
 }
 
 void
@@ -51,6 +93,9 @@ sources_free(struct sources **sp)
 	for (i = 0; i < s->n; i++) {
 		accounts_free(&s->v[i].accounts);
 		sqlite_source_free(&s->v[i].sqlite);
+		postgresql_source_free(&s->v[i].postgresql);
+		system_source_free(&s->v[i].system);
+		pam_source_free(&s->v[i].pam);
 	}
 	free(s->v);
 	free(s);
@@ -79,19 +124,47 @@ sources_find(struct sources *s, struct slice login, struct account *v,
 	size_t i;
 	int n = 0;
 
-	for (i = 0; i < s->n && n == 0; i++)
-		switch (s->v[i].kind) {
-		case SOURCE_FILE:
-			n = accounts_are_there(s->v[i].accounts) ?
-			    (int)accounts_find(s->v[i].accounts, login, v,
-			    room) : -1;
-			break;
-		case SOURCE_SQLITE:
-			n = sqlite_source_find(s->v[i].sqlite, login, v,
-			    room);
-			break;
-		}
+	s->last = NULL;
+	for (i = 0; i < s->n && n == 0; i++) {
+		n = find_in(&s->v[i], login, v, room);
+		if (n != 0)
+			s->last = &s->v[i];
+	}
 	return n;
+}
+
+static int
+find_in(struct source *s, struct slice login, struct account *v, size_t room)
+{
+	switch (s->kind) {
+	case SOURCE_FILE:
+		return accounts_are_there(s->accounts) ?
+		    (int)accounts_find(s->accounts, login, v, room) : -1;
+	case SOURCE_SQLITE:
+		return sqlite_source_find(s->sqlite, login, v, room);
+	case SOURCE_POSTGRESQL:
+		return postgresql_source_find(s->postgresql, login, v, room);
+	case SOURCE_SYSTEM:
+		return system_source_find(s->system, login, v);
+	case SOURCE_PAM:
+		return pam_source_find(s->pam, login, v);
+	case SOURCE_KINDS:
+		break;
+	}
+	return -1;
+}
+
+int
+sources_ask(struct sources *s, struct account *a, const char *password)
+{
+	assert(a->external && s->last != NULL && s->last->pam != NULL);
+	return pam_source_ask(s->last->pam, a, password);
+}
+
+const char *
+sources_last(const struct sources *s)
+{
+	return s->last == NULL ? NULL : kind_names[s->last->kind];
 }
 
 size_t

@@ -22,6 +22,12 @@ bool	 sources_refresh(struct sources *);
  * the next call of any of these. */
 int	 sources_find(struct sources *, struct slice login, struct account *v,
 	    size_t n);
+/* Of one that is external, and the last that was found: 1 the password is
+ * right (and may say expired), 0 it is not, -1 it cannot be known now.
+ * password NULL: whether there is such an account.  May block. */
+int	 sources_ask(struct sources *, struct account *, const char *password);
+/* The backend that had, or may have, the last login; NULL: none. */
+const char *sources_last(const struct sources *);
 /* Of the files, for `chasqui status`. */
 size_t	 sources_count(const struct sources *);
 

@@ -8,32 +8,24 @@
  */
 #include <stdlib.h>
 
-#include "base/arena.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "rows.h"
 #include "sqlite.h"
 
 #ifdef HAVE_SQLITE3
 #include <sqlite3.h>
 
-#define ARENA_BYTES	(256 * 1024)	/* the rows of one login */
 #define BUSY_MS		200
 #define AGAIN_MS	1000
-
-enum column { PASSWORD, SCRAM_SHA_256, SCRAM_SHA_1, APP, PROTOCOLS, DISABLED,
-	EXPIRED, COLUMNS };
-
-static const char *const column_names[COLUMNS] = { "password",
-	"scram_sha_256", "scram_sha_1", "app", "protocols", "disabled",
-	"expired" };
 
 struct sqlite_source {
 	char		*path;		/* owned */
 	char		*query;		/* owned */
 	sqlite3		*db;		/* owned; NULL: not open */
 	sqlite3_stmt	*stmt;		/* owned */
-	int		 columns[COLUMNS];	/* their numbers; -1: none */
+	struct row_columns	 columns;
 	int64_t		 again_ms;
 	struct arena	 arena;		/* of the last answer */
 };
@@ -41,11 +33,7 @@ struct sqlite_source {
 static bool	 open_all(struct sqlite_source *);
 static bool	 find_columns(struct sqlite_source *);
 static void	 close_all(struct sqlite_source *);
-static bool	 take_row(struct sqlite_source *, struct slice login,
-		    struct account *);
-static bool	 take_text(struct sqlite_source *, enum column,
-		    struct slice *);
-static bool	 take_flag(struct sqlite_source *, enum column);
+static struct slice text_of(void *, int);
 
 struct sqlite_source *
 sqlite_source_new(const char *path, const char *query)
@@ -54,7 +42,7 @@ sqlite_source_new(const char *path, const char *query)
 
 	s->path = mem_strdup(path);
 	s->query = mem_strdup(query);
-	s->arena = ARENA_INIT(ARENA_BYTES);
+	s->arena = ARENA_INIT(ROWS_ARENA_BYTES);
 	sqlite3_initialize();
 	return s;
 }
@@ -112,25 +100,20 @@ static bool
 find_columns(struct sqlite_source *s)
 {
 	const char *name;
-	int i, c;
+	int i;
 
-	for (c = 0; c < COLUMNS; c++)
-		s->columns[c] = -1;
+	row_columns_init(&s->columns);
 	for (i = 0; i < sqlite3_column_count(s->stmt); i++) {
 		name = sqlite3_column_name(s->stmt, i);
-		for (c = 0; c < COLUMNS; c++)
-			if (strcmp(name, column_names[c]) == 0)
-				break;
-		if (c == COLUMNS) {
+		if (!row_columns_add(&s->columns, name, i)) {
 			log_error("event=sqlite-failed path=%s column=%s "
 			    "reason=\"not a column that means something\"",
 			    LOG_Q(slice_str(s->path)),
 			    LOG_Q(slice_str(name)));
 			return false;
 		}
-		s->columns[c] = i;
 	}
-	if (s->columns[PASSWORD] != -1 &&
+	if (s->columns.at[ROW_PASSWORD] != -1 &&
 	    sqlite3_bind_parameter_index(s->stmt, ":login") == 1 &&
 	    sqlite3_bind_parameter_count(s->stmt) == 1 &&
 	    sqlite3_stmt_readonly(s->stmt))
@@ -148,7 +131,7 @@ sqlite_source_find(struct sqlite_source *s, struct slice login,
 	int n = 0, r;
 
 	arena_clear(&s->arena);
-	s->arena = ARENA_INIT(ARENA_BYTES);
+	s->arena = ARENA_INIT(ROWS_ARENA_BYTES);
 	if (!open_all(s))
 		return -1;
 	r = sqlite3_bind_text(s->stmt, 1, login.p, (int)login.n,
@@ -157,7 +140,8 @@ sqlite_source_find(struct sqlite_source *s, struct slice login,
 		r = SQLITE_ROW;
 	while (r == SQLITE_ROW && (size_t)n < room) {
 		r = sqlite3_step(s->stmt);
-		if (r == SQLITE_ROW && take_row(s, login, &v[n]))
+		if (r == SQLITE_ROW && row_take(&s->columns, text_of,
+		    s, &s->arena, login, &v[n]))
 			n++;
 	}
 	if (r != SQLITE_DONE && r != SQLITE_ROW) {
@@ -172,51 +156,15 @@ sqlite_source_find(struct sqlite_source *s, struct slice login,
 	return n;
 }
 
-/* A row that is wrong lets nobody in. */
-static bool
-take_row(struct sqlite_source *s, struct slice login, struct account *a)
+static struct slice
+text_of(void *arg, int number)
 {
-	struct slice protocols;
+	const struct sqlite_source *s = arg;
+	const unsigned char *text = sqlite3_column_text(s->stmt, number);
+	int n = sqlite3_column_bytes(s->stmt, number);
 
-	*a = (struct account){ .protocols = ACCOUNT_ALL,
-		.disabled = take_flag(s, DISABLED),
-		.expired = take_flag(s, EXPIRED) };
-	if (arena_copy(&s->arena, login, &a->login) == -1 ||
-	    !take_text(s, PASSWORD, &a->stored) ||
-	    !take_text(s, SCRAM_SHA_256, &a->scram[SASL_SHA_256]) ||
-	    !take_text(s, SCRAM_SHA_1, &a->scram[SASL_SHA_1]) ||
-	    !take_text(s, APP, &a->app) ||
-	    !take_text(s, PROTOCOLS, &protocols))
-		return false;
-	if (a->stored.n == 0)
-		a->stored = SLICE_LIT("*");
-	return (a->app.n == 0 || app_name_is_valid(a->app)) &&
-	    (protocols.n == 0 ||
-	    account_protocols_parse(protocols, &a->protocols));
-}
-
-static bool
-take_text(struct sqlite_source *s, enum column c, struct slice *out_r)
-{
-	const unsigned char *text;
-	int n;
-
-	*out_r = SLICE_EMPTY;
-	if (s->columns[c] == -1)
-		return true;
-	text = sqlite3_column_text(s->stmt, s->columns[c]);
-	n = sqlite3_column_bytes(s->stmt, s->columns[c]);
-	if (text == NULL || n <= 0)
-		return true;
-	return n <= ACCOUNT_LINE_BYTES &&
-	    arena_copy(&s->arena, slice_of(text, (size_t)n), out_r) == 0;
-}
-
-static bool
-take_flag(struct sqlite_source *s, enum column c)
-{
-	return s->columns[c] != -1 &&
-	    sqlite3_column_int(s->stmt, s->columns[c]) != 0;
+	return text == NULL || n <= 0 ? SLICE_EMPTY :
+	    slice_of(text, (size_t)n);
 }
 
 #else	/* a build without it says so where it is asked for */

@@ -2,11 +2,7 @@
 /*
  * sqlite - accounts of an SQLite data base, which is only read.
  *
- * The query has one parameter, :login, and gives a row for the account and one
- * for each of its app passwords.  Its columns are known by their names:
- * password, scram_sha_256, scram_sha_1, app, protocols, disabled, expired; the
- * first is needed, and a column of another name is an error, as an attribute of
- * a password file is.
+ * The query has one parameter, :login; its rows are those of rows.h.
  */
 #ifndef AUTH_SQLITE_H
 #define AUTH_SQLITE_H

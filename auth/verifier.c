@@ -343,6 +343,8 @@ is_cheap(struct verifier *v, const struct account *all, int n,
 	int i;
 
 	for (i = 0; i < n; i++) {
+		if (all[i].external)
+			continue;
 		if (all[i].app.n > 0 ? password_check(all[i].stored,
 		    password) != PASSWORD_GOOD : !cache_has(v->cache, r->login,
 		    all[i].stored, password, clock_mono_ms()))
@@ -435,6 +437,13 @@ check_both(struct slice stored, struct slice password)
 	return r;
 }
 
+/* What passwd -l and others leave. */
+static bool
+is_locked(struct slice stored)
+{
+	return stored.n > 0 && (stored.p[0] == '!' || stored.p[0] == '*');
+}
+
 static void
 do_job(struct verifier *v, struct job *j, struct verdict *r)
 {
@@ -443,6 +452,7 @@ do_job(struct verifier *v, struct job *j, struct verdict *r)
 	struct slice password = slice_of(j->password, j->npassword);
 	int n = sources_find(v->sources, login, all, ACCOUNT_OF_ONE), i;
 	bool hashed = false;
+	int said;
 
 	*r = n < 0 ? broken(login) :
 	    wrong(login, n == 0 ? "unknown-user" : "wrong-password");
@@ -454,6 +464,14 @@ do_job(struct verifier *v, struct job *j, struct verdict *r)
 		if (all[i].app.n > 0)
 			continue;
 		hashed = true;
+		if (all[i].external) {
+			said = sources_ask(v->sources, &all[i], j->password);
+			if (said == 1)
+				judge(all, n, i, j->protocol, r);
+			else if (said == -1)
+				*r = broken(login);
+			return;
+		}
 		switch (check_both(all[i].stored, password)) {
 		case PASSWORD_GOOD:
 			if (v->child.conf->auth_cache_time > 0)
@@ -465,7 +483,8 @@ do_job(struct verifier *v, struct job *j, struct verdict *r)
 		case PASSWORD_WRONG:
 			break;
 		case PASSWORD_UNKNOWN_SCHEME:
-			r->reason = "unknown-scheme";
+			r->reason = is_locked(all[i].stored) ? "locked" :
+			    "unknown-scheme";
 			hashed = false;
 			break;
 		}
@@ -611,6 +630,8 @@ take_account(struct verifier *v, struct message *m)
 	if (!wire_done(&m->body) || protocol == 0)
 		return false;
 	n = sources_find(v->sources, login, all, ACCOUNT_OF_ONE);
+	if (n > 0 && all[0].external)
+		n = sources_ask(v->sources, &all[0], NULL);
 	if (n < 0)
 		r = broken(login);
 	for (i = 0; i < n; i++)
@@ -650,6 +671,8 @@ take_token(struct verifier *v, struct message *m)
 			SLICE_EMPTY, "" };
 		n = sources_find(v->sources, r.login, all, ACCOUNT_OF_ONE);
 	}
+	if (n > 0 && all[0].external)
+		n = sources_ask(v->sources, &all[0], NULL);
 	if (n < 0)
 		r = broken(r.login);
 	for (i = 0; i < n; i++)

@@ -240,6 +240,7 @@ tell_process(struct client *cl, const struct process *p)
 		buf_add_byte(&line, ' ');
 		buf_add_str(&line, p->status);
 	}
+	sessions_status(p, &line);
 	send_line(cl, &line);
 	buf_clear(&line);
 }

@@ -29,6 +29,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "ipc/backends.h"
 #include "base/num.h"
 #include "master.h"
 #include "os/sandbox.h"
@@ -209,6 +210,11 @@ acquire(struct master *m)
 	if (ground_open_log(m, &why) == -1) {
 		fprintf(stderr, "%s", buf_cstr(&why));
 		master_die(EX_CANTCREAT, "the log cannot be opened");
+	}
+	if (backends_check(m->conf, m->mode == PRIV_FULL, &why) == -1) {
+		fprintf(stderr, "%s", buf_cstr(&why));
+		master_die(EX_CONFIG, "not all of auth.backends can work; "
+		    "nothing was started");
 	}
 	if (pki_start(m, &why) == -1) {
 		fprintf(stderr, "%s", buf_cstr(&why));

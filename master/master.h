@@ -118,6 +118,8 @@ struct process {
 	char			*directory;	/* owned */
 	bool			 given_up;	/* local's channel to it is down */
 	char			*readable;	/* what it was given; owned */
+	unsigned		 lent;		/* and beyond its row, */
+	gid_t			 group;		/* see os/priv.h */
 	bool			 renew;		/* STOPPING, to start anew */
 	bool			 renew_owed;	/* a reload waits for it */
 	/* What is asked of it and not answered yet. */
@@ -214,6 +216,8 @@ void	 wire_shared(struct process *, const char *name, int fd);
 /* The directories that a process of the row may read, ':' between them; the
  * caller frees it. */
 char	*wire_readable(const struct conf *, const struct priv *);
+/* LEND_*, and the group. */
+unsigned wire_lent(const struct master *, enum role, gid_t *group_r);
 
 /* texts.c: for bounce alone */
 void	 texts_give(struct process *);
@@ -241,7 +245,7 @@ void	 session_end(struct process *login, struct message *);
 void	 session_spawn_ended(struct process *spawn, struct message *);
 /* A login process or a spawn has died. */
 void	 sessions_process_gone(struct process *);
-/* Words for `chasqui status` of a spawn. */
+/* Words for `chasqui status` of a spawn; nothing for others. */
 void	 sessions_status(const struct process *, struct buf *);
 
 /* socket.c */

@@ -17,6 +17,7 @@
 #include "base/arena.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "ipc/backends.h"
 #include "master.h"
 
 #define ANSWER_MS	10000
@@ -64,7 +65,8 @@ reload_start(struct master *m, void (*done)(void *, int, struct slice),
 		return;
 	}
 	keep_what_cannot_change(m, conf, &lines);
-	if (pki_check(conf, &lines) == -1) {
+	if (backends_check(conf, m->mode == PRIV_FULL, &lines) == -1 ||
+	    pki_check(conf, &lines) == -1) {
 		conf_free(&conf);
 		finish_now(done, arg, EX_CONFIG, &lines);
 		return;
@@ -167,9 +169,13 @@ static void
 give_or_renew(struct reload *r, struct process *p)
 {
 	char *readable = wire_readable(r->master->conf, priv_of(p->role));
+	gid_t group;
+	unsigned lent = wire_lent(r->master, p->role, &group);
 
-	if (p->state == PROCESS_RUNNING && strcmp(readable, p->readable) !=
-	    0) {
+	/* Modules of PAM are loaded at the start. */
+	if (p->state == PROCESS_RUNNING && (strcmp(readable, p->readable) !=
+	    0 || lent != p->lent || group != p->group ||
+	    lent & LEND_MODULES)) {
 		p->renew_owed = true;
 		r->owed++;
 		process_renew(p);

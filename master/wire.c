@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "ipc/backends.h"
 #include "master.h"
 
 /* What a process may ask in a second, and what of the answers may wait for it
@@ -115,6 +116,9 @@ give_start(struct process *p)
 		put_u64(b, m->conf->process_memory);
 		put_u64(b, descriptors_of(p));
 		put_paths(b, p);
+		p->lent = wire_lent(m, p->role, &p->group);
+		put_u8(b, (uint8_t)p->lent);
+		put_u32(b, p->group);
 	}
 	channel_end_fds(p->channel, &fd, 1);
 }
@@ -189,10 +193,17 @@ wire_readable(const struct conf *conf, const struct priv *row)
 		for (i = 0; i < conf->auth_passwords.n; i++)
 			add_directory(&paths,
 			    slice_str(conf->auth_passwords.v[i]));
-		for (i = 0; i < conf->auth_backends.n; i++)
-			if (strcmp(conf->auth_backends.v[i], "sqlite") == 0)
-				add_directory(&paths,
-				    slice_str(conf->auth_sqlite));
+		if (conf_has(&conf->auth_backends, "sqlite"))
+			add_directory(&paths, slice_str(conf->auth_sqlite));
+		if (conf_has(&conf->auth_backends, "postgresql"))
+			add_directory(&paths,
+			    slice_str(conf->auth_postgresql_password_file));
+		/* Files that are replaced by new ones, of libraries too. */
+		if (conf_has(&conf->auth_backends, "system") ||
+		    conf_has(&conf->auth_backends, "pam"))
+			add_path(&paths, SLICE_LIT("/etc"));
+		if (conf_has(&conf->auth_backends, "pam"))
+			add_path(&paths, SLICE_LIT("/var/lib/sss"));
 		for (i = 0; i < conf->noauths; i++)
 			add_keys(&paths, &conf->oauths[i].keys);
 	} else if (row->files == RO_FILES) {
@@ -208,6 +219,24 @@ wire_readable(const struct conf *conf, const struct priv *row)
 	text = mem_slicedup(buf_slice(&paths));
 	buf_clear(&paths);
 	return text;
+}
+
+unsigned
+wire_lent(const struct master *m, enum role role, gid_t *group_r)
+{
+	const struct conf_list *backends = &m->conf->auth_backends;
+	unsigned lent = 0;
+
+	*group_r = 0;
+	if (role != ROLE_VERIFIER)
+		return 0;
+	if (conf_has(backends, "system") && m->mode == PRIV_FULL)
+		*group_r = backends_shadow_group();
+	if (conf_has(backends, "postgresql"))
+		lent |= LEND_SOCKETS;
+	if (conf_has(backends, "pam"))
+		lent |= LEND_SOCKETS | LEND_MODULES;
+	return lent;
 }
 
 static uint64_t

@@ -12,6 +12,7 @@
 #include "chasqui.h"
 #include "conf/conf.h"
 #include "ev/key_pair.h"
+#include "ipc/backends.h"
 #include "table/table.h"
 
 #define TEXT_BYTES	((size_t)64 * 1024 * 1024)
@@ -21,6 +22,7 @@ static int	 run_check(struct tool *, int, char *[]);
 static int	 check_tables(const struct conf *);
 static int	 check_domains(const struct conf *);
 static int	 check_certificates(const struct conf *);
+static int	 check_backends(const struct conf *);
 static int	 run_show(struct tool *, int, char *[]);
 static int	 run_explain(struct tool *, int, char *[]);
 static int	 print(struct buf *, int status);
@@ -60,11 +62,12 @@ run_check(struct tool *t, int argc, char *argv[])
 	if (argc != 1)
 		return tool_usage(&cmd_config);
 	c = tool_conf(t);
-	broken = check_domains(c) + check_tables(c) + check_certificates(c);
+	broken = check_domains(c) + check_tables(c) + check_certificates(c) +
+	    check_backends(c);
 	if (broken > 0)
 		return tool_fail(EX_CONFIG, "the configuration is valid, but "
-		    "%d of its tables, domains or certificates will not work",
-		    broken);
+		    "%d of its tables, domains, backends or certificates "
+		    "will not work", broken);
 	printf("%s: valid, %zu listeners, %zu domains, %zu tables, %zu "
 	    "certificates\n", tool_conf_path(t), c->nlisteners, c->ndomains,
 	    c->ntables, c->ncertificates);
@@ -167,6 +170,19 @@ check_certificates(const struct conf *c)
 	for (i = 0; i < c->ncertificates; i++)
 		broken += check_certificate(&c->certificates[i]);
 	return broken;
+}
+
+/* As `start` of whoever asks this. */
+static int
+check_backends(const struct conf *c)
+{
+	struct buf why = BUF_INIT(4096);
+	int r = backends_check(c, geteuid() == 0, &why);
+
+	if (r == -1)
+		fprintf(stderr, "%s", buf_cstr(&why));
+	buf_clear(&why);
+	return r == -1;
 }
 
 static int

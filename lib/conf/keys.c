@@ -49,13 +49,15 @@ static const struct {
 	{ "", "local.sync", "auto filesystem file" },
 	{ "", "quota.full", "defer refuse" },
 	{ "", "tls.minimum", "1.2 1.3" },
-	{ "", "auth.backends", "file sqlite" },
+	{ "", "remote.tls", "none may encrypt verify" },
+	{ "", "auth.backends", "file sqlite postgresql pam system" },
 	{ "", "auth.mechanisms", "PLAIN LOGIN SCRAM-SHA-1 SCRAM-SHA-1-PLUS "
 	    "SCRAM-SHA-256 SCRAM-SHA-256-PLUS EXTERNAL OAUTHBEARER XOAUTH2" },
 	{ "", "auth.plaintext", "tls local any" },
 	{ "", "pop3.uidl", "%08Xu%08Xv %v.%u %f %g" },
 	{ "listener", "mode", "smtp submission lmtp imap pop3" },
 	{ "listener", "tls", "none starttls required implicit" },
+	{ "nexthop", "tls", "default none may encrypt verify fingerprint" },
 	{ "domain", "type", "virtual system relay alias" },
 	{ "table", "type", "inline file aliases btree hash pcre cidr" },
 };
@@ -69,6 +71,17 @@ conf_key_find(const struct conf_kind *kind, struct slice name)
 		if (slice_eq(slice_str(kind->keys[i].name), name))
 			return &kind->keys[i];
 	return NULL;
+}
+
+bool
+conf_has(const struct conf_list *list, const char *word)
+{
+	size_t i;
+
+	for (i = 0; i < list->n; i++)
+		if (strcmp(list->v[i], word) == 0)
+			return true;
+	return false;
 }
 
 size_t

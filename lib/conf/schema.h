@@ -67,7 +67,7 @@ X(user_mail, "user.mail", STRING, "_chasqui_mail", 0, 0, R_MASTER | R_LOOKUP, \
   "The system user that owns the mailboxes of virtual domains.")	\
 X(user_commands, "user.commands", STRING, "nobody", 0, 0, R_MASTER | R_LOOKUP, \
   "The system user that programs named in alias tables run as; also who gets mail for uids that may not receive it.") \
-X(user_minimum_uid, "user.minimum_uid", INT, "500", 1, 4294967294, R_MASTER | R_LOOKUP, \
+X(user_minimum_uid, "user.minimum_uid", INT, "500", 1, 4294967294, R_MASTER | R_LOOKUP | R_VERIFIER, \
   "System users below this uid receive no mail of their own (alias them), and no process is started for them; user.mail and user.commands are excepted.") \
 									\
 X(log_target, "log.target", STRING, "syslog", 0, 0, R_MASTER,		\
@@ -186,6 +186,7 @@ X(remote_timeout_block, "remote.timeout_block", DURATION, "3m", 100, 3600000, R_
 X(remote_timeout_end, "remote.timeout_end", DURATION, "10m", 100, 3600000, R_REMOTE, "How long the reply after the content may take.") \
 X(remote_idle, "remote.idle", DURATION, "2s", 0, 300000, R_REMOTE, "How long a connection is kept for the next message.") \
 X(remote_sockets, "remote.sockets", LIST, "", 0, 0, R_MASTER, "Unix sockets that a table's next hop lmtp:/path may name; those in a domain's relay_to need not be listed.") \
+X(remote_tls, "remote.tls", STRING, "may", 0, 0, R_MASTER | R_REMOTE, "TLS to next hops: none; may (where the host offers it, verified by nothing; in clear where it fails); encrypt (no delivery without it); or verify (nor to a host whose certificate has not the next hop's name, by tls.ca_file).") \
 X(remote_max_messages, "remote.max_messages", INT, "1000", 1, 1000000, R_REMOTE, "Messages over one connection.") \
 									\
 X(local_concurrency, "local.concurrency", INT, "256", 1, 100000, R_QMGR, "Deliveries under way in one worker.") \
@@ -210,7 +211,7 @@ X(imap_client_connections, "imap.client_connections", INT, "200", 1, 1000000, R_
   "Connections that one client (an IPv4 address, an IPv6 /64) may hold at once; those from this host do not count.") \
 X(imap_login_timeout, "imap.login_timeout", DURATION, "2m", 1000, 3600000, R_IMAP_LOGIN, \
   "How long a client may take to log in.")				\
-X(imap_timeout, "imap.timeout", DURATION, "30m", 1800000, 86400000, R_IMAP_SPAWN, \
+X(imap_timeout, "imap.timeout", DURATION, "30m", 1800000, 86400000, R_IMAP_LOGIN | R_IMAP_SPAWN, \
   "How long a session goes on without a command (RFC 9051 section 5.4).") \
 X(imap_park, "imap.park", DURATION, "5s", 0, 86400000, R_IMAP_SPAWN,	\
   "After what silence a session is parked: its process ends until the next command or news; 0 for never.") \
@@ -250,6 +251,8 @@ X(route_tables, "route.tables", LIST, "", 0, 0, R_LOOKUP, "Tables from an addres
 									\
 X(tls_minimum, "tls.minimum", STRING, "1.2", 0, 0, R_TLS,		\
   "The oldest version of TLS that is spoken: 1.2 or 1.3.")		\
+X(tls_ca_file, "tls.ca_file", STRING, "/etc/ssl/certs/ca-certificates.crt", 0, 0, R_MASTER, \
+  "The authorities (PEM) by which the certificates of next hops are verified; none where empty.") \
 X(tls_check, "tls.check", DURATION, "5s", 100, 3600000, R_MASTER,	\
   "How often the files of certificates and keys are looked at for changes.") \
 X(tls_tickets, "tls.tickets", DURATION, "12h", 1000, 604800000, R_TLS,	\
@@ -258,14 +261,30 @@ X(tls_tickets, "tls.tickets", DURATION, "12h", 1000, 604800000, R_TLS,	\
 X(table_max_entries, "table.max_entries", INT, "10000000", 1, 1000000000, R_LOOKUP, "The most entries of a table that is held in memory.") \
 X(table_check, "table.check", DURATION, "1s", 10, 3600000, R_LOOKUP, "How often table files are looked at for changes.") \
 									\
-X(auth_backends, "auth.backends", LIST, "file", 0, 0, R_VERIFIER, \
-  "Where passwords are looked up, in this order: file (auth.passwords), sqlite.") \
+X(auth_backends, "auth.backends", LIST, "file", 0, 0, R_MASTER | R_AUTH | R_VERIFIER, \
+  "Where passwords are looked up, in this order: file (auth.passwords), sqlite, postgresql, system (the users of this machine, /etc/shadow), pam (the last, since it takes every name).") \
 X(auth_passwords, "auth.passwords", LIST, "auth/passwords", 0, 0, R_MASTER | R_VERIFIER | R_TOOL, \
   "Password files, see chasqui-passwords(5); relative paths start from the configuration file's directory.  `chasqui user` changes the first.") \
 X(auth_sqlite, "auth.sqlite", STRING, "auth/accounts.sqlite", 0, 0, R_MASTER | R_VERIFIER, \
   "The SQLite data base of accounts; a relative path starts from the configuration file's directory.") \
 X(auth_sqlite_query, "auth.sqlite_query", STRING, "SELECT password, scram_sha_256, app, protocols, disabled FROM accounts WHERE login = :login", 0, 0, R_VERIFIER, \
   "The query with the parameter :login, see chasqui-passwords(5).") \
+X(auth_postgresql_socket, "auth.postgresql_socket", STRING, "/run/postgresql", 0, 0, R_VERIFIER, \
+  "The directory of PostgreSQL's Unix socket.  There is no other way to the server.") \
+X(auth_postgresql_port, "auth.postgresql_port", INT, "5432", 1, 65535, R_VERIFIER, \
+  "The number in the name of its Unix socket.") \
+X(auth_postgresql_database, "auth.postgresql_database", STRING, "mail", 0, 0, R_VERIFIER, \
+  "The data base of accounts.") \
+X(auth_postgresql_user, "auth.postgresql_user", STRING, "_chasqui_verifier", 0, 0, R_VERIFIER, \
+  "The role to log in as: by peer authentication, that of the system user of the verifiers.") \
+X(auth_postgresql_password_file, "auth.postgresql_password_file", STRING, "", 0, 0, R_MASTER | R_VERIFIER, \
+  "A file in the form of .pgpass, for a server that wants a password; it belongs to the system user of the verifiers, with mode 0600.") \
+X(auth_postgresql_query, "auth.postgresql_query", STRING, "SELECT password, scram_sha_256, app, protocols, disabled FROM accounts WHERE login = $1", 0, 0, R_VERIFIER, \
+  "The query with the login as its parameter $1, see chasqui-passwords(5).") \
+X(auth_postgresql_timeout, "auth.postgresql_timeout", DURATION, "500ms", 50, 10000, R_VERIFIER, \
+  "How long PostgreSQL may take for an answer before clients are asked to try later; the verifier does nothing else meanwhile.") \
+X(auth_pam_service, "auth.pam_service", STRING, "chasqui", 0, 0, R_VERIFIER | R_TOOL, \
+  "The PAM service whose file in /etc/pam.d says how passwords are checked.") \
 X(auth_mechanisms, "auth.mechanisms", LIST, "SCRAM-SHA-256-PLUS SCRAM-SHA-1-PLUS SCRAM-SHA-256 SCRAM-SHA-1 PLAIN LOGIN OAUTHBEARER XOAUTH2", 0, 0, R_AUTH, \
   "SASL mechanisms that may be used.  Those with a password in clear are offered within TLS only, OAUTHBEARER and XOAUTH2 only where an oauth block is.  Add EXTERNAL where clients have certificates (listener.client_ca).") \
 X(auth_plaintext, "auth.plaintext", STRING, "local", 0, 0, R_AUTH, \
@@ -345,12 +364,19 @@ X(chain, "chain", STRING, "", 0, 0, R_MASTER,				\
 X(key, "key", STRING, "", 0, 0, R_MASTER,				\
   "The file of its private key, PEM without a password; only root need be able to read it.")
 
-/* Limits for some next hops: `nexthop example.com { ... }`. */
+/* What holds for some next hops: `nexthop example.com { ... }`, or `nexthop
+ * .example.com { ... }` for all domains below it that have no nearer one. */
 #define CONF_NEXTHOP_KEYS(X)						\
 X(concurrency, "concurrency", INT, "0", 0, 10000, R_QMGR,		\
   "Instead of remote.concurrency; 0 keeps that.")			\
 X(rate, "rate", INT, "0", 0, 1000000, R_QMGR,				\
-  "Instead of remote.rate; 0 keeps that.")
+  "Instead of remote.rate; 0 keeps that.")				\
+X(tls, "tls", STRING, "default", 0, 0, R_MASTER | R_REMOTE,		\
+  "Instead of remote.tls: none, may, encrypt, verify, or fingerprint (to hosts with one of tls_fingerprints only); default keeps that.") \
+X(tls_names, "tls_names", LIST, "", 0, 0, R_REMOTE,			\
+  "verify: the names of which the certificate must have one; .example.com is any below example.com.  Where empty: [host]'s own name, or the domain that was routed by MX and any name below it.") \
+X(tls_fingerprints, "tls_fingerprints", LIST, "", 0, 0, R_REMOTE,	\
+  "fingerprint: SHA-256 of the certificates that the host may have, 64 hexadecimal digits, with or without ':' between the bytes.")
 
 /* Who issues access tokens for OAUTHBEARER and XOAUTH2. */
 #define CONF_OAUTH_KEYS(X)						\
@@ -369,7 +395,7 @@ X(scope, "scope", STRING, "", 0, 0, R_VERIFIER,				\
 X(listener, CONF_LISTENER_KEYS, "A place where SMTP, LMTP, IMAP or POP3 is served.")	\
 X(domain, CONF_DOMAIN_KEYS, "A domain whose mail is received here.")	\
 X(table, CONF_TABLE_KEYS, "A table of keys and values.")		\
-X(nexthop, CONF_NEXTHOP_KEYS, "Limits of one next hop.")		\
+X(nexthop, CONF_NEXTHOP_KEYS, "What holds for one next hop: limits, TLS.")		\
 X(certificate, CONF_CERTIFICATE_KEYS, "A certificate for TLS and its key.") \
 X(oauth, CONF_OAUTH_KEYS, "A provider of access tokens.")
 

@@ -175,6 +175,8 @@ take_start(struct child *c, struct message *m)
 	c->ids.writable = text_of(get_slice(w, 16384));
 	c->ids.readable = text_of(get_slice(w, 16384));
 	c->directory = text_of(get_slice(w, 4096));
+	c->ids.lent = get_u8(w);
+	c->ids.group = get_u32(w);
 	if (m->type != CTL_START || !wire_done(w) || role != c->spec->role)
 		log_fatal("event=bad-start role=%s", role_name(role));
 	c->conf = conf_from_fd(m->fds[0], &why);

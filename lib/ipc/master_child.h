@@ -20,7 +20,7 @@
 
 /*        name             no  sender  fds min  max     body */
 #define MASTER_CHILD(X)							\
-	X(CTL_START,	    1, MASTER, 1,  49, 16384)	/* u32 role, u32 index, u32 uid, u32 gid, u8 enum priv_mode, u64 memory, u64 descriptors, slice root, slice writable, slice readable (paths, ':' between), slice directory (WORKER, COMMAND: the user's); fd: configuration */ \
+	X(CTL_START,	    1, MASTER, 1,  54, 16384)	/* u32 role, u32 index, u32 uid, u32 gid, u8 enum priv_mode, u64 memory, u64 descriptors, slice root, slice writable, slice readable (paths, ':' between), slice directory (WORKER, COMMAND: the user's), u8 lent, u32 group (os/priv.h); fd: configuration */ \
 	X(CTL_LOG,	    2, MASTER, 1,  1,   1)	/* u8 enum log_sink; fd */ \
 	X(CTL_LISTENER,	    3, MASTER, 1,  5,   512)	/* u8 kind (enum listener_kind); slice name of the block; fd */ \
 	X(CTL_CHANNEL,	    4, MASTER, 1,  9,   9)	/* u32 role, u32 index of the peer, u8 the peer before it crashed; fd */ \
@@ -43,6 +43,7 @@
 	X(CTL_KEY,	   21, MASTER, 2,  8,   512)	/* u32 number, slice name of the certificate; fds: its key, its chain (PEM) */ \
 	X(CTL_KEY_TAKEN,   22, KEYS,   0,  9,   1024)	/* u32 number, u8 taken, slice why not */ \
 	X(CTL_KEY_DROP,	   23, MASTER, 0,  4,   4)	/* u32 number */ \
+	X(CTL_AUTHORITIES, 24, MASTER, 1,  0,   0)	/* fd: PEM, by which remote verifies hosts, instead of what came before */ \
 	X(CTL_SESSION_WANTED, 30, EITHER, 2, 12, 8300)	/* imapd, pop3d: u64 session that is to go on, 0 for a new one; slice grant of a new one (ipc/grant.h); fds: the session's end of a channel (ipc/session.h), the client's bytes; id: the asker's */ \
 	X(CTL_SESSION,	   31, MASTER, 0,  16, 4700)	/* it is being started: u64 session, slice login, slice Maildir */ \
 	X(CTL_SESSION_REFUSED, 32, MASTER, 0, 5, 512)	/* u8 enum session_refusal, slice why, for the log */ \
@@ -56,6 +57,8 @@
 	X(CTL_TEXTS_TAKE,  44, MASTER, 0,  0,   0)	/* the TEXTs since the last of these are all there are */
 
 ENUM_MESSAGES(MASTER_CHILD);
+
+#define AUTHORITIES_BYTES	(4u * 1024 * 1024)
 
 enum listener_kind {
 	LISTENER_SMTP = 1,

@@ -36,6 +36,8 @@ struct account {
 	unsigned	 protocols;	/* ACCOUNT_* */
 	bool		 disabled;
 	bool		 expired;
+	bool		 external;	/* nothing is stored here; its source
+					 * has to be asked */
 };
 
 /* Slices point into the line.  PARSE_BAD and why.  Comments and empty lines

@@ -302,7 +302,7 @@ read_dovecot(struct mailbox *mb, struct buf *b, struct state *known)
 	r = uidlist_parse(buf_slice(b), known, &fault);
 	if (fault.what != NULL) {
 		/* An export would write over the only copy. */
-		if (!mb->read_only)
+		if (mb->log != -1)
 			(void)!store_fs_replace(mb->store->fs, mb->dir,
 			    REFUSED_NAME, buf_slice(b), true);
 		complain(mb, &fault);
