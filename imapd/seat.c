@@ -55,6 +55,13 @@ imap_warm(void)
 	charset_warm_up();
 }
 
+static void
+trouble(const char *mailbox, const char *text)
+{
+	log_warn("event=takeover-trouble mailbox=%s why=\"%s\"",
+	    LOG_Q(slice_str(mailbox)), text);
+}
+
 int
 imap_run(struct seat *seat)
 {
@@ -62,7 +69,7 @@ imap_run(struct seat *seat)
 	const struct store_options options = { .create = true,
 		.create_special = true, .quota_bytes = seat->quota_bytes,
 		.quota_messages = seat->quota_messages,
-		.summarise = summary_build };
+		.summarise = summary_build, .warn = trouble };
 	const struct imap_session_config config = {
 		.timeout_ms = conf->imap_timeout,
 		.park_ms = seat->may_park ? conf->imap_park : 0,
