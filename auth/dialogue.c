@@ -21,10 +21,10 @@
 #include <stdlib.h>
 
 #include "auth.h"
+#include "base/base64.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "sasl/base64.h"
 
 #define NONCE_BYTES	18
 #define FLAGS		(AUTH_TLS | AUTH_LOCAL | AUTH_INITIAL)
