@@ -388,12 +388,15 @@ store_create_special(struct store *s)
 		subscribed = subscribed || l.v[i].subscribed;
 	}
 	list_clear(&l);
+	/* One that its user has deleted does not come back. */
+	if (have != 0)
+		return;
 	/* Clients that go by LSUB look for the inbox, too. */
-	if (have == 0 && !subscribed)
+	if (!subscribed)
 		store_subscribe(s, SLICE_LIT("INBOX"), true);
 	for (i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
-		if (!(have & wanted[i].use) && store_create(s,
-		    slice_str(wanted[i].name), wanted[i].use) == STORE_OK)
+		if (store_create(s, slice_str(wanted[i].name),
+		    wanted[i].use) == STORE_OK)
 			store_subscribe(s, slice_str(wanted[i].name), true);
 }
 
