@@ -5,7 +5,7 @@ import re
 import socket
 
 from harness import needs_root, wait_for
-from login import LoginStory
+from login_sessions import LoginStory
 from pop3 import Line
 
 USERS = [f"u{i}@example.org" for i in range(20)]
