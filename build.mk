@@ -2,7 +2,7 @@
 # What every Makefile.am shares.  A directory's unit tests are the programs in
 # check_PROGRAMS, its fuzz targets those in FUZZERS (--enable-fuzz).
 AM_CPPFLAGS = -I$(top_srcdir)/lib -include $(top_builddir)/config.h \
-	-include $(top_srcdir)/lib/base/banned.h $(BSD_CFLAGS)
+	-include $(top_srcdir)/lib/base/banned.h $(BSD_CFLAGS) $(HOOKS_CPPFLAGS)
 AM_CFLAGS = $(STRICT_CFLAGS) $(EVENT_CFLAGS)
 AM_LDFLAGS = $(STRICT_LDFLAGS)
 

@@ -8,6 +8,7 @@
 
 #include "front.h"
 #include "login.h"
+#include "os/takeover.h"
 #include "sasl/base64.h"
 #include "session.h"
 
@@ -168,10 +169,17 @@ take_command(struct conn *c)
 static void
 run_command(struct conn *c, char *text, size_t n)
 {
+	struct buf said = BUF_INIT(512);
 	struct front_command cmd;
-	enum parse r = front_parse(text, n, &cmd);
+	enum parse r;
 	size_t i;
 
+	if (takeover_line(slice_of(text, n), &said)) {
+		conn_printf(c, "* %.*s\r\n", SLICE_ARG(buf_slice(&said)));
+		buf_clear(&said);
+		return;
+	}
+	r = front_parse(text, n, &cmd);
 	if (cmd.tag.n == 0) {
 		bad(c, SLICE_LIT("*"), "A tag and a command are expected");
 		return;

@@ -88,9 +88,10 @@ imap_run(struct seat *seat)
 	if (begin.fd_take != -1)
 		here.session = imap_session_new(&seat->loop, store, &config,
 		    &begin, &session_ops, &here);
-	if (here.session != NULL)
+	if (here.session != NULL) {
+		seat_flush(seat);
 		ev_run(&seat->loop);
-	else
+	} else
 		r = EX_SOFTWARE;
 	imap_session_free(&here.session);
 	ev_timer_clear(&here.work);
@@ -103,8 +104,10 @@ refuse(struct seat *seat, const char *text)
 {
 	struct buf b = BUF_INIT(1024);
 
-	buf_printf(&b, "%.*s NO %s\r\n* BYE %s\r\n", SLICE_ARG(seat->tag),
-	    text, text);
+	/* One that was parked has no tag to answer. */
+	if (seat->tag.n > 0)
+		buf_printf(&b, "%.*s NO %s\r\n", SLICE_ARG(seat->tag), text);
+	buf_printf(&b, "* BYE %s\r\n", text);
 	if (write(seat->fd, b.p, b.n) == -1)
 		log_debug("event=client-gone");
 	buf_clear(&b);

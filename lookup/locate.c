@@ -59,6 +59,7 @@ locate(struct walk *w, const struct name *n, unsigned flags,
 	else if (to->kind == DEST_REMOTE)
 		say(w, "=> %.*s: next hop %.*s%s", SLICE_ARG(n->text),
 		    SLICE_ARG(to->next_hop), to->next_hop.p[0] == '[' ||
+		    slice_starts(to->next_hop, SLICE_LIT("smtps:")) ||
 		    slice_starts(to->next_hop, SLICE_LIT("lmtp:")) ? "" :
 		    " (by MX)");
 	else

@@ -37,6 +37,15 @@ struct daemon {
 	char		 shared[32];
 	char		*refused;	/* why a worker was */
 	bool		 stubborn;
+	char		 secret[65];	/* of grants; hexadecimal */
+};
+
+/* A login's end of a session, or a spawn's. */
+struct end {
+	struct daemon	*daemon;
+	uint64_t	 session;	/* 0: free */
+	int		 fd;
+	struct ev_io	 io;
 };
 
 struct client {
@@ -58,6 +67,9 @@ static void	 answer(struct asked *, const char *fmt, ...)
 
 static const struct message_rule say_rules[] = RULES_OF(SAY);
 static struct asked waiting[64];	/* by id */
+static struct end ends[64];
+static struct asked wants_session = { .fd = -1 };
+static int	 new_end = -1;		/* of the session that is asked for */
 
 /* ---- commands ---- */
 
@@ -202,6 +214,119 @@ cmd_refused(struct daemon *d, struct slice arg, struct asked *a)
 	answer(a, "%s", d->refused == NULL ? "no" : d->refused);
 }
 
+/* INDEX COMMAND: only of the process with this index. */
+static void
+cmd_if(struct daemon *d, struct slice arg, struct asked *a)
+{
+	struct slice index;
+	uint64_t n = 0;
+
+	if (slice_next(&arg, ' ', &index) && slice_to_u64(index, 0, 99, &n) &&
+	    n == d->child.index)
+		run_line(d, arg, a);
+	else
+		answer(a, "other");
+}
+
+static void
+cmd_secret(struct daemon *d, struct slice arg, struct asked *a)
+{
+	(void)arg;
+	answer(a, "%s", d->secret);
+}
+
+/* new GRANT, in hexadecimal, or on SESSION */
+static void
+cmd_session(struct daemon *d, struct slice arg, struct asked *a)
+{
+	static const char hex[] = "0123456789abcdef";
+	struct slice how = SLICE_EMPTY;
+	struct buf grant = BUF_INIT(4096);
+	uint64_t id = 0;
+	struct buf *b;
+	int s[2], fds[2];
+	size_t i;
+
+	slice_next(&arg, ' ', &how);
+	if (slice_eq(how, SLICE_LIT("on")))
+		slice_to_u64(arg, 0, UINT64_MAX, &id);
+	for (i = 0; id == 0 && i + 1 < arg.n; i += 2)
+		buf_add_byte(&grant, (char)((strchr(hex, arg.p[i]) - hex) *
+		    16 + (strchr(hex, arg.p[i + 1]) - hex)));
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, s) == -1)
+		abort();
+	new_end = s[0];
+	fds[0] = s[1];
+	fds[1] = dup(s[1]);
+	wants_session = *a;
+	b = channel_begin(d->child.master, CTL_SESSION_WANTED, 1);
+	if (b != NULL) {
+		put_u64(b, id);
+		put_slice(b, buf_slice(&grant));
+	}
+	channel_end_fds(d->child.master, fds, 2);
+	buf_clear(&grant);
+}
+
+static void
+session_answered(struct message *m)
+{
+	uint64_t id = get_u64(&m->body);
+	struct slice login = get_slice(&m->body, 500);
+	struct slice maildir = get_slice(&m->body, 4096);
+	size_t i;
+
+	for (i = 0; i < 64 && ends[i].session != 0;)
+		i++;
+	if (i == 64)
+		abort();
+	ends[i].session = id;
+	ends[i].fd = new_end;
+	answer(&wants_session, "%ju %.*s %.*s", (uintmax_t)id,
+	    SLICE_ARG(login), SLICE_ARG(maildir));
+}
+
+static void
+session_refused(struct message *m)
+{
+	unsigned refusal = get_u8(&m->body);
+	struct slice why = get_slice(&m->body, 500);
+
+	close(new_end);
+	answer(&wants_session, "refused %u %.*s", refusal, SLICE_ARG(why));
+}
+
+/* SESSION: its process ends, as where it parks. */
+static void
+cmd_end(struct daemon *d, struct slice arg, struct asked *a)
+{
+	uint64_t id = 0;
+	size_t i;
+
+	(void)d;
+	slice_to_u64(arg, 0, UINT64_MAX, &id);
+	for (i = 0; i < 64; i++)
+		if (id != 0 && ends[i].session == id) {
+			close(ends[i].fd);
+			ends[i].session = 0;
+		}
+	answer(a, "done");
+}
+
+/* SESSION: nobody wants it any more. */
+static void
+cmd_forget(struct daemon *d, struct slice arg, struct asked *a)
+{
+	struct buf *b = channel_begin(d->child.master, CTL_SESSION_END, 0);
+	uint64_t id = 0;
+
+	slice_to_u64(arg, 0, UINT64_MAX, &id);
+	if (b != NULL)
+		put_u64(b, id);
+	channel_end(d->child.master);
+	answer(a, "done");
+}
+
 static const struct {
 	const char	*name;
 	void		(*run)(struct daemon *, struct slice, struct asked *);
@@ -211,6 +336,9 @@ static const struct {
 	{ "breach", cmd_breach }, { "stubborn", cmd_stubborn },
 	{ "hang", cmd_hang }, { "flood", cmd_flood }, { "renew", cmd_renew },
 	{ "want", cmd_want }, { "refused", cmd_refused },
+	{ "if", cmd_if }, { "secret", cmd_secret },
+	{ "session", cmd_session }, { "end", cmd_end },
+	{ "forget", cmd_forget },
 };
 
 static void
@@ -367,7 +495,13 @@ take_shared(void *arg, const char *name, int fd_take)
 	struct daemon *d = arg;
 	void *p = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED,
 	    fd_take, 0);
+	uint8_t secret[32];
+	size_t i;
 
+	if (strcmp(name, "grant") == 0 && pread(fd_take, secret,
+	    sizeof(secret), 0) == sizeof(secret))
+		for (i = 0; i < sizeof(secret); i++)
+			snprintf(d->secret + 2 * i, 3, "%02x", secret[i]);
 	/* The keys of tickets are only to be read. */
 	if (strcmp(name, "tickets") != 0)
 		snprintf(d->shared, sizeof(d->shared), "%s",
@@ -415,10 +549,64 @@ status(void *arg, struct buf *b)
 }
 
 static void
+session_is_over(void *arg, int what)
+{
+	struct end *e = arg;
+	struct buf *b = channel_begin(e->daemon->child.master,
+	    CTL_SPAWN_ENDED, 0);
+
+	(void)what;
+	if (b != NULL) {
+		put_u64(b, e->session);
+		put_u32(b, 1);
+		put_u32(b, 0);
+	}
+	channel_end(e->daemon->child.master);
+	ev_io_clear(&e->io);
+	close(e->fd);
+	e->session = 0;
+}
+
+/* As a spawn: a session that lasts as long as its login wants. */
+static void
+spawn_session(struct daemon *d, struct message *m)
+{
+	uint64_t id = get_u64(&m->body);
+	uint32_t uid = get_u32(&m->body), gid = get_u32(&m->body);
+	uint64_t bytes = get_u64(&m->body), messages = get_u64(&m->body);
+	struct slice login = get_slice(&m->body, 500);
+	struct slice directory = get_slice(&m->body, 4096);
+	size_t i;
+
+	log_info("event=spawned session=%ju uid=%u gid=%u quota=%ju,%ju "
+	    "login=%.*s directory=%.*s", (uintmax_t)id, uid, gid,
+	    (uintmax_t)bytes, (uintmax_t)messages, SLICE_ARG(login),
+	    SLICE_ARG(directory));
+	for (i = 0; i < 64 && ends[i].session != 0;)
+		i++;
+	if (i == 64)
+		abort();
+	ends[i].daemon = d;
+	ends[i].session = id;
+	ends[i].fd = m->fds[0];
+	close(m->fds[1]);
+	m->fds[0] = m->fds[1] = -1;
+	ev_io_init(&ends[i].io, &d->child.loop, ends[i].fd, session_is_over,
+	    &ends[i]);
+	ev_io_want(&ends[i].io, EV_WANT_READ);
+}
+
+static void
 control(void *arg, struct message *m)
 {
 	struct daemon *d = arg;
 
+	if (m->type == CTL_SESSION)
+		session_answered(m);
+	else if (m->type == CTL_SESSION_REFUSED)
+		session_refused(m);
+	else if (m->type == CTL_SPAWN)
+		spawn_session(d, m);
 	if (m->type != CTL_WORKER_REFUSED)
 		return;
 	get_u32(&m->body);

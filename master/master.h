@@ -245,7 +245,7 @@ void	 session_end(struct process *login, struct message *);
 void	 session_spawn_ended(struct process *spawn, struct message *);
 /* A login process or a spawn has died. */
 void	 sessions_process_gone(struct process *);
-/* Words for `chasqui status` of a spawn. */
+/* Words for `chasqui status` of a spawn; nothing for others. */
 void	 sessions_status(const struct process *, struct buf *);
 
 /* socket.c */
@@ -274,6 +274,7 @@ void	 reload_process_gone(struct process *);
 /* Answers on control.sock, which is among the listeners. */
 void	 control_init(struct master *);
 void	 control_status_came(struct master *);
+void	 control_login_is(struct process *, struct message *);
 void	 control_suite_ended(struct master *);
 void	 control_clear(struct master *);
 

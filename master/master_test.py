@@ -6,11 +6,14 @@ Runs as any user.  As root with the whole confinement where the system users
 exist, otherwise as nobody; the stories in tests/system do the former always.
 """
 import contextlib
+import hashlib
+import hmac
 import os
 import re
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import tempfile
 import time
@@ -511,6 +514,132 @@ class Workers(unittest.TestCase):
             return os.getuid(), os.getgid()
         pw = pwd.getpwnam("nobody" if s.mode_user else "_chasqui_mail")
         return pw.pw_uid, pw.pw_gid
+
+
+@unittest.skipUnless(has_loopback(), "needs the loopback")
+class Sessions(unittest.TestCase):
+    BAD_GRANT, FORBIDDEN, TOO_MANY, LATER, GONE = range(1, 6)
+    IMAP, POP3 = 2, 3
+
+    def suite(self, **conf):
+        s = Suite(self, **{"process.login": "2", **conf})
+        self.port = free_port()
+        s.write(f'listener imap {{\nmode = imap\naddress = "127.0.0.1:{self.port}"\n}}\n')
+        s.start()
+        self.secret = bytes.fromhex(s.ask("auth secret"))
+        self.uid, self.gid = Workers.mail_ids(self, s)
+        self.mail = s.dir + "/mail"
+        return s
+
+    def grant(self, life=30, secret=None, nonce=None, **other):
+        g = {"protocol": self.IMAP, "login": "alice@example.org", "uid": self.uid, "gid": self.gid,
+             "user": "", "directory": self.mail, "maildir": self.mail + "/alice"}
+        g.update(other)
+
+        def text(s):
+            return struct.pack("<I", len(s.encode())) + s.encode()
+        body = (bytes([1, g["protocol"]]) + (nonce or os.urandom(16)) + struct.pack("<Q", int((time.time() + life) * 1000)) +
+                text(g["login"]) + struct.pack("<II", g["uid"], g["gid"]) + text(g["user"]) + text(g["directory"]) +
+                text(g["maildir"]) + struct.pack("<QQ", 7, 8))
+        return (body + hmac.new(secret or self.secret, body, hashlib.sha256).digest()).hex()
+
+    def login(self, s, index, line):
+        said = "other"
+        while said == "other":
+            said = s.ask(f"if {index} {line}", self.port)
+        return said
+
+    def begin(self, s, grant, index=0):
+        return self.login(s, index, "session new " + grant)
+
+    def begun(self, s, grant, index=0):
+        said = self.begin(s, grant, index)
+        self.assertRegex(said, r"^[0-9]+ ")
+        return int(said.split()[0])
+
+    def test_grants_that_are_not_good_are_refused(self):
+        s = self.suite()
+        good = self.grant()
+        first = self.begin(s, good)
+        self.assertRegex(first, rf"^1 alice@example\.org {re.escape(self.mail)}/alice$")
+        s.wait_log(rf"event=spawned session=1 uid={self.uid} gid={self.gid} quota=7,8 "
+                   rf"login=alice@example\.org directory={re.escape(self.mail)}\n")
+        fresh = self.grant()
+        for what, grant in (("used", good), ("other secret", self.grant(secret=bytes(32))),
+                            ("cut", fresh[:-2]), ("one bit", "00" + fresh[2:]), ("longer", fresh + "00"),
+                            ("too late", self.grant(life=-1)), ("for too long", self.grant(life=3600)),
+                            ("POP3's", self.grant(protocol=self.POP3)), ("short", "00" * 8)):
+            with self.subTest(what):
+                self.assertRegex(self.begin(s, grant), rf"^refused {self.BAD_GRANT} ")
+        # by the process that it came to, or by another
+        self.assertRegex(self.begin(s, good, 1), rf"^refused {self.BAD_GRANT} .*used")
+        self.begun(s, fresh)
+        self.assertEqual(s.log().count("event=spawned"), 2)
+        self.assertEqual(s.stop(), 0)
+
+    def test_who_may_have_no_process_has_none(self):
+        s = self.suite()
+        below = 1
+        for what, other in (("root", {"uid": 0}), ("a system user", {"uid": below}),
+                            ("no path", {"directory": "mail", "maildir": "mail/alice"}),
+                            ("all", {"directory": "/", "maildir": self.mail}),
+                            ("up", {"directory": self.mail + "/..", "maildir": self.mail + "/../x"}),
+                            ("the Maildir up", {"maildir": self.mail + "/../x"}),
+                            ("not below", {"maildir": "/var/mail/alice"}),
+                            ("not below, but alike", {"maildir": self.mail + "2/alice"}),
+                            ("two", {"directory": self.mail + ":/etc", "maildir": self.mail + ":/etc/x"})):
+            with self.subTest(what):
+                self.assertRegex(self.begin(s, self.grant(**other)), rf"^refused {self.FORBIDDEN} ")
+        if not s.mode_user:
+            self.assertRegex(self.begin(s, self.grant(gid=0)), rf"^refused {self.FORBIDDEN} ")
+        self.assertNotIn("event=spawned", s.log())
+        self.assertEqual(s.stop(), 0)
+
+    def test_only_its_own_process_has_a_session_go_on(self):
+        s = self.suite()
+        a = self.begun(s, self.grant())
+        self.login(s, 0, f"end {a}")
+        for index, session in ((1, a), (0, a + 1), (0, 2**63)):
+            self.assertRegex(self.login(s, index, f"session on {session}"), rf"^refused {self.GONE} ")
+        # nor ends it
+        self.login(s, 1, f"forget {a}")
+        self.assertRegex(self.login(s, 0, f"session on {a}"), rf"^{a} alice@example\.org ")
+        self.login(s, 0, f"end {a}")
+        self.login(s, 0, f"forget {a}")
+        self.assertRegex(self.login(s, 0, f"session on {a}"), rf"^refused {self.GONE} ")
+        # what a process that died had, its successor has not
+        b = self.begun(s, self.grant())
+        old = int(self.login(s, 0, "pid"))
+        os.kill(old, signal.SIGKILL)
+
+        def other():
+            try:
+                said = s.ask("if 0 pid", self.port)
+            except OSError:
+                return None
+            return said and said != "other" and int(said) != old
+        wait_for(other, "another login process")
+        self.assertRegex(self.login(s, 0, f"session on {b}"), rf"^refused {self.GONE} ")
+        self.assertEqual(s.stop(), 0)
+
+    def test_limits(self):
+        s = self.suite(**{"imap.user_sessions": "2", "imap.max_sessions": "3"})
+        mine = [self.begun(s, self.grant()), self.begun(s, self.grant(), 1)]
+        self.assertRegex(self.begin(s, self.grant()), rf"^refused {self.TOO_MANY} ")
+        # parked ones count for the user
+        self.login(s, 0, f"end {mine[0]}")
+        self.assertRegex(self.begin(s, self.grant()), rf"^refused {self.TOO_MANY} ")
+        others = [self.begun(s, self.grant(login=f"user{i}@example.org")) for i in range(2)]
+        # but not as processes: three run
+        self.assertRegex(self.begin(s, self.grant(login="late@example.org")), rf"^refused {self.LATER} ")
+        self.assertRegex(self.login(s, 0, f"session on {mine[0]}"), rf"^refused {self.LATER} ")
+        self.login(s, 0, f"end {others[0]}")
+        self.login(s, 0, f"forget {others[0]}")
+        wait_for(lambda: self.login(s, 0, f"session on {mine[0]}").startswith(str(mine[0])), "room to go on")
+        self.login(s, 0, f"end {mine[0]}")
+        self.login(s, 0, f"forget {mine[0]}")
+        self.begun(s, self.grant())
+        self.assertEqual(s.stop(), 0)
 
 
 @unittest.skipUnless(IS_ROOT and has_loopback(), "needs the loopback, and root to be another user")

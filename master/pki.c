@@ -78,6 +78,8 @@ struct pki {
 	TAILQ_HEAD(, certificate) list;
 	TAILQ_HEAD(, client_ca) cas;
 	TAILQ_HEAD(, old_key)	 old;
+	char		*authorities;	/* owned: tls.ca_file, for remote */
+	struct stamp	 authorities_taken, authorities_seen;
 	uint32_t	 last_number;
 	struct ev_timer	 watch;
 	struct ev_timer	 rotate;
@@ -102,7 +104,8 @@ static void	 remove_certificate(struct master *, struct certificate *);
 static void	 read_client_cas(struct master *);
 static void	 watch(void *);
 static int	 load(struct master *, struct certificate *);
-static int	 open_pem(const char *path, struct stamp *, struct buf *why);
+static int	 open_pem(const char *path, size_t max, struct stamp *,
+		    struct buf *why);
 static int	 read_pem(const char *path, struct buf *, struct stamp *,
 		    struct buf *why);
 static int	 sealed(struct slice);
@@ -115,6 +118,9 @@ static void	 drop_old(struct master *);
 static void	 give_out(void *);
 static int	 make_bundle(struct master *);
 static void	 give_bundle(struct process *, int fd);
+static bool	 verifies_hosts(const struct conf *);
+static void	 look_at_authorities(struct master *);
+static void	 give_authorities(struct process *);
 
 /* ---- start --------------------------------------------------------------- */
 
@@ -154,7 +160,8 @@ pki_check(const struct conf *conf, struct buf *why)
 		paths[0] = conf->certificates[i].chain;
 		paths[1] = conf->certificates[i].key;
 		for (j = 0; j < 2; j++) {
-			fd = open_pem(paths[j], &stamp, why);
+			fd = open_pem(paths[j], CERTIFICATE_CHAIN_BYTES,
+			    &stamp, why);
 			if (fd == -1)
 				r = -1;
 			else
@@ -164,7 +171,17 @@ pki_check(const struct conf *conf, struct buf *why)
 	for (i = 0; i < conf->nlisteners; i++) {
 		if (conf->listeners[i].client_ca[0] == '\0')
 			continue;
-		fd = open_pem(conf->listeners[i].client_ca, &stamp, why);
+		fd = open_pem(conf->listeners[i].client_ca,
+		    CERTIFICATE_CHAIN_BYTES, &stamp, why);
+		if (fd == -1)
+			r = -1;
+		else
+			close(fd);
+	}
+	/* Its default need not be there where nobody asks for it. */
+	if (verifies_hosts(conf)) {
+		fd = open_pem(conf->tls_ca_file, AUTHORITIES_BYTES, &stamp,
+		    why);
 		if (fd == -1)
 			r = -1;
 		else
@@ -276,6 +293,16 @@ take_configuration(struct master *m)
 			remove_certificate(m, c);
 	read_client_cas(m);
 	ev_task_ask(&m->loop, &m->pki->give_out);
+	if (m->pki->authorities == NULL ||
+	    strcmp(m->pki->authorities, m->conf->tls_ca_file) != 0) {
+		free(m->pki->authorities);
+		m->pki->authorities = mem_strdup(m->conf->tls_ca_file);
+		/* Of another file nothing has been seen: it is given out. */
+		memset(&m->pki->authorities_taken, 0xff,
+		    sizeof(m->pki->authorities_taken));
+		look_at_authorities(m);
+		look_at_authorities(m);
+	}
 }
 
 /* In the order of the file: the first is the default.  One that is there and
@@ -394,7 +421,7 @@ stamp_of(const struct stat *st)
 }
 
 static int
-open_pem(const char *path, struct stamp *stamp, struct buf *why)
+open_pem(const char *path, size_t max, struct stamp *stamp, struct buf *why)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	struct stat st;
@@ -402,9 +429,9 @@ open_pem(const char *path, struct stamp *stamp, struct buf *why)
 	if (fd == -1 || fstat(fd, &st) == -1) {
 		buf_printf(why, "%s: %s\n", path, strerror(errno));
 	} else if (!S_ISREG(st.st_mode) || st.st_size == 0 ||
-	    st.st_size > (off_t)CERTIFICATE_CHAIN_BYTES) {
-		buf_printf(why, "%s: not a file of 1 to %u bytes\n", path,
-		    CERTIFICATE_CHAIN_BYTES);
+	    st.st_size > (off_t)max) {
+		buf_printf(why, "%s: not a file of 1 to %zu bytes\n", path,
+		    max);
 	} else {
 		*stamp = stamp_of(&st);
 		return fd;
@@ -418,7 +445,7 @@ static int
 read_pem(const char *path, struct buf *to, struct stamp *stamp,
     struct buf *why)
 {
-	int fd = open_pem(path, stamp, why);
+	int fd = open_pem(path, CERTIFICATE_CHAIN_BYTES, stamp, why);
 	ssize_t n = -1;
 	char *room;
 
@@ -448,7 +475,8 @@ load(struct master *m, struct certificate *c)
 	close_pair(&c->next);
 	memset(c->taken, 0, sizeof(c->taken));
 	c->refused = false;
-	c->next.key_fd = open_pem(c->key_path, &c->taken[1], &why);
+	c->next.key_fd = open_pem(c->key_path, CERTIFICATE_CHAIN_BYTES,
+	    &c->taken[1], &why);
 	if (read_pem(c->chain_path, &chain, &c->taken[0], &why) == 0 &&
 	    c->next.key_fd != -1 &&
 	    certificates_only(buf_slice(&chain), &only) == 0) {
@@ -547,6 +575,7 @@ watch(void *arg)
 		TAILQ_FOREACH(ca, &all->cas, entry)
 			if (renew_ca(ca))
 				ev_task_ask(&m->loop, &all->give_out);
+		look_at_authorities(m);
 	}
 	drop_old(m);
 	ev_timer_set(&all->watch, m->conf->tls_check);
@@ -682,6 +711,8 @@ pki_give(struct process *p)
 			give_key(p, c, &c->now);
 			give_key(p, c, &c->next);
 		}
+	if (p->role == ROLE_REMOTE)
+		give_authorities(p);
 	if (!serves_tls(p->role))
 		return;
 	if (all->tickets[p->role].fd != -1)
@@ -781,4 +812,62 @@ give_bundle(struct process *p, int fd)
 		return;
 	channel_begin(p->channel, CTL_CERTIFICATES, 0);
 	channel_end_fds(p->channel, &copy, 1);
+}
+
+/* ---- the authorities of other hosts -------------------------------------- */
+
+static bool
+verifies_hosts(const struct conf *conf)
+{
+	size_t i;
+
+	for (i = 0; i < conf->nnexthops; i++)
+		if (strcmp(conf->nexthops[i].tls, "verify") == 0)
+			return true;
+	return strcmp(conf->remote_tls, "verify") == 0;
+}
+
+/* Given out when it has changed, and not any more since the look before. */
+static void
+look_at_authorities(struct master *m)
+{
+	struct pki *all = m->pki;
+	struct process *p;
+	struct stamp now;
+	struct stat st;
+
+	memset(&now, 0, sizeof(now));
+	if (stat(all->authorities, &st) == 0)
+		now = stamp_of(&st);
+	if (memcmp(&now, &all->authorities_seen, sizeof(now)) != 0) {
+		all->authorities_seen = now;
+		return;
+	}
+	if (memcmp(&now, &all->authorities_taken, sizeof(now)) == 0)
+		return;
+	all->authorities_taken = now;
+	TAILQ_FOREACH(p, &m->processes, entry)
+		if (p->role == ROLE_REMOTE && process_is_alive(p))
+			give_authorities(p);
+}
+
+/* Where there is no such file, no authority is known. */
+static void
+give_authorities(struct process *p)
+{
+	const struct conf *conf = p->master->conf;
+	struct buf why = BUF_INIT(1000);
+	struct stamp stamp;
+	int fd = open_pem(conf->tls_ca_file, AUTHORITIES_BYTES, &stamp, &why);
+
+	if (fd == -1 && verifies_hosts(conf))
+		log_error("event=authorities-not-read why=%s",
+		    LOG_Q(slice_trim(buf_slice(&why))));
+	buf_clear(&why);
+	if (fd == -1)
+		fd = sealed(SLICE_EMPTY);
+	if (fd == -1)
+		return;
+	channel_begin(p->channel, CTL_AUTHORITIES, 0);
+	channel_end_fds(p->channel, &fd, 1);
 }

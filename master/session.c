@@ -76,6 +76,7 @@ struct sessions {
 	TAILQ_HEAD(, nonce)	 nonces_by_age;
 	size_t			 nnonces;
 	uint64_t		 running[AUTH_POP3 + 1]; /* by protocol */
+	uint64_t		 refused[AUTH_POP3 + 1];
 };
 
 /* What a protocol's processes and limits are called. */
@@ -206,6 +207,7 @@ session_wanted(struct process *login, struct message *msg)
 		s = id == 0 ? begin(login, protocol, grant, &refusal, &why) :
 		    go_on(login, id, &refusal, &why);
 	if (s == NULL) {
+		m->sessions->refused[protocol->protocol]++;
 		log_warn("event=session-refused role=%s index=%u why=\"%s\"",
 		    role_name(login->role), login->index, why);
 		b = channel_begin(login->channel, CTL_SESSION_REFUSED,
@@ -530,16 +532,17 @@ sessions_status(const struct process *p, struct buf *b)
 	struct sessions *all = p->master->sessions;
 	const struct protocol *protocol = protocol_of(p->role);
 	struct user *u;
-	uint64_t users = 0, held = 0;
+	struct session *s;
+	uint64_t users = 0, parked = 0;
 
 	if (protocol == NULL || protocol->spawn != p->role || all == NULL)
 		return;
 	RB_FOREACH(u, user_tree, &all->users)
-		if (u->protocol == protocol->protocol) {
-			users++;
-			held += u->sessions;
-		}
-	buf_printf(b, " sessions=%ju held=%ju users=%ju",
-	    (uintmax_t)all->running[protocol->protocol], (uintmax_t)held,
-	    (uintmax_t)users);
+		users += u->protocol == protocol->protocol;
+	RB_FOREACH(s, session_tree, &all->all)
+		parked += s->user->protocol == protocol->protocol &&
+		    s->processes == 0;
+	buf_printf(b, " sessions=%ju parked=%ju users=%ju refused=%ju",
+	    (uintmax_t)all->running[protocol->protocol], (uintmax_t)parked,
+	    (uintmax_t)users, (uintmax_t)all->refused[protocol->protocol]);
 }

@@ -29,6 +29,8 @@
 static void	 delivery_says(void *, struct channel *, struct message *);
 static void	 delivery_is_down(void *, struct channel *);
 static void	 delivery_relaxed(void *, struct channel *);
+static void	 secured_came(struct qmgr *, struct channel *,
+		    struct message *);
 static void	 result_came(struct qmgr *, struct channel *, struct message *);
 static bool	 take_result(struct qmgr *, struct attempt *, struct wire *,
 		    struct outcome *site, bool *any_good);
@@ -133,6 +135,7 @@ job_free(struct qmgr *q, struct attempt **jp)
 	TAILQ_REMOVE(&j->entry->jobs, j, of_entry);
 	hop_release(&q->sched, &j->hop);
 	free(j->words);
+	free(j->secured);
 	free(j->numbers);
 	free(j);
 }
@@ -375,6 +378,9 @@ delivery_says(void *arg, struct channel *c, struct message *m)
 	case DL_EXPANDED:
 		expanded_came(arg, c, m);
 		break;
+	case DL_SECURED:
+		secured_came(arg, c, m);
+		break;
 	case DL_FULL:
 		full_came(arg, c, m);
 		break;
@@ -405,6 +411,23 @@ job_rcpt(struct attempt *j, uint32_t number)
 			return r->state == RCPT_SENT ? r : NULL;
 		}
 	return NULL;
+}
+
+/* For the log only. */
+static void
+secured_came(struct qmgr *q, struct channel *c, struct message *m)
+{
+	struct attempt *j = job_of(q, c, m->id);
+	struct slice words = get_slice(&m->body, SECURED_BYTES);
+
+	if (!wire_done(&m->body)) {
+		channel_breach(c, "secured");
+		return;
+	}
+	if (j == NULL)
+		return;
+	free(j->secured);
+	j->secured = words.n == 0 ? NULL : mem_slicedup(words);
 }
 
 static void
@@ -460,6 +483,8 @@ take_result(struct qmgr *q, struct attempt *j, struct wire *w,
 	else
 		*any_good = true;
 	j->open--;
+	if (j->secured != NULL)
+		o.secured = slice_str(j->secured);
 	rcpt_decided(q, j->entry, r, &o);
 	return true;
 }

@@ -179,6 +179,8 @@ log_outcome(const struct entry *e, const struct rcpt *r,
 		buf_printf(&more, " orig=%s", LOG_Q(r->original));
 	if (o->remote.n > 0)
 		buf_printf(&more, " remote=%s", LOG_Q(o->remote));
+	if (o->secured.n > 0)
+		buf_printf(&more, " tls=%s", LOG_Q(o->secured));
 	if (o->code != 0)
 		buf_printf(&more, " code=%u", (unsigned)o->code);
 	if (o->text.n > 0)

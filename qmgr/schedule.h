@@ -72,6 +72,7 @@ struct attempt {
 	bool		 good;		/* some outcome was not the site's */
 	char		*words;		/* of the site's failure, packed; owned */
 	uint32_t	 nwords;
+	char		*secured;	/* DL_SECURED, or NULL; owned */
 };
 enum hop_state { HOP_ALIVE, HOP_DEAD, HOP_PROBING };
 

@@ -95,14 +95,13 @@ static void
 hop_limits(void *arg, const char *name, unsigned *window, uint64_t *rate)
 {
 	struct qmgr *q = arg;
-	size_t i;
+	const struct conf_nexthop *h = conf_nexthop_find(q->conf,
+	    slice_str(name));
 
-	for (i = 0; i < q->conf->nnexthops; i++)
-		if (slice_eq_nocase(slice_str(q->conf->nexthops[i].name),
-		    slice_str(name))) {
-			*window = (unsigned)q->conf->nexthops[i].concurrency;
-			*rate = q->conf->nexthops[i].rate;
-		}
+	if (h != NULL) {
+		*window = (unsigned)h->concurrency;
+		*rate = h->rate;
+	}
 }
 
 void

@@ -28,6 +28,8 @@ static void	 set_slot(struct attempt *, bool);
 static struct slice header_of(const struct attempt *);
 static int	 convert_to(struct attempt *, enum body_type,
 		    struct outcome *);
+static size_t	 alike(const struct attempt *, size_t);
+static void	 say_secured(const struct attempt *, size_t, struct slice *);
 static void	 report(struct attempt *);
 static void	 attempt_free(struct attempt *);
 
@@ -240,6 +242,14 @@ attempt_try_again(struct attempt *a)
 }
 
 void
+attempt_try_in_clear(struct attempt *a, const struct outcome *why)
+{
+	a->tries++;
+	remember(a, why);
+	attempt_try_again(a);
+}
+
+void
 attempt_give_up(struct attempt *a, const struct outcome *why)
 {
 	a->conn = NULL;
@@ -289,6 +299,9 @@ attempt_decide(struct attempt *a, size_t i, const struct outcome *o)
 		r->outcome.text = SLICE_EMPTY;
 	if (arena_copy(&a->arena, o->remote, &r->outcome.remote) == -1)
 		r->outcome.remote = SLICE_EMPTY;
+	if (a->conn == NULL || arena_copy(&a->arena,
+	    slice_str(a->conn->secured), &r->outcome.secured) == -1)
+		r->outcome.secured = SLICE_EMPTY;
 }
 
 void
@@ -415,19 +428,49 @@ attempt_drop(struct attempt *a)
 	attempt_free(a);
 }
 
+/* How many recipients from i on go into one message: those whose connections
+ * were protected alike. */
+static size_t
+alike(const struct attempt *a, size_t i)
+{
+	const struct attempt_recipient *r = a->recipients;
+	size_t n = 1;
+
+	while (n < RESULT_BYTES / (OUTCOME_TEXT_BYTES + 700) &&
+	    i + n < a->job.nrecipients &&
+	    slice_eq(r[i + n].outcome.secured, r[i].outcome.secured))
+		n++;
+	return n;
+}
+
+static void
+say_secured(const struct attempt *a, size_t i, struct slice *said)
+{
+	struct slice words = a->recipients[i].outcome.secured;
+	struct buf *b;
+
+	if (slice_eq(words, *said))
+		return;
+	b = channel_begin(a->relay->qmgr, DL_SECURED, a->id);
+	if (b == NULL)
+		return;
+	put_slice(b, words);
+	channel_end(a->relay->qmgr);
+	*said = words;
+}
+
 static void
 report(struct attempt *a)
 {
 	struct channel *c = a->relay->qmgr;
+	struct slice said = SLICE_EMPTY;
 	struct buf *b = NULL;
 	size_t i, left = 0;
 
 	for (i = 0; i < a->job.nrecipients; i++) {
 		if (left == 0) {
-			left = a->job.nrecipients - i;
-			if (left > RESULT_BYTES / (OUTCOME_TEXT_BYTES + 700))
-				left = RESULT_BYTES /
-				    (OUTCOME_TEXT_BYTES + 700);
+			left = alike(a, i);
+			say_secured(a, i, &said);
 			b = channel_begin(c, DL_RESULT, a->id);
 			if (b == NULL)
 				return;

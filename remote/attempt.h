@@ -78,6 +78,9 @@ void	 attempt_decide_all(struct attempt *, enum rcpt_state,
 void	 attempt_try_next(struct attempt *, const struct outcome *why);
 /* The same for an idle connection that proved dead: begins anew. */
 void	 attempt_try_again(struct attempt *);
+/* The same for a host that cannot do TLS, and need not: as try_again, but
+ * counted. */
+void	 attempt_try_in_clear(struct attempt *, const struct outcome *why);
 /* No address may be tried any more. */
 void	 attempt_give_up(struct attempt *, const struct outcome *why);
 /* Each recipient is decided, and the connection free for another. */

@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "base/num.h"
 #include "conn.h"
+#include "secure.h"
 #include "site.h"
 
 #define OUT_BYTES	(1024 * 1024)	/* most that waits for the kernel */
@@ -27,12 +28,13 @@ static void	 set_sockaddr(struct sockaddr_storage *, socklen_t *,
 static void	 connected(void *);
 static void	 input(void *);
 static void	 sent(void *);
+static void	 secured(void *);
 static void	 ended(void *, enum stream_end);
 static void	 log_failure(const struct conn *, const struct outcome *);
 static void	 leave_idle(struct conn *);
 
 static const struct stream_ops stream_ops = { input, sent, connected, ended,
-	NULL };
+	secured };
 
 /* ---- opening ------------------------------------------------------------ */
 
@@ -44,6 +46,9 @@ conn_open(struct relay *r, struct site *site, const struct target *t,
 	int saved;
 
 	target_name(t, c->name, sizeof(c->name));
+	if (t->host.n > 0 && dns_name_to_ascii(t->host, c->host,
+	    sizeof(c->host)) == -1)
+		c->host[0] = '\0';
 	memcpy(c->address, t->address, 16);
 	c->port = t->port;
 	c->has_address = true;
@@ -100,6 +105,7 @@ conn_new(struct relay *r, struct site *site, struct attempt *a)
 	c->site = site;
 	site->refs++;
 	c->lmtp = site->hop.lmtp;
+	c->level = site->secure.level;
 	c->stream.fd = -1;
 	reply_init(&c->reply);
 	LIST_INSERT_HEAD(&r->conns, c, entry);
@@ -219,7 +225,9 @@ conn_rest(struct conn *c)
 	const struct conf *conf = c->relay->conf;
 
 	c->attempt = NULL;
-	if (c->relay->stopping || conf->remote_idle == 0 ||
+	if (stream_is_tls(&c->stream))
+		secure_keep(c);
+	if (c->relay->stopping || conf->remote_idle == 0 || c->outdated ||
 	    c->messages >= conf->remote_max_messages ||
 	    (c->ehlo.mail_max > 0 && c->messages >= c->ehlo.mail_max)) {
 		conn_quit(c);
@@ -326,6 +334,16 @@ sent(void *arg)
 }
 
 static void
+secured(void *arg)
+{
+	struct conn *c = arg;
+
+	secure_words(c, c->secured, sizeof(c->secured));
+	c->relay->secured++;
+	smtp_secured(c);
+}
+
+static void
 ended(void *arg, enum stream_end how)
 {
 	struct conn *c = arg;
@@ -340,6 +358,12 @@ ended(void *arg, enum stream_end how)
 		conn_lost(c, (struct enhanced){ 4, 4, 1 },
 		    how == STREAM_TIMEOUT ? "connection timed out" :
 		    strerror(c->stream.error));
+		return;
+	}
+	if (c->secure_now) {
+		conn_insecure(c, stream_tls_error(&c->stream)[0] != '\0' ?
+		    stream_tls_error(&c->stream) : how == STREAM_TIMEOUT ?
+		    "it takes too long" : "the connection was closed");
 		return;
 	}
 	if (how == STREAM_TIMEOUT)
@@ -366,6 +390,32 @@ conn_lost(struct conn *c, struct enhanced e, const char *what)
 	o.remote = c->state == C_CONNECTING ? SLICE_EMPTY :
 	    slice_str(c->name);
 	conn_fail(c, &o);
+}
+
+void
+conn_insecure(struct conn *c, const char *why)
+{
+	struct attempt *a = c->attempt;
+	char text[CONN_TEXT_BYTES];
+	struct outcome o = { .status = OUTCOME_DEFERRED,
+		.enhanced = { 4, 7, 5 }, .site = true,
+		.remote = slice_str(c->name) };
+
+	c->relay->insecure++;
+	secure_forget(c);
+	snprintf(text, sizeof(text), "TLS failed: %s", why);
+	if (c->level != SECURE_MAY) {
+		conn_lost(c, o.enhanced, text);
+		return;
+	}
+	log_info("id=%s event=tls-failed host=%s why=%s next=\"in clear\"",
+	    queue_id_text(a->job.queue_id).s, LOG_Q(slice_str(c->name)),
+	    LOG_Q(slice_str(why)));
+	relay_spare_tls(c->relay, c->address, c->port);
+	o.text = slice_str(text);
+	c->attempt = NULL;
+	conn_bury(c);
+	attempt_try_in_clear(a, &o);
 }
 
 void

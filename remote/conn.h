@@ -14,6 +14,7 @@
 #include "mail/esmtp.h"
 #include "plan.h"
 #include "relay.h"
+#include "secure.h"
 
 #define CONN_NAME_BYTES	320	/* host[address]:port */
 #define CONN_TEXT_BYTES	600	/* what we say of a failure */
@@ -51,6 +52,13 @@ struct conn {
 	bool			 by_mx;
 	bool			 best;		/* see struct target */
 	bool			 lmtp;
+	bool			 is_us;		/* it says that it is */
+	char			 host[DNS_NAME_BYTES + 1]; /* for TLS; "" */
+	enum secure_level	 level;		/* what holds for it */
+	bool			 outdated;	/* another policy holds now */
+	bool			 secure_now;	/* TLS was begun, and nothing
+						 * was said within it yet */
+	char			 secured[SECURED_BYTES]; /* "": in clear */
 	struct ehlo		 ehlo;
 	struct reply		 reply;
 	/* The steps that are owed a reply: a ring. */
@@ -106,8 +114,11 @@ void	 conn_rest(struct conn *);
 void	 conn_fail(struct conn *, const struct outcome *);
 /* The same, with our own words: what went wrong, after "NAME: ". */
 void	 conn_lost(struct conn *, struct enhanced, const char *what);
+/* TLS failed: without it where that is allowed, else elsewhere. */
+void	 conn_insecure(struct conn *, const char *why);
 
 void	 smtp_start(struct conn *);		/* connected */
+void	 smtp_secured(struct conn *);		/* the handshake is done */
 void	 smtp_begin(struct conn *);		/* a new attempt */
 void	 smtp_input(struct conn *);
 void	 smtp_sent(struct conn *);		/* room for more content */

@@ -12,7 +12,8 @@ static bool	 is_domain(struct slice);
 bool
 next_hop_parse(struct slice s, struct next_hop *h)
 {
-	static const struct slice smtp = { "smtp:", 5 }, lmtp = { "lmtp:", 5 };
+	static const struct slice smtp = { "smtp:", 5 }, lmtp = { "lmtp:", 5 },
+	    smtps = { "smtps:", 6 };
 
 	memset(h, 0, sizeof(*h));
 	if (slice_starts_nocase(s, lmtp)) {
@@ -23,6 +24,9 @@ next_hop_parse(struct slice s, struct next_hop *h)
 			h->host = s;
 			return memchr(s.p, '\0', s.n) == NULL;
 		}
+	} else if (slice_starts_nocase(s, smtps)) {
+		h->smtps = true;
+		s = slice_from(s, smtps.n);
 	} else if (slice_starts_nocase(s, smtp))
 		s = slice_from(s, smtp.n);
 	return s.n > 0 && s.p[0] == '[' ? parse_brackets(s, h) :
@@ -57,9 +61,9 @@ parse_name(struct slice s, struct next_hop *h)
 	size_t end = slice_find(s, ':');
 
 	h->host = slice_first(s, end);
-	/* LMTP is spoken to a host that was chosen, not to a domain's MX. */
+	/* These are spoken to a host that was chosen, not to a domain's MX. */
 	h->kind = dns_address_parse(h->host, h->address) ? HOP_ADDRESS :
-	    h->lmtp ? HOP_HOST : HOP_MX;
+	    h->lmtp || h->smtps ? HOP_HOST : HOP_MX;
 	return (h->kind == HOP_ADDRESS || is_domain(h->host)) &&
 	    parse_port(slice_from(s, end), h);
 }

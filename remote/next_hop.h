@@ -6,6 +6,7 @@
  *	example.org:2525	the same, at that port
  *	[mail.example.org]	that host; [mail.example.org]:2525
  *	[192.0.2.1]:2525	that address; [IPv6:2001:db8::1], [2001:db8::1]
+ *	smtps:[host]:port	TLS from the first byte; smtps:host is the same
  *	lmtp:[host]:port	LMTP to that host; lmtp:host:port is the same
  *	lmtp:/run/lmtp.sock	LMTP to a Unix socket
  */
@@ -16,6 +17,7 @@
 
 #include "base/slice.h"
 
+#define SMTPS_PORT	465	/* RFC 8314 section 7.3: submissions */
 #define LMTP_PORT	24	/* what the field uses; RFC 2033 names none */
 
 enum hop_kind { HOP_MX = 1, HOP_HOST, HOP_ADDRESS, HOP_SOCKET };
@@ -23,6 +25,7 @@ enum hop_kind { HOP_MX = 1, HOP_HOST, HOP_ADDRESS, HOP_SOCKET };
 struct next_hop {
 	enum hop_kind	 kind;
 	bool		 lmtp;
+	bool		 smtps;
 	struct slice	 host;		/* domain, host, or path; borrowed */
 	uint16_t	 port;		/* 0: not given */
 	uint8_t		 address[16];	/* HOP_ADDRESS; IPv4 mapped */

@@ -379,6 +379,8 @@ port_of(const struct plan *p)
 		return p->hop->port;
 	if (p->hop->lmtp)
 		return LMTP_PORT;
+	if (p->hop->smtps)
+		return SMTPS_PORT;
 	return p->hop->kind == HOP_MX ?
 	    (uint16_t)p->relay->conf->remote_port : 25;
 }

@@ -9,14 +9,19 @@
 #include "base/num.h"
 #include "conn.h"
 #include "relay.h"
+#include "secure.h"
 #include "site.h"
 
 static void	 bury_dead(void *);
 static void	 idle_is_over(void *);
 static void	 cancel(struct relay *, uint64_t id);
 static void	 time_to_stop(void *);
-static struct avoid *avoid_of(const struct relay *, const uint8_t[16],
-		    uint16_t);
+static struct avoid *slot_of(const struct relay *, const struct avoid *table,
+		    const uint8_t[16], uint16_t);
+static bool	 is_in(const struct relay *, const struct avoid *table,
+		    const uint8_t[16], uint16_t);
+static void	 put_in(struct relay *, struct avoid *table,
+		    const uint8_t[16], uint16_t, int64_t ms);
 
 void
 relay_init(struct relay *r, struct ev_loop *loop, const struct conf *conf)
@@ -29,12 +34,42 @@ relay_init(struct relay *r, struct ev_loop *loop, const struct conf *conf)
 	LIST_INIT(&r->dead);
 	TAILQ_INIT(&r->idle);
 	TAILQ_INIT(&r->unused);
+	TAILQ_INIT(&r->sessions);
 	dns_init(&r->dns, loop);
 	ev_task_init(&r->bury, bury_dead, r);
 	ev_timer_init(&r->idle_timer, loop, idle_is_over, r);
 	ev_timer_init(&r->stop_timer, loop, time_to_stop, r);
 	arc4random_buf(r->hash_key, sizeof(r->hash_key));
 	buf_init(&r->line, LINE_BYTES);
+	secure_authorities(r, SLICE_EMPTY);
+}
+
+/* A connection whose next hop has another policy now is for nobody else. */
+void
+relay_configure(struct relay *r, const struct conf *conf)
+{
+	struct conn *c, *next;
+
+	r->conf = conf;
+	site_configure_all(r);
+	LIST_FOREACH(c, &r->conns, entry)
+		c->outdated = c->outdated || c->site->changed;
+	TAILQ_FOREACH_SAFE(c, &r->idle, idle_entry, next)
+		if (c->outdated)
+			conn_quit(c);
+}
+
+void
+relay_take_authorities(struct relay *r, struct slice pem)
+{
+	struct conn *c, *next;
+
+	secure_authorities(r, pem);
+	LIST_FOREACH(c, &r->conns, entry)
+		c->outdated = c->outdated || c->level == SECURE_VERIFY;
+	TAILQ_FOREACH_SAFE(c, &r->idle, idle_entry, next)
+		if (c->outdated)
+			conn_quit(c);
 }
 
 void
@@ -48,6 +83,7 @@ relay_clear(struct relay *r)
 	ev_task_cancel(r->loop, &r->bury);
 	conn_free_dead(r);
 	site_clear_all(r);
+	tls_context_release(&r->tls);
 	ev_timer_clear(&r->idle_timer);
 	ev_timer_clear(&r->stop_timer);
 	dns_clear(&r->dns);
@@ -219,36 +255,64 @@ idle_is_over(void *arg)
 /* A place for each hash: a newcomer takes an older one's, which costs that
  * one no more than an attempt. */
 static struct avoid *
-avoid_of(const struct relay *r, const uint8_t address[16], uint16_t port)
+slot_of(const struct relay *r, const struct avoid *table,
+    const uint8_t address[16], uint16_t port)
 {
 	uint8_t key[18];
 
 	memcpy(key, address, 16);
 	memcpy(key + 16, &port, 2);
 	/* The table is ours to change also where the caller only looks. */
-	return (struct avoid *)(uintptr_t)&r->avoid[siphash(r->hash_key,
+	return (struct avoid *)(uintptr_t)&table[siphash(r->hash_key,
 	    slice_of(key, sizeof(key))) % AVOID_SLOTS];
+}
+
+static bool
+is_in(const struct relay *r, const struct avoid *table,
+    const uint8_t address[16], uint16_t port)
+{
+	const struct avoid *a = slot_of(r, table, address, port);
+
+	return a->until_ms > clock_mono_ms() && a->port == port &&
+	    memcmp(a->address, address, 16) == 0;
+}
+
+static void
+put_in(struct relay *r, struct avoid *table, const uint8_t address[16],
+    uint16_t port, int64_t ms)
+{
+	struct avoid *a = slot_of(r, table, address, port);
+
+	memcpy(a->address, address, 16);
+	a->port = port;
+	a->until_ms = clock_mono_ms() + ms;
 }
 
 bool
 relay_avoids(const struct relay *r, const uint8_t address[16], uint16_t port)
 {
-	const struct avoid *a = avoid_of(r, address, port);
-
-	return a->until_ms > clock_mono_ms() && a->port == port &&
-	    memcmp(a->address, address, 16) == 0;
+	return is_in(r, r->avoid, address, port);
 }
 
 void
 relay_avoid(struct relay *r, const uint8_t address[16], uint16_t port,
     bool avoid)
 {
-	struct avoid *a = avoid_of(r, address, port);
+	if (avoid)
+		put_in(r, r->avoid, address, port, AVOID_MS);
+	else if (relay_avoids(r, address, port))
+		slot_of(r, r->avoid, address, port)->until_ms = 0;
+}
 
-	if (avoid) {
-		memcpy(a->address, address, 16);
-		a->port = port;
-		a->until_ms = clock_mono_ms() + AVOID_MS;
-	} else if (relay_avoids(r, address, port))
-		a->until_ms = 0;
+bool
+relay_spares_tls(const struct relay *r, const uint8_t address[16],
+    uint16_t port)
+{
+	return is_in(r, r->clear, address, port);
+}
+
+void
+relay_spare_tls(struct relay *r, const uint8_t address[16], uint16_t port)
+{
+	put_in(r, r->clear, address, port, CLEAR_MS);
 }

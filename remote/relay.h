@@ -21,6 +21,7 @@
 
 #include "conf/conf.h"
 #include "dns/dns.h"
+#include "ev/tls.h"
 #include "ipc/delivery.h"
 
 #define SITES		5000	/* next hops remembered */
@@ -34,13 +35,15 @@
 
 struct attempt;
 struct conn;
+struct session;
 struct site;
 LIST_HEAD(attempts, attempt);
 LIST_HEAD(conns, conn);
 TAILQ_HEAD(conn_queue, conn);
 TAILQ_HEAD(site_queue, site);
+TAILQ_HEAD(session_queue, session);
 
-/* An address where no host took our connection lately. */
+/* An address where no host took our connection, or where TLS failed, lately. */
 struct avoid {
 	uint8_t		 address[16];
 	uint16_t	 port;
@@ -70,6 +73,10 @@ struct relay {
 	size_t			 nsites;
 	struct site_queue	 unused;	/* longest unused first */
 	struct avoid		 avoid[AVOID_SLOTS];
+	struct avoid		 clear[AVOID_SLOTS]; /* TLS failed */
+	struct tls_context	*tls;		/* a reference */
+	struct session_queue	 sessions;	/* owned; see secure.c */
+	size_t			 nsessions;
 	uint64_t		 hash_key[2];
 	struct buf		 line;		/* commands being composed */
 	bool			 stopping;
@@ -78,10 +85,14 @@ struct relay {
 	void			*stopped_arg;
 	/* Since the start, for `chasqui status`. */
 	uint64_t		 messages, connected, connect_failed, refused;
+	uint64_t		 secured, insecure;
 };
 
-/* conf may be replaced at any time by setting ->conf. */
 void	 relay_init(struct relay *, struct ev_loop *, const struct conf *);
+/* Another configuration: borrowed from now on, and the old one no more. */
+void	 relay_configure(struct relay *, const struct conf *);
+/* The authorities (PEM) by which hosts are verified. */
+void	 relay_take_authorities(struct relay *, struct slice pem);
 /* Everything under way is dropped without a word. */
 void	 relay_clear(struct relay *);
 /* What qmgr sends; breaches end the channel. */
@@ -105,5 +116,10 @@ bool	 relay_avoids(const struct relay *, const uint8_t address[16],
 	    uint16_t port);
 void	 relay_avoid(struct relay *, const uint8_t address[16], uint16_t port,
 	    bool avoid);
+/* Where TLS may be left out, it is left out there for a while. */
+bool	 relay_spares_tls(const struct relay *, const uint8_t address[16],
+	    uint16_t port);
+void	 relay_spare_tls(struct relay *, const uint8_t address[16],
+	    uint16_t port);
 
 #endif

@@ -25,6 +25,8 @@
 #include "conn.h"
 #include "dns/answer.h"
 #include "ev/stream.h"
+#include "ev/test_keys.h"
+#include "secure.h"
 #include "site.h"
 
 static const struct message_rule dns_rules[] = RULES_OF(RESOLVER_CLIENT);
@@ -47,6 +49,9 @@ struct script {
 	const char	*data;
 	const char	*end[4];
 	const char	*early;		/* said as soon as content comes */
+	const char	*starttls;
+	const char	*raw;		/* said to the ClientHello; NULL: TLS */
+	const char	*inner_ehlo;	/* within TLS; NULL: ehlo */
 	bool		 bytewise;	/* replies in writes of one byte */
 	bool		 absent;	/* nobody listens */
 };
@@ -68,6 +73,8 @@ struct session {
 	bool		 in_mail;	/* a transaction is open */
 	uint64_t	 chunk;		/* bytes of BDAT to come */
 	bool		 chunk_end;
+	bool		 secure_next;	/* STARTTLS was accepted */
+	bool		 raw;
 	unsigned	 nmail, nrcpt, nend, naccepted;
 	struct buf	 content;
 	struct session	*next;
@@ -154,6 +161,48 @@ session_content_end(struct session *s)
 		    "250 2.0.0 taken"));
 }
 
+static struct test_key host_key;
+
+static int
+host_sign(void *arg, uint32_t key, unsigned scheme, struct slice input,
+    struct buf *out)
+{
+	(void)arg;
+	(void)key;
+	return test_key_sign(&host_key, scheme, input, out);
+}
+
+/* All hosts have one certificate, which is its own authority. */
+static struct tls_context *
+host_tls(void)
+{
+	static const char *const names[] = { "mx.example.org" };
+	static struct tls_context *context;
+	struct buf why = BUF_INIT(1000);
+	struct tls_certificate certificate = { .key = 1 };
+
+	if (context != NULL)
+		return context;
+	test_key_make(&host_key, &(struct tls_self){ .names = names,
+	    .nnames = 1, .days = 30 });
+	certificate.chain = buf_slice(&host_key.chain);
+	context = tls_server_new(&(struct tls_server_config){
+	    .certificates = &certificate, .ncertificates = 1,
+	    .sign = host_sign, .name = "test" }, &why);
+	if (context == NULL)
+		fail_msg("%s", buf_cstr(&why));
+	return context;
+}
+
+static const char *
+ehlo_of(const struct session *s)
+{
+	const struct script *sc = s->host->script;
+
+	return stream_is_tls(&s->stream) && sc->inner_ehlo != NULL ?
+	    sc->inner_ehlo : sc->ehlo;
+}
+
 static void
 session_line(struct session *s, struct slice line)
 {
@@ -166,7 +215,7 @@ session_line(struct session *s, struct slice line)
 	if (slice_eq(word, SLICE_LIT("EHLO")) ||
 	    slice_eq(word, SLICE_LIT("LHLO"))) {
 		s->lmtp = line.p[0] == 'L';
-		session_say(s, sc->ehlo != NULL ? sc->ehlo :
+		session_say(s, ehlo_of(s) != NULL ? ehlo_of(s) :
 		    "250-host.example\r\n250-PIPELINING\r\n250 8BITMIME");
 	} else if (slice_eq(word, SLICE_LIT("HELO")))
 		session_say(s, sc->helo != NULL ? sc->helo :
@@ -197,6 +246,11 @@ session_line(struct session *s, struct slice line)
 	} else if (slice_eq(word, SLICE_LIT("RSET"))) {
 		s->in_mail = false;
 		session_say(s, sc->rset != NULL ? sc->rset : "250 ok");
+	} else if (slice_eq(word, SLICE_LIT("STARTTLS"))) {
+		reply = sc->starttls != NULL ? sc->starttls : "220 go";
+		session_say(s, reply);
+		s->secure_next = reply[0] == '2' && sc->raw == NULL;
+		s->raw = reply[0] == '2' && sc->raw != NULL;
 	} else if (slice_eq(word, SLICE_LIT("QUIT")))
 		session_say(s, "221 bye!");
 	else
@@ -244,7 +298,12 @@ session_input(void *arg)
 	struct slice all = stream_input(&s->stream), in = all, before;
 	size_t n;
 
-	while (in.n > 0 && !s->done) {
+	if (s->raw) {
+		stream_consume(&s->stream, all.n);
+		session_say(s, s->host->script->raw);
+		return;
+	}
+	while (in.n > 0 && !s->done && !s->secure_next && !s->raw) {
 		before = in;
 		if (s->in_data)
 			session_bytes(s, &in);
@@ -264,6 +323,11 @@ session_input(void *arg)
 	}
 	if (stream_is_open(&s->stream) && !s->done)
 		stream_consume(&s->stream, all.n - in.n);
+	if (s->secure_next && !s->done) {
+		s->secure_next = false;
+		stream_tls_accept(&s->stream, host_tls());
+		buf_add(&s->host->f->heard, SLICE_LIT("[TLS]"));
+	}
 }
 
 static void
@@ -393,12 +457,18 @@ static void
 qmgr_told(void *arg, struct channel *c, struct message *m)
 {
 	struct fixture *f = arg;
+	struct slice secured;
 	struct outcome o;
 	uint32_t n, number;
 
 	(void)c;
 	if (m->type == DL_FULL) {
 		f->full = true;
+		return;
+	}
+	if (m->type == DL_SECURED) {
+		secured = get_slice(&m->body, SECURED_BYTES);
+		buf_printf(&f->results, "(%.*s)", SLICE_ARG(secured));
 		return;
 	}
 	assert_int_equal(m->type, DL_RESULT);
@@ -1713,6 +1783,212 @@ smtputf8_is_asked_for_only_where_needed(void **state)
 
 /* ---- next hops ---------------------------------------------------------- */
 
+/* ---- TLS ----------------------------------------------------------------- */
+
+#define TLS_EHLO "250-host.example\r\n250-PIPELINING\r\n250 STARTTLS"
+#define CLEAR_END "MAIL FROM:<s@us.example>|RCPT TO:<a@example.org>|DATA|<26>"
+#define INNER "EHLO us.example|STARTTLS|[TLS]EHLO us.example|" CLEAR_END
+#define OTHER_PRINT "0000000000000000000000000000000000000000000000000000000000000000"
+#define ENCRYPT "remote.tls = encrypt"
+
+/* `heard` is the whole; NULL: nothing of a message, and no "MAIL". */
+static const struct secured {
+	const char	*name;
+	const char	*settings;
+	struct script	 script;
+	const char	*results;	/* its beginning */
+	const char	*within;	/* a part of it; NULL: any */
+	const char	*heard;
+} secureds[] = {
+	{ "may", "", { .ehlo = TLS_EHLO },
+	    "(TLSv1.3/encrypted)1/0 relayed 250 2.0.0 taken|", NULL, INNER },
+	{ "none", "remote.tls = none", { .ehlo = TLS_EHLO },
+	    "1/0 relayed 250 2.0.0 taken|", NULL,
+	    "EHLO us.example|" CLEAR_END },
+	{ "may, and it refuses", "", { .ehlo = TLS_EHLO,
+	    .starttls = "454 4.7.0 not now" }, "1/0 relayed", NULL,
+	    "EHLO us.example|STARTTLS|" CLEAR_END },
+	{ "may, and its TLS is garbage", "", { .ehlo = TLS_EHLO,
+	    .raw = "250 what?" }, "1/0 relayed", NULL,
+	    "EHLO us.example|STARTTLS|EHLO us.example|" CLEAR_END },
+	{ "may, and it closes", "", { .ehlo = TLS_EHLO, .raw = "!" },
+	    "1/0 relayed", NULL,
+	    "EHLO us.example|STARTTLS|EHLO us.example|" CLEAR_END },
+	{ "may, and it sends an alert", "", { .ehlo = TLS_EHLO,
+	    .raw = "\025\003\003\001\002\002\050!" }, "1/0 relayed", NULL,
+	    "EHLO us.example|STARTTLS|EHLO us.example|" CLEAR_END },
+	{ "may, and it says nothing", "remote.timeout_greeting = 200ms",
+	    { .ehlo = TLS_EHLO, .raw = "" }, "1/0 relayed", NULL,
+	    "EHLO us.example|STARTTLS|EHLO us.example|" CLEAR_END },
+	{ "may, and more than 220 comes", "", { .ehlo = TLS_EHLO,
+	    .starttls = "220 go\r\n250 injected" }, "1/0 relayed", NULL,
+	    "EHLO us.example|STARTTLS|[TLS]EHLO us.example|" CLEAR_END },
+	{ "may, and it closes within TLS", "", { .ehlo = TLS_EHLO,
+	    .inner_ehlo = "!" }, "1/0 relayed", NULL,
+	    "EHLO us.example|STARTTLS|[TLS]EHLO us.example|EHLO us.example|"
+	    CLEAR_END },
+	{ "what was offered in clear is void", "", { .ehlo =
+	    "250-x\r\n250-STARTTLS\r\n250-SIZE 10\r\n250 CHUNKING",
+	    .inner_ehlo = "250 x" }, "(TLSv1.3/encrypted)1/0 relayed", NULL,
+	    INNER },
+	{ "STARTTLS within TLS is not asked for again", "", { .ehlo = TLS_EHLO,
+	    .inner_ehlo = TLS_EHLO }, "(TLSv1.3/encrypted)1/0 relayed", NULL,
+	    INNER },
+	{ "encrypt", ENCRYPT, { .ehlo = TLS_EHLO },
+	    "(TLSv1.3/encrypted)1/0 relayed", NULL, INNER },
+	{ "encrypt, stripped", ENCRYPT, { NULL },
+	    "1/0 deferred 0 4.7.4 site", "does not offer STARTTLS", NULL },
+	{ "encrypt, EHLO unknown", ENCRYPT, { .ehlo = "500 what?" },
+	    "1/0 deferred 0 4.7.4 site", "does not offer STARTTLS", NULL },
+	{ "encrypt, refused", ENCRYPT, { .ehlo = TLS_EHLO,
+	    .starttls = "454 4.7.0 not now" }, "1/0 deferred 0 4.7.4 site",
+	    "454 4.7.0 not now", NULL },
+	{ "encrypt, 250 instead of 220", ENCRYPT, { .ehlo = TLS_EHLO,
+	    .starttls = "250 ok" }, "1/0 deferred 0 4.7.4 site", NULL, NULL },
+	{ "encrypt, garbage", ENCRYPT, { .ehlo = TLS_EHLO,
+	    .raw = "250 what?" }, "1/0 deferred 0 4.7.5 site", "TLS failed",
+	    NULL },
+	{ "encrypt, closed", ENCRYPT, { .ehlo = TLS_EHLO, .raw = "!" },
+	    "1/0 deferred 0 4.7.5 site", "TLS failed", NULL },
+	{ "encrypt, silent", ENCRYPT "\nremote.timeout_greeting = 200ms",
+	    { .ehlo = TLS_EHLO, .raw = "" }, "1/0 deferred 0 4.7.5 site",
+	    "TLS failed: it takes too long", NULL },
+	{ "encrypt, more than 220", ENCRYPT, { .ehlo = TLS_EHLO,
+	    .starttls = "220 go\r\n250 injected" },
+	    "1/0 deferred 0 4.7.5 site", "more than a reply", NULL },
+	{ "verify", "remote.tls = verify", { .ehlo = TLS_EHLO },
+	    "(TLSv1.3/verified)1/0 relayed", NULL, INNER },
+	{ "verify, another name", "nexthop example.org { tls = verify\n"
+	    "tls_names = one.example }", { .ehlo = TLS_EHLO },
+	    "1/0 deferred 0 4.7.5 site", "ostname mismatch", NULL },
+	{ "verify by the block of a domain above", "nexthop .org { "
+	    "tls = verify; tls_names = MX.example.org }",
+	    { .ehlo = TLS_EHLO }, "(TLSv1.3/verified)1/0 relayed", NULL,
+	    INNER },
+	{ "fingerprint, another", "nexthop example.org { tls = fingerprint\n"
+	    "tls_fingerprints = " OTHER_PRINT " }", { .ehlo = TLS_EHLO },
+	    "1/0 deferred 0 4.7.5 site", "another fingerprint", NULL },
+	{ "fingerprint, stripped", "nexthop example.org { tls = fingerprint\n"
+	    "tls_fingerprints = " OTHER_PRINT " }", { NULL },
+	    "1/0 deferred 0 4.7.4 site", NULL, NULL },
+};
+
+static const struct known tls_zone[] = {
+	{ "example.org", DNS_MX, DNS_OK, "10 one.example", NULL },
+	{ "one.example", DNS_A, DNS_OK, "127.0.0.1", NULL },
+	{ NULL, 0, 0, NULL, NULL },
+};
+
+static void
+tls_is_done_as_the_policy_says(void **state)
+{
+	const struct secured *t;
+	struct job_recipient r[1];
+	struct fixture f;
+	struct job j;
+
+	(void)state;
+	host_tls();
+	for (t = secureds; t < secureds + sizeof(secureds) /
+	    sizeof(secureds[0]); t++) {
+		set_up(&f, tls_zone, (const struct script *[]){ &t->script,
+		    NULL, NULL }, t->settings);
+		relay_take_authorities(&f.relay, buf_slice(&host_key.chain));
+		j = job_to(r, 1, "example.org");
+		send_job(&f, 1, &j, -1);
+		wait_for_results(&f, 1);
+		if (strncmp(buf_cstr(&f.results), t->results,
+		    strlen(t->results)) != 0 || (t->within != NULL &&
+		    strstr(buf_cstr(&f.results), t->within) == NULL))
+			fail_msg("%s: %s", t->name, buf_cstr(&f.results));
+		if (t->heard != NULL ? strcmp(buf_cstr(&f.heard),
+		    t->heard) != 0 : strstr(buf_cstr(&f.heard), "MAIL") !=
+		    NULL)
+			fail_msg("%s: %s", t->name, buf_cstr(&f.heard));
+		tear_down(&f);
+	}
+}
+
+static void
+nothing_is_verified_without_authorities(void **state)
+{
+	static const struct script offers = { .ehlo = TLS_EHLO };
+	struct job_recipient r[1];
+	struct fixture f;
+	struct job j;
+
+	(void)state;
+	set_up(&f, tls_zone, (const struct script *[]){ &offers, NULL, NULL },
+	    "remote.tls = verify");
+	j = job_to(r, 1, "example.org");
+	send_job(&f, 1, &j, -1);
+	wait_for_results(&f, 1);
+	assert_non_null(strstr(buf_cstr(&f.results), "deferred 0 4.7.5"));
+	assert_null(strstr(buf_cstr(&f.heard), "MAIL"));
+	tear_down(&f);
+}
+
+/* Where TLS failed it is left out the next time, too; sessions are kept. */
+static void
+what_is_known_of_tls_is_remembered(void **state)
+{
+	static const struct script broken = { .ehlo = TLS_EHLO, .raw = "!" };
+	struct job_recipient r[1];
+	struct fixture f;
+	struct job j;
+
+	(void)state;
+	set_up(&f, tls_zone, (const struct script *[]){ &broken, NULL, NULL },
+	    "remote.idle = 0s");
+	j = job_to(r, 1, "example.org");
+	send_job(&f, 1, &j, -1);
+	wait_for_results(&f, 1);
+	assert_int_equal(f.hosts[0].connections, 2);
+	buf_reset(&f.heard);
+	send_job(&f, 2, &j, -1);
+	wait_for_results(&f, 2);
+	assert_int_equal(f.hosts[0].connections, 3);
+	assert_null(strstr(buf_cstr(&f.heard), "STARTTLS"));
+	tear_down(&f);
+}
+
+/* A connection that was begun under another policy is not used again. */
+static void
+reload_with_another_policy_ends_idle_connections(void **state)
+{
+	static const struct script plain = { NULL };
+	struct buf why = BUF_INIT(1000), text = BUF_INIT(1000);
+	struct job_recipient r[1];
+	struct conf *strict;
+	struct fixture f;
+	struct job j;
+
+	(void)state;
+	set_up(&f, tls_zone, (const struct script *[]){ &plain, NULL, NULL },
+	    "remote.idle = 60s");
+	j = job_to(r, 1, "example.org");
+	send_job(&f, 1, &j, -1);
+	wait_for_results(&f, 1);
+	relay_configure(&f.relay, f.conf);
+	send_job(&f, 2, &j, -1);
+	wait_for_results(&f, 2);
+	assert_int_equal(f.hosts[0].connections, 1);
+	buf_printf(&text, "hostname = us.example\nremote.port = %u\n"
+	    "nexthop EXAMPLE.org { tls = encrypt }", f.port);
+	strict = conf_parse(buf_slice(&text), "test", &why);
+	assert_non_null(strict);
+	relay_configure(&f.relay, strict);
+	buf_reset(&f.heard);
+	send_job(&f, 3, &j, -1);
+	wait_for_results(&f, 3);
+	assert_non_null(strstr(buf_cstr(&f.results), "3/0 deferred 0 4.7.4"));
+	assert_null(strstr(buf_cstr(&f.heard), "MAIL"));
+	tear_down(&f);
+	conf_free(&strict);
+	buf_clear(&text);
+	buf_clear(&why);
+}
+
 static void
 next_hop_texts(void **state)
 {
@@ -1748,6 +2024,10 @@ next_hop_texts(void **state)
 		    NULL },
 		{ "lmtp:127.0.0.1:2424", HOP_ADDRESS, true, "127.0.0.1", 2424,
 		    "127.0.0.1" },
+		{ "smtps:[host.example]", HOP_HOST, false, "host.example", 0,
+		    NULL },
+		{ "smtps:host.example:26", HOP_HOST, false, "host.example",
+		    26, NULL },
 		{ "lmtp:/run/lmtp.sock", HOP_SOCKET, true, "/run/lmtp.sock",
 		    0, NULL },
 		{ "", 0, false, NULL, 0, NULL },
@@ -1764,6 +2044,8 @@ next_hop_texts(void **state)
 		{ "lmtp:", 0, false, NULL, 0, NULL },
 		{ "lmtp:/", 0, false, NULL, 0, NULL },
 		{ "/run/x", 0, false, NULL, 0, NULL },
+		{ "smtps:", 0, false, NULL, 0, NULL },
+		{ "smtps:/run/x", 0, false, NULL, 0, NULL },
 		{ "a..b", 0, false, NULL, 0, NULL },
 		{ "a\r\nb", 0, false, NULL, 0, NULL },
 	};
@@ -1825,6 +2107,11 @@ main(void)
 		cmocka_unit_test(
 		    no_more_domains_in_a_transaction_than_the_host_takes),
 		cmocka_unit_test(smtputf8_is_asked_for_only_where_needed),
+		cmocka_unit_test(tls_is_done_as_the_policy_says),
+		cmocka_unit_test(nothing_is_verified_without_authorities),
+		cmocka_unit_test(what_is_known_of_tls_is_remembered),
+		cmocka_unit_test(
+		    reload_with_another_policy_ends_idle_connections),
 		cmocka_unit_test(next_hop_texts),
 	};
 

@@ -4,8 +4,14 @@
  *
  * One process holds thousands of connections.  Jobs: attempt.c, next hops:
  * site.c and plan.c, connections: conn.c, what is said over them: smtp.c.
- * Neither the hosts that it talks to nor the resolver is trusted.
+ * TLS: secure.c.  Neither the hosts that it talks to nor the resolver is
+ * trusted.
  */
+#include <sys/stat.h>
+
+#include <unistd.h>
+
+#include "base/buf.h"
 #include "base/log.h"
 #include "ipc/child.h"
 #include "relay.h"
@@ -21,6 +27,7 @@ static void	 qmgr_is_down(void *, struct channel *);
 static void	 resolver_says(void *, struct channel *, struct message *);
 static void	 resolver_is_down(void *, struct channel *);
 static void	 ask_socket(void *, uint64_t id, struct slice path);
+static void	 take_authorities(struct remote *, int fd);
 static void	 master_answers(void *, struct message *);
 static int	 reload(void *, const struct conf *, struct buf *);
 static void	 stop(void *);
@@ -53,6 +60,7 @@ main(int argc, char *argv[])
 	static struct remote d;
 
 	child_init(&d.child, &remote_spec, &d, argc, argv);
+	tls_init();
 	relay_init(&d.relay, &d.child.loop, d.child.conf);
 	d.relay.ask_socket = ask_socket;
 	d.relay.ask_socket_arg = &d;
@@ -116,12 +124,33 @@ ask_socket(void *arg, uint64_t id, struct slice path)
 	channel_end(d->child.master);
 }
 
+/* What cannot be read is as good as none: nothing is verified then. */
+static void
+take_authorities(struct remote *d, int fd)
+{
+	struct buf pem = BUF_INIT(AUTHORITIES_BYTES);
+	struct stat st;
+	ssize_t n = 0;
+
+	if (fstat(fd, &st) == 0 && st.st_size > 0 &&
+	    buf_reserve(&pem, (size_t)st.st_size) != NULL)
+		n = pread(fd, pem.p, (size_t)st.st_size, 0);
+	if (n > 0)
+		pem.n = (size_t)n;
+	relay_take_authorities(&d->relay, buf_slice(&pem));
+	buf_clear(&pem);
+}
+
 static void
 master_answers(void *arg, struct message *m)
 {
 	struct remote *d = arg;
 	struct slice why;
 
+	if (m->type == CTL_AUTHORITIES) {
+		take_authorities(d, m->fds[0]);
+		return;
+	}
 	if (m->type == CTL_SOCKET) {
 		relay_got_socket(&d->relay, m->id, m->fds[0]);
 		m->fds[0] = -1;
@@ -141,7 +170,7 @@ reload(void *arg, const struct conf *conf, struct buf *why)
 	struct remote *d = arg;
 
 	(void)why;
-	d->relay.conf = conf;
+	relay_configure(&d->relay, conf);
 	return 0;
 }
 
@@ -168,8 +197,11 @@ status(void *arg, struct buf *b)
 	const struct relay *r = &d->relay;
 
 	buf_printf(b, "connections=%zu next-hops=%zu messages=%llu "
-	    "connected=%llu connect-failed=%llu", r->nconns, r->nsites,
+	    "connected=%llu connect-failed=%llu tls=%llu tls-failed=%llu "
+	    "tls-sessions=%zu", r->nconns, r->nsites,
 	    (unsigned long long)r->messages,
 	    (unsigned long long)r->connected,
-	    (unsigned long long)r->connect_failed);
+	    (unsigned long long)r->connect_failed,
+	    (unsigned long long)r->secured,
+	    (unsigned long long)r->insecure, r->nsessions);
 }

@@ -30,6 +30,8 @@ site_get(struct relay *r, struct slice name)
 		s->name = mem_slicedup(name);
 		next_hop_parse(slice_str(s->name), &s->hop);
 		TAILQ_INIT(&s->idle);
+		LIST_INIT(&s->sessions);
+		secure_policy_make(&s->secure, r, slice_str(s->name), &s->hop);
 		s->chain = *bucket;
 		*bucket = s;
 		r->nsites++;
@@ -82,8 +84,34 @@ destroy(struct site *s)
 	*at = s->chain;
 	s->relay->nsites--;
 	plan_unref(&s->plan);
+	secure_forget_site(s);
+	secure_policy_clear(&s->secure);
 	free(s->name);
 	free(s);
+}
+
+static void
+configure(struct site *s)
+{
+	struct secure_policy fresh;
+
+	secure_policy_make(&fresh, s->relay, slice_str(s->name), &s->hop);
+	s->changed = !secure_policy_eq(&fresh, &s->secure);
+	secure_policy_clear(&s->secure);
+	s->secure = fresh;
+	if (s->changed)
+		secure_forget_site(s);
+}
+
+void
+site_configure_all(struct relay *r)
+{
+	struct site *s;
+	size_t i;
+
+	for (i = 0; r->sites != NULL && i < BUCKETS; i++)
+		for (s = r->sites[i]; s != NULL; s = s->chain)
+			configure(s);
 }
 
 void

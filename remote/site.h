@@ -6,6 +6,9 @@
 #include "next_hop.h"
 #include "plan.h"
 #include "relay.h"
+#include "secure.h"
+
+LIST_HEAD(sessions, session);
 
 struct site {
 	struct relay		*relay;
@@ -17,6 +20,9 @@ struct site {
 	struct plan		*plan;		/* owned; NULL: none yet */
 	struct conn_queue	 idle;		/* longest idle first */
 	bool			 no_chunking;	/* offered, and not known */
+	struct secure_policy	 secure;	/* owned */
+	bool			 changed;	/* by site_configure_all() */
+	struct sessions		 sessions;	/* owned; of TLS */
 };
 
 /* NULL: the text is no next hop.  Each call is matched by site_release(). */
@@ -24,6 +30,8 @@ struct site *site_get(struct relay *, struct slice name);
 void	 site_release(struct site **);
 /* Borrowed; a stale one is replaced. */
 struct plan *site_plan(struct site *);
+/* Each policy as the relay's new configuration has it. */
+void	 site_configure_all(struct relay *);
 /* Frees them all; none may be in use. */
 void	 site_clear_all(struct relay *);
 

@@ -20,6 +20,7 @@
 #include "compose.h"
 #include "conn.h"
 #include "mail/dot.h"
+#include "secure.h"
 #include "site.h"
 
 /* Below this content is added.  Small, because remote_timeout_block runs from
@@ -30,7 +31,7 @@
 #define ENCODED_BYTES	(4 * CONTENT_PIECE)
 
 enum step {
-	S_GREETING, S_EHLO, S_HELO, S_RSET, S_MAIL, S_RCPT, S_DATA, S_END,
+	S_HANDSHAKE, S_GREETING, S_EHLO, S_HELO, S_STARTTLS, S_RSET, S_MAIL, S_RCPT, S_DATA, S_END,
 	S_DISCARD, STEPS
 };
 
@@ -45,9 +46,15 @@ struct domains {
 static void	 greeting(struct conn *, struct owed);
 static void	 say_hello(struct conn *, enum step);
 static void	 ehlo(struct conn *, struct owed);
+static void	 helo(struct conn *, struct owed);
+static bool	 wants_tls(const struct conn *);
+static bool	 secure_first(struct conn *);
+static void	 starttls(struct conn *, struct owed);
+static void	 start_handshake(struct conn *);
+static void	 handshake(struct conn *, struct owed);
+static void	 greeted(struct conn *);
 static bool	 is_ourselves(const struct conn *);
 static void	 looped(struct conn *);
-static void	 helo(struct conn *, struct owed);
 
 static void	 begin_transaction(struct conn *);
 static bool	 host_can_take_it(struct conn *);
@@ -93,9 +100,11 @@ static const struct {
 	void		(*replied)(struct conn *, struct owed);
 } steps[STEPS] = {
 #define TIMEOUT(what)	offsetof(struct conf, remote_timeout_##what)
+	[S_HANDSHAKE] = { "the TLS handshake", TIMEOUT(greeting), handshake },
 	[S_GREETING] = { "the connection", TIMEOUT(greeting), greeting },
 	[S_EHLO] =	{ "EHLO",	TIMEOUT(greeting),	ehlo },
 	[S_HELO] =	{ "HELO",	TIMEOUT(greeting),	helo },
+	[S_STARTTLS] =	{ "STARTTLS",	TIMEOUT(greeting),	starttls },
 	[S_RSET] =	{ "RSET",	TIMEOUT(mail),		rset },
 	[S_MAIL] =	{ "MAIL",	TIMEOUT(mail),		mail },
 	[S_RCPT] =	{ "RCPT",	TIMEOUT(rcpt),		rcpt },
@@ -110,7 +119,10 @@ static const struct {
 void
 smtp_start(struct conn *c)
 {
-	owe(c, S_GREETING, 0);
+	if (c->site->hop.smtps)
+		start_handshake(c);
+	else
+		owe(c, S_GREETING, 0);
 	await(c);
 }
 
@@ -172,11 +184,106 @@ helo(struct conn *c, struct owed o)
 		conn_fail(c, &why);
 		return;
 	}
+	c->is_us = is_ourselves(c);
+	if (!secure_first(c))
+		greeted(c);
+}
+
+/* ---- TLS (RFC 3207) ------------------------------------------------------ */
+
+static bool
+wants_tls(const struct conn *c)
+{
+	return c->has_address && c->level != SECURE_NONE &&
+	    (c->level != SECURE_MAY ||
+	    !relay_spares_tls(c->relay, c->address, c->port));
+}
+
+/* True: this was not the last word, or it was, and the connection is gone. */
+static bool
+secure_first(struct conn *c)
+{
+	c->secure_now = false;
+	if (stream_is_tls(&c->stream) || !wants_tls(c))
+		return false;
+	if (c->ehlo.offers & EHLO_STARTTLS) {
+		stream_write(&c->stream, SLICE_LIT("STARTTLS\r\n"));
+		owe(c, S_STARTTLS, 0);
+		return true;
+	}
+	if (c->level == SECURE_MAY)
+		return false;
+	conn_lost(c, (struct enhanced){ 4, 7, 4 }, "it does not offer "
+	    "STARTTLS, and mail may go there by TLS only");
+	return true;
+}
+
+static void
+starttls(struct conn *c, struct owed o)
+{
+	struct slice text = buf_slice(&c->reply.text);
+	char why[CONN_TEXT_BYTES];
+
+	(void)o;
+	if (c->reply.code == 220) {
+		/* Whoever put that there would have it taken for what the host
+		 * says within TLS. */
+		if (stream_input(&c->stream).n > 0)
+			conn_insecure(c, "more than a reply to STARTTLS came "
+			    "in clear");
+		else
+			start_handshake(c);
+		return;
+	}
+	if (c->level == SECURE_MAY) {
+		greeted(c);
+		return;
+	}
+	snprintf(why, sizeof(why), "it offers STARTTLS and refuses it (%u "
+	    "%.*s), and mail may go there by TLS only", c->reply.code,
+	    (int)(text.n < 300 ? text.n : 300), text.p);
+	conn_lost(c, (struct enhanced){ 4, 7, 4 }, why);
+}
+
+/* Owed by the stream, not by the host: smtp_secured() has it. */
+static void
+start_handshake(struct conn *c)
+{
+	c->secure_now = true;
+	owe(c, S_HANDSHAKE, 0);
+	secure_start(c);
+}
+
+static void
+handshake(struct conn *c, struct owed o)
+{
+	(void)o;
+	conn_lost(c, (struct enhanced){ 4, 5, 0 }, "it sent a reply to "
+	    "nothing");
+}
+
+void
+smtp_secured(struct conn *c)
+{
+	assert(first_owed(c).step == S_HANDSHAKE);
+	pop_owed(c);
+	/* RFC 3207 section 4.2: all that was said before is void. */
+	memset(&c->ehlo, 0, sizeof(c->ehlo));
+	if (c->site->hop.smtps)
+		owe(c, S_GREETING, 0);
+	else
+		say_hello(c, S_EHLO);
+	await(c);
+}
+
+static void
+greeted(struct conn *c)
+{
 	if (c->has_address)
 		relay_avoid(c->relay, c->address, c->port, false);
 	if (c->ehlo.rcpt_max > 0)
 		c->rcpt_limit = c->ehlo.rcpt_max;
-	if (is_ourselves(c))
+	if (c->is_us)
 		looped(c);
 	else
 		smtp_begin(c);
@@ -223,6 +330,15 @@ looped(struct conn *c)
 void
 smtp_begin(struct conn *c)
 {
+	struct attempt *a = c->attempt;
+
+	if (c->outdated) {
+		/* The policy has changed since it was begun. */
+		c->attempt = NULL;
+		conn_quit(c);
+		attempt_try_again(a);
+		return;
+	}
 	conn_enter(c, C_BUSY);
 	begin_transaction(c);
 }
@@ -230,6 +346,9 @@ smtp_begin(struct conn *c)
 static void
 begin_transaction(struct conn *c)
 {
+	/* No way leads here in clear where that is forbidden. */
+	assert(c->level < SECURE_ENCRYPT || !c->has_address ||
+	    stream_is_tls(&c->stream));
 	c->replied = false;
 	c->written = false;
 	c->sending = false;

@@ -15,6 +15,7 @@
 #include "login.h"
 #include "mail/address.h"
 #include "mail/esmtp.h"
+#include "os/takeover.h"
 #include "path.h"
 #include "rcpt.h"
 #include "session.h"
@@ -222,11 +223,19 @@ run_line(struct session *s, struct slice line, bool more)
 {
 	bool lmtp = s->client.kind == LISTENER_LMTP;
 	const struct verb *v;
+	struct buf said = BUF_INIT(512);
 	struct slice args;
 
 	while (line.n > 0 && (line.p[line.n - 1] == ' ' ||
 	    line.p[line.n - 1] == '\t'))
 		line.n--;
+	if (takeover_line(line, &said)) {
+		session_say(s, SLICE_LIT("250 "));
+		session_say(s, buf_slice(&said));
+		session_say(s, SLICE_LIT("\r\n"));
+		buf_clear(&said);
+		return;
+	}
 	v = find_verb(line, &args);
 	if (v != NULL)
 		s->stage = v->stage;

@@ -13,6 +13,7 @@
 
 #include "base/log.h"
 #include "chasqui.h"
+#include "os/takeover.h"
 
 /* In the order of the help text. */
 static const struct command *const commands[] = {
@@ -49,7 +50,8 @@ main(int argc, char *argv[])
 			usage(stdout);
 			return EX_OK;
 		case 'V':
-			printf("chasqui %s\n", PACKAGE_VERSION);
+			printf("chasqui %s%s\n", PACKAGE_VERSION,
+			    TAKEOVER_BUILD);
 			return EX_OK;
 		default:
 			usage(stderr);

@@ -40,8 +40,8 @@ static const enum role roles[] = { ROLE_SMTPD, ROLE_QMGR, ROLE_REMOTE,
 	ROLE_AUTH, ROLE_VERIFIER, ROLE_RESOLVER, ROLE_KEYS, ROLE_IMAP_LOGIN,
 	ROLE_IMAP_SPAWN, ROLE_IMAP_SESSION, ROLE_POP3_LOGIN, ROLE_POP3_SPAWN,
 	ROLE_POP3_SESSION };
-/* CAP_SETGID, CAP_SETUID, CAP_SETPCAP. */
-#define SPAWN_CAPABILITIES "00000000000001c0"
+/* CAP_SETGID, CAP_SETUID, CAP_SETPCAP, CAP_SYS_CHROOT. */
+#define SPAWN_CAPABILITIES "00000000000401c0"
 #define NROLES		(sizeof(roles) / sizeof(roles[0]))
 
 static int
@@ -73,7 +73,8 @@ static void
 show_rows(void)
 {
 	static const char *const roots[] = { [EMPTY] = "an empty directory",
-		[SPOOL] = "the queue", [WHOLE] = "the system's" };
+		[SPOOL] = "the queue", [WHOLE] = "the system's",
+		[OWN] = "the user's mail" };
 	static const char *const nets[] = { [NO_NET] = "none",
 		[NET_SERVE] = "accepts", [NET_DIAL] = "TCP connections",
 		[NET_DNS] = "TCP and UDP", [NET_LOCAL] = "Unix sockets",
@@ -94,7 +95,7 @@ show_rows(void)
 		    "the user's" : "the recipient's",
 		    roots[row->root], nets[row->net], files[row->files],
 		    row->extra & MAY_EXEC ? "programs" :
-		    row->extra & MAY_FORK ? "forks; setuid, setgid" :
+		    row->extra & MAY_FORK ? "forks; setuid, chroot" :
 		    row->extra & MAY_THREAD ? "threads" :
 		    row->extra & LENT ? "by auth.backends" : "");
 	}

@@ -10,6 +10,7 @@
 
 #include "base/num.h"
 #include "chasqui.h"
+#include "os/takeover.h"
 
 static int	 run(struct tool *, int, char *[]);
 static int	 show(struct channel *, bool json);
@@ -226,4 +227,6 @@ show_confinement(struct slice master)
 	if (!slice_eq(value_of(master, "mode"), SLICE_LIT("full")))
 		printf("Start it as root for the rest.\n");
 	printf("`chasqui confinement` tests it.\n");
+	if (TAKEOVER_BUILD[0] != '\0')
+		printf("BUILT%s.\n", TAKEOVER_BUILD);
 }

@@ -205,6 +205,12 @@ processes(const struct priv *row)
 	return (row->extra & (MAY_EXEC | MAY_FORK)) != 0;
 }
 
+static bool
+roots(const struct priv *row)
+{
+	return (row->extra & MAY_FORK) != 0;
+}
+
 const struct probe probes[] = {
 	{ "read a file",	all_files,     0, read_a_file },
 	{ "write a file",	all_files,     0, write_a_file },
@@ -218,7 +224,7 @@ const struct probe probes[] = {
 	{ "start a process",	processes,      0, start_a_process },
 	{ "run a program",	programs,      0, run_a_program },
 	{ "become root",	never,	       0, become_root },
-	{ "change the root",	never,	       0, leave_the_root },
+	{ "change the root",	roots,	       0, leave_the_root },
 	{ "trace a process",	never,	       0, trace_a_process },
 	{ "read its memory",	never,	       0, read_memory },
 	{ "signal it",		never,	       6, signal_a_process },

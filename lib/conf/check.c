@@ -35,7 +35,8 @@ static check_fn	 check_hostname, check_postmaster, check_delimiter, check_path,
     check_user, check_text, check_endpoint, check_server, check_tables,
     check_domain_tables, check_catch_all, check_next_hop, check_source,
     check_maildir, check_table_path, check_entries, check_log, check_socket,
-    check_limit, check_pem, check_certificates, check_not_empty;
+    check_limit, check_pem, check_certificates, check_not_empty,
+    check_tls_level, check_tls_name, check_fingerprint;
 static void	 fail(struct checker *, const struct value *, const char *, ...)
 		    __attribute__((format(printf, 3, 4)));
 
@@ -83,6 +84,9 @@ static const struct {
 	{ "domain", "relay_to",		check_next_hop },
 	{ "table", "path",		check_table_path },
 	{ "table", "entries",		check_entries },
+	{ "nexthop", "tls",		check_tls_level },
+	{ "nexthop", "tls_names",	check_tls_name },
+	{ "nexthop", "tls_fingerprints", check_fingerprint },
 	{ "oauth", "issuer",		check_not_empty },
 	{ "oauth", "claim",		check_not_empty },
 	{ "oauth", "keys",		check_path },
@@ -108,13 +112,11 @@ check_of(const struct conf_kind *kind, const struct conf_key *key)
 {
 	size_t i;
 
-	if (conf_words_of(kind, key) != NULL)
-		return check_words;
 	for (i = 0; i < sizeof(checks) / sizeof(checks[0]); i++)
 		if (strcmp(checks[i].kind, kind->name) == 0 &&
 		    strcmp(checks[i].key, key->name) == 0)
 			return checks[i].fn;
-	return NULL;
+	return conf_words_of(kind, key) != NULL ? check_words : NULL;
 }
 
 static void
@@ -194,9 +196,11 @@ check_name(struct checker *ck, size_t k, size_t block)
 		fail(ck, &v, "\"%s\" is not a domain name",
 		    conf_show(name).s);
 	if (strcmp(conf_kinds[k].name, "nexthop") == 0 &&
-	    !conf_next_hop_is_valid(name))
+	    !conf_next_hop_is_valid(name) && (name.n == 0 ||
+	    name.p[0] != '.' || !conf_domain_is_valid(slice_from(name, 1))))
 		fail(ck, &v, "\"%s\" is not a next hop: host, [host]:port, "
-		    "lmtp:[host]:port or lmtp:/path", conf_show(name).s);
+		    "smtps:[host]:port, lmtp:[host]:port, lmtp:/path or "
+		    ".domain", conf_show(name).s);
 	if (strcmp(conf_kinds[k].name, "table") == 0 &&
 	    slice_find(name, '/') < name.n)
 		fail(ck, &v, "the name of a table has no '/'");
@@ -488,7 +492,47 @@ check_next_hop(struct checker *ck, const struct value *v)
 		fail(ck, v, "relay_to is for domains of the type relay");
 	else if (!conf_next_hop_is_valid(slice_str(v->word)))
 		fail(ck, v, "\"%s\" is no next hop: host, [host]:port, "
-		    "lmtp:[host]:port or lmtp:/path",
+		    "smtps:[host]:port, lmtp:[host]:port or lmtp:/path",
+		    conf_show(slice_str(v->word)).s);
+}
+
+/* Who demands what could never be met has made a mistake. */
+static void
+check_tls_level(struct checker *ck, const struct value *v)
+{
+	const struct conf_nexthop *h = v->object;
+	bool by_print = strcmp(h->tls, "fingerprint") == 0;
+
+	check_words(ck, v);
+	/* Not all of it is in the part of a role that delivers nothing. */
+	if (ck->conf->path[0] == '\0')
+		return;
+	if (by_print != (h->tls_fingerprints.n > 0))
+		fail(ck, v, by_print ? "tls = fingerprint wants "
+		    "tls_fingerprints" : "tls_fingerprints are for "
+		    "tls = fingerprint");
+	if (h->tls_names.n > 0 && strcmp(h->tls, "verify") != 0)
+		fail(ck, v, "tls_names are for tls = verify");
+}
+
+static void
+check_tls_name(struct checker *ck, const struct value *v)
+{
+	if (!conf_domain_is_valid(slice_str(v->word +
+	    (v->word[0] == '.' ? 1 : 0))))
+		fail(ck, v, "\"%s\" is no name: mx.example.com, or "
+		    ".example.com for all below it",
+		    conf_show(slice_str(v->word)).s);
+}
+
+static void
+check_fingerprint(struct checker *ck, const struct value *v)
+{
+	uint8_t digest[32];
+
+	if (!conf_fingerprint_parse(slice_str(v->word), digest))
+		fail(ck, v, "\"%s\" is no SHA-256: 64 hexadecimal digits, with "
+		    "or without ':' between the bytes",
 		    conf_show(slice_str(v->word)).s);
 }
 

@@ -129,9 +129,16 @@ struct conf_endpoint {
 };
 /* ADDRESS:PORT, [v6]:PORT, *:PORT or a path (it has a '/'). */
 bool	 conf_endpoint_parse(const char *, struct conf_endpoint *);
-/* host, [host], host:port, [host]:port, lmtp:[host]:port, lmtp:/path; host is
- * a name or an address (v6 in brackets, with or without IPv6:). */
+/* host, [host], host:port, [host]:port, smtps:[host]:port, lmtp:[host]:port,
+ * lmtp:/path; host is a name or an address (v6 in brackets, with or without
+ * IPv6:). */
 bool	 conf_next_hop_is_valid(struct slice);
+/* The block of a next hop: its own, else that of the nearest domain above it
+ * (".example.com"); NULL where there is none. */
+const struct conf_nexthop *conf_nexthop_find(const struct conf *,
+	    struct slice next_hop);
+/* A word of nexthop.tls_fingerprints. */
+bool	 conf_fingerprint_parse(struct slice, uint8_t digest_r[32]);
 bool	 conf_has(const struct conf_list *, const char *word);
 /* Labels of letters, digits, '-', '_' or UTF-8 with dots between them. */
 bool	 conf_domain_is_valid(struct slice);

@@ -555,6 +555,32 @@ resolv_conf_gives_the_name_servers(void **state)
 	buf_clear(&why);
 }
 
+/* Parked sessions have no process: their time is the login process's. */
+static void
+logins_know_how_long_a_session_may_be_silent(void **state)
+{
+	struct buf why = BUF_INIT(4096);
+	struct conf *c = conf_parse(SLICE_LIT("imap.timeout = 45m\n"), "t",
+	    &why), *back;
+	int fd = conf_to_memfd(c, ROLE_IMAP_LOGIN);
+
+	(void)state;
+	back = conf_from_fd(fd, &why);
+	assert_non_null(back);
+	assert_int_equal(back->imap_timeout, 45 * 60000);
+	conf_free(&back);
+	conf_free(&c);
+	close(fd);
+	/* RFC 9051 section 5.4, RFC 1939 section 3 */
+	c = conf_new("");
+	assert_int_equal(c->imap_timeout, 30 * 60000);
+	assert_int_equal(c->pop3_timeout, 10 * 60000);
+	conf_free(&c);
+	assert_null(conf_parse(SLICE_LIT("imap.timeout = 29m\n"), "t", &why));
+	assert_null(conf_parse(SLICE_LIT("pop3.timeout = 9m\n"), "t", &why));
+	buf_clear(&why);
+}
+
 int
 main(void)
 {
@@ -572,6 +598,7 @@ main(void)
 		cmocka_unit_test(next_hops_and_endpoints_are_told_apart),
 		cmocka_unit_test(keys_explain_themselves),
 		cmocka_unit_test(resolv_conf_gives_the_name_servers),
+		cmocka_unit_test(logins_know_how_long_a_session_may_be_silent),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

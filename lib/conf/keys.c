@@ -49,12 +49,14 @@ static const struct {
 	{ "", "local.sync", "auto filesystem file" },
 	{ "", "quota.full", "defer refuse" },
 	{ "", "tls.minimum", "1.2 1.3" },
+	{ "", "remote.tls", "none may encrypt verify" },
 	{ "", "auth.backends", "file sqlite postgresql pam system" },
 	{ "", "auth.mechanisms", "PLAIN LOGIN SCRAM-SHA-1 SCRAM-SHA-1-PLUS "
 	    "SCRAM-SHA-256 SCRAM-SHA-256-PLUS EXTERNAL OAUTHBEARER XOAUTH2" },
 	{ "", "auth.plaintext", "tls local any" },
 	{ "listener", "mode", "smtp submission lmtp imap pop3" },
 	{ "listener", "tls", "none starttls required implicit" },
+	{ "nexthop", "tls", "default none may encrypt verify fingerprint" },
 	{ "domain", "type", "virtual system relay alias" },
 	{ "table", "type", "inline file aliases btree hash pcre cidr" },
 };

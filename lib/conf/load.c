@@ -150,6 +150,7 @@ paths_absolute(struct conf *c, const char *file)
 	make_absolute(c, real, &c->path_tables);
 	make_absolute(c, real, &c->path_templates);
 	make_absolute(c, real, &c->auth_sqlite);
+	make_absolute(c, real, &c->tls_ca_file);
 	if (c->auth_postgresql_password_file[0] != '\0')
 		make_absolute(c, real, &c->auth_postgresql_password_file);
 	for (i = 0; i < c->auth_passwords.n; i++)

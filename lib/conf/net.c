@@ -144,7 +144,9 @@ conf_next_hop_is_valid(struct slice s)
 	uint64_t port;
 	size_t end;
 
-	if (slice_starts_nocase(s, SLICE_LIT("lmtp:"))) {
+	if (slice_starts_nocase(s, SLICE_LIT("smtps:")))
+		s = slice_from(s, 6);
+	else if (slice_starts_nocase(s, SLICE_LIT("lmtp:"))) {
 		s = slice_from(s, 5);
 		if (s.n > 0 && s.p[0] == '/')
 			return s.n > 1 && s.n < 108; /* sun_path, unix(7) */
@@ -175,4 +177,83 @@ bool
 conf_domain_is_valid(struct slice s)
 {
 	return is_host_name(s);
+}
+
+/* An address may stand in brackets; a name in brackets is another next hop
+ * than one without, which has MX hosts. */
+static bool
+is_same_hop(struct slice a, struct slice b)
+{
+	struct slice *bare = a.n > 0 && a.p[0] == '[' ? &a : &b;
+	struct slice *other = bare == &a ? &b : &a;
+	size_t end = slice_find(*bare, ']');
+	uint8_t address[16];
+
+	if (slice_eq_nocase(a, b))
+		return true;
+	return bare->n > 0 && bare->p[0] == '[' && end < bare->n &&
+	    other->n >= end - 1 && conf_ip_parse(slice_from(slice_first(*bare, end), 1), address) &&
+	    slice_eq_nocase(slice_first(*other, end - 1),
+	    slice_from(slice_first(*bare, end), 1)) &&
+	    slice_eq_nocase(slice_from(*other, end - 1),
+	    slice_from(*bare, end + 1));
+}
+
+/* ".example.com" is above "a.b.example.com", with or without a port. */
+static bool
+is_below(struct slice hop, struct slice above)
+{
+	if (above.n < 2 || above.p[0] != '.')
+		return false;
+	hop = slice_first(hop, slice_find(hop, ':'));
+	return hop.n > above.n && hop.p[0] != '[' &&
+	    slice_ends_nocase(hop, above);
+}
+
+const struct conf_nexthop *
+conf_nexthop_find(const struct conf *c, struct slice hop)
+{
+	const struct conf_nexthop *best = NULL;
+	struct slice name;
+	size_t i, n = 0;
+
+	for (i = 0; i < c->nnexthops; i++) {
+		name = slice_str(c->nexthops[i].name);
+		if (is_same_hop(name, hop))
+			return &c->nexthops[i];
+		if (name.n > n && is_below(hop, name)) {
+			best = &c->nexthops[i];
+			n = name.n;
+		}
+	}
+	return best;
+}
+
+static int
+hex_digit(char c)
+{
+	return c >= '0' && c <= '9' ? c - '0' :
+	    c >= 'a' && c <= 'f' ? c - 'a' + 10 :
+	    c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+bool
+conf_fingerprint_parse(struct slice s, uint8_t digest_r[32])
+{
+	bool colons = s.n == 95;
+	size_t i, at;
+	int high, low;
+
+	if (s.n != 64 && !colons)
+		return false;
+	for (i = 0; i < 32; i++) {
+		at = i * (colons ? 3 : 2);
+		high = hex_digit(s.p[at]);
+		low = hex_digit(s.p[at + 1]);
+		if (high == -1 || low == -1 ||
+		    (colons && i < 31 && s.p[at + 2] != ':'))
+			return false;
+		digest_r[i] = (uint8_t)(high << 4 | low);
+	}
+	return true;
 }

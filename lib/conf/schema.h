@@ -186,6 +186,7 @@ X(remote_timeout_block, "remote.timeout_block", DURATION, "3m", 100, 3600000, R_
 X(remote_timeout_end, "remote.timeout_end", DURATION, "10m", 100, 3600000, R_REMOTE, "How long the reply after the content may take.") \
 X(remote_idle, "remote.idle", DURATION, "2s", 0, 300000, R_REMOTE, "How long a connection is kept for the next message.") \
 X(remote_sockets, "remote.sockets", LIST, "", 0, 0, R_MASTER, "Unix sockets that a table's next hop lmtp:/path may name; those in a domain's relay_to need not be listed.") \
+X(remote_tls, "remote.tls", STRING, "may", 0, 0, R_MASTER | R_REMOTE, "TLS to next hops: none; may (where the host offers it, verified by nothing; in clear where it fails); encrypt (no delivery without it); or verify (nor to a host whose certificate has not the next hop's name, by tls.ca_file).") \
 X(remote_max_messages, "remote.max_messages", INT, "1000", 1, 1000000, R_REMOTE, "Messages over one connection.") \
 									\
 X(local_concurrency, "local.concurrency", INT, "256", 1, 100000, R_QMGR, "Deliveries under way in one worker.") \
@@ -210,7 +211,7 @@ X(imap_client_connections, "imap.client_connections", INT, "200", 1, 1000000, R_
   "Connections that one client (an IPv4 address, an IPv6 /64) may hold at once; those from this host do not count.") \
 X(imap_login_timeout, "imap.login_timeout", DURATION, "2m", 1000, 3600000, R_IMAP_LOGIN, \
   "How long a client may take to log in.")				\
-X(imap_timeout, "imap.timeout", DURATION, "30m", 1800000, 86400000, R_IMAP_SPAWN, \
+X(imap_timeout, "imap.timeout", DURATION, "30m", 1800000, 86400000, R_IMAP_LOGIN | R_IMAP_SPAWN, \
   "How long a session goes on without a command (RFC 9051 section 5.4).") \
 X(imap_park, "imap.park", DURATION, "5s", 0, 86400000, R_IMAP_SPAWN,	\
   "After what silence a session is parked: its process ends until the next command or news; 0 for never.") \
@@ -248,6 +249,8 @@ X(route_tables, "route.tables", LIST, "", 0, 0, R_LOOKUP, "Tables from an addres
 									\
 X(tls_minimum, "tls.minimum", STRING, "1.2", 0, 0, R_TLS,		\
   "The oldest version of TLS that is spoken: 1.2 or 1.3.")		\
+X(tls_ca_file, "tls.ca_file", STRING, "/etc/ssl/certs/ca-certificates.crt", 0, 0, R_MASTER, \
+  "The authorities (PEM) by which the certificates of next hops are verified; none where empty.") \
 X(tls_check, "tls.check", DURATION, "5s", 100, 3600000, R_MASTER,	\
   "How often the files of certificates and keys are looked at for changes.") \
 X(tls_tickets, "tls.tickets", DURATION, "12h", 1000, 604800000, R_TLS,	\
@@ -359,12 +362,19 @@ X(chain, "chain", STRING, "", 0, 0, R_MASTER,				\
 X(key, "key", STRING, "", 0, 0, R_MASTER,				\
   "The file of its private key, PEM without a password; only root need be able to read it.")
 
-/* Limits for some next hops: `nexthop example.com { ... }`. */
+/* What holds for some next hops: `nexthop example.com { ... }`, or `nexthop
+ * .example.com { ... }` for all domains below it that have no nearer one. */
 #define CONF_NEXTHOP_KEYS(X)						\
 X(concurrency, "concurrency", INT, "0", 0, 10000, R_QMGR,		\
   "Instead of remote.concurrency; 0 keeps that.")			\
 X(rate, "rate", INT, "0", 0, 1000000, R_QMGR,				\
-  "Instead of remote.rate; 0 keeps that.")
+  "Instead of remote.rate; 0 keeps that.")				\
+X(tls, "tls", STRING, "default", 0, 0, R_MASTER | R_REMOTE,		\
+  "Instead of remote.tls: none, may, encrypt, verify, or fingerprint (to hosts with one of tls_fingerprints only); default keeps that.") \
+X(tls_names, "tls_names", LIST, "", 0, 0, R_REMOTE,			\
+  "verify: the names of which the certificate must have one; .example.com is any below example.com.  Where empty: [host]'s own name, or the domain that was routed by MX and any name below it.") \
+X(tls_fingerprints, "tls_fingerprints", LIST, "", 0, 0, R_REMOTE,	\
+  "fingerprint: SHA-256 of the certificates that the host may have, 64 hexadecimal digits, with or without ':' between the bytes.")
 
 /* Who issues access tokens for OAUTHBEARER and XOAUTH2. */
 #define CONF_OAUTH_KEYS(X)						\
@@ -383,7 +393,7 @@ X(scope, "scope", STRING, "", 0, 0, R_VERIFIER,				\
 X(listener, CONF_LISTENER_KEYS, "A place where SMTP, LMTP, IMAP or POP3 is served.")	\
 X(domain, CONF_DOMAIN_KEYS, "A domain whose mail is received here.")	\
 X(table, CONF_TABLE_KEYS, "A table of keys and values.")		\
-X(nexthop, CONF_NEXTHOP_KEYS, "Limits of one next hop.")		\
+X(nexthop, CONF_NEXTHOP_KEYS, "What holds for one next hop: limits, TLS.")		\
 X(certificate, CONF_CERTIFICATE_KEYS, "A certificate for TLS and its key.") \
 X(oauth, CONF_OAUTH_KEYS, "A provider of access tokens.")
 

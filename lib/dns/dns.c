@@ -37,7 +37,6 @@ struct dns_question {
 };
 
 static void	 take_slot(struct dns *, struct dns_question *);
-static int	 name_to_ascii(struct slice, char *out, size_t size);
 static void	 send_question(struct dns_question *, struct slice name);
 static void	 start_waiting(struct dns_question *);
 static void	 stop_waiting(struct dns_question *);
@@ -99,7 +98,7 @@ dns_ask(struct dns *d, enum dns_type type, struct slice name,
 	q->arg = arg;
 	ev_task_init(&q->task, tell_decided, q);
 	take_slot(d, q);
-	if (name_to_ascii(name, ascii, sizeof(ascii)) == -1)
+	if (dns_name_to_ascii(name, ascii, sizeof(ascii)) == -1)
 		decide(q, DNS_INVALID);
 	else if (q->slot == UINT32_MAX || d->channel == NULL)
 		decide(q, DNS_FAILED);
@@ -134,8 +133,8 @@ take_slot(struct dns *d, struct dns_question *q)
 	d->nopen++;
 }
 
-static int
-name_to_ascii(struct slice name, char *out, size_t size)
+int
+dns_name_to_ascii(struct slice name, char *out, size_t size)
 {
 	char *utf8, *ascii;
 	size_t i;

@@ -146,6 +146,9 @@ struct dns_query *dns_reverse(struct dns *, const uint8_t address[16],
 /* Letters, digits, hyphens, underscores in labels of 1 to 63, at most
  * DNS_NAME_BYTES: what may stand in a trace field or a log as it is. */
 bool	 dns_is_host_name(struct slice);
+/* The form that is in the DNS (RFC 5891), without a dot at the end; -1: it has
+ * none, or size is too small. */
+int	 dns_name_to_ascii(struct slice name, char *out, size_t size);
 /* "192.0.2.1", "2001:db8::1", without brackets; IPv4 is mapped. */
 bool	 dns_address_parse(struct slice, uint8_t address_r[16]);
 struct dns_address_text { char s[INET6_ADDRSTRLEN]; };

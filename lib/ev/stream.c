@@ -237,6 +237,26 @@ stream_unsent(const struct stream *s)
 	return s->out.n - s->out_off;
 }
 
+int
+stream_take_unsent(struct stream *s, struct buf *b)
+{
+	assert(s->layer == NULL);
+	if (!stream_is_open(s))
+		return 0;
+	if (buf_add(b, slice_from(buf_slice(&s->out), s->out_off)) == -1)
+		return -1;
+	buf_clear(&s->out);
+	s->out_off = 0;
+	update_wants(s);
+	return 0;
+}
+
+void
+stream_stay_half_open(struct stream *s)
+{
+	s->half_open = true;
+}
+
 void
 stream_timeout(struct stream *s, int64_t ms)
 {
@@ -292,7 +312,7 @@ io_ready(void *arg, int ready)
 			return;
 		}
 	}
-	if (ready & EV_WANT_READ && !s->securing && !s->ended)
+	if (ready & EV_WANT_READ && !s->securing && !s->ended && !s->eof)
 		read_some(s);
 }
 
@@ -432,7 +452,8 @@ read_some(struct stream *s)
 		return;
 	update_wants(s);
 	/* Nothing more comes from the socket, so nobody would look again. */
-	if (s->layer != NULL && !s->securing && s->layer->is_over(s))
+	if (s->layer != NULL && !s->securing && !s->eof &&
+	    s->layer->is_over(s))
 		read_some(s);
 }
 
@@ -547,6 +568,13 @@ end(struct stream *s, enum stream_end how)
 {
 	if (s->ended)
 		return;
+	if (s->half_open && how == STREAM_EOF && !s->closing) {
+		if (!s->eof_told) {
+			s->eof_told = true;
+			s->ops->ended(s->arg, how);
+		}
+		return;
+	}
 	s->ended = true;
 	update_wants(s);
 	ev_timer_stop(&s->timer);

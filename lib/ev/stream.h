@@ -19,7 +19,8 @@
 #include "ev/loop.h"
 
 enum stream_end {
-	STREAM_EOF,		/* the peer has closed its side */
+	STREAM_EOF,		/* the peer has closed its side; see
+				 * stream_stay_half_open() */
 	STREAM_ERROR,		/* reset or alike: .error has the errno */
 	STREAM_TIMEOUT,		/* nothing happened for the time given */
 };
@@ -69,6 +70,8 @@ struct stream {
 	bool			 eof;
 	bool			 ended;
 	bool			 closing;	/* close when all is sent */
+	bool			 half_open;	/* output goes on after EOF */
+	bool			 eof_told;
 };
 
 /* Takes over a connected socket, which is made non-blocking.  out_max limits
@@ -87,6 +90,11 @@ bool	 stream_is_open(const struct stream *);
  * STREAM_EOF); input from now on is discarded. */
 void	 stream_close_when_sent(struct stream *);
 
+/* From now on the peer's EOF ends only the input: `ended` says so with
+ * STREAM_EOF, once, and what is written is still sent.  It may come again with
+ * an error, or when what stream_close_when_sent() waits for is sent. */
+void	 stream_stay_half_open(struct stream *);
+
 /* Input that was not consumed; valid until control returns to the loop. */
 struct slice stream_input(const struct stream *);
 void	 stream_consume(struct stream *, size_t n);
@@ -102,6 +110,9 @@ int	 stream_write(struct stream *, struct slice);
 int	 stream_printf(struct stream *, const char *fmt, ...)
 	    __attribute__((format(printf, 2, 3)));
 size_t	 stream_unsent(const struct stream *);
+/* Moves what is not with the kernel yet to b; -1 when it does not fit.  Not
+ * where there is TLS. */
+int	 stream_take_unsent(struct stream *, struct buf *b);
 
 /* `ended` with STREAM_TIMEOUT unless called again within ms; 0: no limit. */
 void	 stream_timeout(struct stream *, int64_t ms);

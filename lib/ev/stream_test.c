@@ -221,6 +221,57 @@ paused_stream_reads_nothing_until_resumed(void **state)
 	GOT("abcd");
 }
 
+/* What is written to who has closed its side is sent, until we close. */
+static void
+half_open_stream_sends_on(void **state)
+{
+	struct buf b = BUF_INIT(1000000);
+
+	(void)state;
+	stream_stay_half_open(&side.stream);
+	say("ask");
+	shutdown(side.peer, SHUT_WR);
+	turn();
+	turn();
+	GOT("ask");
+	assert_int_equal(side.ends, 1);
+	assert_int_equal(side.end, STREAM_EOF);
+	stream_write(&side.stream, SLICE_LIT("answer"));
+	turn();
+	stream_pause(&side.stream);
+	stream_resume(&side.stream);
+	turn();
+	drain(&b);
+	assert_true(slice_eq(buf_slice(&b), SLICE_LIT("answer")));
+	assert_int_equal(side.ends, 1);
+	assert_int_equal(side.sents, 1);
+	stream_write(&side.stream, SLICE_LIT(", bye"));
+	stream_close_when_sent(&side.stream);
+	turn();
+	drain(&b);
+	assert_true(slice_eq(buf_slice(&b), SLICE_LIT("answer, bye")));
+	assert_int_equal(side.ends, 2);
+	buf_clear(&b);
+}
+
+static void
+unsent_output_can_be_taken_back(void **state)
+{
+	struct buf b = BUF_INIT(1000000), small = BUF_INIT(2);
+
+	(void)state;
+	stream_write(&side.stream, SLICE_LIT("abc"));
+	assert_int_equal(stream_take_unsent(&side.stream, &small), -1);
+	assert_int_equal(stream_take_unsent(&side.stream, &b), 0);
+	assert_true(slice_eq(buf_slice(&b), SLICE_LIT("abc")));
+	assert_int_equal(stream_unsent(&side.stream), 0);
+	turn();
+	buf_reset(&b);
+	assert_int_equal(drain(&b), 0);
+	buf_clear(&b);
+	buf_clear(&small);
+}
+
 /* Too much of it stops the reading; taking from it, anywhere, starts it. */
 static void
 unconsumed_input_is_bounded(void **state)
@@ -685,6 +736,8 @@ main(void)
 		TEST(refused_connection_ends_with_its_error),
 		TEST(reset_is_an_error),
 		TEST(what_cannot_be_started_leaves_nothing_to_close),
+		TEST(half_open_stream_sends_on),
+		TEST(unsent_output_can_be_taken_back),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -92,8 +92,9 @@ context_new(const SSL_METHOD *method, struct buf *why)
 		return NULL;
 	}
 	SSL_CTX_set_app_data(c->ssl, c);
+	/* A peer that shuts down the socket alone may still listen. */
 	SSL_CTX_set_options(c->ssl, SSL_OP_NO_COMPRESSION |
-	    SSL_OP_NO_RENEGOTIATION);
+	    SSL_OP_NO_RENEGOTIATION | SSL_OP_IGNORE_UNEXPECTED_EOF);
 	SSL_CTX_set_mode(c->ssl, SSL_MODE_RELEASE_BUFFERS |
 	    SSL_MODE_ENABLE_PARTIAL_WRITE |
 	    SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);

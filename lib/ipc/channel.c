@@ -505,6 +505,12 @@ deliver(struct channel *c)
 		ev_task_ask(c->loop, &c->task);
 	else if (r == -1)
 		channel_breach(c, "rules");
+	/* They come with the first byte of their frame: more than those of
+	 * the frame that is still coming belong to none, and would take ours
+	 * away. */
+	else if (r == 0 && !c->paused &&
+	    c->ngot > (c->in.n > c->in_off ? CHANNEL_FDS : 0))
+		channel_breach(c, "descriptors");
 	/* Idle channels keep no large buffer. */
 	if (!c->free_later && c->in_off == c->in.n) {
 		c->in_off = 0;

@@ -17,6 +17,7 @@
 #include "mail/outcome.h"
 
 #define JOB_RECIPIENTS	1000
+#define SECURED_BYTES	100	/* the words of DL_SECURED */
 
 /*        name             no  sender fds min  max     body; id: qmgr's job */
 #define DELIVERY(X)							\
@@ -27,6 +28,7 @@
 	X(DL_CANCEL,	    5, QMGR,  0,  0,   0)	/* deleted or held: end it where nothing is decided yet */ \
 	X(DL_FULL,	    6, EITHER, 0, 0,   0)	/* job not taken (limits): try again soon */ \
 	X(DL_USAGE_ASK,	    7, EITHER, 0, 12,  4096)	/* local -> worker: slice Maildir path, u64 bytes more */ \
+	X(DL_SECURED,	    9, EITHER, 0, 4,   200)	/* remote -> qmgr: slice how the connection was protected whose results follow, for the log; "": it was not */ \
 	X(DL_USAGE,	    8, EITHER, 0, 17,  17)	/* worker -> local: u8 known, u64 bytes used, u64 messages */
 
 ENUM_MESSAGES(DELIVERY);

@@ -43,6 +43,7 @@
 	X(CTL_KEY,	   21, MASTER, 2,  8,   512)	/* u32 number, slice name of the certificate; fds: its key, its chain (PEM) */ \
 	X(CTL_KEY_TAKEN,   22, KEYS,   0,  9,   1024)	/* u32 number, u8 taken, slice why not */ \
 	X(CTL_KEY_DROP,	   23, MASTER, 0,  4,   4)	/* u32 number */ \
+	X(CTL_AUTHORITIES, 24, MASTER, 1,  0,   0)	/* fd: PEM, by which remote verifies hosts, instead of what came before */ \
 	X(CTL_SESSION_WANTED, 30, EITHER, 2, 12, 8300)	/* imapd, pop3d: u64 session that is to go on, 0 for a new one; slice grant of a new one (ipc/grant.h); fds: the session's end of a channel (ipc/session.h), the client's bytes; id: the asker's */ \
 	X(CTL_SESSION,	   31, MASTER, 0,  16, 4700)	/* it is being started: u64 session, slice login, slice Maildir */ \
 	X(CTL_SESSION_REFUSED, 32, MASTER, 0, 5, 512)	/* u8 enum session_refusal, slice why, for the log */ \
@@ -53,9 +54,13 @@
 	X(CTL_PONG,	   41, EITHER, 0,  0,   0)	/* child: its loop turns */ \
 	X(CTL_RENEW,	   42, EITHER, 0,  0,   0)	/* child: another is to take its place; STOP comes */ \
 	X(CTL_TEXT,	   43, MASTER, 1,  5,   64)	/* to bounce: slice name of a file below path.templates; fd: it, to read */ \
-	X(CTL_TEXTS_TAKE,  44, MASTER, 0,  0,   0)	/* the TEXTs since the last of these are all there are */
+	X(CTL_TEXTS_TAKE,  44, MASTER, 0,  0,   0)	/* the TEXTs since the last of these are all there are */ \
+	X(CTL_LOGIN,	   48, MASTER, 0,  5,   400)	/* to auth, a verifier: slice login name; what is known of it? */ \
+	X(CTL_LOGIN_IS,	   49, EITHER, 0,  0,   16384)	/* auth, verifier: lines */
 
 ENUM_MESSAGES(MASTER_CHILD);
+
+#define AUTHORITIES_BYTES	(4u * 1024 * 1024)
 
 enum listener_kind {
 	LISTENER_SMTP = 1,

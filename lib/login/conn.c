@@ -28,6 +28,7 @@ static void	 client_input(void *);
 static void	 take_all(struct conn *);
 static void	 client_sent(void *);
 static void	 client_ended(void *, enum stream_end);
+static bool	 listens_still(struct conn *);
 static void	 time_is_up(void *);
 
 static const struct stream_ops client_ops = { .input = client_input,
@@ -53,11 +54,12 @@ conn_new(struct login *l, int fd_take, const struct client *who,
 	c->listener = mem_strdup(listener);
 	c->front = mem_alloc(l->protocol->front_bytes);
 	c->since_ms = clock_mono_ms();
-	buf_init(&c->ahead, SESSION_UNREAD_BYTES);
+	buf_init(&c->ahead, PUMP_BYTES);
 	buf_init(&c->parked, SESSION_STATE_BYTES);
 	buf_init(&c->watched, WATCH_BYTES);
 	stream_open(&c->client, &l->child.loop, fd_take,
 	    LOGIN_OUT_BYTES + PUMP_BYTES, &client_ops, c);
+	stream_stay_half_open(&c->client);
 	take_slot(l, c);
 	l->connections++;
 	ev_timer_init(&c->timer, &l->child.loop, time_is_up, c);
@@ -245,6 +247,13 @@ client_input(void *arg)
 	}
 }
 
+/* A client that asks and does not read is not asked for more. */
+static bool
+is_full(const struct conn *c)
+{
+	return stream_unsent(&c->client) > LOGIN_WAIT_BYTES;
+}
+
 /* The same for a client that sends all at once and one that sends bytes. */
 static void
 take_all(struct conn *c)
@@ -255,12 +264,12 @@ take_all(struct conn *c)
 		return;
 	c->taking = true;
 	while (more && (c->state == CONN_TALK || c->state == CONN_RESPONSE) &&
-	    conn_input(c).n > 0)
+	    conn_input(c).n > 0 && !is_full(c))
 		more = c->l->protocol->take(c);
 	c->taking = false;
 	if (c->state >= CONN_CLOSING || c->state == CONN_SECURING)
 		return;
-	if (c->state == CONN_AUTH || c->state == CONN_STARTING)
+	if (c->state == CONN_AUTH || c->state == CONN_STARTING || is_full(c))
 		stream_pause(&c->client);
 	if (c->state <= CONN_STARTING && conn_input(c).n > LOGIN_INPUT_BYTES)
 		conn_bye(c, LOGIN_END_INPUT);
@@ -275,6 +284,9 @@ conn_resume(struct conn *c)
 	if (c->ahead.n > 0 && (c->state == CONN_TALK ||
 	    c->state == CONN_RESPONSE))
 		take_all(c);
+	if (c->client_gone && (c->state == CONN_TALK ||
+	    c->state == CONN_RESPONSE))
+		conn_close(c, "eof");
 }
 
 static void
@@ -284,6 +296,8 @@ client_sent(void *arg)
 
 	if (c->state == CONN_SESSION || c->state == CONN_PARKED)
 		session_client_sent(c);
+	else if (c->state == CONN_TALK || c->state == CONN_RESPONSE)
+		conn_resume(c);
 }
 
 static void
@@ -297,11 +311,37 @@ client_ended(void *arg, enum stream_end how)
 		conn_cut(c, "tls");
 		return;
 	}
-	if (how == STREAM_EOF && c->state == CONN_SESSION &&
-	    session_client_ended(c))
+	if (how == STREAM_EOF && listens_still(c))
 		return;
 	conn_cut(c, c->state == CONN_CLOSING ? c->end :
 	    how == STREAM_EOF ? "eof" : "reset");
+}
+
+/* Who has said all that he wants still gets the answers. */
+static bool
+listens_still(struct conn *c)
+{
+	switch (c->state) {
+	case CONN_TALK:
+	case CONN_RESPONSE:
+		if (stream_unsent(&c->client) == 0)
+			return false;
+		conn_close(c, "eof");
+		return true;
+	case CONN_AUTH:
+	case CONN_STARTING:
+		c->client_gone = true;
+		return true;
+	case CONN_SESSION:
+		return session_client_ended(c);
+	case CONN_SECURING:
+	case CONN_PARKED:
+	case CONN_CLOSING:
+	case CONN_OVER:
+	case CONN_STATES:
+		break;
+	}
+	return false;
 }
 
 /* Of a login, or of a session that has been parked for too long. */
@@ -415,7 +455,7 @@ conn_close(struct conn *c, const char *why)
 	session_clear(c);
 	conn_enter(c, CONN_CLOSING);
 	ev_timer_stop(&c->timer);
-	stream_timeout(&c->client, CLOSING_MS);
+	stream_timeout(&c->client, c->login != NULL ? LINGER_MS : CLOSING_MS);
 	stream_resume(&c->client);
 	stream_close_when_sent(&c->client);
 }

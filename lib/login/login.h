@@ -36,11 +36,14 @@
 /* What a client can make us hold before its login: input that is no whole
  * command yet.  A response of SASL_BYTES in base64 fits. */
 #define LOGIN_INPUT_BYTES	(24 * 1024)
-#define LOGIN_OUT_BYTES		(32 * 1024)	/* replies that wait */
+#define LOGIN_OUT_BYTES		(32 * 1024)	/* of one reply */
+#define LOGIN_WAIT_BYTES	(8 * 1024)	/* replies that wait: then no
+						 * more input is looked at */
 #define LOGIN_ERRORS		20		/* then the client is cut off */
 #define LOGIN_FAILURES		10		/* logins that failed */
 #define PUMP_BYTES		(256 * 1024)	/* on its way, each direction */
-#define CLOSING_MS		10000
+#define CLOSING_MS		10000	/* for the last words */
+#define LINGER_MS		60000	/* for a session's last output */
 #define STOPPING_MS		5000		/* for sessions to say BYE */
 #define WATCH_BYTES		8192		/* names that one watches */
 
@@ -133,12 +136,12 @@ struct conn {
 	bool			 greeted;
 	bool			 taking;	/* input is being worked on */
 	bool			 asking;	/* auth owes an answer, or we do */
-	bool			 client_gone;	/* EOF; the session still talks */
+	bool			 client_gone;	/* EOF: it says no more, but listens */
 	bool			 said_over;	/* the session ended in order */
 	bool			 wake;		/* parked: as soon as it can be */
 	bool			 inner_done;	/* all that it said was read */
 	unsigned		 retries;	/* to have it go on */
-	int64_t			 begun_ms;	/* SE_BEGIN was sent */
+	size_t			 handed;	/* of ahead: went with SE_BEGIN */
 	bool			 news;		/* parked: something changed */
 	const char		*end;		/* why it ended, for the log */
 	char			 over[32];	/* why the session did */

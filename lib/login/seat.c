@@ -67,10 +67,16 @@ seat_start(struct seat *s, const struct seat_ops *ops, void *arg)
 }
 
 void
-seat_clear(struct seat *s)
+seat_flush(struct seat *s)
 {
 	if (s->channel != NULL)
 		channel_flush(s->channel);
+}
+
+void
+seat_clear(struct seat *s)
+{
+	seat_flush(s);
 	channel_free(&s->channel);
 	if (s->fd != -1)
 		close(s->fd);

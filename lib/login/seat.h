@@ -31,7 +31,7 @@ struct seat {
 	uint64_t		 id;
 	char			*login;		/* owned, like all strings */
 	char			*directory;
-	char			*maildir;
+	char			*maildir;	/* in the session's root */
 	uint64_t		 quota_bytes;	/* 0: none */
 	uint64_t		 quota_messages;
 	/* From SE_BEGIN: */
@@ -56,6 +56,9 @@ int	 seat_init(struct seat *, int channel_fd_take, int fd_take,
 	    enum role self, enum role login);
 /* From now on ops are called, from the loop. */
 void	 seat_start(struct seat *, const struct seat_ops *, void *arg);
+/* What has been said to the login process is sent now.  A session that was
+ * parked calls this, having said something, before it reads from the client. */
+void	 seat_flush(struct seat *);
 void	 seat_clear(struct seat *);
 
 /* Takes what was read ahead from the client: to be used before its bytes. */

@@ -10,7 +10,10 @@
  *
  * Parked: no process, no channel; what the session needs to go on is in
  * c->parked, what it had not read in c->ahead.  The client's next byte, or news
- * of a mailbox that it watches, has another process go on.
+ * of a mailbox that it watches, has another process go on.  Both are kept until
+ * that process has said something, which it does before it reads from the
+ * client; until then nothing more is carried to it.  So one that dies before is
+ * replaced without a loss, and one that dies later ends the connection.
  */
 #include <sys/socket.h>
 
@@ -27,7 +30,7 @@
 #include "login/login.h"
 
 #define RETRY_MS	500
-#define PROVED_MS	2000	/* a session that goes on says something */
+#define BACK_BYTES	16384	/* read at once from what comes back */
 #define RETRIES		60	/* to go on, then the client is let go */
 
 static bool	 launch(struct conn *, struct slice grant);
@@ -42,7 +45,8 @@ static void	 take_watch(struct conn *, struct message *);
 static void	 take_park(struct conn *, struct message *);
 static void	 take_unauthenticate(struct conn *, struct message *);
 static void	 take_over(struct conn *, struct message *);
-static void	 read_back(struct conn *, struct message *);
+static bool	 read_back(struct conn *, struct message *);
+static bool	 read_out(struct conn *);
 static void	 seat_is_down(void *, struct channel *);
 static void	 inner_input(void *);
 static void	 inner_sent(void *);
@@ -167,8 +171,11 @@ take_started(struct login *l, struct message *m)
 	send_begin(c);
 	conn_enter(c, CONN_SESSION);
 	c->news = false;
-	if (conn_is_tls(c))
-		conn_resume(c);
+	if (!conn_is_tls(c) || c->parked.n > 0)
+		return;		/* see session_proved() */
+	conn_resume(c);
+	if (c->client_gone)
+		session_client_ended(c);
 }
 
 static void
@@ -177,7 +184,6 @@ send_begin(struct conn *c)
 	struct slice unread = conn_input(c);
 	bool parked = c->parked.n > 0;
 	struct buf *b;
-	char *copy;
 
 	if (unread.n > SESSION_UNREAD_BYTES)
 		unread.n = SESSION_UNREAD_BYTES;
@@ -191,24 +197,32 @@ send_begin(struct conn *c)
 		put_slice(b, buf_slice(&c->parked));
 	}
 	channel_end(c->seat);
-	c->begun_ms = clock_mono_ms();
-	if (parked) {
-		/* Kept until the session has said something. */
-		copy = mem_slicedup(unread);
+	if (!parked)
 		conn_consume(c, unread.n);
-		buf_add(&c->ahead, slice_of(copy, unread.n));
-		free(copy);
-	} else
-		conn_consume(c, unread.n);
+	else if (c->ahead.n == 0) {
+		buf_add(&c->ahead, unread);
+		stream_consume(&c->client, unread.n);
+	}
+	c->handed = unread.n;
 }
 
-/* It has taken over: what another would need in its place can go. */
+/* It has taken over: what another would need in its place can go, and what is
+ * behind that follows. */
 static void
 session_proved(struct conn *c)
 {
+	if (c->parked.n == 0)
+		return;
 	buf_clear(&c->parked);
-	buf_clear(&c->ahead);
 	c->retries = 0;
+	buf_drop(&c->ahead, c->handed);
+	if (conn_is_tls(c)) {
+		stream_write(&c->inner, buf_slice(&c->ahead));
+		stream_resume(&c->client);
+	}
+	buf_clear(&c->ahead);
+	if (c->client_gone)
+		session_client_ended(c);
 }
 
 static void
@@ -314,25 +328,48 @@ take_over(struct conn *c, struct message *m)
 	snprintf(c->over, sizeof(c->over), "%.*s", SLICE_ARG(why));
 }
 
-/* What it had not read within TLS comes back before what we have. */
-static void
+/* What it had not read within TLS comes back before what we have.  False: that
+ * is more than we keep. */
+static bool
 read_back(struct conn *c, struct message *m)
 {
+	bool all = !conn_is_tls(c);
 	ssize_t n;
 	char *room;
 
-	while (conn_is_tls(c) && c->ahead.n < c->ahead.max) {
-		room = buf_reserve(&c->ahead, c->ahead.max - c->ahead.n);
-		n = recv(m->fds[0], room, c->ahead.max - c->ahead.n,
-		    MSG_DONTWAIT);
-		if (n <= 0)
-			break;
-		c->ahead.n += (size_t)n;
+	while (!all && (room = buf_reserve(&c->ahead, BACK_BYTES)) != NULL) {
+		n = recv(m->fds[0], room, BACK_BYTES, MSG_DONTWAIT);
+		all = n <= 0;
+		c->ahead.n += all ? 0 : (size_t)n;
 	}
+	all = all && stream_take_unsent(&c->inner, &c->ahead) == 0;
 	if (c->ahead.n == 0)
 		buf_clear(&c->ahead);
 	close(m->fds[0]);
 	m->fds[0] = -1;
+	return all;
+}
+
+/* What a session that has ended said within TLS, before we speak again.  False:
+ * the client does not read. */
+static bool
+read_out(struct conn *c)
+{
+	char piece[BACK_BYTES];
+	ssize_t n = 0;
+
+	if (!stream_is_open(&c->inner))
+		return true;
+	if (stream_write(&c->client, stream_input(&c->inner)) == -1)
+		return false;
+	do {
+		if (stream_write(&c->client, slice_of(piece,
+		    (size_t)n)) == -1)
+			return false;
+		n = recv(c->inner.fd, piece, sizeof(piece), MSG_DONTWAIT);
+	} while (n > 0);
+	stream_close(&c->inner);
+	return true;
 }
 
 static void
@@ -345,7 +382,10 @@ take_park(struct conn *c, struct message *m)
 		channel_breach(c->seat, "park");
 		return;
 	}
-	read_back(c, m);
+	if (!read_back(c, m)) {
+		conn_bye(c, LOGIN_END_SESSION);
+		return;
+	}
 	buf_add(&c->parked, state);
 	conn_enter(c, CONN_PARKED);
 	c->l->parkings++;
@@ -356,8 +396,8 @@ take_park(struct conn *c, struct message *m)
 		return;
 	}
 	ev_timer_set(&c->timer, c->l->idle_ms);
-	/* Bytes of ours that the session's end never got are in inner. */
-	if (c->news || c->ahead.n > 0 || stream_input(&c->client).n > 0)
+	if (c->news || c->ahead.n > 0 || c->client_gone ||
+	    stream_input(&c->client).n > 0)
 		session_wake(c, c->news);
 	else
 		stream_resume(&c->client);
@@ -373,7 +413,10 @@ take_unauthenticate(struct conn *c, struct message *m)
 		return;
 	}
 	buf_add(&c->ahead, unread);
-	read_back(c, m);
+	if (!read_back(c, m) || !read_out(c)) {
+		conn_bye(c, LOGIN_END_SESSION);
+		return;
+	}
 	channel_free(&c->seat);
 	watch_clear(c);
 	end_at_master(c->l, c->session);
@@ -403,13 +446,9 @@ seat_is_down(void *arg, struct channel *ch)
 static void
 finish(struct conn *c)
 {
-	if (c->client_gone)
-		conn_cut(c, "eof");
-	else if (c->parked.n > 0 && !c->said_over &&
-	    clock_mono_ms() - c->begun_ms < PROVED_MS) {
+	if (c->parked.n > 0)
 		/* The spawn died, say, before it could go on. */
 		no_session(c, SESSION_LATER);
-	}
 	else if (c->said_over)
 		conn_close(c, c->over);
 	else
@@ -484,8 +523,10 @@ session_client_input(struct conn *c)
 	struct slice in = stream_input(&c->client);
 	size_t room;
 
-	if (!stream_is_open(&c->inner))
+	if (!stream_is_open(&c->inner) || c->parked.n > 0) {
+		stream_pause(&c->client);
 		return;
+	}
 	room = PUMP_BYTES - stream_unsent(&c->inner);
 	if (in.n > room) {
 		in.n = room;
@@ -500,7 +541,7 @@ inner_sent(void *arg)
 {
 	struct conn *c = arg;
 
-	if (c->client_gone)
+	if (c->client_gone && c->state == CONN_SESSION)
 		shutdown(c->inner.fd, SHUT_WR);
 	else if (c->state == CONN_SESSION)
 		stream_resume(&c->client);
@@ -512,7 +553,7 @@ session_client_ended(struct conn *c)
 	if (!stream_is_open(&c->inner))
 		return false;
 	c->client_gone = true;
-	if (stream_unsent(&c->inner) == 0)
+	if (c->parked.n == 0 && stream_unsent(&c->inner) == 0)
 		shutdown(c->inner.fd, SHUT_WR);
 	return true;
 }

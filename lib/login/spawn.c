@@ -17,6 +17,7 @@
 #include "base/mem.h"
 #include "login/spawn.h"
 #include "os/priv.h"
+#include "os/takeover.h"
 
 /* A session's descriptors: 0 to 2, then these, and the log. */
 #define SEAT_CHANNEL_FD	3
@@ -49,6 +50,7 @@ static void	 somebody_died(void *, int);
 static void	 become_session(struct spawn *, struct seat *, struct priv_ids *,
 		    int fds[2]) __attribute__((noreturn));
 static void	 keep_only(const struct spawn *, int fds[2]);
+static void	 take_root(struct seat *);
 
 static int
 forked_cmp(const struct forked *a, const struct forked *b)
@@ -194,9 +196,13 @@ become_session(struct spawn *s, struct seat *seat, struct priv_ids *ids,
 	ids->writable = seat->directory;
 	ids->descriptors = SEAT_FDS;
 	priv_enter(spec->session, ids);
+	if (ids->mode == PRIV_FULL)
+		take_root(seat);
 	if (seat_init(seat, SEAT_CHANNEL_FD, SEAT_CLIENT_FD, spec->session,
-	    spec->login) == 0)
+	    spec->login) == 0) {
+		takeover_session(seat->login, seat->fd);
 		r = spec->run(seat);
+	}
 	seat_clear(seat);
 	log_flush();
 	_exit(r);
@@ -214,4 +220,15 @@ keep_only(const struct spawn *s, int fds[2])
 	    dup2(client, SEAT_CLIENT_FD) == -1 ||
 	    close_range((unsigned)next, ~0U, 0) == -1)
 		log_fatal("event=cannot-fork why=\"%s\"", strerror(errno));
+}
+
+/* The user's directory is the root from here on. */
+static void
+take_root(struct seat *seat)
+{
+	const char *below = seat->maildir + strlen(seat->directory);
+	char *maildir = mem_strdup(*below == '\0' ? "/" : below);
+
+	free(seat->maildir);
+	seat->maildir = maildir;
 }

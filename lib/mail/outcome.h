@@ -39,6 +39,9 @@ struct outcome {
 	struct slice	 remote;	/* "name[address]:port"; empty: local */
 	struct slice	 text;		/* the peer's words, or ours; one line,
 					 * '\n' between the lines of a reply */
+	/* "TLSv1.3/verified", for the log; empty: in clear, or local.  Not
+	 * packed: DL_SECURED has it. */
+	struct slice	 secured;
 };
 
 int	 outcome_pack(struct buf *, const struct outcome *);

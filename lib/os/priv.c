@@ -8,6 +8,7 @@
  * root	  EMPTY	    an empty directory of root's is the process's root
  *	  SPOOL	    the queue directory is
  *	  WHOLE	    the system's root; Landlock and the uid hold it
+ *	  OWN	    the one directory that it may write to, a user's mail
  * net	  NO_NET    no socket can be made or accepted
  *	  NET_SERVE accepts from sockets that master has bound; makes none
  *	  NET_DIAL  makes TCP connections; binds no port
@@ -21,9 +22,9 @@
  *		    device, a socket, a pipe or a link
  *
  * The spawns fork sessions, each of which takes its user's uid and enters the
- * row of a session before it reads a byte: they keep CAP_SETUID, CAP_SETGID
- * and CAP_SETPCAP (to empty the bounding set) for that, under a uid that owns
- * nothing.  A session's calls are within those of its spawn.
+ * row of a session before it reads a byte: they keep CAP_SETUID, CAP_SETGID,
+ * CAP_SYS_CHROOT and CAP_SETPCAP (to empty the bounding set) for that, under a
+ * uid that owns nothing.  A session's calls are within those of its spawn.
  *
  * A row that is LENT has what START adds to it and no more: the one group whose
  * members may read /etc/shadow, Unix sockets, the code of PAM's modules.
@@ -49,7 +50,8 @@
 #include "os/sandbox.h"
 
 #define FORK_CAPABILITIES	(UINT64_C(1) << CAP_SETUID |		\
-	UINT64_C(1) << CAP_SETGID | UINT64_C(1) << CAP_SETPCAP)
+	UINT64_C(1) << CAP_SETGID | UINT64_C(1) << CAP_SETPCAP |	\
+	UINT64_C(1) << CAP_SYS_CHROOT)
 
 static const struct priv rows[ROLE_LIMIT] = {
 	/*		    name	user	    root   network    files      extra */
@@ -69,13 +71,14 @@ static const struct priv rows[ROLE_LIMIT] = {
 	[ROLE_POP3_LOGIN] = { "pop3d",	"pop3d",    EMPTY, NET_SERVE, NO_FILES,  0 },
 	[ROLE_IMAP_SPAWN] = { "imap-spawn", "imapspawn", WHOLE, NO_NET, SPAWN_FILES, MAY_FORK },
 	[ROLE_POP3_SPAWN] = { "pop3-spawn", "pop3spawn", WHOLE, NO_NET, SPAWN_FILES, MAY_FORK },
-	[ROLE_IMAP_SESSION] = { "imap-session", NULL, WHOLE, NO_NET,  RW_FILES,  OF_SPAWN },
-	[ROLE_POP3_SESSION] = { "pop3-session", NULL, WHOLE, NO_NET,  RW_FILES,  OF_SPAWN },
+	[ROLE_IMAP_SESSION] = { "imap-session", NULL, OWN,   NO_NET,  RW_FILES,  OF_SPAWN },
+	[ROLE_POP3_SESSION] = { "pop3-session", NULL, OWN,   NO_NET,  RW_FILES,  OF_SPAWN },
 };
 
 static struct priv with_what_is_lent(const struct priv *,
 		    const struct priv_ids *);
 static void	 enter_root(const struct priv *, const struct priv_ids *);
+static void	 enter_own_root(const struct priv_ids *);
 static void	 drop_bounding_set(uint64_t keep);
 static void	 become(const struct priv *, const struct priv_ids *);
 static void	 keep_capabilities(uint64_t keep);
@@ -119,13 +122,15 @@ priv_enter(enum role role, const struct priv_ids *ids)
 		drop_bounding_set(keep);
 		become(row, ids);
 	}
-	keep_capabilities(keep);
-	if (ids->mode == PRIV_FULL && keep == 0)
-		prove(row, ids);
 	if (row->extra & OF_SPAWN) {
 		sandbox_make_path(ids->writable);
 		sandbox_open_paths(&paths, ids->writable, true);
+		if (ids->mode == PRIV_FULL)
+			enter_own_root(ids);
 	}
+	keep_capabilities(keep);
+	if (ids->mode == PRIV_FULL && keep == 0)
+		prove(row, ids);
 	seal();
 	limit(row, ids);
 	sandbox_landlock(row, &paths);
@@ -162,7 +167,7 @@ enter_root(const struct priv *row, const struct priv_ids *ids)
 {
 	struct stat st;
 
-	if (row->root == WHOLE)
+	if (row->root == WHOLE || row->root == OWN)
 		return;
 	if (stat(ids->root, &st) == -1 || !S_ISDIR(st.st_mode))
 		log_fatal("event=no-root path=%s why=\"%s\"",
@@ -174,6 +179,17 @@ enter_root(const struct priv *row, const struct priv_ids *ids)
 	if (chroot(ids->root) == -1 || chdir("/") == -1)
 		log_fatal("event=chroot-failed path=%s why=\"%s\"",
 		    LOG_Q(slice_str(ids->root)), strerror(errno));
+}
+
+/* As the user: a directory that is not the user's is not entered.  Landlock
+ * leaves some of what paths allow to the uid (stat, for one), and a uid can be
+ * many users'; in here there are no paths but the user's. */
+static void
+enter_own_root(const struct priv_ids *ids)
+{
+	if (chroot(ids->writable) == -1 || chdir("/") == -1)
+		log_fatal("event=chroot-failed path=%s why=\"%s\"",
+		    LOG_Q(slice_str(ids->writable)), strerror(errno));
 }
 
 /* Of one that holds little already nothing but that little is asked about. */

@@ -16,7 +16,7 @@ enum priv_mode {
 };
 
 /* The columns of the privilege table, lib/os/priv.c. */
-enum priv_root { EMPTY = 1, SPOOL, WHOLE };
+enum priv_root { EMPTY = 1, SPOOL, WHOLE, OWN };
 enum priv_net { NO_NET = 1, NET_SERVE, NET_DIAL, NET_DNS, NET_LOCAL, ANY_NET };
 enum priv_files { NO_FILES = 1, RO_FILES, RW_FILES, ANY_FILES, SPAWN_FILES };
 enum {
@@ -27,10 +27,11 @@ enum {
 	MAY_FORK = 8,		/* forks, and each fork enters a row of its own:
 				 * keeps what that takes */
 	OF_SPAWN = 16,		/* forked so: `writable` is opened as the user,
-				 * and made where it is missing */
-	MAY_TRY = 64,		/* a forbidden call fails: LEND_MODULES */
+				 * and made where it is missing; with it, the
+				 * spawn's capabilities go last */
 	LENT = 32,		/* has, beyond its row, what `lent` of priv_ids
 				 * says */
+	MAY_TRY = 64,		/* a forbidden call fails: LEND_MODULES */
 };
 
 /* What master lends a row that takes it, as the configuration asks for it. */
@@ -61,7 +62,8 @@ struct priv_ids {
 	uid_t		 uid;
 	gid_t		 gid;
 	const char	*root;		/* becomes the root directory; "" none */
-	const char	*writable;	/* Landlock: what RW_FILES may reach */
+	/* Landlock: what RW_FILES may reach; of OWN the root, too. */
+	const char	*writable;
 	const char	*readable;	/* Landlock: RO_FILES; ':' between paths */
 	uint64_t	 memory;	/* RLIMIT_AS, bytes */
 	uint64_t	 descriptors;	/* RLIMIT_NOFILE */

@@ -11,6 +11,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 
@@ -294,6 +295,59 @@ try_code(void)
 	    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED ? -1 : 0;
 }
 
+/* By these the kernel would send the signal. */
+static int
+try_set_owner(void)
+{
+	return fcntl(spare_fd, F_SETOWN, getppid());
+}
+
+static int
+try_set_signal(void)
+{
+	return fcntl(spare_fd, F_SETSIG, SIGKILL);
+}
+
+static int
+try_async(void)
+{
+	return fcntl(spare_fd, F_SETFL, O_ASYNC);
+}
+
+static int
+try_datagrams(void)
+{
+	int s[2];
+
+	return socketpair(AF_UNIX, SOCK_DGRAM, 0, s);
+}
+
+static int
+try_chmod(void)
+{
+	return chmod(outside, 0777);
+}
+
+static int
+try_set_times(void)
+{
+	return utimensat(AT_FDCWD, outside, NULL, 0);
+}
+
+static int
+try_set_own_times(void)
+{
+	return futimens(inside_fd, NULL);
+}
+
+static int
+try_look_outside(void)
+{
+	struct stat st;
+
+	return stat(outside, &st);
+}
+
 static int
 try_handle_sigsys(void)
 {
@@ -308,6 +362,11 @@ try_more_descriptors(void)
 	return setrlimit(RLIMIT_NOFILE, &r);
 }
 
+#ifdef SYS_chmod
+# define CHMOD	"chmod"
+#else
+# define CHMOD	"fchmodat"
+#endif
 #ifdef SANITIZED
 # define OR_FAILS(r)	FAILS	/* allowed to the sanitizers' reports */
 #else
@@ -329,6 +388,10 @@ static const struct attempt {
 	{ role, "an open file", try_use_open_file, WORKS, NULL },	\
 	{ role, "a socketpair", try_channel, WORKS, NULL },		\
 	{ role, "code", try_code, FAILS, NULL },			\
+	{ role, "signals by F_SETOWN", try_set_owner, DIES, "fcntl" },	\
+	{ role, "F_SETSIG", try_set_signal, DIES, "fcntl" },		\
+	{ role, "O_ASYNC", try_async, DIES, "fcntl" },			\
+	{ role, "datagram sockets", try_datagrams, DIES, "socketpair" }, \
 	{ role, "more descriptors", try_more_descriptors, FAILS, NULL }, \
 	{ role, "SIGSYS ignored", try_handle_sigsys, DIES, "rt_sigaction" }, \
 	{ role, "execve", try_exec, DIES, "execve" },			\
@@ -342,6 +405,10 @@ static const struct attempt {
 #define NO_FILES_IN(role)						\
 	{ role, "read passwd", try_read_passwd, OR_FAILS(DIES), "openat" }, \
 	{ role, "create", try_create_outside, OR_FAILS(DIES), "openat" }
+#define ITS_DIRECTORY_IN(role)						\
+	{ role, "chmod outside", try_chmod, DIES, CHMOD },		\
+	{ role, "times outside", try_set_times, DIES, "utimensat" },	\
+	{ role, "times inside", try_set_own_times, WORKS, NULL }
 #define NO_SOCKETS_IN(role)						\
 	{ role, "tcp socket", try_tcp_socket, DIES, "socket" },		\
 	{ role, "udp socket", try_udp_socket, DIES, "socket" },		\
@@ -389,7 +456,12 @@ static const struct attempt {
 	{ ROLE_WORKER, "create", try_create_outside, FAILS, NULL },
 	{ ROLE_WORKER, "own directory", try_use_inside, WORKS, NULL },
 	{ ROLE_WORKER, "accept", try_accept, DIES, "accept4" },
+	ITS_DIRECTORY_IN(ROLE_QMGR),
+	ITS_DIRECTORY_IN(ROLE_WORKER),
+
 	IN_EVERY_CELL(ROLE_IMAP_SESSION),
+	ITS_DIRECTORY_IN(ROLE_IMAP_SESSION),
+	ITS_DIRECTORY_IN(ROLE_POP3_SESSION),
 	NO_SOCKETS_IN(ROLE_IMAP_SESSION),
 	{ ROLE_IMAP_SESSION, "read outside", try_read_outside, FAILS, NULL },
 	{ ROLE_IMAP_SESSION, "create", try_create_outside, FAILS, NULL },
@@ -401,11 +473,12 @@ static const struct attempt {
 	IN_EVERY_CELL(ROLE_POP3_SESSION),
 	NO_SOCKETS_IN(ROLE_POP3_SESSION),
 	{ ROLE_POP3_SESSION, "read outside", try_read_outside, FAILS, NULL },
+	{ ROLE_POP3_SESSION, "another uid", try_setresuid, DIES,
+	  "setresuid" },
 	{ ROLE_POP3_SESSION, "own directory", try_use_inside, WORKS, NULL },
 	NO_SOCKETS_IN(ROLE_IMAP_SPAWN),
 	{ ROLE_IMAP_SPAWN, "fork", try_fork, WORKS, NULL },
 	{ ROLE_IMAP_SPAWN, "exec", try_exec, DIES, "execve" },
-	{ ROLE_IMAP_SPAWN, "chroot", try_chroot, DIES, "chroot" },
 	{ ROLE_IMAP_SPAWN, "kill", try_kill_parent, DIES, "kill" },
 	IN_EVERY_CELL(ROLE_IMAP_LOGIN),
 	NO_SOCKETS_IN(ROLE_IMAP_LOGIN),
@@ -426,6 +499,13 @@ static const struct attempt {
 	{ ROLE_COMMAND, "setuid", try_setuid, FAILS, NULL },
 	{ ROLE_COMMAND, "chroot", try_chroot, FAILS, NULL },
 	{ ROLE_COMMAND, "ptrace", try_trace_parent, FAILS, NULL },
+};
+
+/* Only as root: without, a session has no root of its own. */
+static const struct attempt attempts_as_root[] = {
+	{ ROLE_IMAP_SESSION, "look outside", try_look_outside, FAILS, NULL },
+	{ ROLE_POP3_SESSION, "look outside", try_look_outside, FAILS, NULL },
+	{ ROLE_IMAP_SPAWN, "chroot", try_chroot, WORKS, NULL },
 };
 
 /* Only with a newer kernel's Landlock. */
@@ -485,6 +565,8 @@ enter_and_try(const struct attempt *a, int log_fd)
 	if (a->role == ROLE_POP3_SESSION)
 		fork_of_spawn(ROLE_POP3_SPAWN, a->role);
 	priv_enter(a->role, &ids);
+	if (priv_of(a->role)->root == OWN && ids.mode == PRIV_FULL)
+		snprintf(inside, sizeof(inside), "/");
 	_exit(a->fn() == 0 ? 0 : 1);
 }
 
@@ -544,6 +626,9 @@ rows_allow_and_forbid(void **state)
 	(void)state;
 	for (i = 0; i < sizeof(attempts) / sizeof(attempts[0]); i++)
 		check(&attempts[i]);
+	for (i = 0; getuid() == 0 && i < sizeof(attempts_as_root) /
+	    sizeof(attempts_as_root[0]); i++)
+		check(&attempts_as_root[i]);
 	if (sandbox_landlock_abi() >= 4)
 		for (i = 0; i < sizeof(attempts_abi4) /
 		    sizeof(attempts_abi4[0]); i++)

@@ -65,7 +65,7 @@ static const char *const groups[GROUPS] = {
 	    "getpid getppid gettid getuid geteuid getgid getegid "
 	    "getresuid getresgid getgroups getrusage times sysinfo uname umask "
 	    "sched_getaffinity rseq set_robust_list membarrier "
-	    "fcntl fcntl64 dup dup2 dup3 exit exit_group",
+	    "dup dup2 dup3 exit exit_group",
 	[SERVE] = "accept accept4",
 	[DIAL] = "connect bind",
 	[DNS] = "connect bind sendto sendmmsg recvmmsg",
@@ -76,13 +76,12 @@ static const char *const groups[GROUPS] = {
 	[FILES_WRITE] = "openat pwritev2 fsync fdatasync syncfs ftruncate "
 	    "fallocate copy_file_range "
 	    "rename renameat renameat2 link linkat unlink unlinkat "
-	    "mkdir mkdirat rmdir chmod fchmod fchmodat fchown fchownat "
-	    "utimensat",
+	    "mkdir mkdirat rmdir fchmod",
 	[THREADS] = "",
 	[TRIES] = "",
 	/* What a fork needs to become a session, its priv_enter() included. */
 	[FORKS] = "wait4 waitid close_range setgroups setresgid setresuid prctl "
-	    "capset landlock_create_ruleset landlock_add_rule "
+	    "chroot capset landlock_create_ruleset landlock_add_rule "
 	    "landlock_restrict_self seccomp prlimit64 rt_sigaction tgkill",
 	/* What ASan and UBSan need to write a report. */
 	[SANITIZERS] = "open openat stat readlink readlinkat access faccessat "
@@ -98,6 +97,19 @@ static const char *const groups[GROUPS] = {
 #define CLONE_NEW	(CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC |	\
 	CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWCGROUP)
 #define TO_CHANGE	(O_ACCMODE | O_CREAT | O_TRUNC | O_TMPFILE)
+
+#define FCNTL_OF(call, command)						\
+	{ BASE, 0, call, ONE(1, SCMP_CMP_EQ, command) }
+#define FCNTL(call)							\
+	FCNTL_OF(call, F_DUPFD), FCNTL_OF(call, F_DUPFD_CLOEXEC),	\
+	FCNTL_OF(call, F_GETFD), FCNTL_OF(call, F_SETFD),		\
+	FCNTL_OF(call, F_GETFL),					\
+	{ BASE, 0, call, 2, { SCMP_CMP(1, SCMP_CMP_EQ, F_SETFL),	\
+	    SCMP_CMP(2, SCMP_CMP_MASKED_EQ, O_ASYNC, 0) } },		\
+	FCNTL_OF(call, F_GETLK), FCNTL_OF(call, F_SETLK),		\
+	FCNTL_OF(call, F_SETLKW), FCNTL_OF(call, F_OFD_GETLK),		\
+	FCNTL_OF(call, F_OFD_SETLK), FCNTL_OF(call, F_OFD_SETLKW),	\
+	FCNTL_OF(call, F_ADD_SEALS), FCNTL_OF(call, F_GET_SEALS)
 
 static const struct narrow {
 	enum group		 group;
@@ -128,7 +140,12 @@ static const struct narrow {
 	{ BASE, ENOTTY,	"ioctl",    ONE(1, SCMP_CMP_EQ, TCGETS) },
 	{ BASE, 0,	"prlimit64", ONE(2, SCMP_CMP_EQ, 0) },
 	{ BASE, EPERM,	"prlimit64", ONE(2, SCMP_CMP_NE, 0) },
-	{ BASE, 0,	"socketpair", ONE(0, SCMP_CMP_EQ, AF_UNIX) },
+	/* A datagram of one could be sent to any other by its name. */
+	{ BASE, 0,	"socketpair", SOCKETS(AF_UNIX, SOCK_STREAM) },
+	/* Not F_SETOWN and what belongs to it, by which the kernel would send
+	 * any signal to any process of the same uid; nor leases. */
+	FCNTL("fcntl"),
+	FCNTL("fcntl64"),
 	{ DIAL, 0,	"socket",   SOCKETS(AF_INET, SOCK_STREAM) },
 	{ DIAL, 0,	"socket",   SOCKETS(AF_INET6, SOCK_STREAM) },
 	{ DNS, 0,	"socket",   SOCKETS(AF_INET, SOCK_STREAM) },
@@ -141,6 +158,9 @@ static const struct narrow {
 	{ TRIES, EAFNOSUPPORT, "socket", ONE(0, SCMP_CMP_NE, AF_UNIX) },
 	{ FILES_READ, 0, "openat",  ONE(2, SCMP_CMP_MASKED_EQ, TO_CHANGE &
 					~O_DIRECTORY, 0) },
+	/* Of a file that is open.  By a path Landlock would allow it for all
+	 * that the uid owns, others' mail too. */
+	{ FILES_WRITE, 0, "utimensat", ONE(1, SCMP_CMP_EQ, 0) },
 	/* A thread, never a process.  clone3() has its flags in memory, where
 	 * no filter sees them; the C library then takes clone(). */
 	{ THREADS, 0,	"clone",    ONE(0, SCMP_CMP_MASKED_EQ, CLONE_THREAD,

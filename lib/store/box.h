@@ -101,6 +101,8 @@ enum store_result index_open(struct mailbox *);
 /* Reads an index, and makes none. */
 enum store_result index_load(struct mailbox *);
 void	 index_close(struct mailbox *);
+/* EXAMINE, too, keeps the index, where the file system lets it. */
+bool	 index_is_writable(const struct mailbox *);
 /* What others have written since. */
 enum store_result index_catch_up(struct mailbox *);
 /* The lock, and then index_catch_up(): what follows is as the newest record

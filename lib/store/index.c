@@ -91,6 +91,13 @@ open_log(struct mailbox *mb)
 	return fd;
 }
 
+bool
+index_is_writable(const struct mailbox *mb)
+{
+	return mb->log != -1 && (!mb->read_only ||
+	    (fcntl(mb->log, F_GETFL) & O_ACCMODE) != O_RDONLY);
+}
+
 enum store_result
 index_load(struct mailbox *mb)
 {
@@ -123,17 +130,16 @@ index_close(struct mailbox *mb)
 {
 	const struct store_fs *fs = mb->store->fs;
 
-	if (mb->log != -1 && !mb->read_only) {
-		if ((mb->names_late || mb->log_at > LOG_MIN_BYTES) &&
-		    index_lock(mb) == STORE_OK) {
-			if (mb->names_late)
-				scan_set_names(mb);
-			index_snapshot(mb, false);
-			index_unlock(mb);
-		}
-		if (mb->unsynced_ms != 0)
-			index_sync(mb);
+	if (mb->log != -1 && !mb->read_only &&
+	    (mb->names_late || mb->log_at > LOG_MIN_BYTES) &&
+	    index_lock(mb) == STORE_OK) {
+		if (mb->names_late)
+			scan_set_names(mb);
+		index_snapshot(mb, false);
+		index_unlock(mb);
 	}
+	if (index_is_writable(mb) && mb->unsynced_ms != 0)
+		index_sync(mb);
 	store_fs_close(fs, mb->log);
 	mb->log = -1;
 	state_clear(&mb->state);
@@ -184,7 +190,7 @@ reload(struct mailbox *mb)
 	/* Without the lock it may only have looked so. */
 	if (mb->locked > 0)
 		return index_rebuild(mb, "damaged");
-	if (mb->read_only)
+	if (!index_is_writable(mb))
 		return STORE_DAMAGED;
 	r = take_lock(mb);
 	if (r != STORE_OK)
@@ -451,8 +457,7 @@ take_lock(struct mailbox *mb)
 			mb->log = open_log(mb);
 		if (mb->log == -1)
 			return failed(mb);
-		if (mb->read_only && mb->log != -1 &&
-		    (fcntl(mb->log, F_GETFL) & O_ACCMODE) == O_RDONLY)
+		if (!index_is_writable(mb))
 			return STORE_READ_ONLY;
 		r = lock_fd(mb, mb->log);
 		if (r != STORE_OK)
@@ -767,6 +772,19 @@ make_log(struct mailbox *mb, uint64_t generation, char name[64])
 	return fd;
 }
 
+static int
+sync_names(struct mailbox *mb)
+{
+	const struct store_fs *fs = mb->store->fs;
+	int r, cur = store_fs_dir(fs, mb->dir, "cur");
+
+	if (cur == -1)
+		return -1;
+	r = fs->fsync(cur);
+	store_fs_close(fs, cur);
+	return r;
+}
+
 /* Under the lock of the old log, if there is one; with that of the new one
  * afterwards. */
 static enum store_result
@@ -774,6 +792,9 @@ new_generation(struct mailbox *mb)
 {
 	uint64_t generation = mb->state.generation + 1;
 
+	/* A snapshot says no more what names were before. */
+	if (sync_names(mb) == -1)
+		return failed(mb);
 	if (write_snap(mb, generation) == -1 ||
 	    mb->store->fs->fsync(mb->dir) == -1)
 		return failed(mb);
@@ -834,19 +855,18 @@ create(struct mailbox *mb)
 
 	state_init(&known);
 	mb->log = -1;
-	if (mb->read_only) {
+	mb->state.uidvalidity = 1;	/* of a log that is never read */
+	fd = make_log(mb, 0, name);
+	if (fd == -1 && mb->read_only && (errno == EACCES || errno == EROFS)) {
 		/* EXAMINE of what is not ours: in memory. */
+		mb->state.uidvalidity = 0;
 		takeover_read(mb, &known);
 		r = fill(mb, &known, &found);
 		state_clear(&known);
 		return r;
 	}
-	mb->state.uidvalidity = 1;	/* of a log that is never read */
-	fd = make_log(mb, 0, name);
-	if (fd == -1) {
-		r = failed(mb);
-		return r;
-	}
+	if (fd == -1)
+		return failed(mb);
 	if (fs->linkat(mb->dir, name, mb->dir, LOG_NAME) == -1) {
 		r = errno == EEXIST ? STORE_OK : failed(mb);
 		store_fs_close(fs, fd);
@@ -1009,7 +1029,7 @@ after_boot(struct mailbox *mb)
 	enum store_result r;
 	size_t at;
 
-	if (!was_booted(mb) || mb->read_only || mb->log == -1)
+	if (!was_booted(mb) || !index_is_writable(mb))
 		return STORE_OK;
 	r = index_lock(mb);
 	if (r != STORE_OK)

@@ -377,14 +377,20 @@ store_create_special(struct store *s)
 		{ "Archive", SPECIAL_ARCHIVE },
 	};
 	struct list l = { 0 };
+	bool subscribed = false;
 	unsigned have = 0;
 	size_t i;
 
 	if (gather(s, &l) != STORE_OK)
 		have = ~0u;
-	for (i = 0; i < l.n; i++)
+	for (i = 0; i < l.n; i++) {
 		have |= l.v[i].special_use;
+		subscribed = subscribed || l.v[i].subscribed;
+	}
 	list_clear(&l);
+	/* Clients that go by LSUB look for the inbox, too. */
+	if (have == 0 && !subscribed)
+		store_subscribe(s, SLICE_LIT("INBOX"), true);
 	for (i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
 		if (!(have & wanted[i].use) && store_create(s,
 		    slice_str(wanted[i].name), wanted[i].use) == STORE_OK)

@@ -219,7 +219,7 @@ cover_numbers(struct mailbox *mb)
 {
 	enum store_result r;
 
-	if (mb->log == -1 || mb->read_only ||
+	if (!index_is_writable(mb) ||
 	    (mb->state.uidnext <= mb->state.uid_limit &&
 	    mb->state.modseq < mb->state.modseq_limit))
 		return STORE_OK;
@@ -238,7 +238,7 @@ take_in(struct mailbox *mb)
 	int what;
 
 	/* Somebody is between a record and its files, or has died there. */
-	if (r == STORE_OK && !mb->read_only && mb->log != -1 &&
+	if (r == STORE_OK && index_is_writable(mb) &&
 	    (mb->state.unlinks.n > 0 || mb->state.links.n > 0)) {
 		r = index_lock(mb);
 		if (r == STORE_OK)

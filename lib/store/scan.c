@@ -403,7 +403,11 @@ see_again(struct scan *c, size_t i, struct slice info, bool in_new)
 	t->unseen_file = false;
 	if (t->in_new == in_new && slice_eq(state_info(s, i), info))
 		return;
-	merge_flags(c, i, info);
+	/* After a power cut a name of ours may be lost, its record not. */
+	if (c->what & SCAN_SIZES && state_had_info(s, i, info))
+		mb->names_late = true;
+	else
+		merge_flags(c, i, info);
 	record_begin(&mb->group, REC_NAME, &at);
 	put_u32(&mb->group, s->entries[i].uid);
 	put_u8(&mb->group, in_new);

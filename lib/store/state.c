@@ -511,27 +511,32 @@ state_path(const struct state *s, size_t i, struct buf *b)
 	    buf_add(b, state_info(s, i)) == -1 ? -1 : 0;
 }
 
-/* In place where it has not grown; else the name moves to the end. */
+/* The name moves to the end: what it was is kept. */
 void
 state_set_info(struct state *s, size_t i, struct slice info)
 {
 	struct slot *t = &s->slots[i];
-	char uidl[MESSAGE_UIDL_BYTES], *to;
-	size_t total = t->base_n + info.n + t->uidl_n;
+	size_t name = s->names.n;
 
-	memcpy(uidl, state_uidl(s, i).p, t->uidl_n);
-	if (info.n > t->info_n) {
-		to = buf_reserve(&s->names, total);
-		if (to == NULL)
-			return;
-		memcpy(to, s->names.p + t->name, t->base_n);
-		t->name = (uint32_t)s->names.n;
-		s->names.n += total;
-	} else
-		to = s->names.p + t->name;
-	memcpy(to + t->base_n, info.p, info.n);
-	memcpy(to + t->base_n + info.n, uidl, t->uidl_n);
+	if (buf_reserve(&s->names, t->base_n + info.n + t->uidl_n) == NULL)
+		return;
+	buf_add(&s->names, state_base(s, i));
+	buf_add(&s->names, info);
+	buf_add(&s->names, state_uidl(s, i));
+	t->has_was = true;
+	t->was = t->name + t->base_n;
+	t->was_n = t->info_n;
+	t->name = (uint32_t)name;
 	t->info_n = (uint8_t)info.n;
+}
+
+bool
+state_had_info(const struct state *s, size_t i, struct slice info)
+{
+	const struct slot *t = &s->slots[i];
+
+	return t->has_was &&
+	    slice_eq(slice_of(s->names.p + t->was, t->was_n), info);
 }
 
 static uint64_t

@@ -25,6 +25,10 @@ struct slot {
 	bool		 in_new;
 	bool		 gone;
 	bool		 unseen_file;	/* for a scan */
+	bool		 has_was;
+	uint8_t		 was_n;
+	uint32_t	 was;		/* in names: the flags that its name had
+					 * before, in this generation */
 	uint32_t	 cache_n;
 	uint64_t	 cache_at;
 	uint64_t	 stored;
@@ -98,6 +102,8 @@ struct slice state_info(const struct state *, size_t i);
 struct slice state_uidl(const struct state *, size_t i);
 /* Adds where its file is, "cur/name:2,S"; no NUL. */
 int	 state_path(const struct state *, size_t i, struct buf *);
+/* Whether that is what its name had before it got the one of now. */
+bool	 state_had_info(const struct state *, size_t i, struct slice info);
 void	 state_set_info(struct state *, size_t i, struct slice info);
 /* The whole message as a record; its slices point into the state. */
 struct message_record state_message(const struct state *, size_t i);

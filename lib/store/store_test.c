@@ -264,6 +264,49 @@ copies_keep_flags_dates_and_guid(void **arg)
 }
 
 static void
+a_new_account_has_what_clients_look_for(void **arg)
+{
+	static const struct store_options o = { .create = true,
+		.create_special = true };
+	struct world *w = *arg;
+
+	store_close(&w->store);
+	world_open(w, &o);
+	assert_list(w, "INBOX* Archive* Drafts* Junk* Sent* Trash* ");
+	assert_int_equal(store_subscribe(w->store, INBOX, false), STORE_OK);
+	store_close(&w->store);
+	world_open(w, &o);
+	assert_list(w, "INBOX Archive* Drafts* Junk* Sent* Trash* ");
+}
+
+/* A client that only ever EXAMINEs finds the same UIDs the next time. */
+static void
+an_examined_mailbox_keeps_its_numbers(void **arg)
+{
+	struct world *w = *arg;
+	struct mailbox_status first;
+	struct mailbox *mb;
+	int round;
+
+	put_file(w, "new/1700000001.M1P1.host", "A: b\n\nx\n");
+	for (round = 0; round < 3; round++) {
+		assert_int_equal(mailbox_open(w->store, INBOX, round < 2, &mb),
+		    STORE_OK);
+		if (round == 0)
+			first = *mailbox_head(mb);
+		assert_int_equal(mailbox_head(mb)->messages, 1);
+		assert_memory_equal(mailbox_head(mb)->guid, first.guid, 16);
+		assert_int_equal(mailbox_head(mb)->uidvalidity,
+		    first.uidvalidity);
+		assert_int_equal(mailbox_head(mb)->uidnext, first.uidnext);
+		assert_int_equal(mailbox_head(mb)->recent, 1);
+		mailbox_close(&mb);
+		store_close(&w->store);
+		world_open(w, NULL);
+	}
+}
+
+static void
 a_delivery_gets_its_uid_without_a_scan(void **arg)
 {
 	struct world *w = *arg;
@@ -309,6 +352,8 @@ main(void)
 		T(two_sessions_see_each_other),
 		T(mailboxes_are_listed_made_renamed_and_deleted),
 		T(copies_keep_flags_dates_and_guid),
+		T(a_new_account_has_what_clients_look_for),
+		T(an_examined_mailbox_keeps_its_numbers),
 		T(a_delivery_gets_its_uid_without_a_scan),
 	};
 

@@ -118,6 +118,18 @@ class System(Story):
         p = self.box.tool("confinement")
         self.assertEqual(p.returncode, 0, p.stdout + p.stderr)
 
+    def test_explain_login(self):
+        p = self.box.tool("explain", "login", self.anna.pw_name)
+        self.assertEqual(p.returncode, 0, p.stdout + p.stderr)
+        for line in ("backend: system", "password: yescrypt; for imap pop3 smtp", "sessions: ", f"uid {self.anna.pw_uid}"):
+            self.assertIn(line, p.stdout)
+        self.assertNotIn("$y$", p.stdout)
+        p = self.box.tool("explain", "login", "alice@example.org")
+        self.assertIn("backend: file", p.stdout)
+        p = self.box.tool("explain", "login", "nobody@example.org")
+        self.assertIn("backend: none has it", p.stdout)
+        self.assertNotEqual(p.returncode, 0)
+
     def test_reload_takes_the_right_away_again(self):
         box = self.instance(**{"auth.backends": "file system", **QUICK})
         self.assertNotEqual(proc_status(verifiers(box)[0])["Groups"].split(), [])

@@ -29,6 +29,7 @@ import time
 import unittest
 
 PREFIX = os.environ.get("CHASQUI_PREFIX", "")
+HOOKS_PREFIX = os.environ.get("CHASQUI_HOOKS_PREFIX", "")
 CHASQUI = os.path.join(PREFIX, "sbin", "chasqui")
 SENDMAIL = os.path.join(PREFIX, "sbin", "sendmail")
 MAILQ = os.path.join(PREFIX, "bin", "mailq")
@@ -261,7 +262,8 @@ class Instance:
 
     def __init__(self, story, domains=("example.org",), users=("alice@example.org", "bob@example.org"),
                  hostname="mx.example.org", dns=None, relay=None, conf="", tables=None, user=None,
-                 start=True, **keys):
+                 start=True, prefix=PREFIX, **keys):
+        self.program = os.path.join(prefix, "sbin", "chasqui")
         self.user = user                # a system user's name: run without root
         self.dir = story.directory("chasqui")
         if user:
@@ -271,7 +273,7 @@ class Instance:
         self.process = None
         self.logfile = self.dir + ".log"
         os.rmdir(self.dir)
-        argv = [CHASQUI, "init", "--dir", self.dir, "--hostname", hostname, "--port-base", self.base]
+        argv = [self.program, "init", "--dir", self.dir, "--hostname", hostname, "--port-base", self.base]
         for d in domains:
             argv += ["--domain", d]
         for u in users:
@@ -371,7 +373,7 @@ class Instance:
         log = open(self.logfile, "ab")
         self.log_before = log.tell()
         self.process = subprocess.Popen(
-            list(map(str, self.as_user([CHASQUI, "-C", self.dir, "start", "--foreground"]))),
+            list(map(str, self.as_user([self.program, "-C", self.dir, "start", "--foreground"]))),
             stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         log.close()
         if wait:
@@ -425,7 +427,7 @@ class Instance:
         self.process = None
 
     def tool(self, *args, stdin=None, timeout=60, check=False):
-        return run(self.as_user([CHASQUI, "-C", self.dir, *args]), stdin=stdin, timeout=timeout, check=check)
+        return run(self.as_user([self.program, "-C", self.dir, *args]), stdin=stdin, timeout=timeout, check=check)
 
     def sendmail(self, *args, stdin=b"", env=None, user=None):
         argv = [SENDMAIL, "-C", self.dir, *args]

@@ -48,6 +48,12 @@ class LoginStory(Story):
     def arrange(cls):
         cls.box = cls.instance(**cls.keys)
 
+        def ready():
+            c = Imap(cls.box.base + 143)
+            c.s.close()
+            return "AUTH=PLAIN" in c.greeting
+        wait_for(ready, "logins to be possible")
+
     def imap(self, tls=False):
         c = Imap(self.box.base + (993 if tls else 143), tls)
         self.addCleanup(c.s.close)
@@ -210,6 +216,7 @@ class Limits(LoginStory):
         self.assertTrue(c.closed())
         for h in held:
             h.s.close()
+        wait_for(lambda: self.imap().greeting.startswith("* OK"), "room for another")
 
     def test_who_does_not_log_in_is_cut_off(self):
         c = self.imap()

@@ -53,7 +53,7 @@ class Pop3(Story):
     @classmethod
     def arrange(cls):
         cls.box = cls.instance(users=("alice@example.org", "bob@example.org", "carol@example.org",
-                                      "dave@example.org", "erin@example.org"))
+                                      "dave@example.org", "erin@example.org", "frank@example.org"))
 
     def line(self, tls=False):
         c = Line(self.box.base + (995 if tls else 110), tls)
@@ -141,9 +141,9 @@ class Pop3(Story):
         self.assertTrue(c.say("PASS x\r\n").startswith("-ERR Say USER"))
 
     def test_pipelined_commands_across_the_login(self):
-        self.deliver("carol@example.org", "piped")
+        self.deliver("frank@example.org", "piped")
         c = self.line()
-        c.s.sendall(b"USER carol@example.org\r\nPASS secret\r\nSTAT\r\nRETR 1\r\nNOOP\r\nQUIT\r\n")
+        c.s.sendall(b"USER frank@example.org\r\nPASS secret\r\nSTAT\r\nRETR 1\r\nNOOP\r\nQUIT\r\n")
         self.assertTrue(c.line().startswith("+OK"))
         self.assertEqual(c.line(), "+OK")
         self.assertTrue(c.line().startswith("+OK Logged in"))

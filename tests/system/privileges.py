@@ -42,11 +42,12 @@ ROWS = {
 }
 THREADS = {"qmgr", "worker"}     # which sync files beside their loop
 MAIL = {"worker", "imap-session", "pop3-session"}    # run as the mail's owner
-# They fork sessions, which take their users' uids: CAP_SETGID, CAP_SETUID, CAP_SETPCAP.
+# They fork sessions, which take their users' uids: CAP_SETGID, CAP_SETUID, CAP_SETPCAP,
+# CAP_SYS_CHROOT.
 SPAWNS = {"imap-spawn", "pop3-spawn"}
 COMMON = {"null", "unix", "epoll", "wake", "log"}
 NOTHING = "0" * 16
-SPAWN_CAPABILITIES = "00000000000001c0"
+SPAWN_CAPABILITIES = "00000000000401c0"
 
 
 def status(pid):

@@ -9,8 +9,9 @@ A reply is a string (its lines divided by newlines), DROP (close the
 connection), HANG (say nothing more), Delay(seconds, reply), None (what a
 willing server would say), a list of these (one for each time the step is
 reached, the last for ever), or a function of the session and the command's
-argument that returns one of them.  Steps: CONNECT EHLO HELO LHLO MAIL RCPT
-DATA . BDAT RSET NOOP QUIT; "." answers the content (LMTP: each recipient).
+argument that returns one of them.  Steps: CONNECT EHLO HELO LHLO STARTTLS MAIL
+RCPT DATA . BDAT RSET NOOP QUIT; "." answers the content (LMTP: each recipient).
+With tls (an ssl context) STARTTLS is offered, or TLS comes first (implicit).
 """
 import asyncio
 import threading
@@ -42,13 +43,17 @@ class Session:
         self.number, self.peer, self.local = number, peer, local
         self.commands = []
         self.helo = None
+        self.tls = None                 # "TLSv1.3"
+        self.resumed = False
+        self.server_name = None
 
 
 class Sink:
     def __init__(self, addresses=(("127.0.0.1", 0),), unix=None, lmtp=False, hostname="sink.example",
-                 extensions=USUAL, replies=None):
+                 extensions=USUAL, replies=None, tls=None, implicit=False):
         self.lmtp, self.hostname = lmtp, hostname
         self.extensions = extensions
+        self.tls, self.implicit = tls, implicit
         self.replies = dict(replies or {})
         self.sessions, self.messages = [], []
         self.open = 0                   # connections now
@@ -64,7 +69,8 @@ class Sink:
             self.servers.append(self.call(asyncio.start_unix_server(self.serve, unix, limit=2**26)))
         else:
             for host, port in addresses:
-                server = self.call(asyncio.start_server(self.serve, host, port, limit=2**26))
+                server = self.call(asyncio.start_server(self.serve, host, port, limit=2**26,
+                                                        ssl=tls if implicit else None))
                 self.servers.append(server)
                 self.ports.append(server.sockets[0].getsockname()[1])
         self.port = self.ports[0] if self.ports else None
@@ -149,7 +155,7 @@ class Sink:
             self.changed.notify_all()
         try:
             await self.converse(session, r, w)
-        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+        except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
             pass
         finally:
             with self.changed:
@@ -157,7 +163,14 @@ class Sink:
                 self.changed.notify_all()
             w.close()
 
+    @staticmethod
+    def secured(session, w):
+        tls = w.get_extra_info("ssl_object")
+        session.tls, session.resumed = tls.version(), tls.session_reused
+
     async def converse(self, session, r, w):
+        if self.implicit:
+            self.secured(session, w)
         if await self.answer(session, w, "CONNECT", "", f"220 {self.hostname} ESMTP") != 220:
             return
         m = None
@@ -174,7 +187,13 @@ class Sink:
             verb = verb.upper()
             if verb in ("EHLO", "LHLO"):
                 session.helo = arg
-                await self.answer(session, w, verb, arg, "\n".join(["250 " + self.hostname, *self.extensions]))
+                offers = self.extensions + (("STARTTLS",) if self.tls and not session.tls else ())
+                await self.answer(session, w, verb, arg, "\n".join(["250 " + self.hostname, *offers]))
+            elif verb == "STARTTLS" and self.tls:
+                if await self.answer(session, w, "STARTTLS", arg, "220 2.0.0 go") == 220:
+                    await w.start_tls(self.tls)
+                    self.secured(session, w)
+                    m = None
             elif verb == "HELO":
                 session.helo = arg
                 await self.answer(session, w, verb, arg, "250 " + self.hostname)
