@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "imap.h"
 #include "mail/address.h"
+#include "mail/utf8.h"
 #include "number.h"
 
 #define QUOTED_BYTES	1000	/* longer strings go as literals */
@@ -113,7 +114,7 @@ put_mailbox(struct imap_session *s, struct slice name)
 	struct buf seven = BUF_INIT(4 * STORE_NAME_BYTES + 8);
 	size_t i = 0;
 
-	if (!speaks_utf8(s) && utf7_from(name, &seven))
+	if (!speaks_utf8(s) && mutf7_encode(name, &seven) == 0)
 		name = buf_slice(&seven);
 	while (i < name.n && imap_is(name.p[i], IC_ASTRING))
 		i++;
@@ -154,7 +155,7 @@ mailbox_from_client(struct imap_session *s, struct slice raw, struct slice *r)
 		*r = raw;
 		return true;
 	}
-	good = utf7_to(raw, &eight) &&
+	good = mutf7_decode(raw, &eight) == PARSE_OK &&
 	    arena_copy(&s->arena, buf_slice(&eight), r) == 0;
 	buf_clear(&eight);
 	return good;

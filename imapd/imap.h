@@ -76,6 +76,7 @@ struct imap_session {
 	bool		 idling;	/* IDLE waits for DONE */
 	bool		 stuck;		/* out reached OUT_BYTES */
 	bool		 parked;	/* the caller has taken the state */
+	bool		 closed;	/* the client has closed its side */
 	bool		 working;	/* in run(): no recursion */
 	bool		 unauthenticates;
 	const char	*why;		/* it is over */
@@ -176,9 +177,6 @@ void	 begin_fetch(struct imap_session *, size_t position, bool uid);
 bool	 cur_mailbox(struct imap_session *, struct cursor *, struct slice *);
 bool	 mailbox_from_client(struct imap_session *, struct slice,
 	    struct slice *);
-/* RFC 3501 5.1.3.  False: no such thing (from); the ceiling (to). */
-bool	 utf7_from(struct slice utf8, struct buf *);
-bool	 utf7_to(struct slice utf7, struct buf *utf8);
 static inline bool
 speaks_utf8(const struct imap_session *s)
 {

@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "imap.h"
+#include "mail/utf8.h"
 #include "pattern.h"
 
 #define LIST_PATTERNS	32	/* of one LIST */
@@ -143,7 +144,7 @@ add_pattern(struct imap_session *s, struct slice reference, struct slice text,
 		return false;
 	good = buf_add(&whole, reference) == 0 && buf_add(&whole, text) == 0;
 	p = buf_slice(&whole);
-	if (good && !speaks_utf8(s) && utf7_to(p, &eight))
+	if (good && !speaks_utf8(s) && mutf7_decode(p, &eight) == PARSE_OK)
 		p = buf_slice(&eight);
 	good = good &&
 	    arena_copy(&s->arena, p, &j->patterns[j->npatterns]) == 0;

@@ -6,10 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/base64.h"
 #include "front.h"
 #include "login.h"
 #include "os/takeover.h"
-#include "sasl/base64.h"
 #include "session.h"
 
 #define COMMAND_BYTES	(LOGIN_INPUT_BYTES - 1024)

@@ -155,38 +155,6 @@ sets(void **state)
 }
 
 static void
-names_in_utf7(void **state)
-{
-	static const struct { const char *seven, *eight; } cases[] = {
-		{ "INBOX", "INBOX" }, { "a&-b", "a&b" },
-		{ "&AOQ-", "\xc3\xa4" }, { "x&AOQA5A-y", "x\xc3\xa4\xc3\xa4y" },
-		{ "~peter/mail/&U,BTFw-/&ZeVnLIqe-",
-		  "~peter/mail/\xe5\x8f\xb0\xe5\x8c\x97/"
-		  "\xe6\x97\xa5\xe6\x9c\xac\xe8\xaa\x9e" },
-		{ "&2D3eAA-", "\xf0\x9f\x98\x80" },
-	};
-	static const char *const bad[] = { "&", "&AOQ", "&AGE-", "&A-",
-		"&2D0-", "&3gA-", "\xc3\xa4", "&AOR-", "&AA=-" };
-	struct buf b = BUF_INIT(1000);
-	size_t i;
-
-	(void)state;
-	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		buf_reset(&b);
-		assert_true(utf7_to(slice_str(cases[i].seven), &b));
-		assert_slice_equal(buf_slice(&b), slice_str(cases[i].eight));
-		buf_reset(&b);
-		assert_true(utf7_from(slice_str(cases[i].eight), &b));
-		assert_slice_equal(buf_slice(&b), slice_str(cases[i].seven));
-	}
-	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		buf_reset(&b);
-		assert_false(utf7_to(slice_str(bad[i]), &b));
-	}
-	buf_clear(&b);
-}
-
-static void
 patterns(void **state)
 {
 	static const struct { const char *p, *name; bool matches; } cases[] = {
@@ -213,7 +181,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(literals_in_place), cmocka_unit_test(elements),
 		cmocka_unit_test(dates), cmocka_unit_test(sets),
-		cmocka_unit_test(names_in_utf7), cmocka_unit_test(patterns),
+		cmocka_unit_test(patterns),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/base64.h"
 #include "pop3d.h"
-#include "sasl/base64.h"
 
 #define RESPONSE_BYTES	(LOGIN_INPUT_BYTES - 1024)
 

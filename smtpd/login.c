@@ -14,11 +14,11 @@
  */
 #include <stdlib.h>
 
+#include "base/base64.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "ipc/auth_client.h"
 #include "login.h"
-#include "sasl/base64.h"
 #include "session.h"
 
 #define ATTEMPT_BITS	(64 - SESSION_SLOT_BITS - SESSION_SERIAL_BITS)

@@ -127,6 +127,21 @@ get_rest(struct wire *w)
 	return s;
 }
 
+void *
+get_list(struct wire *w, struct arena *a, size_t max, size_t item_min,
+    size_t size, size_t *n_r)
+{
+	size_t n = get_u32(w);
+	void *p = NULL;
+
+	if (!w->bad && n <= max && n <= w->rest.n / item_min)
+		p = arena_alloc(a, n * size);
+	if (p == NULL)
+		wire_fail(w);
+	*n_r = p != NULL ? n : 0;
+	return p;
+}
+
 void
 wire_fail(struct wire *w)
 {

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* delivery - see delivery.h. */
 #include "ipc/delivery.h"
-#include "ipc/fields.h"
 
 #define RECIPIENT_MIN	60	/* bytes of one with empty slices */
 
@@ -77,21 +76,15 @@ job_unpack(struct wire *w, struct arena *a, struct job *j_r)
 static bool
 get_recipients(struct wire *w, struct arena *a, struct job *j)
 {
-	size_t i, n = get_u32(w);
+	size_t i;
 
-	if (w->bad || n == 0 || n > JOB_RECIPIENTS ||
-	    !WIRE_HOLDS(w, n, RECIPIENT_MIN))
-		goto bad;
-	j->recipients = arena_alloc(a, n * sizeof(*j->recipients));
-	if (j->recipients == NULL)
-		goto bad;
-	j->nrecipients = n;
-	for (i = 0; i < n && !w->bad; i++)
+	j->recipients = get_list(w, a, JOB_RECIPIENTS, RECIPIENT_MIN,
+	    sizeof(*j->recipients), &j->nrecipients);
+	if (j->nrecipients == 0)
+		wire_fail(w);
+	for (i = 0; i < j->nrecipients && !w->bad; i++)
 		get_recipient(w, &j->recipients[i]);
 	return !w->bad;
-bad:
-	wire_fail(w);
-	return false;
 }
 
 static void

@@ -8,8 +8,4 @@
 #define PATH_BYTES	4096
 #define TEXT_BYTES	1024
 
-/* How many entries of at least min bytes can still be in a wire: bounds a
- * count before memory is taken for it. */
-#define WIRE_HOLDS(w, count, min)	((count) <= (w)->rest.n / (min))
-
 #endif

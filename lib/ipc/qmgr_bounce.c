@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: ISC */
 /* qmgr_bounce - see qmgr_bounce.h. */
-#include "ipc/fields.h"
 #include "ipc/qmgr_bounce.h"
 #include "ipc/qmgr_lookup.h"
 
@@ -97,20 +96,15 @@ report_unpack(struct wire *w, struct arena *a, struct report *r_r)
 static bool
 get_recipients(struct wire *w, struct arena *a, struct report *r)
 {
-	size_t i, n = get_u32(w);
+	size_t i;
 
-	if (w->bad || n == 0 || !WIRE_HOLDS(w, n, RECIPIENT_MIN))
-		goto bad;
-	r->recipients = arena_alloc(a, n * sizeof(*r->recipients));
-	if (r->recipients == NULL)
-		goto bad;
-	r->nrecipients = n;
-	for (i = 0; i < n && !w->bad; i++)
+	r->recipients = get_list(w, a, UINT32_MAX, RECIPIENT_MIN,
+	    sizeof(*r->recipients), &r->nrecipients);
+	if (r->nrecipients == 0)
+		wire_fail(w);
+	for (i = 0; i < r->nrecipients && !w->bad; i++)
 		get_recipient(w, &r->recipients[i]);
 	return !w->bad;
-bad:
-	wire_fail(w);
-	return false;
 }
 
 static void

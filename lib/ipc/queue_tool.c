@@ -65,20 +65,12 @@ queue_filter_unpack(struct wire *w, struct arena *a, struct queue_filter *f_r)
 static bool
 get_ids(struct wire *w, struct arena *a, struct queue_filter *f)
 {
-	size_t i, n = get_u32(w);
+	size_t i;
 
-	if (w->bad || n > QUEUE_FILTER_IDS || !WIRE_HOLDS(w, n, 8))
-		goto bad;
-	f->ids = arena_alloc(a, n * sizeof(*f->ids));
-	if (f->ids == NULL)
-		goto bad;
-	f->nids = n;
-	for (i = 0; i < n; i++)
+	f->ids = get_list(w, a, QUEUE_FILTER_IDS, 8, sizeof(*f->ids), &f->nids);
+	for (i = 0; i < f->nids; i++)
 		f->ids[i] = get_u64(w);
-	return true;
-bad:
-	wire_fail(w);
-	return false;
+	return !w->bad;
 }
 
 int
@@ -159,21 +151,13 @@ queue_entry_unpack(struct wire *w, struct arena *a, struct queue_entry *e_r)
 static bool
 get_recipients(struct wire *w, struct arena *a, struct queue_entry *e)
 {
-	size_t i, n = get_u32(w);
+	size_t i;
 
-	if (w->bad || n > QUEUE_ENTRY_RECIPIENTS ||
-	    !WIRE_HOLDS(w, n, RECIPIENT_MIN))
-		goto bad;
-	e->recipients = arena_alloc(a, n * sizeof(*e->recipients));
-	if (e->recipients == NULL)
-		goto bad;
-	e->nrecipients = n;
-	for (i = 0; i < n && !w->bad; i++)
+	e->recipients = get_list(w, a, QUEUE_ENTRY_RECIPIENTS, RECIPIENT_MIN,
+	    sizeof(*e->recipients), &e->nrecipients);
+	for (i = 0; i < e->nrecipients && !w->bad; i++)
 		get_recipient(w, &e->recipients[i]);
 	return !w->bad;
-bad:
-	wire_fail(w);
-	return false;
 }
 
 static void

@@ -206,7 +206,7 @@ entity_encode(struct job *j, const struct entity *e)
 		r = qp_encode(j->out, e->body);
 	} else {
 		write_header(j, e, "base64");
-		r = base64_encode(j->out, e->body);
+		r = base64_lines(j->out, e->body);
 	}
 	if (r != 0)
 		job_fail(j, "the message becomes too large");

@@ -100,21 +100,13 @@ envelope_unpack(struct wire *w, struct arena *a, struct envelope *e_r)
 static bool
 get_recipients(struct wire *w, struct arena *a, struct envelope *e)
 {
-	size_t i, n = get_u32(w);
+	size_t i;
 
-	if (w->bad || n > ENVELOPE_RECIPIENTS ||
-	    n > w->rest.n / RECIPIENT_MIN)
-		goto bad;
-	e->recipients = arena_alloc(a, n * sizeof(*e->recipients));
-	if (e->recipients == NULL)
-		goto bad;
-	e->nrecipients = n;
-	for (i = 0; i < n && !w->bad; i++)
+	e->recipients = get_list(w, a, ENVELOPE_RECIPIENTS, RECIPIENT_MIN,
+	    sizeof(*e->recipients), &e->nrecipients);
+	for (i = 0; i < e->nrecipients && !w->bad; i++)
 		e->recipients[i] = get_recipient(w);
 	return !w->bad;
-bad:
-	wire_fail(w);
-	return false;
 }
 
 static struct recipient

@@ -6,6 +6,7 @@
 #include "mail/chars.h"
 #include "mail/esmtp.h"
 #include "mail/header.h"
+#include "mail/utf8.h"
 
 struct param_rule {
 	const char	*keyword;
@@ -39,8 +40,6 @@ static bool	orcpt_decode(struct arena *, struct slice type,
 		    struct slice value, struct slice *text_r);
 static bool	unitext_decode(struct arena *, struct slice, struct slice *);
 static size_t	unitext_char(struct slice, char to[4], size_t *n_r);
-static size_t	utf8_encode(uint32_t, char to[4]);
-static uint32_t	utf8_decode(struct slice *);
 static bool	is_graphic(struct slice);
 
 static const struct param_rule mail_rules[] = {
@@ -452,33 +451,6 @@ unitext_char(struct slice s, char to[4], size_t *n_r)
 		return 0;
 	*n_r = utf8_encode(v, to);
 	return i + 1;
-}
-
-static size_t
-utf8_encode(uint32_t v, char to[4])
-{
-	static const uint8_t lead[5] = { 0, 0, 0xc0, 0xe0, 0xf0 };
-	size_t i, n = v < 0x80 ? 1 : v < 0x800 ? 2 : v < 0x10000 ? 3 : 4;
-
-	for (i = n - 1; i > 0; i--, v >>= 6)
-		to[i] = (char)(0x80 | (v & 0x3f));
-	to[0] = (char)(lead[n] | v);
-	return n;
-}
-
-/* The character at the front of well-formed UTF-8. */
-static uint32_t
-utf8_decode(struct slice *s)
-{
-	unsigned char c = (unsigned char)s->p[0];
-	uint32_t v = c < 0x80 ? c : c < 0xe0 ? c & 0x1f :
-	    c < 0xf0 ? c & 0x0f : c & 0x07;
-	size_t i = 1;
-
-	for (; i < s->n && ((unsigned char)s->p[i] & 0xc0) == 0x80; i++)
-		v = v << 6 | ((unsigned char)s->p[i] & 0x3f);
-	*s = slice_from(*s, i);
-	return v;
 }
 
 /* Without control characters: what is decoded goes into header fields. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* mime - see mime.h. */
+#include "base/base64.h"
 #include "mail/chars.h"
 #include "mail/mime.h"
 
@@ -212,26 +213,16 @@ delimiter_check(struct slice body, size_t at, size_t n, struct delimiter *d)
 }
 
 int
-base64_encode(struct buf *b, struct slice s)
+base64_lines(struct buf *b, struct slice s)
 {
-	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				     "abcdefghijklmnopqrstuvwxyz0123456789+/";
-	char line[LINE_CHARS];
-	size_t i, n = 0, take;
-	uint32_t v;
+	struct slice line;
 
-	while (s.n > 0) {
-		take = s.n < 3 ? s.n : 3;
-		for (v = 0, i = 0; i < 3; i++)
-			v = v << 8 | (i < take ? (unsigned char)s.p[i] : 0);
-		for (i = 0; i < 4; i++, v <<= 6)
-			line[n++] = i <= take ? digits[v >> 18 & 63] : '=';
-		s = slice_from(s, take);
-		if ((n == LINE_CHARS || s.n == 0) &&
-		    (buf_add(b, slice_of(line, n)) != 0 ||
-			buf_add(b, SLICE_LIT("\r\n")) != 0))
+	for (; s.n > 0; s = slice_from(s, line.n)) {
+		line = slice_first(s, s.n < LINE_CHARS / 4 * 3 ? s.n :
+		    LINE_CHARS / 4 * 3);
+		if (b64_encode(b, line) != 0 ||
+		    buf_add(b, SLICE_LIT("\r\n")) != 0)
 			return -1;
-		n %= LINE_CHARS;
 	}
 	return 0;
 }

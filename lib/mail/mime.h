@@ -45,7 +45,7 @@ bool	 delimiter_find(struct slice body, size_t from,
 
 /* Lines of 76 characters; CRLF is a line end in quoted-printable, other CR and
  * LF are encoded.  -1 at the ceiling, with part of the output written. */
-int	 base64_encode(struct buf *, struct slice);
+int	 base64_lines(struct buf *, struct slice);
 int	 qp_encode(struct buf *, struct slice);
 
 #endif

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /* phrase - text of ours in header fields (RFC 5322 3.2.5, RFC 2047). */
+#include "base/base64.h"
 #include "mail/address.h"
 #include "mail/chars.h"
 #include "mail/header.h"
-#include "mail/mime.h"
 
 #define ENCODED_BYTES	42	/* in one encoded word: 75 characters at most */
 
@@ -92,10 +92,10 @@ encoded_words(struct buf *b, struct slice s)
 	for (; s.n > 0 && r == 0; s = slice_from(s, n)) {
 		n = word_bytes(s);
 		buf_reset(&word);
-		base64_encode(&word, slice_first(s, n));
+		b64_encode(&word, slice_first(s, n));
 		r = buf_printf(b, "%s=?%s?B?%.*s?=",
 		    b->n == was ? "" : "\r\n ", charset,
-		    SLICE_ARG(slice_trim(buf_slice(&word))));
+		    SLICE_ARG(buf_slice(&word)));
 	}
 	if (r != 0)
 		b->n = was;

@@ -8,7 +8,7 @@
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
 
-#include "sasl/base64.h"
+#include "base/base64.h"
 #include "sasl/json.h"
 #include "sasl/jwt.h"
 

@@ -13,8 +13,8 @@
 #include <openssl/hmac.h>
 #include <openssl/pem.h>
 
+#include "base/base64.h"
 #include "base/test_guard.h"
-#include "sasl/base64.h"
 #include "sasl/json.h"
 #include "sasl/jwt.h"
 

@@ -11,9 +11,9 @@
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 
+#include "base/base64.h"
 #include "base/mem.h"
 #include "base/num.h"
-#include "sasl/base64.h"
 #include "sasl/password.h"
 #include "sasl/scram.h"
 

@@ -7,8 +7,8 @@
 
 #include <cmocka.h>
 
+#include "base/base64.h"
 #include "base/test_guard.h"
-#include "sasl/base64.h"
 #include "sasl/prep.h"
 #include "sasl/sasl.h"
 #include "sasl/scram.h"

@@ -9,7 +9,7 @@
  * whether a proof fits.  The proof covers all that was said before it, and
  * with -PLUS the TLS connection, so that nobody between can have changed it.
  */
-#include "sasl/base64.h"
+#include "base/base64.h"
 #include "sasl/mechanism.h"
 #include "sasl/scram.h"
 

@@ -4,8 +4,8 @@
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 
+#include "base/base64.h"
 #include "base/num.h"
-#include "sasl/base64.h"
 #include "sasl/scram.h"
 
 static const EVP_MD *digest(enum sasl_hash);

@@ -278,9 +278,10 @@ next_uidvalidity(struct store *s, struct meta *m, uint32_t *v_r)
 	static char text[16];
 	struct slice last = meta_get(m, SLICE_EMPTY,
 	    SLICE_LIT(UIDVALIDITY_ENTRY));
-	uint64_t v = (uint64_t)time(NULL) + 1, was;
+	uint64_t v = (uint64_t)time(NULL) + 1, was = takeover_uidvalidity(s);
 
-	(void)s;
+	if (was >= v && was < UINT32_MAX - 1)
+		v = was + 1;
 	if (last.p != NULL && slice_to_u64(last, 1, UINT32_MAX - 1, &was) &&
 	    was >= v)
 		v = was + 1;
@@ -423,7 +424,7 @@ make_specials(struct store *s, struct meta *m)
 	struct slice missing[NSPECIALS + 1];
 	enum store_result r;
 	struct list l = { 0 };
-	bool subscribed = false;
+	bool subscribed = false, make = false;
 	unsigned have = 0;
 	size_t i, n = 0;
 
@@ -433,17 +434,20 @@ make_specials(struct store *s, struct meta *m)
 		subscribed = subscribed || l.v[i].subscribed;
 	}
 	list_clear(&l);
-	/* Clients that go by LSUB look for the inbox, too. */
-	if (have == 0 && !subscribed)
-		missing[n++] = SLICE_LIT("INBOX");
-	for (i = 0; i < NSPECIALS; i++)
-		if (!(have & specials[i].use))
+	/* Who comes from another server, or has made some, has those that they
+	 * want. */
+	if (have == 0 && !takeover_is_theirs(s)) {
+		/* Clients that go by LSUB look for the inbox, too. */
+		if (!subscribed)
+			missing[n++] = SLICE_LIT("INBOX");
+		for (i = 0; i < NSPECIALS; i++)
 			missing[n++] = specials[i].name;
-	if (r == STORE_OK)
+		make = true;
+	}
+	if (r == STORE_OK && make)
 		r = subscriptions_add(s, missing, n);
-	for (i = 0; i < NSPECIALS && r == STORE_OK; i++)
-		if (!(have & specials[i].use))
-			r = make_special(s, m, &specials[i]);
+	for (i = 0; i < NSPECIALS && r == STORE_OK && make; i++)
+		r = make_special(s, m, &specials[i]);
 	if (r == STORE_OK && s->fs->fsync(s->root) == -1)
 		r = store_failed(s);
 	meta_set(m, SLICE_EMPTY, SLICE_LIT(SPECIALS_ENTRY), SLICE_LIT("1"));

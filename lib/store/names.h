@@ -8,12 +8,6 @@
 #include "base/slice.h"
 #include "store.h"
 
-/* Modified UTF-7 (RFC 3501 section 5.1.3). */
-int	 mutf7_encode(struct slice utf8, struct buf *);
-/* PARSE_BAD: not the one form that the encoder writes; the buf is as it was. */
-enum parse mutf7_decode(struct slice, struct buf *);
-bool	 utf8_is_valid(struct slice);
-
 /* "A/B" as one may be made: levels that are not empty, no '.', no control
  * characters.  INBOX counts. */
 bool	 name_is_valid(struct slice);

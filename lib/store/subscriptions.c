@@ -32,7 +32,10 @@ line_to_name(struct slice line, enum subscriptions_form form, struct buf *b)
 		line = slice_from(line, 6);
 	if (slice_eq_nocase(line, SLICE_LIT("INBOX")))
 		return buf_add(b, SLICE_LIT("INBOX")) == 0;
-	if (form != SUBSCRIPTIONS_V2)
+	/* With the layout fs the levels stood behind '/'. */
+	if (form != SUBSCRIPTIONS_V2 &&
+	    (form == SUBSCRIPTIONS_COURIER || line.n == 0 ||
+	    memchr(line.p, '/', line.n) == NULL))
 		return name_from_dir(line, b) == PARSE_OK;
 	if (memchr(line.p, '.', line.n) != NULL)
 		return false;
@@ -41,7 +44,8 @@ line_to_name(struct slice line, enum subscriptions_form form, struct buf *b)
 		bool ok = buf_add(&dir, line) == 0;
 
 		for (i = 0; i < dir.n; i++)
-			if (dir.p[i] == '\t')
+			if (dir.p[i] == (form == SUBSCRIPTIONS_V2 ? '\t' :
+			    '/'))
 				dir.p[i] = '.';
 		ok = ok && name_from_dir(buf_slice(&dir), b) == PARSE_OK;
 		buf_clear(&dir);
@@ -155,8 +159,9 @@ change(struct store *s, const struct slice *names, size_t n, bool on)
 	for (i = 0; on && i < n; i++)
 		if (!write_name(&w, names[i]))
 			r = STORE_LIMIT;
-	if (r == STORE_OK && w.found != (on ? n : 0) && store_fs_replace(s->fs, s->root, FILE_NAME,
-	    buf_slice(&w.text), true) == -1)
+	if (r == STORE_OK && w.found != (on ? n : 0) &&
+	    store_fs_replace(s->fs, s->root, FILE_NAME, buf_slice(&w.text),
+	    true) == -1)
 		r = store_failed(s);
 	buf_clear(&w.text);
 	buf_clear(&b);

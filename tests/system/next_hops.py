@@ -5,7 +5,7 @@ import smtplib
 import unittest
 
 from harness import IS_ROOT, Story, message, needs_program, parse, wait_for
-from nexthop import Dovecot, Postfix, available
+from real_servers import Dovecot, Postfix, available
 from sink import Sink
 
 

@@ -7,7 +7,7 @@ import ssl
 import unittest
 
 from harness import IS_ROOT, Story, parse, run, wait_for
-from nexthop import Postfix, available
+from real_servers import Postfix, available
 from sink import DROP, Sink
 
 

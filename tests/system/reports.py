@@ -5,7 +5,7 @@ import unittest
 from email.utils import parsedate_to_datetime
 
 from harness import Story, is_report, parse, wait_for
-from nexthop import Postfix, available
+from real_servers import Postfix, available
 from sink import Sink
 
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* base64 - see base64.h. */
-#include "sasl/base64.h"
+#include "base/base64.h"
 
 static const char standard[] =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";

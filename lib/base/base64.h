@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* base64 - RFC 4648 in one piece, as SASL, password tables and JWT have it. */
-#ifndef SASL_BASE64_H
-#define SASL_BASE64_H
+/* base64 - RFC 4648 section 4 and 5, in one piece and exact. */
+#ifndef BASE_BASE64_H
+#define BASE_BASE64_H
 
 #include "base/buf.h"
 
