@@ -22,7 +22,7 @@ import unittest
 
 BUILD = os.getcwd()             # automake runs tests in the build directory
 PATIENCE = 30
-SMTPD, AUTH, VERIFIER, IMAP, LOOKUP = 2, 8, 9, 11, 14
+SMTPD, AUTH, VERIFIER, IMAP, POP3, LOOKUP = 2, 8, 9, 11, 12, 14
 SMTP_P, IMAP_P, POP3_P = 1, 2, 3
 TLS, LOCAL, INITIAL = 1, 2, 4
 (AU_MECHANISMS, AU_START, AU_CHALLENGE, AU_RESPONSE, AU_CANCEL, AU_OK, AU_FAIL,
@@ -163,7 +163,7 @@ class Suite:
         self.auth.channel(LOOKUP, 0, theirs)
         self.lookup = Channel(ours)
         self.clients = []
-        for role, index in ((SMTPD, 0), (IMAP, 0)):
+        for role, index in ((SMTPD, 0), (IMAP, 0), (POP3, 0)):
             ours, theirs = socket.socketpair()
             self.auth.channel(role, index, theirs)
             self.clients.append(Channel(ours))
@@ -174,7 +174,7 @@ class Suite:
             kind, _, w = c.receive()
             assert kind == AU_MECHANISMS
             self.offered.append((w.text().decode().split(), w.text().decode().split()))
-        self.smtp, self.imap = self.clients
+        self.smtp, self.imap, self.pop3 = self.clients
         self.serial = 0
 
     def join(self):
@@ -215,7 +215,7 @@ class Suite:
         body = (u8(protocol) + u8(flags | (INITIAL if initial is not None else 0)) + addr + addr +
                 text(exporter) + text(certificate) + text("client.example") + text(mechanism) +
                 text(initial or b""))
-        (channel or self.imap).send(AU_START, self.serial, body)
+        (channel or self.of(protocol)).send(AU_START, self.serial, body)
         return self.serial
 
     def answer(self, ident, channel=None, mailbox=True):
@@ -245,9 +245,13 @@ class Suite:
         self.lookup.send(2, ident, u8(1) + text(login) + u32(1000) + u32(1001) + text("") +
                          text("/mail/x") + text("/mail/x/Maildir") + u64(5) + u64(6))
 
+    def of(self, protocol):
+        return {SMTP_P: self.smtp, IMAP_P: self.imap, POP3_P: self.pop3}[protocol]
+
     def plain(self, user, password, mailbox=True, **kw):
         ident = self.start("PLAIN", b"\0" + user.encode() + b"\0" + password.encode(), **kw)
-        return self.result(*self.answer(ident, kw.get("channel"), mailbox))
+        channel = kw.get("channel") or self.of(kw.get("protocol", IMAP_P))
+        return self.result(*self.answer(ident, channel, mailbox))
 
     @staticmethod
     def result(kind, w):
@@ -471,6 +475,13 @@ class Plain(unittest.TestCase):
         self.assertEqual(s.plain("alice@example.org", "secret")[0], "ok")
         with self.assertRaises(socket.timeout):
             s.imap.receive(0.5)
+
+    def test_a_process_has_grants_for_its_own_protocol_alone(self):
+        s = Suite(self, ALICE)
+        s.start("PLAIN", b"\0alice@example.org\0secret", channel=s.smtp, protocol=IMAP_P)
+        with self.assertRaises((EOFError, ConnectionError)):
+            s.smtp.receive()
+        self.assertEqual(s.plain("alice@example.org", "secret")[0], "ok")
 
     def test_many_hostile_starts_end_only_their_own_channel(self):
         s = Suite(self, ALICE)

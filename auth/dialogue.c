@@ -176,6 +176,16 @@ time_is_up(void *arg)
 
 /* ---- AU_START ------------------------------------------------------------- */
 
+/* What the peer speaks; it cannot have a grant for anything else. */
+static enum auth_protocol
+protocol_of(const struct client *c)
+{
+	enum role peer = channel_peer(c->channel);
+
+	return peer == ROLE_IMAP_LOGIN ? AUTH_IMAP :
+	    peer == ROLE_POP3_LOGIN ? AUTH_POP3 : AUTH_SMTP;
+}
+
 /* Untrusted clients: a wrong body ends their channel. */
 void
 dialogue_start(struct auth *a, struct client *c, struct message *m)
@@ -199,7 +209,8 @@ dialogue_start(struct auth *a, struct client *c, struct message *m)
 	name = get_slice(w, NAME_BYTES);
 	mechanism = sasl_mechanism_find(get_slice(w, MECHANISM_BYTES));
 	initial = get_slice(w, SASL_BYTES);
-	if (!wire_done(w) || protocol == 0 || find(a, c, m->id) != NULL ||
+	if (!wire_done(w) || protocol != protocol_of(c) ||
+	    find(a, c, m->id) != NULL ||
 	    (context.exporter.n != 0 && context.exporter.n != 32)) {
 		channel_breach(c->channel, "start");
 		return;

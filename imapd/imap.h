@@ -76,6 +76,7 @@ struct imap_session {
 	bool		 idling;	/* IDLE waits for DONE */
 	bool		 stuck;		/* out reached OUT_BYTES */
 	bool		 parked;	/* the caller has taken the state */
+	bool		 closed;	/* the client has closed its side */
 	bool		 working;	/* in run(): no recursion */
 	bool		 unauthenticates;
 	const char	*why;		/* it is over */

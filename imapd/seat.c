@@ -5,7 +5,10 @@
  * The session knows nothing of processes: what it wants of its login process
  * goes through struct imap_seat_ops.
  */
+#include <sys/socket.h>
+
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -17,11 +20,14 @@
 #include "seat.h"
 #include "session.h"
 
+#define LINGER_MS	2000	/* for a client to read its last answer */
+
 struct here {
 	struct seat		*seat;
 	struct imap_session	*session;
 	struct store		*store;
 	struct ev_timer		 work;	/* of the store, that is put off (S1) */
+	bool			 linger; /* it was not the client that ended it */
 };
 
 static void	 changed(void *, struct slice);
@@ -35,6 +41,7 @@ static void	 news(void *, struct slice);
 static void	 bye(void *, const char *);
 static void	 gone(void *);
 static void	 refuse(struct seat *, const char *);
+static void	 let_read(int fd);
 
 static const struct imap_seat_ops session_ops = { changed, watch, park, ended,
 	unauthenticate };
@@ -48,6 +55,13 @@ imap_warm(void)
 	charset_warm_up();
 }
 
+static void
+trouble(const char *mailbox, const char *text)
+{
+	log_warn("event=takeover-trouble mailbox=%s why=\"%s\"",
+	    LOG_Q(slice_str(mailbox)), text);
+}
+
 int
 imap_run(struct seat *seat)
 {
@@ -55,7 +69,7 @@ imap_run(struct seat *seat)
 	const struct store_options options = { .create = true,
 		.create_special = true, .quota_bytes = seat->quota_bytes,
 		.quota_messages = seat->quota_messages,
-		.summarise = summary_build };
+		.summarise = summary_build, .warn = trouble };
 	const struct imap_session_config config = {
 		.timeout_ms = conf->imap_timeout,
 		.park_ms = seat->may_park ? conf->imap_park : 0,
@@ -71,7 +85,6 @@ imap_run(struct seat *seat)
 	struct store *store = store_open(seat->maildir, &options);
 	struct imap_begin begin = { .tag = seat->tag, .unread = seat->unread,
 		.state = seat->state, .news = seat->has_news };
-	int r = EX_OK;
 
 	if (store == NULL) {
 		log_error("event=no-mailbox login=%s directory=%s why=\"%s\"",
@@ -91,12 +104,16 @@ imap_run(struct seat *seat)
 	if (here.session != NULL) {
 		seat_flush(seat);
 		ev_run(&seat->loop);
-	} else
-		r = EX_SOFTWARE;
+	} else	/* parked; its mailbox was removed, or is another by now */
+		refuse(seat, "The mailbox is not what it was");
 	imap_session_free(&here.session);
+	if (here.linger) {
+		seat_flush(seat);
+		let_read(seat->fd);
+	}
 	ev_timer_clear(&here.work);
 	store_close(&store);
-	return r;
+	return EX_OK;
 }
 
 static void
@@ -112,6 +129,23 @@ refuse(struct seat *seat, const char *text)
 		log_debug("event=client-gone");
 	buf_clear(&b);
 	seat_over(seat, "no-mailbox");
+}
+
+/* Closing while input is unread would be a reset, which can take the BYE
+ * with it. */
+static void
+let_read(int fd)
+{
+	int64_t end = clock_mono_ms() + LINGER_MS, left;
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	char unread[4096];
+
+	if (shutdown(fd, SHUT_WR) == -1)
+		return;
+	while ((left = end - clock_mono_ms()) > 0 &&
+	    poll(&p, 1, (int)left) == 1 &&
+	    read(fd, unread, sizeof(unread)) > 0)
+		;
 }
 
 /* ---- what the session wants ----------------------------------------------------------- */
@@ -170,6 +204,7 @@ ended(void *arg, const char *why)
 {
 	struct here *here = arg;
 
+	here->linger = strcmp(why, "logout") != 0;
 	seat_over(here->seat, why);
 	ev_stop(&here->seat->loop);
 }

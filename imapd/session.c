@@ -66,6 +66,7 @@ imap_session_new(struct ev_loop *loop, struct store *store,
 		return NULL;
 	}
 	stream_open(&s->stream, loop, b->fd_take, OUT_BYTES, &stream_ops, s);
+	stream_stay_half_open(&s->stream);
 	if (b->preauth || b->tag.n > 0) {
 		put_str(s, b->preauth ? "* PREAUTH [CAPABILITY " : "");
 		if (!b->preauth) {
@@ -180,9 +181,14 @@ on_end(void *arg, enum stream_end how)
 {
 	struct imap_session *s = arg;
 	const char *why = s->state == S_OVER ? s->why :
-	    how == STREAM_EOF ? "closed" :
 	    how == STREAM_TIMEOUT ? "does not read" : "lost";
 
+	/* What it has said before is still answered: run() ends it. */
+	if (how == STREAM_EOF && s->state != S_OVER) {
+		s->closed = true;
+		run(s);
+		return;
+	}
 	s->state = S_OVER;
 	s->ops->ended(s->arg, why);
 }
@@ -205,9 +211,11 @@ run(struct imap_session *s)
 	flush(s);
 	if (s->state == S_OVER)
 		return;
-	if (s->job == NULL && unsent(s) < UNSENT_BYTES)
+	if (s->job == NULL && unsent(s) < UNSENT_BYTES) {
 		stream_resume(&s->stream);
-	else
+		if (s->closed)
+			session_over(s, "closed");
+	} else
 		stream_pause(&s->stream);
 	if (unsent(s) > 0)
 		stream_timeout(&s->stream, SEND_MS);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* session_test - what a client says, and exactly what is answered. */
+#include <sys/socket.h>
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -506,6 +508,48 @@ idle_hears_at_once(void **state)
 	client_close(&other);
 }
 
+static bool
+would_park(void)
+{
+	c.parks = true;
+	c.session->config.park_ms = 10;
+	ev_timer_set(&c.session->silence, 1);
+	ev_turn(&client_loop, 20);
+	client_settle(&c);
+	c.session->config.park_ms = 0;
+	ev_timer_stop(&c.session->silence);
+	return c.parked;
+}
+
+/* What those know would be lost. */
+static void
+notify_and_compression_are_not_parked(void **state)
+{
+	(void)state;
+	select_inbox(1);
+	client_ask(&c, "a NOTIFY SET (SELECTED (MessageNew MessageExpunge))"
+	    "\r\n");
+	assert_non_null(c.session->notify);
+	assert_false(would_park());
+	client_ask(&c, "a NOTIFY NONE\r\n");
+	client_ask(&c, "a COMPRESS DEFLATE\r\n");
+	assert_non_null(c.session->deflate);
+	assert_false(would_park());
+}
+
+static void
+half_closed_client_is_answered(void **state)
+{
+	(void)state;
+	buf_reset(&c.got);
+	client_send(&c, SLICE_LIT("a NOOP\r\nb NOOP\r\nc NO"));
+	shutdown(c.fd, SHUT_WR);
+	client_settle(&c);
+	assert_slice_equal(buf_slice(&c.got),
+	    SLICE_LIT("a OK Done\r\nb OK Done\r\n"));
+	assert_true(c.ended);
+}
+
 static void
 parked_and_back(void **state)
 {
@@ -769,7 +813,8 @@ main(void)
 		T(silence_hides_only_what_is_known),
 		T(expunges_are_told_when_they_may), T(copy_move_and_expunge),
 		T(append_streams), T(list_and_folders), T(idle_hears_at_once),
-		T(parked_and_back), T(broken_states_are_refused),
+		T(parked_and_back), T(notify_and_compression_are_not_parked),
+		T(half_closed_client_is_answered), T(broken_states_are_refused),
 		T(qresync_tells_what_has_gone), T(uidonly_and_partial),
 		T(quota_and_metadata), T(notify_tells_of_others),
 		T(endless_lines_and_literals), T(byte_by_byte),

@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/num.h"
@@ -402,13 +403,20 @@ check_quota(struct maildirs *ms, struct maildir *m,
 	    MAILDIR_FULL : MAILDIR_STORED;
 }
 
+static void
+trouble(const char *mailbox, const char *text)
+{
+	log_warn("event=takeover-trouble mailbox=%s why=\"%s\"",
+	    LOG_Q(slice_str(mailbox)), text);
+}
+
 /* A message is in new/: whoever keeps account of the mailbox learns it here. */
 static void
 stored(struct maildirs *ms, struct maildir *m, int fd_take,
     const char *name, const struct stored_size *size)
 {
 	static const struct store_options options = {
-		.summarise = summary_build };
+		.summarise = summary_build, .warn = trouble };
 
 	durable_add(ms->durable, fd_take, m->new, m->device);
 	if (!m->arrived)

@@ -208,8 +208,11 @@ session_wanted(struct process *login, struct message *msg)
 		    go_on(login, id, &refusal, &why);
 	if (s == NULL) {
 		m->sessions->refused[protocol->protocol]++;
-		log_warn("event=session-refused role=%s index=%u why=\"%s\"",
-		    role_name(login->role), login->index, why);
+		/* Many parked ones may be woken at once. */
+		if (id == 0 || refusal != SESSION_LATER)
+			log_warn("event=session-refused role=%s index=%u "
+			    "why=\"%s\"", role_name(login->role),
+			    login->index, why);
 		b = channel_begin(login->channel, CTL_SESSION_REFUSED,
 		    msg->id);
 		if (b != NULL) {

@@ -46,12 +46,21 @@ main(int argc, char *argv[])
 
 /* ---- a session's process ----------------------------------------------------- */
 
+static void
+trouble(const char *mailbox, const char *text)
+{
+	log_warn("event=takeover-trouble mailbox=%s why=\"%s\"",
+	    LOG_Q(slice_str(mailbox)), text);
+}
+
 static int
 run(struct seat *seat)
 {
 	const struct store_options options = { .create = true,
 		.create_special = true, .quota_bytes = seat->quota_bytes,
-		.quota_messages = seat->quota_messages };
+		.quota_messages = seat->quota_messages,
+		.uidl_format = uidl_format_parse(slice_str(
+		    seat->conf->pop3_uidl)), .warn = trouble };
 	struct here here = { .seat = seat };
 	const struct pop3_config config = {
 		.timeout_ms = seat->conf->pop3_timeout,

@@ -143,6 +143,7 @@ pop3_session_new(struct ev_loop *loop, struct store *store,
 	buf_init(&s->piece, ENCODED_BYTES);
 	stream_open(&s->stream, loop, fd_take, OUT_BYTES + ENCODED_BYTES,
 	    &stream_ops, s);
+	stream_stay_half_open(&s->stream);
 	stream_timeout(&s->stream, config->timeout_ms);
 	open_maildrop(s, store);
 	work(s);
@@ -729,6 +730,11 @@ stream_ended(void *arg, enum stream_end how)
 {
 	struct pop3_session *s = arg;
 
+	if (how == STREAM_EOF && s->state != P_CLOSING &&
+	    stream_unsent(&s->stream) > 0) {
+		finish(s, "eof");	/* it may still read */
+		return;
+	}
 	if (s->state != P_CLOSING)
 		s->why = how == STREAM_EOF ? "eof" : how == STREAM_TIMEOUT ?
 		    "timeout" : "reset";

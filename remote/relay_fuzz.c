@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Any bytes as what a host says, from its greeting on.  The first byte chooses
- * SMTP or LMTP, the job and the size of the pieces in which the rest arrives.
+ * SMTP or LMTP, TLS, the job and the size of the pieces in which the rest
+ * arrives.  Nobody here can finish a handshake, so where TLS is demanded
+ * nothing of the message may be said.
  */
 #include <sys/socket.h>
 
@@ -112,12 +114,23 @@ send_job(unsigned recipients, unsigned kind)
 }
 
 static void
-drain(int fd)
+drain(int fd, bool secret)
 {
 	static char bytes[65536];
+	ssize_t n;
 
-	while (read(fd, bytes, sizeof(bytes)) > 0)
-		;
+	while ((n = read(fd, bytes, sizeof(bytes))) > 0)
+		if (secret && memmem(bytes, (size_t)n, "MAIL FROM", 9) != NULL)
+			abort();
+}
+
+/* As a connection over TCP would be. */
+static void
+expect_tls(struct conn *c, bool demanded)
+{
+	c->has_address = true;
+	c->level = demanded ? SECURE_ENCRYPT : SECURE_MAY;
+	memset(relay.clear, 0, sizeof(relay.clear));
 }
 
 int
@@ -125,6 +138,7 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {
 	unsigned how = n > 0 ? p[0] : 0, recipients = 1 + (how >> 5);
 	size_t at = 1, piece = how & 16 ? 1 : 1500;
+	bool secret = how & 8 && recipients & 1;
 	uint64_t first;
 	int fds[2];
 
@@ -144,12 +158,14 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	relay_got_socket(&relay, first, fds[0]);
 	if (how & 1)
 		LIST_FIRST(&relay.conns)->lmtp = false;
+	if (how & 8)
+		expect_tls(LIST_FIRST(&relay.conns), secret);
 	for (; at < n && results < recipients; at += piece) {
 		if (send(fds[1], p + at, n - at < piece ? n - at : piece,
 		    MSG_NOSIGNAL) < 0)
 			break;
 		ev_turn(&loop, 0);
-		drain(fds[1]);
+		drain(fds[1], secret);
 	}
 	close(fds[1]);
 	/* Whatever it was, each recipient has an outcome in the end. */

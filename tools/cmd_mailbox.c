@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sysexits.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -43,7 +44,8 @@ typedef int	verb_fn(struct job *, int argc, char *argv[]);
 
 static int	 run_mailbox(struct tool *, int, char *[]);
 static verb_fn	 run_list, run_create, run_rename, run_delete, run_verify,
-    run_repair, run_export, run_import;
+    run_repair, run_export, run_import,
+    run_convert;
 static int	 find_maildir(struct job *, const char *whose);
 static int	 ask_lookup(struct job *, const char *address);
 static void	 take_line(void *, struct message *);
@@ -57,7 +59,8 @@ const struct command cmd_mailbox = { "mailbox",
 	"list [--json] WHOSE | create WHOSE NAME | rename WHOSE FROM TO |\n"
 	"    delete WHOSE NAME | verify WHOSE [NAME...] | "
 	"repair WHOSE [NAME...] |\n"
-	"    export-uidlist WHOSE [NAME...] | import WHOSE NAME FILE...",
+	"    export-uidlist WHOSE [NAME...] | import WHOSE NAME FILE... |\n"
+	"    convert WHOSE",
 	"a user's mailboxes; WHOSE is an address or the path of a Maildir",
 	run_mailbox };
 
@@ -74,6 +77,7 @@ static const struct verb {
 	{ "repair",		0, INT_MAX,	run_repair },
 	{ "export-uidlist",	0, INT_MAX,	run_export },
 	{ "import",		2, INT_MAX,	run_import },
+	{ "convert",		0, 0,		run_convert },
 };
 
 static int
@@ -177,10 +181,17 @@ become_owner(struct job *j)
 	return EX_OK;
 }
 
+static void
+trouble(const char *mailbox, const char *text)
+{
+	fprintf(stderr, "chasqui: %s: %s\n", mailbox, text);
+}
+
 static int
 open_store(struct job *j)
 {
-	const struct store_options o = { .summarise = summary_build };
+	const struct store_options o = { .summarise = summary_build,
+		.warn = trouble };
 
 	j->store = store_open(j->path, &o);
 	return j->store != NULL ? EX_OK : tool_fail(EX_NOINPUT, "%s: %s",
@@ -331,6 +342,13 @@ print_line(void *arg, const char *line)
 	printf("%s: %s\n", j->mailbox, line);
 }
 
+static void
+print_plain(void *arg, const char *line)
+{
+	(void)arg;
+	printf("%s\n", line);
+}
+
 static enum store_result
 verify(struct job *j, struct slice name)
 {
@@ -364,7 +382,12 @@ static int
 run_verify(struct job *j, int argc, char *argv[])
 {
 	int r = for_each(j, argc, argv, verify);
+	unsigned n = 0;
 
+	if (r == EX_OK && argc == 0)
+		r = result(j, "verify", store_convert(j->store, true,
+		    print_plain, NULL, &n));
+	j->bad += n;
 	return r == EX_OK && j->bad > 0 ? DIFFERS : r;
 }
 
@@ -380,30 +403,102 @@ run_export(struct job *j, int argc, char *argv[])
 	return for_each(j, argc, argv, export);
 }
 
+/* Whatever could not be converted is still found. */
+static int
+run_convert(struct job *j, int argc, char *argv[])
+{
+	unsigned n = 0, left = 0;
+	enum store_result r = store_convert(j->store, false, print_plain, NULL,
+	    &n);
+
+	(void)argc;
+	(void)argv;
+	if (r == STORE_OK)
+		r = store_convert(j->store, true, NULL, NULL, &left);
+	return r == STORE_OK && left > 0 ? DIFFERS : result(j, "convert", r);
+}
+
 /* ---- import ------------------------------------------------------------- */
 
+/* When a message of an mbox arrived: "From who Thu Jan  1 12:00:00 2015", UTC;
+ * where it does not say, the file's time. */
+static int64_t
+date_of_from(const char *line, int64_t otherwise_ms)
+{
+	const char *p = strchr(line + 5, ' ');
+	struct tm tm = { 0 };
+
+	while (p != NULL && *p == ' ')
+		p++;
+	if (p == NULL || strptime(p, "%a %b %d %H:%M:%S %Y", &tm) == NULL)
+		return otherwise_ms;
+	return (int64_t)timegm(&tm) * 1000;
+}
+
+/* ">From ", ">>From " and so on were written with one '>' less. */
+static bool
+is_quoted_from(struct slice line)
+{
+	size_t i = 0;
+
+	while (i < line.n && line.p[i] == '>')
+		i++;
+	return i > 0 && slice_starts(slice_from(line, i), SLICE_LIT("From "));
+}
+
+/*
+ * A file whose first line is of an mbox is one: a message begins at each line
+ * "From " that is the first or follows an empty one, which is not its own.
+ */
 static int
 copy_file(struct append *a, FILE *f, const struct stat *st)
 {
-	static char bytes[65536];
-	enum store_result r;
-	size_t n;
+	int64_t date = (int64_t)st->st_mtim.tv_sec * 1000;
+	bool mbox = false, inside = false, empty = false;
+	enum store_result r = STORE_OK;
+	struct slice text;
+	char *line = NULL;
+	size_t cap = 0;
+	ssize_t n;
 
-	r = append_message(a, (uint64_t)(S_ISREG(st->st_mode) ? st->st_size :
-	    0), 0, NULL, 0, (int64_t)st->st_mtim.tv_sec * 1000);
-	while (r == STORE_OK && (n = fread(bytes, 1, sizeof(bytes), f)) > 0)
-		r = append_bytes(a, slice_of(bytes, n));
-	if (r != STORE_OK)
-		return (int)r;
-	if (ferror(f)) {
-		append_end(a);
-		errno = EIO;
-		return STORE_FAILED;
+	while (r == STORE_OK && (n = getline(&line, &cap, f)) > 0) {
+		text = slice_of(line, (size_t)n);
+		if (slice_starts(text, SLICE_LIT("From ")) &&
+		    (mbox ? empty : !inside)) {
+			if (inside)
+				r = append_end(a);
+			mbox = true;
+			inside = empty = false;
+			if (r == STORE_OK)
+				r = append_message(a, 0, 0, NULL, 0,
+				    date_of_from(line, date));
+			inside = r == STORE_OK;
+			continue;
+		}
+		if (!inside)
+			r = append_message(a, (uint64_t)(S_ISREG(st->st_mode) ?
+			    st->st_size : 0), 0, NULL, 0, date);
+		inside = inside || r == STORE_OK;
+		if (r == STORE_OK && empty)
+			r = append_bytes(a, SLICE_LIT("\n"));
+		empty = mbox && (slice_eq(text, SLICE_LIT("\n")) ||
+		    slice_eq(text, SLICE_LIT("\r\n")));
+		if (mbox && is_quoted_from(text))
+			text = slice_from(text, 1);
+		if (r == STORE_OK && !empty)
+			r = append_bytes(a, text);
 	}
-	return (int)append_end(a);
+	free(line);
+	if (r == STORE_OK && ferror(f)) {
+		errno = EIO;
+		r = STORE_FAILED;
+	}
+	if (r == STORE_OK && !inside)	/* an empty file */
+		r = append_message(a, 0, 0, NULL, 0, date);
+	return (int)(r == STORE_OK ? append_end(a) : r);
 }
 
-/* Each file a message, all of them or none. */
+/* Each file a message or an mbox, all of them or none. */
 static int
 run_import(struct job *j, int argc, char *argv[])
 {

@@ -54,6 +54,7 @@ static const struct {
 	{ "", "auth.mechanisms", "PLAIN LOGIN SCRAM-SHA-1 SCRAM-SHA-1-PLUS "
 	    "SCRAM-SHA-256 SCRAM-SHA-256-PLUS EXTERNAL OAUTHBEARER XOAUTH2" },
 	{ "", "auth.plaintext", "tls local any" },
+	{ "", "pop3.uidl", "%08Xu%08Xv %v.%u %f %g" },
 	{ "listener", "mode", "smtp submission lmtp imap pop3" },
 	{ "listener", "tls", "none starttls required implicit" },
 	{ "nexthop", "tls", "default none may encrypt verify fingerprint" },

@@ -238,6 +238,8 @@ X(pop3_timeout, "pop3.timeout", DURATION, "10m", 600000, 86400000, R_POP3_SPAWN,
   "How long a session goes on without a command (RFC 1939 section 3).")	\
 X(pop3_mark_seen, "pop3.mark_seen", BOOL, "yes", 0, 0, R_POP3_SPAWN,	\
   "Messages that were retrieved become \\Seen for IMAP.")		\
+X(pop3_uidl, "pop3.uidl", STRING, "%08Xu%08Xv", 0, 0, R_POP3_SPAWN,	\
+  "What UIDL names a message by, as Dovecot's pop3_uidl_format was set where mailboxes come from there: UID and UIDVALIDITY in hexadecimal (%08Xu%08Xv), UIDVALIDITY.UID (%v.%u), the file's name (%f) or the GUID (%g).  What a mailbox's own files say (Courier's, or Dovecot's list of UIDs) goes before it.  Another value than before makes clients that leave their mail here fetch it again.") \
 									\
 X(alias_tables, "alias.tables", LIST, "", 0, 0, R_LOOKUP, "Tables in the form of aliases(5) for names of system domains.") \
 X(alias_virtual, "alias.virtual", LIST, "", 0, 0, R_LOOKUP, "Tables from addresses, or @domain, to addresses, for any domain.") \

@@ -141,6 +141,7 @@ struct conn {
 	bool			 wake;		/* parked: as soon as it can be */
 	bool			 inner_done;	/* all that it said was read */
 	unsigned		 retries;	/* to have it go on */
+	unsigned		 deaths;	/* of processes for that */
 	size_t			 handed;	/* of ahead: went with SE_BEGIN */
 	bool			 news;		/* parked: something changed */
 	const char		*end;		/* why it ended, for the log */

@@ -29,15 +29,17 @@
 #include "base/mem.h"
 #include "login/login.h"
 
-#define RETRY_MS	500
+#define RETRY_MS	500	/* then ever later, up to SLOW times that */
+#define SLOW		10
 #define BACK_BYTES	16384	/* read at once from what comes back */
-#define RETRIES		60	/* to go on, then the client is let go */
+#define DEATHS		60	/* to go on, then the client is let go */
 
 static bool	 launch(struct conn *, struct slice grant);
 static void	 take_started(struct login *, struct message *);
 static void	 send_begin(struct conn *);
 static void	 take_refused(struct login *, struct message *);
 static void	 no_session(struct conn *, enum session_refusal);
+static void	 process_died(struct conn *);
 static void	 end_at_master(struct login *, uint64_t session);
 static void	 seat_says(void *, struct channel *, struct message *);
 static void	 take_changed(struct conn *, struct message *);
@@ -163,7 +165,7 @@ take_started(struct login *l, struct message *m)
 		/* Its process is gone already; of a new one nothing is left. */
 		if (c->session == 0)
 			end_at_master(l, session);
-		no_session(c, SESSION_LATER);
+		process_died(c);
 		return;
 	}
 	c->session = session;
@@ -214,7 +216,7 @@ session_proved(struct conn *c)
 	if (c->parked.n == 0)
 		return;
 	buf_clear(&c->parked);
-	c->retries = 0;
+	c->retries = c->deaths = 0;
 	buf_drop(&c->ahead, c->handed);
 	if (conn_is_tls(c)) {
 		stream_write(&c->inner, buf_slice(&c->ahead));
@@ -236,17 +238,19 @@ take_refused(struct login *l, struct message *m)
 }
 
 /* Somebody who logs in is told; a parked session's client knows of nothing,
- * and waits. */
+ * and waits: many may be woken at once, and have their turn one after another.
+ */
 static void
 no_session(struct conn *c, enum session_refusal why)
 {
 	stream_close(&c->inner);
 	channel_free(&c->seat);
-	if (c->session != 0 && why == SESSION_LATER &&
-	    c->retries++ < RETRIES) {
+	if (c->session != 0 && why == SESSION_LATER) {
 		conn_enter(c, CONN_PARKED);
 		c->wake = true;
-		ev_timer_set(&c->timer, RETRY_MS);
+		c->retries += c->retries < SLOW;
+		ev_timer_set(&c->timer, RETRY_MS / 2 * c->retries +
+		    arc4random_uniform(RETRY_MS / 2 * c->retries));
 		return;
 	}
 	if (c->session != 0) {
@@ -260,6 +264,16 @@ no_session(struct conn *c, enum session_refusal why)
 	ev_timer_set(&c->timer, c->l->login_ms);
 	c->l->protocol->refused(c, why);
 	conn_resume(c);
+}
+
+/* Before it had taken over. */
+static void
+process_died(struct conn *c)
+{
+	if (++c->deaths > DEATHS)
+		conn_bye(c, LOGIN_END_SESSION);
+	else
+		no_session(c, SESSION_LATER);
 }
 
 static void
@@ -447,8 +461,7 @@ static void
 finish(struct conn *c)
 {
 	if (c->parked.n > 0)
-		/* The spawn died, say, before it could go on. */
-		no_session(c, SESSION_LATER);
+		process_died(c);
 	else if (c->said_over)
 		conn_close(c, c->over);
 	else

@@ -52,6 +52,7 @@
 #define FORK_CAPABILITIES	(UINT64_C(1) << CAP_SETUID |		\
 	UINT64_C(1) << CAP_SETGID | UINT64_C(1) << CAP_SETPCAP |	\
 	UINT64_C(1) << CAP_SYS_CHROOT)
+#define LAST_KEPT		CAP_SYS_CHROOT	/* of these, by number */
 
 static const struct priv rows[ROLE_LIMIT] = {
 	/*		    name	user	    root   network    files      extra */
@@ -187,6 +188,8 @@ enter_root(const struct priv *row, const struct priv_ids *ids)
 static void
 enter_own_root(const struct priv_ids *ids)
 {
+	/* A spawn has it already; who was root has lost it with the uid. */
+	keep_capabilities(UINT64_C(1) << CAP_SYS_CHROOT);
 	if (chroot(ids->writable) == -1 || chdir("/") == -1)
 		log_fatal("event=chroot-failed path=%s why=\"%s\"",
 		    LOG_Q(slice_str(ids->writable)), strerror(errno));
@@ -197,7 +200,7 @@ static void
 drop_bounding_set(uint64_t keep)
 {
 	static bool dropped;
-	unsigned long cap, last = dropped ? CAP_SETPCAP : 63;
+	unsigned long cap, last = dropped ? LAST_KEPT : 63;
 
 	for (cap = 0; cap <= last; cap++)
 		if (!(keep & UINT64_C(1) << cap) &&
@@ -219,7 +222,7 @@ become(const struct priv *row, const struct priv_ids *ids)
 	if (ids->uid == 0 || ids->gid == 0)
 		log_fatal("event=refusing-root uid=%u gid=%u",
 		    (unsigned)ids->uid, (unsigned)ids->gid);
-	if (row->extra & MAY_FORK &&
+	if (row->extra & (MAY_FORK | OF_SPAWN) &&
 	    prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) == -1)
 		log_fatal("event=prctl-failed why=\"%s\"", strerror(errno));
 	set_groups(row, ids);

@@ -64,10 +64,6 @@ struct mailbox {
 	struct buf	 summary;
 };
 
-enum uidl_format {
-	UIDL_OURS,		/* as Dovecot's default: UID and UIDVALIDITY in hex */
-	UIDL_COURIER,		/* UID1-1234567890 */
-};
 
 /* Opens it without that anybody sees the messages. */
 enum store_result mailbox_open_quiet(struct store *, struct slice name,
@@ -156,6 +152,26 @@ bool	 scan_wants_name(const struct mailbox *, size_t i,
 
 /* What other servers' files say of a mailbox without an index. */
 void	 takeover_read(struct mailbox *, struct state *known);
+/* Whether dovecot-uidlist is not the one that was read or exported last. */
+bool	 takeover_is_newer(const struct mailbox *);
+/* What it says now, and what of the index goes with it.  False: nothing that
+ * counts. */
+bool	 takeover_again(struct mailbox *, struct state *all);
+/* A record for mb->group: it is known as it is. */
+void	 takeover_put_seen(struct mailbox *);
+/* What is wrong with it, for people; false: nothing. */
+bool	 takeover_fault(struct mailbox *, struct buf *line);
+/* The UIDL of a message that has none of its own; -1: too long. */
+int	 takeover_uidl(const struct mailbox *, size_t i, struct buf *);
+/* Whether another server has had this store. */
+bool	 takeover_is_theirs(const struct store *);
+/* The highest UIDVALIDITY that Dovecot gave out, 0 where it did not. */
+uint32_t takeover_uidvalidity(struct store *);
+
+/* ---- tidy.c -------------------------------------------------------------- */
+
+/* Removes temporary files that were left over long ago. */
+void	 tidy_mailbox(struct mailbox *);
 
 /* ---- names.c ------------------------------------------------------------- */
 

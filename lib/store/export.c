@@ -94,6 +94,13 @@ store_export_uidlist(struct store *s, struct slice name)
 			r = export_keywords(mb);
 		if (r == STORE_OK && s->fs->fsync(mb->dir) == -1)
 			r = store_failed(s);
+		if (r == STORE_OK) {
+			buf_reset(&mb->group);
+			takeover_put_seen(mb);
+			r = index_commit(mb, true);
+		}
+		if (r == STORE_OK)
+			r = index_sync(mb);
 		index_unlock(mb);
 	}
 	mailbox_close(&mb);

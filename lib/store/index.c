@@ -38,6 +38,7 @@ enum load {
 };
 
 static enum store_result reload(struct mailbox *);
+static enum store_result take_over_again(struct mailbox *);
 static enum load load(struct mailbox *, struct state *);
 static enum load read_log_header(struct mailbox *, struct file_header *);
 static enum load read_snap(struct mailbox *, const struct file_header *,
@@ -72,6 +73,8 @@ index_open(struct mailbox *mb)
 	state_init(&mb->state);
 	buf_init(&mb->group, GROUP_BYTES);
 	r = reload(mb);
+	if (r == STORE_OK && mb->log != -1 && takeover_is_newer(mb))
+		r = take_over_again(mb);
 	if (r == STORE_OK)
 		state_compact(&mb->state);
 	return r;
@@ -940,6 +943,32 @@ index_rebuild(struct mailbox *mb, const char *why)
 		takeover_read(mb, &known);
 	r = fill(mb, &known, &snap);
 	state_clear(&known);
+	return r;
+}
+
+/* Dovecot has served it since. */
+static enum store_result
+take_over_again(struct mailbox *mb)
+{
+	enum store_result r = index_lock(mb);
+	struct file_header h = { 0 };
+	struct state all;
+
+	if (r != STORE_OK)
+		return r == STORE_READ_ONLY ? STORE_OK : r;
+	if (takeover_is_newer(mb)) {
+		state_init(&all);
+		h.generation = mb->state.generation;
+		if (takeover_again(mb, &all))
+			r = fill(mb, &all, &h);
+		else {
+			buf_reset(&mb->group);
+			takeover_put_seen(mb);
+			r = index_commit(mb, true);
+		}
+		state_clear(&all);
+	}
+	index_unlock(mb);
 	return r;
 }
 

@@ -277,9 +277,10 @@ next_uidvalidity(struct store *s, struct meta *m, uint32_t *v_r)
 	static char text[16];
 	struct slice last = meta_get(m, SLICE_EMPTY,
 	    SLICE_LIT(UIDVALIDITY_ENTRY));
-	uint64_t v = (uint64_t)time(NULL), was;
+	uint64_t v = (uint64_t)time(NULL), was = takeover_uidvalidity(s);
 
-	(void)s;
+	if (was >= v && was < UINT32_MAX - 1)
+		v = was + 1;
 	if (last.p != NULL && slice_to_u64(last, 1, UINT32_MAX - 1, &was) &&
 	    was >= v)
 		v = was + 1;
@@ -381,6 +382,9 @@ store_create_special(struct store *s)
 	unsigned have = 0;
 	size_t i;
 
+	/* Who comes from another server has those that they want. */
+	if (takeover_is_theirs(s))
+		return;
 	if (gather(s, &l) != STORE_OK)
 		have = ~0u;
 	for (i = 0; i < l.n; i++) {

@@ -254,6 +254,11 @@ take_in(struct mailbox *mb)
 			what = scan_needed(mb);
 			if (what != 0)
 				r = scan_mailbox(mb, what, NULL);
+			/* Once an hour, and when much has changed. */
+			if (r == STORE_OK && !mb->read_only &&
+			    what == (SCAN_NEW | SCAN_CUR) &&
+			    mb->state.links.n == 0)
+				tidy_mailbox(mb);
 			index_unlock(mb);
 		}
 	}
@@ -686,11 +691,7 @@ mailbox_uidl(struct mailbox *mb, uint32_t uid, struct buf *b)
 
 	if (i == -1)
 		return STORE_EXPUNGED;
-	if (s->slots[i].uidl_n > 0)
-		r = buf_add(b, state_uidl(s, (size_t)i));
-	else if (s->uidl_format == UIDL_COURIER)
-		r = buf_printf(b, "UID%u-%u", uid, s->uidvalidity);
-	else
-		r = buf_printf(b, "%08x%08x", uid, s->uidvalidity);
+	r = s->slots[i].uidl_n > 0 ? buf_add(b, state_uidl(s, (size_t)i)) :
+	    takeover_uidl(mb, (size_t)i, b);
 	return r == -1 ? STORE_LIMIT : STORE_OK;
 }

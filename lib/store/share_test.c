@@ -71,6 +71,7 @@ change_some(const char *dir, uint8_t flag, bool expunge)
 	enum store_result r;
 	uint32_t uid;
 	size_t n, k;
+	bool ours;
 	int i;
 
 	r = mailbox_open(s, INBOX, false, &mb);
@@ -83,12 +84,12 @@ change_some(const char *dir, uint8_t flag, bool expunge)
 		e = mailbox_entries(mb, &n);
 		for (k = 0; k < n; k++) {
 			uid = e[k].uid;
+			ours = e[k].size == APPENDED_SIZE;
 			r = e[k].flags & flag ? STORE_OK :
 			    set_flags(mb, uid, FLAGS_ADD, flag);
 			if (r != STORE_OK)
 				die(s, "flags", r);
-			r = !expunge || uid % 4 != 0 || e[k].size !=
-			    APPENDED_SIZE ? STORE_OK :
+			r = !expunge || uid % 4 != 0 || !ours ? STORE_OK :
 			    mailbox_expunge(mb, (struct uid_list){ &uid, 1 },
 			    false);
 			if (r != STORE_OK)

@@ -60,6 +60,16 @@ enum store_result {
 #define STORE_MESSAGES		10000000 /* of one mailbox */
 #define STORE_LOCK_MS		10000	/* how long a lock is waited for */
 
+enum uidl_format {
+	UIDL_OURS,		/* as Dovecot's default: UID and UIDVALIDITY in hex */
+	UIDL_COURIER,		/* UID1-1234567890 */
+	UIDL_DOTTED,		/* UIDVALIDITY.UID */
+	UIDL_NAME,		/* the file's name, without flags */
+	UIDL_GUID,		/* the message's GUID, of Dovecot the name */
+};
+/* From Dovecot's pop3_uidl_format. */
+enum uidl_format uidl_format_parse(struct slice);
+
 struct store_options {
 	const struct store_fs	*fs;		/* NULL: the real calls */
 	bool		 create;	/* make the Maildir where there is none */
@@ -70,6 +80,10 @@ struct store_options {
 	/* Fills a message's summary for the cache (mail/summary.h); NULL: what
 	 * is not cached stays so. */
 	int		(*summarise)(struct slice message, struct buf *);
+	/* How a UIDL is made where the mailbox's own files do not say. */
+	enum uidl_format uidl_format;
+	/* Told of what another server has left broken; may be NULL. */
+	void		(*warn)(const char *mailbox, const char *text);
 };
 
 /* The Maildir's own directory (with cur, new, tmp); path is for messages.
@@ -314,6 +328,11 @@ enum store_result mailbox_uidl(struct mailbox *, uint32_t uid, struct buf *);
 enum store_result store_verify(struct store *, struct slice mailbox,
 	    bool repair, void (*line)(void *arg, const char *), void *arg,
 	    unsigned *bad_r);
+/* Mailboxes in directories below each other (Dovecot's LAYOUT=fs) become those
+ * of Maildir++; a line for each.  dry: they are only named.  *n_r counts those
+ * that were found. */
+enum store_result store_convert(struct store *, bool dry,
+	    void (*line)(void *arg, const char *), void *arg, unsigned *n_r);
 /* Writes dovecot-uidlist (v3) and dovecot-keywords, flags into the names. */
 enum store_result store_export_uidlist(struct store *, struct slice mailbox);
 

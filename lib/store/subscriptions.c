@@ -32,7 +32,10 @@ line_to_name(struct slice line, enum subscriptions_form form, struct buf *b)
 		line = slice_from(line, 6);
 	if (slice_eq_nocase(line, SLICE_LIT("INBOX")))
 		return buf_add(b, SLICE_LIT("INBOX")) == 0;
-	if (form != SUBSCRIPTIONS_V2)
+	/* With the layout fs the levels stood behind '/'. */
+	if (form != SUBSCRIPTIONS_V2 &&
+	    (form == SUBSCRIPTIONS_COURIER || line.n == 0 ||
+	    memchr(line.p, '/', line.n) == NULL))
 		return name_from_dir(line, b) == PARSE_OK;
 	if (memchr(line.p, '.', line.n) != NULL)
 		return false;
@@ -41,7 +44,8 @@ line_to_name(struct slice line, enum subscriptions_form form, struct buf *b)
 		bool ok = buf_add(&dir, line) == 0;
 
 		for (i = 0; i < dir.n; i++)
-			if (dir.p[i] == '\t')
+			if (dir.p[i] == (form == SUBSCRIPTIONS_V2 ? '\t' :
+			    '/'))
 				dir.p[i] = '.';
 		ok = ok && name_from_dir(buf_slice(&dir), b) == PARSE_OK;
 		buf_clear(&dir);

@@ -1,24 +1,37 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * takeover - what Dovecot and Courier wrote about a mailbox: UIDs, UIDVALIDITY,
- * keywords, POP3 UIDLs.  Their files are read, never changed.
+ * takeover - what Dovecot wrote about a mailbox: UIDs, UIDVALIDITY, keywords,
+ * POP3 UIDLs.  Its files are read, never changed but by an export.
+ *
+ * The stamp of the list that was read, or exported, stands in the index; one
+ * that is different was written by Dovecot since, and is taken in again:
+ * its numbers count, since its clients know them.
  */
 #ifndef STORE_TAKEOVER_H
 #define STORE_TAKEOVER_H
 
 #include "base/parse.h"
+#include "box.h"
 #include "state.h"
 
 #define UIDLIST_BYTES	((size_t)1 << 30)
 #define KEYWORDS_BYTES	((size_t)1 << 20)
 
+/* The first thing that is wrong with a list; what NULL: nothing. */
+struct uidlist_fault {
+	unsigned	 line;
+	const char	*what;
+};
+
 /* dovecot-uidlist (version 3), courierimapuiddb (version 1): UIDVALIDITY,
  * UIDNEXT, GUID, and for each message UID, name, sizes, GUID, UIDL.  PARSE_BAD:
- * not such a file; the state may have a part of it. */
-enum parse uidlist_parse(struct slice text, struct state *);
+ * not such a file, or without UIDVALIDITY; the state may have a part of it.  A
+ * fault with PARSE_OK: lines were left out, and UIDNEXT is well above what it
+ * says. */
+enum parse uidlist_parse(struct slice text, struct state *,
+	    struct uidlist_fault *);
 /* dovecot-keywords: "0 name" makes name the keyword of letter a. */
 void	 dovecot_keywords_parse(struct slice text, struct state *);
-/* courierimapkeywords/:list: names, then for each message which it has. */
-void	 courier_keywords_parse(struct slice text, struct state *);
+bool	 keyword_is_valid(struct slice);
 
 #endif

@@ -2,6 +2,7 @@
 /* takeover_fuzz - files of other servers, names on disk, flags in names. */
 #include <assert.h>
 
+#include "courier.h"
 #include "names.h"
 #include "subscriptions.h"
 #include "takeover.h"
@@ -52,12 +53,16 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
 	struct slice in = slice_of(data, n);
 	struct buf b = BUF_INIT(1 << 16);
+	struct uidlist_fault fault;
 	struct state s;
 
 	state_init(&s);
-	uidlist_parse(in, &s);
+	uidlist_parse(in, &s, &fault);
 	dovecot_keywords_parse(in, &s);
 	courier_keywords_parse(in, &s);
+	courier_sizelist_parse(in, &s);
+	if (s.n > 0)
+		courier_keyword_file(in, &s, 0);
 	state_clear(&s);
 	subscriptions_parse(in, subscriptions_form(in), check_name, &b);
 	subscriptions_parse(in, SUBSCRIPTIONS_COURIER, check_name, &b);

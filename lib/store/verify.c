@@ -31,6 +31,7 @@ static void	 check_directory(struct check *, const char *sub);
 static void	 check_file(struct check *, int dir, const char *sub,
 		    const char *name);
 static void	 check_messages(struct check *);
+static void	 check_takeover(struct check *);
 static enum store_result repair_mailbox(struct check *, struct slice name);
 
 static void
@@ -109,6 +110,17 @@ check_messages(struct check *c)
 			    s->entries[i].uid);
 }
 
+/* Nothing that a repair could mend. */
+static void
+check_takeover(struct check *c)
+{
+	struct buf line = BUF_INIT(1024);
+
+	if (takeover_fault(c->mb, &line))
+		tell(c, "%s", buf_cstr(&line));
+	buf_clear(&line);
+}
+
 static enum store_result
 repair_mailbox(struct check *c, struct slice name)
 {
@@ -146,6 +158,8 @@ store_verify(struct store *s, struct slice name, bool repair,
 		check_directory(&c, "cur");
 		check_messages(&c);
 		free(c.seen);
+		if (!repair)
+			check_takeover(&c);
 	}
 	r = c.bad > 0 && repair ? repair_mailbox(&c, name) : STORE_OK;
 	*bad_r = c.bad;

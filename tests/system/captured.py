@@ -308,3 +308,21 @@ class CapturedPop3(Session, CapturedStory):
         c.send("TOP 1 0")
         c.until(b"Subject: for mallory")
         c.until(b".\r\n")
+
+
+class CapturedFronts(CapturedStory):
+    """Processes that strangers speak with, before anybody has logged in."""
+
+    def tries(self, c):
+        pid = self.box.master()
+        for name, *words in (("code", "mmap", 0, 4096, 7, 0x22, -1, 0), ("limits", "prlimit64", 0, 7, "@", 0),
+                             ("open", "openat", AT_FDCWD, "/etc/passwd", os.O_RDONLY, 0), ("socket", "socket", 2, 1, 0),
+                             ("signal", "kill", pid, 9), ("owner of signals", "fcntl", 3, 8, pid), ("exec", "execve", "/bin/sh", 0, 0)):
+            self.refused(c, name, *words)
+        c.close()
+
+    def test_smtpd(self):
+        self.tries(Captured(self.box, 25, lambda c: c.until(b"220"), b"250 "))
+
+    def test_imapd_before_the_login(self):
+        self.tries(Captured(self.box, 143, lambda c: c.until(b"* OK")))

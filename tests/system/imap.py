@@ -17,6 +17,7 @@ import time
 
 from harness import PATIENCE, Story, any_certificate, message, needs_program, parse, run, wait_for
 from imaptalk import ImapTalk, pairs, subjects, wait_subjects
+from login_sessions import title
 
 OPENSSL = "openssl"
 
@@ -675,7 +676,7 @@ class Foreign(ImapStory):
         self.assertLessEqual({"\\Flagged", "\\Seen"}, flags[uid["ours 1"]])
         self.assertIn("\\Answered", flags[uid["ours 2"]])
 
-    def test_idle_hears_of_a_foreign_delivery(self):
+    def test_a_foreign_delivery_is_seen(self):
         user = "bob@example.org"
         self.deliver(user, "there")
         t = self.talk(user)
@@ -710,3 +711,141 @@ class Foreign(ImapStory):
         t.ok("CLOSE")
         t.ok("SELECT INBOX")
         self.assertEqual({s: u for u, s in subjects(t).items()}, {s: uid[s] for s in ("kept", "replied")})
+
+
+class Parked(ImapStory):
+    """A silent session has no process; what comes next finds everything as it was."""
+    keys = {"imap.park": "200ms"}
+
+    def sessions(self, user):
+        return [p for p in self.box.pids("imapd") if f"imap-session {user}" in title(p)]
+
+    def parked(self, user):
+        wait_for(lambda: not self.sessions(user), f"the sessions of {user} to be parked")
+
+    def test_sequence_numbers_flags_and_expunges(self):
+        user = "alice@example.org"
+        for tls in (False, True):
+            with self.subTest(tls=tls):
+                name = f"p{int(tls)}"
+                t = self.talk(user, tls)
+                t.ok("CREATE " + name)
+                for i in range(6):
+                    t.ok(f"APPEND {name} ", message(subject=f"n{i}"))
+                t.ok("SELECT " + name)
+                t.ok("SEARCH RETURN (SAVE) SUBJECT n4")
+                self.parked(user)
+                other = self.talk(user)
+                other.ok("SELECT " + name)
+                other.ok("UID STORE 2,3 +FLAGS.SILENT (\\Deleted)")
+                other.ok("UID STORE 6 +FLAGS.SILENT (\\Flagged)")
+                other.ok("EXPUNGE")
+                other.ok(f"APPEND {name} ", message(subject="n6"))
+                other.logout()
+                # What the client has not been told of does not move a number.
+                a = t.ok("FETCH 4 (UID BODY.PEEK[HEADER.FIELDS (SUBJECT)])")
+                self.assertEqual(int(a.fetched()[4]["UID"]), 4)
+                self.assertEqual(a.all("EXPUNGE"), [])
+                self.parked(user)
+                a = t.ok("NOOP")
+                self.assertIn([r[0] for r in a.all("EXPUNGE")], ([3, 2], [2, 2]))
+                told = t.ok("UID FETCH 1:* (FLAGS)")
+                self.assertEqual({int(m["UID"]): n for n, m in told.fetched().items()}, {1: 1, 4: 2, 5: 3, 6: 4, 7: 5})
+                self.assertIn("\\Flagged", told.by_uid()[6]["FLAGS"])
+                self.parked(user)
+                self.assertEqual(list(t.ok("UID FETCH $ (FLAGS)").by_uid()), [5])
+                t.ok("UID STORE 7 +FLAGS (\\Seen)")
+                t.logout()
+
+    def test_what_was_enabled_and_read_only_stay(self):
+        user = "bob@example.org"
+        t = self.talk(user, tls=True)
+        t.ok("CREATE e")
+        t.ok("APPEND e ", message(subject="x"), " ", message(subject="y"))
+        t.ok("ENABLE QRESYNC")
+        t.ok("EXAMINE e")
+        self.parked(user)
+        t.refused("UID STORE 1 +FLAGS (\\Seen)")
+        self.parked(user)
+        other = self.talk(user)
+        other.ok("SELECT e")
+        other.ok("UID STORE 1 +FLAGS.SILENT (\\Deleted)")
+        other.ok("EXPUNGE")
+        other.logout()
+        a = t.ok("NOOP")
+        self.assertEqual(a.all("VANISHED"), [["1"]])
+        t.logout()
+
+    def test_idle_is_woken_by_mail_and_flags(self):
+        user = "bob@example.org"
+        t = self.talk(user, tls=True)
+        n = int(t.ok("SELECT INBOX").one("EXISTS")[0])
+        for i in range(1, 4):
+            tag = t.idle()
+            self.parked(user)
+            self.box.send(user, subject=f"wakes {i}")
+            t.hear_exists(n + i)
+            self.parked(user)
+            other = self.talk(user)
+            other.ok("SELECT INBOX")
+            other.ok(f"STORE {n + i} +FLAGS.SILENT (\\Answered)")
+            other.logout()
+            t.hear(lambda r: r[1:2] == ["FETCH"] and "\\Answered" in pairs(r[2])["FLAGS"])
+            self.assertEqual(t.done(tag).status, "OK")
+        t.logout()
+
+    def test_mailbox_that_was_removed_meanwhile(self):
+        user = "alice@example.org"
+        t = self.talk(user)
+        t.ok("CREATE doomed")
+        t.ok("SELECT doomed")
+        self.parked(user)
+        other = self.talk(user)
+        other.ok("DELETE doomed")
+        other.logout()
+        t.send("NOOP")
+        self.assertEqual(t.read()[1][0], "BYE")
+        self.assertTrue(t.closed())
+        # The next connection is none the worse.
+        self.talk(user).ok("SELECT INBOX")
+
+    def test_many_parked_connections(self):
+        user = "alice@example.org"
+        held = [self.talk(user, tls=i % 2 == 0) for i in range(30)]
+        for t in held:
+            t.ok("SELECT INBOX")
+        self.parked(user)
+        tags = [t.idle() for t in held]
+        self.box.send(user, subject="for all of them")
+        for t in held:
+            t.hear(lambda r: r[1:2] == ["EXISTS"])
+        for t, tag in zip(held, tags):
+            self.assertEqual(t.done(tag).status, "OK")
+
+
+class Limits(ImapStory):
+    keys = {"imap.user_sessions": "3", "imap.max_append": "20K", "imap.max_line": "8K"}
+
+    def test_sessions_of_a_user(self):
+        held = [self.talk() for _ in range(3)]
+        t = ImapTalk(self.box.base + 143)
+        self.addCleanup(t.close)
+        a = t.refused("LOGIN alice@example.org secret")
+        self.assertEqual(a.code, ["LIMIT"])
+        self.talk("bob@example.org").logout()
+        held.pop().logout()
+        wait_for(lambda: t.cmd("LOGIN alice@example.org secret").status == "OK", "room for another")
+        t.logout()
+
+    def test_size_of_a_message_and_of_a_line(self):
+        t = self.talk("bob@example.org")
+        self.assertIn("APPENDLIMIT=20480", t.capabilities())
+        a = t.refused("APPEND INBOX ", b"x" * 30000)
+        self.assertEqual(a.code, ["TOOBIG"])
+        t.ok("APPEND INBOX ", message(subject="small"))
+        t.io.write(b"x APPEND INBOX {30000}\r\n")
+        self.assertEqual(t.answer("x").status, "NO", "refused before it is sent")
+        t.ok("SELECT INBOX")
+        t.refused("FETCH 1 (" + "FLAGS " * 2000 + "UID)", status="BAD")
+        self.assertEqual(t.read()[1][0], "BYE")
+        self.assertTrue(t.closed())

@@ -13,9 +13,8 @@ import threading
 import time
 
 from crashes import ROUNDS, SEED
-from harness import PATIENCE, Story, message, wait_for, zombie
+from harness import PATIENCE, Story, descendants, maildir, message, wait_for, zombie
 from imaptalk import Broken, ImapTalk, subjects
-from login_sessions import title
 
 USERS = [f"u{i}@example.org" for i in range(4)]
 
@@ -23,11 +22,13 @@ USERS = [f"u{i}@example.org" for i in range(4)]
 class ImapLoad:
     """Clients of all users that write until stopped; each notes what it knows."""
     number = 0                      # of all loads of the process
+    moving = set()                  # (user, number) of all loads: MOVE begun
     lock = threading.Lock()
 
     def __init__(self, box):
         self.box = box
         self.there, self.gone, self.flagged = {}, {}, {}    # (user, number): UID
+        self.moved = set()          # MOVE acknowledged
         self.steps, self.wrong = 0, []
         self.stopping = threading.Event()
         self.threads = [threading.Thread(target=self.client, args=(u, i % 2 == 0, random.Random(SEED + i)))
@@ -45,6 +46,9 @@ class ImapLoad:
                 self.step(talk, user, rng)
                 with self.lock:
                     self.steps += 1
+                if rng.randrange(6) == 0:       # logins are under load, too
+                    talk.logout()
+                    talk = None
             except Broken as e:
                 self.wrong.append(f"{user}: {e}")
                 talk = self.close(talk)
@@ -76,6 +80,13 @@ class ImapLoad:
             talk.ok(f"UID STORE {uid} +FLAGS.SILENT (\\Deleted)")
             talk.ok(f"UID EXPUNGE {uid}")
             return
+        if rng.randrange(4) == 0:
+            with self.lock:
+                self.moving.add((user, n))
+            talk.ok(f"UID MOVE {uid} Archive")
+            with self.lock:
+                self.moved.add((user, n))
+            return
         raw = talk.ok(f"UID FETCH {uid} (BODY.PEEK[HEADER.FIELDS (SUBJECT)])").by_uid()
         if uid not in raw or b"load %d\r\n" % n not in raw[uid]["BODY[HEADER.FIELDS (SUBJECT)]"]:
             raise Broken(f"UID {uid} is not message {n}: {raw}")
@@ -92,6 +103,17 @@ class ImapLoad:
             t.join(PATIENCE)
 
 
+def role_of(pid):
+    """What master called it; a session has told its role and user in its title."""
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as f:
+            words = f.read().decode().split("\0")
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+    m = re.match(r"\w+: (\S+-session) ", words[0])
+    return m.group(1) if m else words[1] if len(words) > 1 else ""
+
+
 class Killed(Story):
     @classmethod
     def arrange(cls):
@@ -102,9 +124,8 @@ class Killed(Story):
         print(f"# SEED={SEED}", flush=True)
 
     def processes(self, role):
-        """Those of a role, as their titles say ("imap-session": of whatever user)."""
-        return [p for name in ("imapd", "pop3d", "auth", "keys", "local", "lookup") for p in self.box.pids(name)
-                if f" {role} " in title(p) + " " or title(p).split(":")[0] == role]
+        """Those of a role; "imap-session" of whatever user."""
+        return [p for p in descendants(self.box.master()) if role_of(p) == role]
 
     def settle(self, load):
         load.stop()
@@ -112,21 +133,34 @@ class Killed(Story):
         self.assertTrue(load.there)
         for user in USERS:
             t = ImapTalk.to(self.box, user)
-            t.ok("SELECT INBOX")
-            got = {}
-            for uid, s in subjects(t).items():
-                got.setdefault(int(re.match(r"load (\d+)", s).group(1)), []).append(uid)
+            got = {name: self.numbers(t, name) for name in ("INBOX", "Archive")}
             acknowledged = {n: uid for (u, n), uid in load.there.items() if u == user}
-            may_be_gone = {n for (u, n) in load.gone if u == user}
-            lost = acknowledged.keys() - got.keys() - may_be_gone
+            of_user = {what: {n for u, n in getattr(load, what) if u == user} for what in ("gone", "moving", "moved")}
+            lost = acknowledged.keys() - got["INBOX"].keys() - got["Archive"].keys() - of_user["gone"]
             self.assertFalse(lost, f"seed {SEED}: {user} lost {sorted(lost)[:10]}")
-            twice = {n: uids for n, uids in got.items() if len(uids) > 1}
-            self.assertFalse(twice, f"seed {SEED}: {user} has more than one copy")
-            moved = {n: (uid, got[n]) for n, uid in acknowledged.items() if n in got and got[n] != [uid]}
-            self.assertFalse(moved, f"seed {SEED}: {user}: a UID is another message's")
+            for name in got:
+                twice = {n: uids for n, uids in got[name].items() if len(uids) > 1}
+                self.assertFalse(twice, f"seed {SEED}: {user} has more than one copy in {name}")
+            both = got["INBOX"].keys() & got["Archive"].keys()
+            self.assertFalse(both & of_user["moved"], f"seed {SEED}: {user}: moved, and still there")
+            # One that was cut off may have left a copy, but never none.
+            self.assertLessEqual(both, of_user["moving"], f"seed {SEED}: {user}")
+            self.assertLessEqual(of_user["moved"], got["Archive"].keys(), f"seed {SEED}: {user}")
+            changed = {n: (uid, got["INBOX"][n]) for n, uid in acknowledged.items()
+                       if n in got["INBOX"] and got["INBOX"][n] != [uid]}
+            self.assertFalse(changed, f"seed {SEED}: {user}: a UID is another message's")
             t.logout()
             # and the files are as many
-            self.assertEqual(sum(m.count(b"Subject: load ") for m in self.box.mail(user)), len(got))
+            files = self.box.mail(user) + maildir(os.path.join(self.box.maildir(user), ".Archive"))
+            self.assertEqual(sum(m.count(b"Subject: load ") for m in files), sum(map(len, got.values())))
+
+    def numbers(self, talk, name):
+        """{number: [UIDs]} of a mailbox."""
+        talk.ok("SELECT " + name)
+        found = {}
+        for uid, s in subjects(talk).items():
+            found.setdefault(int(re.match(r"load (\d+)", s).group(1)), []).append(uid)
+        return found
 
     def flags_stay(self, load):
         """A process that dies takes no acknowledged flag with it; only a power cut may."""

@@ -16,6 +16,7 @@ from harness import Story, comm, descendants, message, needs_root, wait_for
 from sink import Sink
 
 EMPTY, QUEUE, WHOLE = "run/empty", "queue", None
+OWN = "mail/example.org/alice"          # a session's
 
 # Roots, and what kinds of descriptors there may be.  Every process may have
 # /dev/null, Unix sockets (its channels, the log), an epoll set and what wakes
@@ -37,8 +38,8 @@ ROWS = {
     "pop3d":    ("pop3d",    EMPTY, {"tcp", "rate", "tickets"}),
     "imap-spawn": ("imapspawn", WHOLE, set()),
     "pop3-spawn": ("pop3spawn", WHOLE, set()),
-    "imap-session": ("mail", WHOLE, {"tcp", "mail-file", "mail-directory"}),
-    "pop3-session": ("mail", WHOLE, {"tcp", "mail-file", "mail-directory"}),
+    "imap-session": ("mail", OWN, {"tcp", "mail-file", "mail-directory"}),
+    "pop3-session": ("mail", OWN, {"tcp", "mail-file", "mail-directory"}),
 }
 THREADS = {"qmgr", "worker"}     # which sync files beside their loop
 MAIL = {"worker", "imap-session", "pop3-session"}    # run as the mail's owner
