@@ -15,9 +15,11 @@
 #include <openssl/crypto.h>
 
 #include "auth.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "ipc/backends.h"
+#include "sasl/prep.h"
 #include "verifier.h"
 
 static int	 auth_main(int argc, char *argv[]);
@@ -27,6 +29,7 @@ static void	 take_secret(void *, const char *, int);
 static void	 need_secret(struct auth *);
 static int	 reload(void *, const struct conf *, struct buf *);
 static void	 tell_status(void *, struct buf *);
+static void	 tell_login(void *, struct message *);
 
 static void	 channel_up(void *, struct channel *);
 static void	 say_mechanisms(struct auth *, const struct conf *,
@@ -66,6 +69,7 @@ static const struct child_spec spec = {
 	.shared = take_secret,
 	.reload = reload,
 	.status = tell_status,
+	.control = tell_login,
 };
 
 int
@@ -193,6 +197,33 @@ tell_status(void *arg, struct buf *out)
 	    (unsigned long long)a->nfailed, (unsigned long long)a->nrefused,
 	    (unsigned long long)sessions_total(a->sessions),
 	    DIALOGUES_MAX - a->nfree, pool_asked(a));
+}
+
+/* CTL_LOGIN: what counts against it. */
+static void
+tell_login(void *arg, struct message *m)
+{
+	struct auth *a = arg;
+	const struct conf *c = a->child.conf;
+	struct slice name = get_slice(&m->body, SASL_LOGIN_BYTES);
+	struct buf login = BUF_INIT(SASL_LOGIN_BYTES), *b;
+
+	if (m->type != CTL_LOGIN || !wire_done(&m->body))
+		log_fatal("event=bad-order type=%u", m->type);
+	sasl_prep_login(name, &login);
+	b = channel_begin(a->child.master, CTL_LOGIN_IS, m->id);
+	if (b != NULL)
+		buf_printf(b, "failures that count: %llu of %llu "
+		    "(auth.max_failures_user)\nsessions: %llu of %llu "
+		    "(auth.max_sessions)\n",
+		    (unsigned long long)limits_of_user(a->limits,
+		    buf_slice(&login), clock_mono_ms()),
+		    (unsigned long long)c->auth_max_failures_user,
+		    (unsigned long long)sessions_of(a->sessions,
+		    buf_slice(&login)),
+		    (unsigned long long)c->auth_max_sessions);
+	channel_end(a->child.master);
+	buf_clear(&login);
 }
 
 /* ---- peers ------------------------------------------------------------------ */

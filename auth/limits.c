@@ -278,6 +278,15 @@ limits_ask(struct limits *l, const uint8_t addr[16], struct slice login,
 	return LIMITS_GO_ON;
 }
 
+uint64_t
+limits_of_user(struct limits *l, struct slice login, int64_t now)
+{
+	const struct count *c = count_find(l, USERS, user_key(l, login));
+
+	return c == NULL ? 0 :
+	    (level_now(l, USERS, c, now) + UNIT / 2) / UNIT;
+}
+
 int64_t
 limits_failed(struct limits *l, const uint8_t addr[16], struct slice login,
     struct slice secret, int64_t now)

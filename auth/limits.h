@@ -42,6 +42,8 @@ enum limits_verdict {
 /* Before a password is looked at.  addr: IPv4 mapped. */
 enum limits_verdict limits_ask(struct limits *, const uint8_t addr[16],
 	    struct slice login, int64_t now_ms);
+/* Failures of a login name that count now, from wherever. */
+uint64_t limits_of_user(struct limits *, struct slice login, int64_t now_ms);
 /* A word for the log. */
 const char *limits_verdict_name(enum limits_verdict);
 

@@ -130,18 +130,19 @@ static int
 run(struct pam_source *s, pam_handle_t *h, struct account *a,
     bool has_password)
 {
-	int r = has_password ? pam_authenticate(h, PAM_SILENT |
+	int said, r = has_password ? pam_authenticate(h, PAM_SILENT |
 	    PAM_DISALLOW_NULL_AUTHTOK) : PAM_SUCCESS;
 
 	if (r == PAM_SUCCESS || r == PAM_NEW_AUTHTOK_REQD)
 		r = pam_acct_mgmt(h, PAM_SILENT | PAM_DISALLOW_NULL_AUTHTOK);
 	if (!is_who_he_was(s, h))
 		return 0;
-	r = take_account(r, a);
-	if (r == -1)
-		log_error("event=pam-failed service=%s reason=\"its modules "
-		    "cannot tell now\"", LOG_Q(slice_str(s->service)));
-	return r;
+	said = take_account(r, a);
+	if (said == -1)
+		log_error("event=pam-failed service=%s reason=%s",
+		    LOG_Q(slice_str(s->service)),
+		    LOG_Q(slice_str(pam_strerror(h, r))));
+	return said;
 }
 
 /* A module may have made another of him. */

@@ -79,6 +79,7 @@ static bool	 is_cheap(struct verifier *, const struct account *, int n,
 static void	 queue(struct verifier *, uint64_t id, enum auth_protocol,
 		    struct slice, struct slice);
 static void	 next_job(void *);
+static bool	 is_locked(struct slice);
 static void	 do_job(struct verifier *, struct job *, struct verdict *);
 static void	 job_free(struct verifier *, struct job *);
 static bool	 cancel(struct verifier *, uint64_t id);
@@ -93,6 +94,8 @@ static void	 judge(const struct account *all, int n, int i,
 static void	 say(struct verifier *, uint64_t id, const struct verdict *);
 static int	 reload(void *, const struct conf *, struct buf *);
 static void	 tell_status(void *, struct buf *);
+static void	 tell_login(void *, struct message *);
+static void	 tell_account(const struct account *, struct buf *);
 
 static const struct message_rule auth_rules[] = RULES_OF(AUTH_VERIFIER);
 static const struct channel_ops auth_ops = { auth_says, auth_is_down, NULL };
@@ -106,6 +109,7 @@ static const struct child_spec spec = {
 	.channel_up = auth_is_up,
 	.reload = reload,
 	.status = tell_status,
+	.control = tell_login,
 };
 
 int
@@ -181,6 +185,53 @@ tell_status(void *arg, struct buf *out)
 	buf_printf(out, "accounts=%zu hashed=%llu remembered=%llu waiting=%zu",
 	    sources_count(v->sources), (unsigned long long)v->nhashed,
 	    (unsigned long long)v->nremembered, v->njobs);
+}
+
+/* CTL_LOGIN: who has it, and what would let it in; nothing that is stored. */
+static void
+tell_login(void *arg, struct message *m)
+{
+	struct verifier *v = arg;
+	struct slice name = get_slice(&m->body, SASL_LOGIN_BYTES);
+	struct account all[ACCOUNT_OF_ONE];
+	struct buf login = BUF_INIT(SASL_LOGIN_BYTES), *b;
+	int n = 0, i;
+
+	if (m->type != CTL_LOGIN || !wire_done(&m->body))
+		log_fatal("event=bad-order type=%u", m->type);
+	look_for_changes(v);
+	if (sasl_prep_login(name, &login))
+		n = sources_find(v->sources, buf_slice(&login), all,
+		    ACCOUNT_OF_ONE);
+	b = channel_begin(v->child.master, CTL_LOGIN_IS, m->id);
+	if (b != NULL && n == 0)
+		buf_add_str(b, "backend: none has it\n");
+	else if (b != NULL)
+		buf_printf(b, "backend: %s%s\n", sources_last(v->sources),
+		    n < 0 ? ", which cannot answer now: try later" : "");
+	for (i = 0; b != NULL && i < n; i++)
+		tell_account(&all[i], b);
+	channel_end(v->child.master);
+	buf_clear(&login);
+}
+
+static void
+tell_account(const struct account *a, struct buf *b)
+{
+	if (a->app.n > 0)
+		buf_printf(b, "app password %.*s", SLICE_ARG(a->app));
+	else if (a->external)
+		buf_add_str(b, "password: its modules decide");
+	else
+		buf_printf(b, "password: %s%s", is_locked(a->stored) ?
+		    "none, or locked" : password_scheme_name(a->stored),
+		    a->scram[SASL_SHA_256].n > 0 ||
+		    a->scram[SASL_SHA_1].n > 0 ? ", and keys for SCRAM" : "");
+	buf_printf(b, "; for%s%s%s%s%s\n",
+	    a->protocols & ACCOUNT_IMAP ? " imap" : "",
+	    a->protocols & ACCOUNT_POP3 ? " pop3" : "",
+	    a->protocols & ACCOUNT_SMTP ? " smtp" : "",
+	    a->disabled ? "; disabled" : "", a->expired ? "; expired" : "");
 }
 
 /* ---- questions --------------------------------------------------------------- */

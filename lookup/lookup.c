@@ -116,6 +116,8 @@ static void	 explain(struct lookup *, struct channel *, uint64_t id,
 		    struct slice);
 static void	 query(struct lookup *, struct channel *, uint64_t id,
 		    struct slice table, struct slice key);
+static void	 explain_login(struct lookup *, struct channel *, uint64_t id,
+		    struct slice);
 static void	 say_maildir(struct lookup *, struct channel *, uint64_t id,
 		    struct slice name);
 static void	 tool_lines(struct channel *, uint64_t id, struct slice);
@@ -753,6 +755,10 @@ tool_says(void *arg, struct channel *c, struct message *m)
 		if (wire_done(&m->body))
 			explain(l, c, m->id, first);
 		break;
+	case TL_LOGIN:
+		if (wire_done(&m->body))
+			explain_login(l, c, m->id, first);
+		break;
 	case TL_MAILBOX:
 		if (wire_done(&m->body))
 			say_maildir(l, c, m->id, first);
@@ -799,6 +805,37 @@ explain(struct lookup *l, struct channel *c, uint64_t id, struct slice address)
 	tool_end(c, id, v.kind != VERDICT_REFUSE ? EX_OK :
 	    v.code < 500 ? EX_TEMPFAIL : EX_NOUSER, SLICE_EMPTY);
 	buf_clear(&trace);
+	arena_clear(&arena);
+}
+
+static void
+explain_login(struct lookup *l, struct channel *c, uint64_t id,
+    struct slice name)
+{
+	struct arena arena = ARENA_INIT(RESOLVE_ARENA);
+	struct buf text = BUF_INIT(TRACE_BYTES);
+	struct login login;
+
+	resolve_login(&l->resolver, &arena, name, &text, &login);
+	if (login.found == LOGIN_FOUND)
+		buf_printf(&text, "mailbox %.*s: uid %u, gid %u, Maildir "
+		    "%.*s\nits sessions reach %.*s and nothing else\nquota "
+		    "%llu bytes, %llu messages (0 is none)\n",
+		    SLICE_ARG(login.login), login.to.uid, login.to.gid,
+		    SLICE_ARG(login.to.path), SLICE_ARG(login.directory),
+		    (unsigned long long)login.to.quota_bytes,
+		    (unsigned long long)login.to.quota_messages);
+	else if (login.found == LOGIN_TROUBLE)
+		buf_printf(&text, "mailbox: cannot be told now: %.*s\n",
+		    SLICE_ARG(login.why));
+	else
+		buf_add_str(&text, "mailbox: none; such a login can send and "
+		    "no more\n");
+	tool_lines(c, id, buf_slice(&text));
+	tool_end(c, id, login.found == LOGIN_FOUND ? EX_OK :
+	    login.found == LOGIN_TROUBLE ? EX_TEMPFAIL : EX_NOUSER,
+	    SLICE_EMPTY);
+	buf_clear(&text);
 	arena_clear(&arena);
 }
 

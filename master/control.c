@@ -19,6 +19,7 @@
 #include "os/sockets.h"
 
 #define CLIENTS		32	/* at once */
+#define LOGIN_MS	5000
 #define STATUS_MS	2000	/* a process that does not answer is shown so */
 
 struct client {
@@ -29,6 +30,9 @@ struct client {
 	bool			 wants_status;
 	bool			 wants_end;
 	bool			 wants_reload;
+	unsigned		 answers_owed;	/* to TL_LOGIN */
+	uint64_t		 serial;	/* of it, among all */
+	struct ev_timer		 timer;		/* for them */
 };
 
 struct control {
@@ -37,6 +41,7 @@ struct control {
 	struct ev_timer		 status_timer;
 	TAILQ_HEAD(, client)	 clients;
 	unsigned		 nclients;
+	uint64_t		 last_serial;
 };
 
 static void	 accept_client(void *, int);
@@ -48,6 +53,8 @@ static void	 ask_reload(struct client *, struct message *);
 static void	 status_is_due(void *);
 static void	 tell_status(struct client *);
 static void	 tell_process(struct client *, const struct process *);
+static void	 ask_login(struct client *, struct message *);
+static void	 login_is_late(void *);
 static void	 reload_done(void *, int, struct slice);
 static void	 send_line(struct client *, struct buf *);
 static void	 send_end(struct client *, int status, const char *why);
@@ -91,6 +98,7 @@ accept_client(void *arg, int ready)
 	}
 	cl = mem_alloc(sizeof(*cl));
 	cl->control = c;
+	ev_timer_init(&cl->timer, &c->master->loop, login_is_late, cl);
 	TAILQ_INSERT_TAIL(&c->clients, cl, entry);
 	c->nclients++;
 	cl->channel = channel_new(&c->master->loop, fd, rules, ROLE_MASTER,
@@ -107,11 +115,13 @@ client_says(void *arg, struct channel *ch, struct message *m)
 		{ TL_STATUS, ask_status },
 		{ TL_STOP, ask_stop },
 		{ TL_RELOAD, ask_reload },
+		{ TL_LOGIN, ask_login },
 	};
 	struct client *cl = arg;
 	size_t i;
 
-	if (cl->wants_status || cl->wants_end || cl->wants_reload) {
+	if (cl->wants_status || cl->wants_end || cl->wants_reload ||
+	    cl->answers_owed > 0) {
 		channel_breach(ch, "one-at-a-time");
 		return;
 	}
@@ -142,6 +152,7 @@ free_client(struct client *cl)
 	TAILQ_REMOVE(&cl->control->clients, cl, entry);
 	cl->control->nclients--;
 	channel_free(&cl->channel);
+	ev_timer_clear(&cl->timer);
 	free(cl);
 }
 
@@ -295,6 +306,71 @@ reload_done(void *arg, int status, struct slice lines)
 	send_end(cl, status, status == 0 ? "" : status == EX_CONFIG ?
 	    "the configuration in force is unchanged where the lines above "
 	    "do not say otherwise" : "the reload is not complete");
+}
+
+/* ---- logins --------------------------------------------------------------- */
+
+/* auth and the first verifier say what they know; master only carries it. */
+static void
+ask_login(struct client *cl, struct message *m)
+{
+	static const enum role roles[] = { ROLE_VERIFIER, ROLE_AUTH };
+	struct slice login = get_slice(&m->body, 320);
+	struct process *p;
+	struct buf *b;
+	size_t i;
+
+	if (!wire_done(&m->body)) {
+		channel_breach(cl->channel, "bad-field");
+		return;
+	}
+	cl->serial = ++cl->control->last_serial;
+	for (i = 0; i < sizeof(roles) / sizeof(roles[0]); i++) {
+		p = process_find(cl->control->master, roles[i], 0);
+		if (p == NULL || p->state != PROCESS_RUNNING ||
+		    p->channel == NULL)
+			continue;
+		b = channel_begin(p->channel, CTL_LOGIN, cl->serial);
+		if (b != NULL)
+			put_slice(b, login);
+		channel_end(p->channel);
+		cl->answers_owed++;
+	}
+	if (cl->answers_owed == 0)
+		send_end(cl, EX_TEMPFAIL, "auth is not running");
+	else
+		ev_timer_set(&cl->timer, LOGIN_MS);
+}
+
+void
+control_login_is(struct process *p, struct message *m)
+{
+	struct slice rest = get_rest(&m->body), part;
+	struct client *cl;
+
+	if (p->master->control == NULL)
+		return;
+	TAILQ_FOREACH(cl, &p->master->control->clients, entry)
+		if (cl->serial == m->id && cl->answers_owed > 0)
+			break;
+	if (cl == NULL)
+		return;		/* gone, or told to try later */
+	while (rest.n > 0 && slice_next(&rest, '\n', &part))
+		if (part.n > 0)
+			channel_send(cl->channel, TL_LINE, cl->id, part);
+	if (--cl->answers_owed > 0)
+		return;
+	ev_timer_stop(&cl->timer);
+	send_end(cl, EX_OK, "");
+}
+
+static void
+login_is_late(void *arg)
+{
+	struct client *cl = arg;
+
+	cl->answers_owed = 0;
+	send_end(cl, EX_TEMPFAIL, "auth or its verifier does not answer");
 }
 
 /* ---- answers -------------------------------------------------------------- */

@@ -274,6 +274,7 @@ void	 reload_process_gone(struct process *);
 /* Answers on control.sock, which is among the listeners. */
 void	 control_init(struct master *);
 void	 control_status_came(struct master *);
+void	 control_login_is(struct process *, struct message *);
 void	 control_suite_ended(struct master *);
 void	 control_clear(struct master *);
 

@@ -18,6 +18,7 @@
 
 #include "base/num.h"
 #include "chasqui.h"
+#include "ipc/backends.h"
 #include "os/sandbox.h"
 #include "probe.h"
 
@@ -27,6 +28,7 @@ static bool	 try_rows(struct tool *);
 static bool	 try_row(struct tool *, const struct probe *, enum role);
 static bool	 compare_suite(struct tool *);
 static bool	 compare_process(struct tool *, struct slice status_line);
+static void	 lent_group(struct tool *, const struct priv *, char *, size_t);
 static bool	 ids_for(struct tool *, enum role, struct priv_ids *);
 
 const struct command cmd_confinement = { "confinement", "",
@@ -94,7 +96,8 @@ show_rows(void)
 		    roots[row->root], nets[row->net], files[row->files],
 		    row->extra & MAY_EXEC ? "programs" :
 		    row->extra & MAY_FORK ? "forks; setuid, chroot" :
-		    row->extra & MAY_THREAD ? "threads" : "");
+		    row->extra & MAY_THREAD ? "threads" :
+		    row->extra & LENT ? "by auth.backends" : "");
 	}
 }
 
@@ -314,6 +317,19 @@ compare_root(struct tool *t, const char *pid, const struct priv *row,
 	}
 }
 
+/* The one that auth.backends asks for; "" for none. */
+static void
+lent_group(struct tool *t, const struct priv *row, char *text, size_t size)
+{
+	gid_t group = row->extra & LENT &&
+	    conf_has(&tool_conf(t)->auth_backends, "system") ?
+	    backends_shadow_group() : 0;
+
+	text[0] = '\0';
+	if (group != 0)
+		snprintf(text, size, "%u", (unsigned)group);
+}
+
 static bool
 compare_process(struct tool *t, struct slice line)
 {
@@ -345,8 +361,10 @@ compare_process(struct tool *t, struct slice line)
 	must_be(status, "\nUid:", ids, &holds);
 	must_be(status, "\nNoNewPrivs:", "1", &holds);
 	must_be(status, "\nSeccomp:", "2", &holds);
-	if (full && !(row->extra & KEEP_GROUPS))
-		must_be(status, "\nGroups:", "", &holds);
+	if (full && !(row->extra & KEEP_GROUPS)) {
+		lent_group(t, row, ids, sizeof(ids));
+		must_be(status, "\nGroups:", ids, &holds);
+	}
 	if (!(row->extra & (MAY_THREAD | MAY_EXEC)))
 		must_be(status, "\nThreads:", "1", &holds);
 	for (i = 0; i < sizeof(no_capabilities) / sizeof(no_capabilities[0]);

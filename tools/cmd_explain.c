@@ -1,15 +1,63 @@
 /* SPDX-License-Identifier: ISC */
 /* cmd_explain - `chasqui explain`: where mail for an address goes, and why.
- * The running suite answers, from the tables that are in force. */
+ * The running suite answers, from the tables that are in force; for a login
+ * auth and a verifier do, too.  No password is asked for, or shown. */
 #include <stdio.h>
+#include <string.h>
 #include <sysexits.h>
 
 #include "chasqui.h"
+#include "conf/conf.h"
 
 static int	 run_explain(struct tool *, int, char *[]);
+static int	 explain_logins(struct tool *, int, char *[]);
+static int	 ask_login(struct tool *, const char *socket, const char *login);
 
-const struct command cmd_explain = { "explain", "ADDRESS...",
-	"say where mail for an address goes, and why", run_explain };
+const struct command cmd_explain = { "explain",
+	"ADDRESS... | login NAME...",
+	"say where mail for an address goes, or what a login may",
+	run_explain };
+
+static int
+ask_login(struct tool *t, const char *socket, const char *login)
+{
+	struct channel *c = tool_connect(t, socket);
+	struct buf *b = channel_begin(c, TL_LOGIN, 1);
+	int r;
+
+	if (b != NULL)
+		put_slice(b, slice_str(login));
+	channel_end(c);
+	r = tool_answer(c, NULL, NULL);
+	channel_free(&c);
+	return r;
+}
+
+/* As auth makes a login of a name, auth.default_domain and all. */
+static int
+explain_logins(struct tool *t, int argc, char *argv[])
+{
+	const char *domain = tool_conf(t)->auth_default_domain;
+	char login[321];
+	int i, n, r, status = EX_OK;
+
+	for (i = 0; i < argc; i++) {
+		n = snprintf(login, sizeof(login), "%s%s%s", argv[i],
+		    domain[0] != '\0' && strchr(argv[i], '@') == NULL ? "@" :
+		    "", strchr(argv[i], '@') == NULL ? domain : "");
+		if (n < 1 || (size_t)n >= sizeof(login))
+			return tool_fail(EX_USAGE, "a login name has 1 to 320 "
+			    "bytes");
+		printf("%slogin %s\n", i > 0 ? "\n" : "", login);
+		fflush(stdout);
+		r = ask_login(t, SOCKET_CONTROL, login);
+		if (r == EX_OK)
+			r = ask_login(t, SOCKET_LOOKUP, login);
+		if (r != EX_OK)
+			status = r;
+	}
+	return status;
+}
 
 static int
 run_explain(struct tool *t, int argc, char *argv[])
@@ -20,6 +68,8 @@ run_explain(struct tool *t, int argc, char *argv[])
 
 	if (argc < 2)
 		return tool_usage(&cmd_explain);
+	if (strcmp(argv[1], "login") == 0 && argc > 2)
+		return explain_logins(t, argc - 2, argv + 2);
 	for (i = 1; i < argc; i++)
 		if (strlen(argv[i]) > 1500)
 			return tool_fail(EX_USAGE, "an address is too long");

@@ -45,7 +45,7 @@ __asan_default_options(void)
 
 enum group {
 	BASE, SERVE, DIAL, DNS, UNIX_SOCKETS, FILES_READ, FILES_WRITE,
-	THREADS, FORKS, SANITIZERS, GROUPS
+	THREADS, FORKS, TRIES, SANITIZERS, GROUPS
 };
 
 static const char *const groups[GROUPS] = {
@@ -78,6 +78,7 @@ static const char *const groups[GROUPS] = {
 	    "rename renameat renameat2 link linkat unlink unlinkat "
 	    "mkdir mkdirat rmdir fchmod",
 	[THREADS] = "",
+	[TRIES] = "",
 	/* What a fork needs to become a session, its priv_enter() included. */
 	[FORKS] = "wait4 waitid close_range setgroups setresgid setresuid prctl "
 	    "chroot capset landlock_create_ruleset landlock_add_rule "
@@ -152,6 +153,9 @@ static const struct narrow {
 	{ DNS, 0,	"socket",   SOCKETS(AF_INET, SOCK_DGRAM) },
 	{ DNS, 0,	"socket",   SOCKETS(AF_INET6, SOCK_DGRAM) },
 	{ UNIX_SOCKETS, 0, "socket", ONE(0, SCMP_CMP_EQ, AF_UNIX) },
+	/* A kernel without audit, to PAM, which goes on without; any other error
+	 * would be one. */
+	{ TRIES, EAFNOSUPPORT, "socket", ONE(0, SCMP_CMP_NE, AF_UNIX) },
 	{ FILES_READ, 0, "openat",  ONE(2, SCMP_CMP_MASKED_EQ, TO_CHANGE &
 					~O_DIRECTORY, 0) },
 	/* Of a file that is open.  By a path Landlock would allow it for all
@@ -311,6 +315,8 @@ groups_of(const struct priv *row)
 		mask |= 1u << THREADS;
 	if (row->extra & MAY_FORK)
 		mask |= 1u << FORKS;
+	if (row->extra & MAY_TRY)
+		mask |= 1u << TRIES;
 #ifdef SANITIZED
 	mask |= 1u << SANITIZERS;
 #endif

@@ -19,6 +19,7 @@
 #define GROUP_BYTES	(UINT64_C(4) << 30)
 #define WORK_MS		900	/* S1: a record is synced, names are set */
 #define RESCAN_MS	(3600 * 1000)	/* a scan though nothing seems changed */
+#define KEPT		2	/* mailboxes that were closed, in memory */
 
 struct store {
 	const struct store_fs *fs;
@@ -29,6 +30,8 @@ struct store {
 	unsigned	 turn;		/* of unique names */
 	char		 host[64];
 	struct mailbox	*open;		/* those that are, linked */
+	struct mailbox	*kept[KEPT];	/* owned: closed last, that opening
+					 * them again costs only what changed */
 	struct mailbox	*target;	/* owned: where the last append or copy
 					 * went */
 	struct deliveries *deliveries;	/* owned, NULL until the first */
@@ -85,6 +88,7 @@ int	 mailbox_make_keyword(struct mailbox *, struct slice name);
  * state then. */
 enum store_result mailbox_find_file(struct mailbox *, uint32_t uid,
 	    ssize_t *i_r);
+void	 mailbox_drop_kept(struct store *);
 void	 deliveries_free(struct deliveries **);
 int64_t	 mailbox_due(const struct mailbox *);
 enum store_result mailbox_work(struct mailbox *);
@@ -96,6 +100,8 @@ enum store_result mailbox_work(struct mailbox *);
 enum store_result index_open(struct mailbox *);
 /* Reads an index, and makes none. */
 enum store_result index_load(struct mailbox *);
+/* What was put off until somebody closes it: names, snapshot, sync. */
+void	 index_settle(struct mailbox *);
 void	 index_close(struct mailbox *);
 /* EXAMINE, too, keeps the index, where the file system lets it. */
 bool	 index_is_writable(const struct mailbox *);

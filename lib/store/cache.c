@@ -22,6 +22,8 @@ struct cache {
 	struct buf	 out;		/* not written yet */
 	uint32_t	*table;		/* owned: GUID -> index + 1 */
 	size_t		 table_cap, table_n;
+	uint32_t	 table_uidnext;	/* what the state was then */
+	uint64_t	 table_modseq;
 	struct buf	 record;	/* the last that was larger than window */
 };
 
@@ -145,6 +147,8 @@ guid_slot(const struct cache *c, const void *guid)
 	    (c->table_cap - 1);
 }
 
+/* Kept while the same messages are in the same places: whoever reads summaries
+ * that he makes himself comes here with each hundred of them. */
 static void
 build_table(struct mailbox *mb)
 {
@@ -152,6 +156,11 @@ build_table(struct mailbox *mb)
 	const struct state *s = &mb->state;
 	size_t i, at;
 
+	if (c->table != NULL && c->table_n == s->n &&
+	    c->table_uidnext == s->uidnext && c->table_modseq == s->modseq)
+		return;
+	c->table_uidnext = s->uidnext;
+	c->table_modseq = s->modseq;
 	free(c->table);
 	c->table_cap = 64;
 	while (c->table_cap < s->n * 2)
@@ -175,7 +184,7 @@ attach(struct mailbox *mb, const char *guid, uint64_t at, uint32_t n)
 
 	for (; c->table[slot] != 0; slot = (slot + 1) & (c->table_cap - 1)) {
 		i = c->table[slot] - 1;
-		if (memcmp(s->entries[i].guid, guid, 16) == 0) {
+		if (i < s->n && memcmp(s->entries[i].guid, guid, 16) == 0) {
 			s->slots[i].cache_at = at;
 			s->slots[i].cache_n = n;
 		}
@@ -216,8 +225,6 @@ read_tail(struct mailbox *mb)
 	    record_read(in, s->cache_id, &r) == RECORD_BAD)
 		cache_drop(mb);
 	buf_clear(&b);
-	free(c->table);
-	c->table = NULL;
 }
 
 /* The bytes at an offset; .n 0 where they are not to be had. */

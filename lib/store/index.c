@@ -129,10 +129,8 @@ index_load(struct mailbox *mb)
 }
 
 void
-index_close(struct mailbox *mb)
+index_settle(struct mailbox *mb)
 {
-	const struct store_fs *fs = mb->store->fs;
-
 	if (mb->log != -1 && !mb->read_only &&
 	    (mb->names_late || mb->log_at > LOG_MIN_BYTES) &&
 	    index_lock(mb) == STORE_OK) {
@@ -143,6 +141,13 @@ index_close(struct mailbox *mb)
 	}
 	if (index_is_writable(mb) && mb->unsynced_ms != 0)
 		index_sync(mb);
+}
+
+void
+index_close(struct mailbox *mb)
+{
+	const struct store_fs *fs = mb->store->fs;
+
 	store_fs_close(fs, mb->log);
 	mb->log = -1;
 	state_clear(&mb->state);

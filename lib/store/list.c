@@ -270,14 +270,15 @@ store_list(struct store *s, bool (*each)(void *, const struct mailbox_entry *),
 
 /* ---- making ------------------------------------------------------------- */
 
-/* Never one that a mailbox of this store has had. */
+/* Never one that a mailbox of this store has had: one whose index was made when
+ * it was first opened has a time of before. */
 static enum store_result
 next_uidvalidity(struct store *s, struct meta *m, uint32_t *v_r)
 {
 	static char text[16];
 	struct slice last = meta_get(m, SLICE_EMPTY,
 	    SLICE_LIT(UIDVALIDITY_ENTRY));
-	uint64_t v = (uint64_t)time(NULL), was = takeover_uidvalidity(s);
+	uint64_t v = (uint64_t)time(NULL) + 1, was = takeover_uidvalidity(s);
 
 	if (was >= v && was < UINT32_MAX - 1)
 		v = was + 1;
@@ -291,7 +292,8 @@ next_uidvalidity(struct store *s, struct meta *m, uint32_t *v_r)
 	return STORE_OK;
 }
 
-/* cur/ last: a directory is a mailbox when it has one. */
+/* cur/ last: a directory is a mailbox when it has one.  The root is the
+ * caller's to sync. */
 static enum store_result
 make_directories(struct store *s, const char *dir)
 {
@@ -312,8 +314,18 @@ make_directories(struct store *s, const char *dir)
 	for (i = 0; i < 3 && r == STORE_OK; i++)
 		if (fs->mkdirat(fd, parts[i], 0700) == -1 && errno != EEXIST)
 			r = store_failed(s);
-	if (r == STORE_OK && (fs->fsync(fd) == -1 ||
-	    fs->fsync(s->root) == -1))
+	store_fs_close(fs, fd);
+	return r;
+}
+
+static enum store_result
+sync_directory(struct store *s, const char *dir)
+{
+	const struct store_fs *fs = s->fs;
+	int fd = store_fs_dir(fs, s->root, dir);
+	enum store_result r = STORE_OK;
+
+	if (fd == -1 || fs->fsync(fd) == -1 || fs->fsync(s->root) == -1)
 		r = store_failed(s);
 	store_fs_close(fs, fd);
 	return r;
@@ -347,6 +359,8 @@ make_mailbox(struct store *s, struct slice name, unsigned special_use)
 	if (r == STORE_OK)
 		r = make_directories(s, dir);
 	if (r == STORE_OK)
+		r = sync_directory(s, dir);
+	if (r == STORE_OK)
 		r = mailbox_open_new(s, name, uidvalidity, &mb);
 	if (r == STORE_OK)
 		mailbox_close(&mb);
@@ -369,36 +383,90 @@ store_create(struct store *s, struct slice name, unsigned special_use)
 	return r;
 }
 
-void
-store_create_special(struct store *s)
-{
-	static const struct { const char *name; unsigned use; } wanted[] = {
-		{ "Sent", SPECIAL_SENT }, { "Drafts", SPECIAL_DRAFTS },
-		{ "Trash", SPECIAL_TRASH }, { "Junk", SPECIAL_JUNK },
-		{ "Archive", SPECIAL_ARCHIVE },
-	};
-	struct list l = { 0 };
-	bool subscribed = false;
-	unsigned have = 0;
-	size_t i;
+static const struct special {
+	struct slice	 name;
+	struct slice	 attribute;
+	unsigned	 use;
+} specials[] = {
+	{ { "Sent", 4 },	{ "\\Sent", 5 },	SPECIAL_SENT },
+	{ { "Drafts", 6 },	{ "\\Drafts", 7 },	SPECIAL_DRAFTS },
+	{ { "Trash", 5 },	{ "\\Trash", 6 },	SPECIAL_TRASH },
+	{ { "Junk", 4 },	{ "\\Junk", 5 },	SPECIAL_JUNK },
+	{ { "Archive", 7 },	{ "\\Archive", 8 },	SPECIAL_ARCHIVE },
+};
+#define NSPECIALS	(sizeof(specials) / sizeof(specials[0]))
 
-	/* Who comes from another server has those that they want. */
-	if (takeover_is_theirs(s))
-		return;
-	if (gather(s, &l) != STORE_OK)
-		have = ~0u;
+static bool
+specials_are_made(struct store *s, struct meta *m)
+{
+	return meta_read(s, m) != STORE_OK || meta_get(m, SLICE_EMPTY,
+	    SLICE_LIT(SPECIALS_ENTRY)).p != NULL;
+}
+
+/* Indexes are made when the mailboxes are opened. */
+static enum store_result
+make_special(struct store *s, struct meta *m, const struct special *p)
+{
+	char dir[NAME_MAX + 1];
+	enum store_result r = store_dir_of(s, p->name, dir);
+
+	if (r == STORE_OK)
+		r = make_directories(s, dir);
+	meta_set(m, p->name, SLICE_LIT(SPECIAL_ENTRY), p->attribute);
+	return r;
+}
+
+/* Under the lock.  The note that it is done comes last, so that one who dies
+ * in between is followed by one who goes on. */
+static enum store_result
+make_specials(struct store *s, struct meta *m)
+{
+	struct slice missing[NSPECIALS + 1];
+	enum store_result r;
+	struct list l = { 0 };
+	bool subscribed = false, make = false;
+	unsigned have = 0;
+	size_t i, n = 0;
+
+	r = gather(s, &l);
 	for (i = 0; i < l.n; i++) {
 		have |= l.v[i].special_use;
 		subscribed = subscribed || l.v[i].subscribed;
 	}
 	list_clear(&l);
-	/* Clients that go by LSUB look for the inbox, too. */
-	if (have == 0 && !subscribed)
-		store_subscribe(s, SLICE_LIT("INBOX"), true);
-	for (i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
-		if (!(have & wanted[i].use) && store_create(s,
-		    slice_str(wanted[i].name), wanted[i].use) == STORE_OK)
-			store_subscribe(s, slice_str(wanted[i].name), true);
+	/* Who comes from another server, or has made some, has those that they
+	 * want. */
+	if (have == 0 && !takeover_is_theirs(s)) {
+		/* Clients that go by LSUB look for the inbox, too. */
+		if (!subscribed)
+			missing[n++] = SLICE_LIT("INBOX");
+		for (i = 0; i < NSPECIALS; i++)
+			missing[n++] = specials[i].name;
+		make = true;
+	}
+	if (r == STORE_OK && make)
+		r = subscriptions_add(s, missing, n);
+	for (i = 0; i < NSPECIALS && r == STORE_OK && make; i++)
+		r = make_special(s, m, &specials[i]);
+	if (r == STORE_OK && s->fs->fsync(s->root) == -1)
+		r = store_failed(s);
+	meta_set(m, SLICE_EMPTY, SLICE_LIT(SPECIALS_ENTRY), SLICE_LIT("1"));
+	return r == STORE_OK ? meta_write(s, m) : r;
+}
+
+void
+store_create_special(struct store *s)
+{
+	struct meta m;
+	bool made = specials_are_made(s, &m);
+
+	meta_clear(&m);
+	if (made || store_lock(s) != STORE_OK)
+		return;
+	if (!specials_are_made(s, &m))
+		(void)!make_specials(s, &m);
+	meta_clear(&m);
+	store_unlock(s);
 }
 
 /* ---- removing ----------------------------------------------------------- */
@@ -504,6 +572,7 @@ store_delete(struct store *s, struct slice name)
 	if (r != STORE_OK)
 		return r;
 	mailbox_close(&s->target);
+	mailbox_drop_kept(s);
 	r = delete_mailbox(s, name);
 	store_unlock(s);
 	return r;
@@ -665,6 +734,7 @@ store_rename(struct store *s, struct slice from, struct slice to)
 	if (r != STORE_OK)
 		return r;
 	mailbox_close(&s->target);
+	mailbox_drop_kept(s);
 	r = rename_mailboxes(s, from, to);
 	store_unlock(s);
 	return r;

@@ -8,11 +8,13 @@
 #define META_NAME	"chasqui.meta"
 #define SPECIAL_ENTRY	"/private/specialuse"
 #define UIDVALIDITY_ENTRY "/chasqui/uidvalidity"
+#define SPECIALS_ENTRY	"/chasqui/specials-made"
 
 /* The lock of the list and of the metadata. */
 enum store_result store_lock(struct store *);
 void	 store_unlock(struct store *);
-/* Sent, Drafts, Trash, Junk and Archive, where no mailbox has that use. */
+/* Sent, Drafts, Trash, Junk and Archive, where no mailbox has that use: once,
+ * so that a user can do without one. */
 void	 store_create_special(struct store *);
 /* Whether so much more may be stored. */
 enum store_result store_has_room(struct store *, uint64_t bytes);

@@ -14,6 +14,9 @@
 #include "quota.h"
 
 static enum store_result open_directory(struct mailbox *);
+static struct mailbox *take_kept(struct store *, struct slice name);
+static bool	 keep(struct mailbox *);
+static void	 mailbox_free(struct mailbox **);
 static enum store_result take_in(struct mailbox *);
 static enum store_result claim_recent(struct mailbox *);
 static void	 count(struct mailbox *);
@@ -44,7 +47,7 @@ open_as(struct store *s, struct slice name, bool read_only, bool quiet,
 	if (r == STORE_OK)
 		r = take_in(mb);
 	if (r != STORE_OK) {
-		mailbox_close(&mb);
+		mailbox_free(&mb);
 		return r;
 	}
 	mb->pending.n = 0;
@@ -62,7 +65,86 @@ enum store_result
 mailbox_open(struct store *s, struct slice name, bool read_only,
     struct mailbox **mb_r)
 {
-	return open_as(s, name, read_only, false, 0, mb_r);
+	struct mailbox *mb = read_only ? NULL : take_kept(s, name);
+
+	if (mb == NULL)
+		return open_as(s, name, read_only, false, 0, mb_r);
+	mb->pending.n = 0;
+	mb->next = s->open;
+	s->open = mb;
+	*mb_r = mb;
+	return STORE_OK;
+}
+
+/* ---- opening again ------------------------------------------------------- */
+
+/* Whether the name still leads to the directory that we have. */
+static bool
+is_in_place(struct mailbox *mb)
+{
+	const struct store_fs *fs = mb->store->fs;
+	char dir[NAME_MAX + 1];
+	struct stat ours, now;
+
+	return store_dir_of(mb->store, slice_str(mb->name), dir) == STORE_OK &&
+	    fs->fstat(mb->dir, &ours) == 0 &&
+	    fs->fstatat(mb->store->root, dir, &now) == 0 &&
+	    now.st_ino == ours.st_ino && now.st_dev == ours.st_dev;
+}
+
+static struct mailbox *
+take_kept(struct store *s, struct slice name)
+{
+	struct mailbox *mb = NULL;
+	size_t i, at;
+
+	if (slice_eq_nocase(name, SLICE_LIT("INBOX")))
+		name = SLICE_LIT("INBOX");
+	for (at = 0; at < KEPT && mb == NULL; at++)
+		if (s->kept[at] != NULL &&
+		    slice_eq(slice_str(s->kept[at]->name), name))
+			mb = s->kept[at];
+	if (mb == NULL)
+		return NULL;
+	for (i = at; i < KEPT; i++)
+		s->kept[i - 1] = s->kept[i];
+	s->kept[KEPT - 1] = NULL;
+	if (!is_in_place(mb) || take_in(mb) != STORE_OK)
+		mailbox_free(&mb);
+	return mb;
+}
+
+/* One that was opened to be written, and has nothing left to be done. */
+static bool
+keep(struct mailbox *mb)
+{
+	struct store *s = mb->store;
+	size_t i;
+
+	if (mb->read_only || mb->quiet || mb->log == -1 || mb->stale ||
+	    mb->locked > 0 || mb->unsynced_ms != 0 || mb->names_late)
+		return false;
+	for (i = 0; mb->nrecent > 0 && i < mb->state.n; i++)
+		mb->state.entries[i].flags &= FLAGS_STORED;
+	if (mb->nrecent > 0)
+		mb->counted = UINT64_MAX;
+	mb->nrecent = 0;
+	mb->pending.n = mb->told.n = 0;
+	buf_clear(&mb->summary);
+	mailbox_free(&s->kept[KEPT - 1]);
+	for (i = KEPT - 1; i > 0; i--)
+		s->kept[i] = s->kept[i - 1];
+	s->kept[0] = mb;
+	return true;
+}
+
+void
+mailbox_drop_kept(struct store *s)
+{
+	size_t i;
+
+	for (i = 0; i < KEPT; i++)
+		mailbox_free(&s->kept[i]);
 }
 
 enum store_result
@@ -169,6 +251,19 @@ mailbox_close(struct mailbox **mbp)
 			break;
 		}
 	cache_close(mb);
+	index_settle(mb);
+	if (!keep(mb))
+		mailbox_free(&mb);
+}
+
+static void
+mailbox_free(struct mailbox **mbp)
+{
+	struct mailbox *mb = *mbp;
+
+	*mbp = NULL;
+	if (mb == NULL)
+		return;
 	index_close(mb);
 	store_fs_close(mb->store->fs, mb->dir);
 	buf_clear(&mb->summary);

@@ -55,6 +55,7 @@ store_close(struct store **sp)
 	if (s == NULL)
 		return;
 	mailbox_close(&s->target);
+	mailbox_drop_kept(s);
 	deliveries_free(&s->deliveries);
 	store_fs_close(s->fs, s->root);
 	free(s->path);

@@ -73,7 +73,8 @@ enum uidl_format uidl_format_parse(struct slice);
 struct store_options {
 	const struct store_fs	*fs;		/* NULL: the real calls */
 	bool		 create;	/* make the Maildir where there is none */
-	bool		 create_special; /* and Sent, Drafts, Trash, Junk, Archive */
+	bool		 create_special; /* and Sent, Drafts, Trash, Junk, Archive,
+					 * where there is none of these */
 	bool		 names_at_once;	/* flags go into file names at once */
 	uint64_t	 quota_bytes;	/* 0: none */
 	uint64_t	 quota_messages;

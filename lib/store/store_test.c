@@ -273,10 +273,53 @@ a_new_account_has_what_clients_look_for(void **arg)
 	store_close(&w->store);
 	world_open(w, &o);
 	assert_list(w, "INBOX* Archive* Drafts* Junk* Sent* Trash* ");
+	/* What its user does not want does not come back. */
 	assert_int_equal(store_subscribe(w->store, INBOX, false), STORE_OK);
+	assert_int_equal(store_subscribe(w->store, SLICE_LIT("Archive"),
+	    false), STORE_OK);
+	assert_int_equal(store_delete(w->store, SLICE_LIT("Archive")),
+	    STORE_OK);
 	store_close(&w->store);
 	world_open(w, &o);
-	assert_list(w, "INBOX Archive* Drafts* Junk* Sent* Trash* ");
+	assert_list(w, "INBOX Drafts* Junk* Sent* Trash* ");
+}
+
+static void
+a_mailbox_that_is_opened_again_is_as_it_is_now(void **arg)
+{
+	struct world *w = *arg;
+	const struct message_entry *e;
+	struct mailbox *mb;
+	uint32_t validity;
+	size_t n;
+
+	assert_int_equal(store_create(w->store, SLICE_LIT("A"), 0), STORE_OK);
+	assert_int_equal(append_text(w->store, SLICE_LIT("A"), "A: b\n\n", 0),
+	    1);
+	mb = open_box(w->store, SLICE_LIT("A"));
+	validity = mailbox_head(mb)->uidvalidity;
+	assert_int_equal(mailbox_head(mb)->recent, 1);
+	mailbox_close(&mb);
+	/* Seen before by this session; and one that is new. */
+	put_file(w, ".A/new/1700000002.M1P1.host", "A: b\n\nx\n");
+	mb = open_box(w->store, SLICE_LIT("A"));
+	e = mailbox_entries(mb, &n);
+	assert_int_equal(n, 2);
+	assert_false(e[0].flags & FLAG_RECENT);
+	assert_true(e[1].flags & FLAG_RECENT);
+	assert_int_equal(mailbox_head(mb)->recent, 1);
+	mailbox_close(&mb);
+	mb = open_box(w->store, SLICE_LIT("A"));
+	assert_int_equal(mailbox_head(mb)->recent, 0);
+	mailbox_close(&mb);
+	/* Another mailbox of that name. */
+	assert_int_equal(store_delete(w->store, SLICE_LIT("A")), STORE_OK);
+	assert_int_equal(store_create(w->store, SLICE_LIT("A"), 0), STORE_OK);
+	mb = open_box(w->store, SLICE_LIT("A"));
+	mailbox_entries(mb, &n);
+	assert_int_equal(n, 0);
+	assert_int_not_equal(mailbox_head(mb)->uidvalidity, validity);
+	mailbox_close(&mb);
 }
 
 /* A client that only ever EXAMINEs finds the same UIDs the next time. */
@@ -353,6 +396,7 @@ main(void)
 		T(mailboxes_are_listed_made_renamed_and_deleted),
 		T(copies_keep_flags_dates_and_guid),
 		T(a_new_account_has_what_clients_look_for),
+		T(a_mailbox_that_is_opened_again_is_as_it_is_now),
 		T(an_examined_mailbox_keeps_its_numbers),
 		T(a_delivery_gets_its_uid_without_a_scan),
 	};

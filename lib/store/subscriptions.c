@@ -100,9 +100,9 @@ subscriptions_each(struct store *s, bool (*each)(void *, struct slice),
 
 struct writer {
 	struct buf	 text;
-	struct slice	 name;		/* that is to be left out */
+	const struct slice *names;	/* that are to be left out */
+	size_t		 n, found;
 	bool		 v2;
-	bool		 found;
 };
 
 static bool
@@ -130,35 +130,47 @@ keep_name(void *arg, struct slice name)
 {
 	struct writer *w = arg;
 
-	if (slice_eq(name, w->name)) {
-		w->found = true;
-		return true;
-	}
+	size_t i;
+
+	for (i = 0; i < w->n; i++)
+		if (slice_eq(name, w->names[i])) {
+			w->found++;
+			return true;
+		}
 	return write_name(w, name);
 }
 
 static enum store_result
-change(struct store *s, struct slice name, bool on)
+change(struct store *s, const struct slice *names, size_t n, bool on)
 {
 	struct buf b = BUF_INIT(SUBSCRIPTIONS_BYTES);
 	struct writer w = { .text = BUF_INIT(SUBSCRIPTIONS_BYTES),
-		.name = name };
+		.names = names, .n = n };
 	enum subscriptions_form form;
 	enum store_result r = STORE_OK;
+	size_t i;
 
 	read_text(s, &b, &form);
 	w.v2 = form == SUBSCRIPTIONS_V2;
 	if (w.v2)
 		buf_add(&w.text, SLICE_LIT(V2_HEADER));
-	if (!subscriptions_parse(buf_slice(&b), form, keep_name, &w) ||
-	    (on && !write_name(&w, name)))
+	if (!subscriptions_parse(buf_slice(&b), form, keep_name, &w))
 		r = STORE_LIMIT;
-	else if (w.found != on && store_fs_replace(s->fs, s->root, FILE_NAME,
+	for (i = 0; on && i < n; i++)
+		if (!write_name(&w, names[i]))
+			r = STORE_LIMIT;
+	if (r == STORE_OK && w.found != (on ? n : 0) && store_fs_replace(s->fs, s->root, FILE_NAME,
 	    buf_slice(&w.text), true) == -1)
 		r = store_failed(s);
 	buf_clear(&w.text);
 	buf_clear(&b);
 	return r;
+}
+
+enum store_result
+subscriptions_add(struct store *s, const struct slice *names, size_t n)
+{
+	return change(s, names, n, true);
 }
 
 enum store_result
@@ -173,7 +185,7 @@ store_subscribe(struct store *s, struct slice name, bool on)
 	r = store_lock(s);
 	if (r != STORE_OK)
 		return r;
-	r = change(s, name, on);
+	r = change(s, &name, 1, on);
 	store_unlock(s);
 	return r;
 }

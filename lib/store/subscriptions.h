@@ -20,5 +20,8 @@ bool	 subscriptions_parse(struct slice text, enum subscriptions_form,
 enum subscriptions_form subscriptions_form(struct slice text);
 void	 subscriptions_each(struct store *,
 	    bool (*each)(void *arg, struct slice name), void *arg);
+/* Under the lock of the list; valid names. */
+enum store_result subscriptions_add(struct store *, const struct slice *names,
+	    size_t n);
 
 #endif

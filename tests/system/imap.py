@@ -9,13 +9,11 @@ import re
 import select
 import shutil
 import signal
-import smtplib
-import socket
 import subprocess
 import threading
 import time
 
-from harness import PATIENCE, Story, any_certificate, message, needs_program, parse, run, wait_for
+from harness import PATIENCE, Story, message, needs_program, parse, run, wait_for
 from imaptalk import ImapTalk, pairs, subjects, wait_subjects
 from login_sessions import title
 
