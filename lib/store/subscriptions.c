@@ -159,8 +159,9 @@ change(struct store *s, const struct slice *names, size_t n, bool on)
 	for (i = 0; on && i < n; i++)
 		if (!write_name(&w, names[i]))
 			r = STORE_LIMIT;
-	if (r == STORE_OK && w.found != (on ? n : 0) && store_fs_replace(s->fs, s->root, FILE_NAME,
-	    buf_slice(&w.text), true) == -1)
+	if (r == STORE_OK && w.found != (on ? n : 0) &&
+	    store_fs_replace(s->fs, s->root, FILE_NAME, buf_slice(&w.text),
+	    true) == -1)
 		r = store_failed(s);
 	buf_clear(&w.text);
 	buf_clear(&b);
