@@ -109,7 +109,6 @@ take_kept(struct store *s, struct slice name)
 	for (i = at; i < KEPT; i++)
 		s->kept[i - 1] = s->kept[i];
 	s->kept[KEPT - 1] = NULL;
-	/* What another server has written since is read where it is opened. */
 	if (!is_in_place(mb) || takeover_is_newer(mb) ||
 	    take_in(mb) != STORE_OK)
 		mailbox_free(&mb);
