@@ -695,11 +695,13 @@ class Foreign(ImapStory):
         home = self.directory("mutt")
         rc = os.path.join(home, "rc")
         with open(rc, "w") as f:
-            f.write('set header_cache="" record="" move=no quit=yes delete=yes wait_key=no sleep_time=0 mbox_type=Maildir\n'
+            # A folder that is missing is asked about, and the answer taken from what is pushed.
+            f.write(f'set folder="{home}"\n'
+                    'set header_cache="" record="" move=no quit=yes delete=yes wait_key=no sleep_time=0 mbox_type=Maildir\n'
                     'unset maildir_trash\n')
         status, drawn = on_a_terminal(
             ["mutt", "-n", "-F", rc, "-f", self.box.maildir(user), "-e",
-             "push '<search>~skept<enter><flag-message><search>~sdeleted<enter><delete-message><sync-mailbox><quit>'"],
+             "push '<tag-pattern>~skept<enter><tag-prefix><flag-message><delete-pattern>~sdeleted<enter><sync-mailbox><quit>'"],
             {"HOME": home})
         self.assertEqual(status, 0, drawn[-2000:])
         self.own(user)
