@@ -23,6 +23,7 @@
 #include "base/mem.h"
 #include "base/num.h"
 #include "base/wire.h"
+#include "ipc/counters.h"
 #include "journal.h"
 
 #define JOURNAL_DIR	"journal"
@@ -86,6 +87,7 @@ struct batch {
 	uint64_t	  at;
 	char		  header[FIXED_BYTES];
 	bool		  with_header;
+	int64_t		  took_us;
 	int		  error;
 };
 TAILQ_HEAD(batch_list, batch);
@@ -798,6 +800,7 @@ commit_work(struct disk_task *t)
 	struct segment *s = b->segment;
 	struct slice head = slice_of(b->header, sizeof(b->header));
 	uint32_t generation = htole32((uint32_t)s->generation), place, crc;
+	int64_t began_us = clock_mono_us();
 	size_t i;
 	char *p;
 
@@ -816,6 +819,7 @@ commit_work(struct disk_task *t)
 	    fs_pwrite(fs, s->fd, buf_slice(&b->bytes), (off_t)b->at) == -1 ||
 	    fs->fdatasync(s->fd) == -1)
 		b->error = errno == 0 ? EIO : errno;
+	b->took_us = clock_mono_us() - began_us;
 }
 
 static void
@@ -834,8 +838,9 @@ commit_done(struct disk_task *t)
 		s->headed = true;
 		j->failed = false;
 		j->failing_until = 0;
-		j->stats.commits++;
-		j->stats.records += b->nrecs;
+		count(QUEUE_COMMITS);
+		count_time(QUEUE_SYNC, b->took_us);
+		count_add(QUEUE_RECORDS, b->nrecs);
 		j->stats.bytes += b->bytes.n;
 		tell(b, true);
 	}
