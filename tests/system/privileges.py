@@ -258,7 +258,7 @@ class Privileges(Story):
         self.assertEqual(s["Uid"].split(), ["0"] * 4)
         self.assertEqual(s["NoNewPrivs"], "1")
         f = Facts(pid, self.box)
-        self.assertLessEqual(f.kinds() - {"table-file"}, COMMON | {"tcp", "rate", "tickets", "pem", "grant", "tls-file", f"file {self.box.path('run', 'master.pid')}"})
+        self.assertLessEqual(f.kinds() - {"table-file"}, COMMON | {"tcp", "rate", "counters", "tickets", "pem", "grant", "tls-file", f"file {self.box.path('run', 'master.pid')}"})
 
     def test_chasqui_confinement_finds_nothing(self):
         p = self.box.tool("confinement")
