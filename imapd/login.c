@@ -10,7 +10,6 @@
 #include "front.h"
 #include "login.h"
 #include "os/takeover.h"
-#include "session.h"
 
 #define COMMAND_BYTES	(LOGIN_INPUT_BYTES - 1024)
 #define CLIENT_NAME_BYTES 64
@@ -106,10 +105,17 @@ static void
 capabilities(struct conn *c, struct buf *b)
 {
 	bool closed = conn_must_start_tls(c);
+	struct slice word, rest = closed ? SLICE_EMPTY : conn_mechanisms(c);
 
-	imap_capability_before_login(b, conn_may_start_tls(c), closed ||
-	    !conn_offers(c, SLICE_LIT("PLAIN")), closed ? SLICE_EMPTY :
-	    conn_mechanisms(c));
+	buf_add_str(b, "IMAP4rev1 IMAP4rev2 LITERAL+ ID ENABLE SASL-IR");
+	if (conn_may_start_tls(c))
+		buf_add_str(b, " STARTTLS");
+	if (closed || !conn_offers(c, SLICE_LIT("PLAIN")))
+		buf_add_str(b, " LOGINDISABLED");
+	while (rest.n > 0 && slice_next(&rest, ' ', &word)) {
+		buf_add_str(b, " AUTH=");
+		buf_add(b, word);
+	}
 }
 
 static void

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * seat - see seat.h.
+ * seat - the program imapd-session: the spawn, and of what it forks the session,
+ * its store, its channel.
  *
  * The session knows nothing of processes: what it wants of its login process
  * goes through struct imap_seat_ops.
  */
 #include <sys/socket.h>
 
+#include <err.h>
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
@@ -15,9 +17,9 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "login/spawn.h"
 #include "mail/charset.h"
 #include "mail/summary.h"
-#include "seat.h"
 #include "session.h"
 
 #define LINGER_MS	2000	/* for a client to read its last answer */
@@ -30,6 +32,8 @@ struct here {
 	bool			 linger; /* it was not the client that ended it */
 };
 
+static void	 warm(void);
+static int	 run(struct seat *);
 static void	 changed(void *, struct slice);
 static void	 set_work(struct here *);
 static void	 do_work(void *);
@@ -46,11 +50,24 @@ static void	 let_read(int fd);
 static const struct imap_seat_ops session_ops = { changed, watch, park, ended,
 	unauthenticate };
 static const struct seat_ops seat_ops = { news, bye, gone };
+static const struct spawn_spec spawn = {
+	.spawn = ROLE_IMAP_SPAWN, .session = ROLE_IMAP_SESSION,
+	.login = ROLE_IMAP_LOGIN, .warm = warm, .run = run,
+};
+
+int
+main(int argc, char *argv[])
+{
+	if (argc > 1 && strcmp(argv[1], role_name(ROLE_IMAP_SPAWN)) == 0)
+		return spawn_main(&spawn, argc, argv);
+	errx(EX_USAGE, "imapd-session is a part of Chasqui and is started by "
+	    "its master; see chasqui(8), `chasqui start`");
+}
 
 /* Converters are libraries that iconv opens as they are asked for: those that
  * mail has are kept open, since a session can open none. */
-void
-imap_warm(void)
+static void
+warm(void)
 {
 	charset_warm_up();
 }
@@ -62,8 +79,8 @@ trouble(const char *mailbox, const char *text)
 	    LOG_Q(slice_str(mailbox)), text);
 }
 
-int
-imap_run(struct seat *seat)
+static int
+run(struct seat *seat)
 {
 	const struct conf *conf = seat->conf;
 	const struct store_options options = { .create = true,

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/base64.h"
+#include "login.h"
 #include "pop3d.h"
 
 #define RESPONSE_BYTES	(LOGIN_INPUT_BYTES - 1024)
