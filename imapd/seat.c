@@ -6,11 +6,8 @@
  * The session knows nothing of processes: what it wants of its login process
  * goes through struct imap_seat_ops.
  */
-#include <sys/socket.h>
-
 #include <err.h>
 #include <errno.h>
-#include <poll.h>
 #include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -22,14 +19,11 @@
 #include "mail/summary.h"
 #include "session.h"
 
-#define LINGER_MS	2000	/* for a client to read its last answer */
-
 struct here {
 	struct seat		*seat;
 	struct imap_session	*session;
 	struct store		*store;
 	struct ev_timer		 work;	/* of the store, that is put off (S1) */
-	bool			 linger; /* it was not the client that ended it */
 };
 
 static void	 warm(void);
@@ -45,7 +39,6 @@ static void	 news(void *, struct slice);
 static void	 bye(void *, const char *);
 static void	 gone(void *);
 static void	 refuse(struct seat *, const char *);
-static void	 let_read(int fd);
 
 static const struct imap_seat_ops session_ops = { changed, watch, park, ended,
 	unauthenticate };
@@ -124,10 +117,6 @@ run(struct seat *seat)
 	} else	/* parked; its mailbox was removed, or is another by now */
 		refuse(seat, "The mailbox is not what it was");
 	imap_session_free(&here.session);
-	if (here.linger) {
-		seat_flush(seat);
-		let_read(seat->fd);
-	}
 	ev_timer_clear(&here.work);
 	store_close(&store);
 	return EX_OK;
@@ -146,23 +135,6 @@ refuse(struct seat *seat, const char *text)
 		log_debug("event=client-gone");
 	buf_clear(&b);
 	seat_over(seat, "no-mailbox");
-}
-
-/* Closing while input is unread would be a reset, which can take the BYE
- * with it. */
-static void
-let_read(int fd)
-{
-	int64_t end = clock_mono_ms() + LINGER_MS, left;
-	struct pollfd p = { .fd = fd, .events = POLLIN };
-	char unread[4096];
-
-	if (shutdown(fd, SHUT_WR) == -1)
-		return;
-	while ((left = end - clock_mono_ms()) > 0 &&
-	    poll(&p, 1, (int)left) == 1 &&
-	    read(fd, unread, sizeof(unread)) > 0)
-		;
 }
 
 /* ---- what the session wants ----------------------------------------------------------- */
@@ -221,7 +193,6 @@ ended(void *arg, const char *why)
 {
 	struct here *here = arg;
 
-	here->linger = strcmp(why, "logout") != 0;
 	seat_over(here->seat, why);
 	ev_stop(&here->seat->loop);
 }
