@@ -601,7 +601,9 @@ inner_ended(void *arg, enum stream_end how)
 {
 	struct conn *c = arg;
 
-	(void)how;
+	/* It closed while we wrote: its last words are still there. */
+	if (how == STREAM_ERROR)
+		read_out(c);
 	stream_close(&c->inner);
 	c->inner_done = true;
 	if (c->state == CONN_PARKED && c->wake)
