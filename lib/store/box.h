@@ -53,6 +53,7 @@ struct mailbox {
 	uint64_t	 snap_bytes;
 	unsigned	 locked;	/* depth */
 	bool		 stale;		/* the log is to be opened again */
+	bool		 is_open;	/* changes are told */
 	bool		 distrusted;	/* and its snapshot read whole at once */
 	int64_t		 unsynced_ms;	/* since when; 0: nothing is */
 	bool		 names_late;	/* flags are to go into names */

@@ -48,6 +48,7 @@ static enum load read_rest(struct mailbox *, struct state *);
 static bool	 group_needs_rest(struct state *, struct slice group);
 static enum load replay(struct mailbox *, struct state *, struct changes *);
 static enum store_result adopt(struct mailbox *, struct state *take);
+static struct changes *changes_of(struct mailbox *);
 static enum store_result create(struct mailbox *);
 static enum store_result fill(struct mailbox *, struct state *known,
 		    const struct file_header *);
@@ -224,6 +225,13 @@ reload(struct mailbox *mb)
 	return r;
 }
 
+/* While it is being opened there is nobody to tell. */
+static struct changes *
+changes_of(struct mailbox *mb)
+{
+	return mb->is_open ? &mb->pending : NULL;
+}
+
 /* A state that was loaded takes the place of ours. */
 static enum store_result
 adopt(struct mailbox *mb, struct state *take)
@@ -238,7 +246,7 @@ adopt(struct mailbox *mb, struct state *take)
 		return l == LOAD_FAILED ? failed(mb) : STORE_DAMAGED;
 	}
 	mb->distrusted = false;
-	state_replace(&mb->state, take, &mb->pending);
+	state_replace(&mb->state, take, changes_of(mb));
 	return after_boot(mb);
 }
 
@@ -535,7 +543,7 @@ index_catch_up(struct mailbox *mb)
 		return reload(mb);
 	if ((uint64_t)st.st_size == mb->log_at)
 		return STORE_OK;
-	l = replay(mb, &mb->state, &mb->pending);
+	l = replay(mb, &mb->state, changes_of(mb));
 	if (l == LOAD_DAMAGED)
 		return reload(mb);
 	return l == LOADED ? STORE_OK : failed(mb);
@@ -729,7 +737,7 @@ index_commit(struct mailbox *mb, bool own)
 		if (mb->unsynced_ms == 0 && group_is_to_last(mb))
 			mb->unsynced_ms = clock_mono_ms();
 	}
-	apply_group(s, buf_slice(&mb->group), own, &mb->pending);
+	apply_group(s, buf_slice(&mb->group), own, changes_of(mb));
 	buf_reset(&mb->group);
 	return sync ? index_sync(mb) : STORE_OK;
 }
@@ -1192,7 +1200,7 @@ fill(struct mailbox *mb, struct state *known, const struct file_header *h)
 	s = mb->state;
 	mb->state = old;
 	if (r == STORE_OK)
-		state_replace(&mb->state, &s, &mb->pending);
+		state_replace(&mb->state, &s, changes_of(mb));
 	else
 		state_clear(&s);
 	return r;

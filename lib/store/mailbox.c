@@ -50,7 +50,7 @@ open_as(struct store *s, struct slice name, bool read_only, bool quiet,
 		mailbox_free(&mb);
 		return r;
 	}
-	mb->pending.n = 0;
+	mb->is_open = true;
 	if (quiet) {
 		*mb_r = mb;
 		return STORE_OK;

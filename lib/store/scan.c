@@ -528,8 +528,10 @@ static bool
 number_in_name(struct slice base, const char *key, uint64_t *v_r)
 {
 	struct slice s;
-	const char *at = memmem(base.p, base.n, key, 3);
+	const char *at = memchr(base.p, ',', base.n);
 
+	if (at != NULL)
+		at = memmem(at, (size_t)(base.p + base.n - at), key, 3);
 	if (at == NULL)
 		return false;
 	s = slice_of(at + 3, (size_t)(base.p + base.n - at) - 3);
@@ -641,15 +643,20 @@ add_one(struct scan *c, struct found *f, int dir)
 	if (!facts_of_name(c, dir, &m, name))
 		return;
 	m.unknown &= (uint8_t)~KNOWN_BY_LIST;
+	/* An index that is being made: there is no log for a record to go to. */
+	if (c->known != NULL) {
+		if (m.uid == 0)
+			m.uid = next;
+		m.modseq = s->modseq;
+		(void)state_add(s, &m);
+		return;
+	}
 	/* The records are applied when all are there, so UIDs are counted
 	 * here: in the group, each takes the next. */
-	if (m.uid == 0)
-		m.uid = next + c->mb->added;
-	if (m.uid == UINT32_MAX || m.uid == 0)
+	m.uid = next + mb->added;
+	if (m.uid == UINT32_MAX || m.uid < next)
 		return;
-	if (m.uid >= next + c->mb->added)
-		c->mb->added = m.uid - next + 1;
-	m.modseq = 0;
+	mb->added++;
 	record_begin(&mb->group, REC_ADD, &at);
 	if (put_message(&mb->group, &m) == -1)
 		return;
