@@ -18,7 +18,6 @@
 
 #include "conf/conf.h"
 #include "ev/disk.h"
-#include "fs.h"
 #include "ipc/channel.h"
 #include "ipc/delivery.h"
 #include "ipc/master_child.h"

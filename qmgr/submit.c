@@ -679,7 +679,7 @@ submit_tick(struct qmgr *q)
 	struct statvfs st;
 	bool full;
 
-	if (fs->statvfs(q->dir, &st) == -1)
+	if (fs->fstatvfs(q->dir, &st) == -1)
 		return;
 	q->free_bytes = (uint64_t)st.f_bavail * st.f_frsize;
 	full = q->free_bytes < q->conf->queue_min_free;

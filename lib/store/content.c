@@ -78,7 +78,7 @@ mailbox_find_file(struct mailbox *mb, uint32_t uid, ssize_t *i_r)
 	if (fd == -1)
 		return errno == ENOENT ? STORE_EXPUNGED :
 		    store_failed(mb->store);
-	store_fs_close(mb->store->fs, fd);
+	fs_close(mb->store->fs, fd);
 	return STORE_OK;
 }
 
@@ -97,7 +97,7 @@ crlf_bytes(struct slice s)
 static enum store_result
 read_message(struct mailbox *mb, uint32_t uid, struct buf *b)
 {
-	const struct store_fs *fs = mb->store->fs;
+	const struct fs *fs = mb->store->fs;
 	uint64_t bytes;
 	struct stat st;
 	ssize_t i;
@@ -112,8 +112,8 @@ read_message(struct mailbox *mb, uint32_t uid, struct buf *b)
 		r = -1;
 	}
 	if (r == 0)
-		r = store_fs_read(fs, fd, b, (size_t)st.st_size, 0);
-	store_fs_close(fs, fd);
+		r = fs_read(fs, fd, b, (size_t)st.st_size, 0);
+	fs_close(fs, fd);
 	if (r == -1)
 		return store_failed(mb->store);
 	if (mb->state.slots[i].unknown != 0) {

@@ -50,7 +50,7 @@ facts_learn(struct mailbox *mb, size_t i, const struct stat *st,
 
 /* Bytes of a file with each line's end as CRLF; -1 with errno. */
 static int
-count_crlf(const struct store_fs *fs, int fd, uint64_t *bytes_r)
+count_crlf(const struct fs *fs, int fd, uint64_t *bytes_r)
 {
 	char *buffer = mem_alloc(READ_BYTES);
 	uint64_t at = 0, more = 0;
@@ -79,7 +79,7 @@ count_crlf(const struct store_fs *fs, int fd, uint64_t *bytes_r)
 static enum store_result
 ask_file(struct mailbox *mb, size_t i, unsigned wanted)
 {
-	const struct store_fs *fs = mb->store->fs;
+	const struct fs *fs = mb->store->fs;
 	struct buf path = BUF_INIT(PATH_MAX);
 	uint64_t bytes = 0;
 	struct stat st;
@@ -92,7 +92,7 @@ ask_file(struct mailbox *mb, size_t i, unsigned wanted)
 		r = fd == -1 ? -1 : fs->fstat(fd, &st);
 		if (r == 0 && S_ISREG(st.st_mode))
 			r = count_crlf(fs, fd, &bytes);
-		store_fs_close(fs, fd);
+		fs_close(fs, fd);
 	} else
 		r = fs->fstatat(mb->dir, buf_cstr(&path), &st);
 	buf_clear(&path);
