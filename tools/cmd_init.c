@@ -18,6 +18,7 @@
 #include <limits.h>
 #include <netinet/in.h>
 #include <pwd.h>
+#include <readpassphrase.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,9 +27,11 @@
 
 #include "base/num.h"
 #include "chasqui.h"
+#include "dns_records.h"
 #include "ev/tls_self.h"
-#include "password_file.h"
 #include "os/priv.h"
+#include "password_file.h"
+#include "sasl/password.h"
 
 #define WORDS		1000	/* of one option */
 #define TEXT_BYTES	(4 * 1024 * 1024)
@@ -56,6 +59,7 @@ struct init {
 
 static int	 run(struct tool *, int, char *[]);
 static int	 parse_options(struct init *, int, char *[]);
+static int	 ask(struct init *);
 static int	 check(struct init *);
 static int	 check_users(struct init *);
 static int	 make_users(struct init *);
@@ -65,6 +69,7 @@ static int	 write_certificate(const struct init *);
 static int	 write_conf(const struct init *);
 static int	 check_result(const struct init *);
 static void	 say_what_is_next(const struct init *);
+static void	 say_records(const struct init *);
 static int	 write_file(const struct init *, const char *name, mode_t,
 		    const struct buf *);
 static bool	 has_ipv6_loopback(void);
@@ -77,14 +82,16 @@ const struct command cmd_init = { "init",
 	"With --dir all of it is below DIR.  With --port-base each protocol "
 	"is served on its\nport plus N (SMTP on N+25), on the loopback "
 	"addresses, otherwise on its port on all.\nAs root the system users "
-	"that are missing are made.",
+	"that are missing are made.  At a terminal what is not given and\n"
+	"cannot be known is asked for.",
 	"make a configuration, its tables and directories", run };
 
 static int
 run(struct tool *t, int argc, char *argv[])
 {
 	static struct init in;
-	static int (*const steps[])(struct init *) = { check, make_users };
+	static int (*const steps[])(struct init *) = { ask, check,
+		make_users };
 	static int (*const writes[])(const struct init *) = {
 		make_directories, write_tables, write_certificate, write_conf,
 		check_result };
@@ -170,6 +177,92 @@ parse_options(struct init *in, int argc, char *argv[])
 		return tool_usage(&cmd_init);
 	return r;
 }
+
+/* ---- questions ------------------------------------------------------------- */
+
+/* One line, owned by nobody; NULL where it is empty. */
+static const char *
+ask_line(const char *question, const char *dflt)
+{
+	char line[1024];
+	struct slice s;
+
+	printf("%s%s%s%s: ", question, dflt != NULL ? " [" : "",
+	    dflt != NULL ? dflt : "", dflt != NULL ? "]" : "");
+	fflush(stdout);
+	if (fgets(line, sizeof(line), stdin) == NULL)
+		return dflt;
+	s = slice_trim(slice_str(line));
+	return s.n == 0 ? dflt : strndup(s.p, s.n);
+}
+
+static bool
+is_full_name(const char *name)
+{
+	return strchr(name, '.') != NULL && strcmp(name, "localhost") != 0;
+}
+
+static int
+ask_user(struct init *in, const char *domain)
+{
+	char prompt[400], once[PASSWORD_BYTES + 2] = "",
+	    again[PASSWORD_BYTES + 2] = "";
+	const char *name = ask_line("Its first mailbox, which gets postmaster's "
+	    "mail, too (empty: none yet)", NULL);
+	char *word;
+	int r = 0;
+
+	if (name == NULL)
+		return 0;
+	snprintf(prompt, sizeof(prompt), "Its password (empty: none yet): ");
+	if (readpassphrase(prompt, once, sizeof(once), 0) == NULL ||
+	    (once[0] != '\0' && readpassphrase("Once more: ", again,
+	    sizeof(again), 0) == NULL))
+		r = tool_fail(EX_NOINPUT, "no password came");
+	else if (once[0] != '\0' && strcmp(once, again) != 0)
+		r = tool_fail(EX_DATAERR, "they are not the same; nothing was "
+		    "written");
+	else if (asprintf(&word, "%s%s%s%s%s", name,
+	    strchr(name, '@') == NULL ? "@" : "",
+	    strchr(name, '@') == NULL ? domain : "",
+	    once[0] != '\0' ? ":" : "", once) == -1)
+		r = tool_fail(EX_OSERR, "no memory");
+	else
+		r = add_word(&in->users, word);
+	explicit_bzero(once, sizeof(once));
+	explicit_bzero(again, sizeof(again));
+	return r;
+}
+
+/* What was not given and cannot be known; at a terminal only, and for an
+ * instance that is served on the real ports. */
+static int
+ask(struct init *in)
+{
+	const char *domain;
+	char known[256] = "";
+
+	if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO) ||
+	    in->port_base != 0)
+		return 0;
+	if (in->hostname == NULL) {
+		if (gethostname(known, sizeof(known) - 1) == -1 ||
+		    !is_full_name(known))
+			known[0] = '\0';
+		in->hostname = ask_line("The name of this host, as the DNS has "
+		    "it", known[0] != '\0' ? strdup(known) : NULL);
+	}
+	if (in->domains.n > 0 || in->users.n > 0)
+		return 0;
+	domain = ask_line("A domain whose mail is received here (empty: none "
+	    "yet)", NULL);
+	if (domain == NULL)
+		return 0;
+	return add_word(&in->domains, domain) != 0 ? EX_USAGE :
+	    ask_user(in, domain);
+}
+
+/* ---- what is valid ---------------------------------------------------------- */
 
 static bool
 is_domain(struct slice s)
@@ -793,11 +886,42 @@ check_result(const struct init *in)
 static void
 say_what_is_next(const struct init *in)
 {
-	if (in->own_dir)
-		printf("next: chasqui -C %s start\n", in->dir);
-	else
-		printf("next: chasqui start\n");
+	const char *c = in->own_dir ? " -C " : "";
+	const char *dir = in->own_dir ? in->dir : "";
+
+	if (in->port_base == 0)
+		say_records(in);
+	printf("next: chasqui%s%s start\n", c, dir);
+	if (in->port_base == 0)
+		printf("then: chasqui%s%s doctor\n", c, dir);
 	if (geteuid() != 0)
 		printf("(without root all processes run as this user, without "
 		    "chroot)\n");
+}
+
+/* What other hosts have to find in the DNS. */
+static void
+say_records(const struct init *in)
+{
+	struct buf why = BUF_INIT(64 * 1024);
+	char path[PATH_MAX];
+	struct conf *c;
+	size_t i;
+
+	snprintf(path, sizeof(path), "%s/chasqui.conf", in->dir);
+	c = conf_load(path, &why);
+	buf_clear(&why);
+	if (c == NULL || !is_full_name(c->hostname)) {
+		conf_free(&c);
+		return;
+	}
+	printf("\nto publish in the DNS (`chasqui domain records` prints it "
+	    "again):\n\n");
+	dns_records_of_host(c);
+	for (i = 0; i < in->domains.n; i++) {
+		printf("\n");
+		dns_records_of_domain(c, in->domains.v[i]);
+	}
+	printf("\n");
+	conf_free(&c);
 }

@@ -23,6 +23,7 @@
 #include "sasl/password.h"
 #include "sasl/prep.h"
 #include "sasl/scram.h"
+#include "text_file.h"
 
 #define APP_GROUPS	4	/* of an app password: 4 times 5 characters, */
 #define APP_GROUP	5	/* 100 bits */
@@ -32,7 +33,7 @@
 struct job {
 	struct tool		*tool;
 	const char		*path;
-	struct password_file	 file;
+	struct text_file	 file;
 	char			 login[SASL_LOGIN_BYTES + 1];	/* prepared */
 	unsigned		 protocols;	/* --protocols; 0: not given */
 	const char		*stored;	/* --stored; NULL: not given */
@@ -89,7 +90,7 @@ run_user(struct tool *t, int argc, char *argv[])
 	int r;
 
 	j.tool = t;
-	j.out = BUF_INIT(PASSWORD_FILE_BYTES);
+	j.out = BUF_INIT(TEXT_FILE_BYTES);
 	j.why = BUF_INIT(8192);
 	r = parse_options(&j, &argc, argv);
 	if (r != 0)
@@ -175,7 +176,7 @@ begin(struct job *j, const char *login, bool to_change)
 		buf_clear(&b);
 	}
 	set_owner(j);
-	if (password_file_open(&j->file, j->path, to_change, &j->why) == -1)
+	if (text_file_open(&j->file, j->path, to_change, &j->why) == -1)
 		return tool_fail(errno == EACCES ? EX_NOPERM : EX_CANTCREAT,
 		    "%s", buf_cstr(&j->why));
 	return 0;
@@ -184,9 +185,9 @@ begin(struct job *j, const char *login, bool to_change)
 static int
 finish(struct job *j)
 {
-	int r = password_file_replace(&j->file, buf_slice(&j->out), &j->why);
+	int r = text_file_replace(&j->file, buf_slice(&j->out), &j->why);
 
-	password_file_close(&j->file);
+	text_file_close(&j->file);
 	explicit_bzero(j->out.n > 0 ? j->out.p : j->login, j->out.n);
 	buf_clear(&j->out);
 	if (r == -1 || j->why.n > 0)
@@ -241,7 +242,7 @@ replace_main(struct job *j, const struct account *a)
 static int
 no_such_user(struct job *j)
 {
-	password_file_close(&j->file);
+	text_file_close(&j->file);
 	return tool_fail(NOT_FOUND, "%s has no account in %s; `chasqui user "
 	    "add %s` makes one", j->login, j->path, j->login);
 }
@@ -366,7 +367,7 @@ set_password(struct job *j, struct account *a)
 		replace_main(j, a);
 		r = finish(j);
 	} else
-		password_file_close(&j->file);
+		text_file_close(&j->file);
 	if (password.n > 0)
 		explicit_bzero(password.p, password.n);
 	buf_clear(&password);
@@ -411,7 +412,7 @@ run_add(struct job *j, int argc, char *argv[])
 	if (r != 0)
 		return r;
 	if (find_main(j, &old)) {
-		password_file_close(&j->file);
+		text_file_close(&j->file);
 		return tool_fail(EX_CANTCREAT, "%s has an account already; "
 		    "`chasqui user passwd %s` changes its password", j->login,
 		    j->login);
@@ -552,7 +553,7 @@ print_all(struct job *j, bool apps_of)
 		if (l.account.login.n > 0 && (!apps_of ||
 		    (is_his(j, &l.account) && l.account.app.n > 0)))
 			print_account(j, &l.account);
-	password_file_close(&j->file);
+	text_file_close(&j->file);
 	return EX_OK;
 }
 
@@ -638,7 +639,7 @@ app_add(struct job *j, int argc, char *argv[])
 	if (!find_main(j, &main))
 		return no_such_user(j);
 	if (!app_name_is_valid(a.app) || has_app(j, a.app)) {
-		password_file_close(&j->file);
+		text_file_close(&j->file);
 		return tool_fail(EX_USAGE, "\"%s\" is not a name for an app "
 		    "password (letters, digits, . _ -), or is in use",
 		    argv[1]);
@@ -688,7 +689,7 @@ app_revoke(struct job *j, int argc, char *argv[])
 		return r;
 	if (argv[1][0] != '\0' && drop_lines(j, argv[1]) > 0)
 		return finish(j);
-	password_file_close(&j->file);
+	text_file_close(&j->file);
 	return tool_fail(NOT_FOUND, "%s has no app password \"%s\"; `chasqui "
 	    "user app-password list %s` shows them", j->login, argv[1],
 	    j->login);
