@@ -163,7 +163,8 @@ check_target(const struct job *j, const char *text)
 	else if (alias_next(&arena, &rest, &t, &why) == PARSE_OK) {
 		why = NULL;
 		if (slice_trim(rest).n > 0)
-			why = "more than one target in a word";
+			why = "more than one target in a word; a program's "
+			    "command with commas stands in double quotes";
 		else if (is_virtual(j) && t.kind != ALIAS_ADDRESS)
 			why = "an address leads to addresses only; programs "
 			    "and files are for names without '@'";

@@ -23,6 +23,7 @@
 #include "sasl/password.h"
 #include "sasl/prep.h"
 #include "sasl/scram.h"
+#include "table_edit.h"
 #include "text_file.h"
 
 #define APP_GROUPS	4	/* of an app password: 4 times 5 characters, */
@@ -38,6 +39,7 @@ struct job {
 	unsigned		 protocols;	/* --protocols; 0: not given */
 	const char		*stored;	/* --stored; NULL: not given */
 	bool			 json;
+	bool			 mailbox;	/* --mailbox */
 	struct buf		 out;		/* the new text */
 	struct buf		 why;
 };
@@ -59,13 +61,14 @@ static bool	 scram_salt_of(const struct job *, struct scram_keys *);
 static void	 today(char *, size_t);
 
 const struct command cmd_user = { "user",
-	"add LOGIN [--protocols LIST] [--stored HASH]\n"
+	"add LOGIN [--mailbox] [--protocols LIST] [--stored HASH]\n"
 	"       passwd LOGIN | del LOGIN | disable LOGIN | enable LOGIN\n"
 	"       list [--json]\n"
 	"       app-password add LOGIN NAME [--protocols LIST]\n"
 	"       app-password list LOGIN | app-password revoke LOGIN NAME\n\n"
 	"The password is asked for, or read as a line of the standard input.\n"
-	"LIST is of imap, pop3 and smtp, with commas.",
+	"LIST is of imap, pop3 and smtp, with commas.  --mailbox adds the login to "
+	"the mailboxes\nof its virtual domain, too.",
 	"add and change those who log in", run_user };
 
 static const struct {
@@ -110,6 +113,7 @@ parse_options(struct job *j, int *argc, char *argv[])
 		{ "protocols", required_argument, NULL, 'p' },
 		{ "stored", required_argument, NULL, 's' },
 		{ "json", no_argument, NULL, 'j' },
+		{ "mailbox", no_argument, NULL, 'm' },
 		{ NULL, 0, NULL, 0 },
 	};
 	int ch, i, n = 1;
@@ -127,6 +131,9 @@ parse_options(struct job *j, int *argc, char *argv[])
 			break;
 		case 'j':
 			j->json = true;
+			break;
+		case 'm':
+			j->mailbox = true;
 			break;
 		default:
 			return tool_usage(&cmd_user);
@@ -378,15 +385,36 @@ set_password(struct job *j, struct account *a)
 /* ---- verbs --------------------------------------------------------------------- */
 
 /* A login of a virtual domain needs a mailbox, too. */
-static void
-say_what_is_missing(struct job *j)
+static int
+put_mailbox(struct job *j, const char *table)
+{
+	struct table_edit e;
+	struct table_entry entry;
+	int r = table_edit_begin(&e, tool_conf(j->tool), table, true);
+
+	if (r != 0)
+		return r;
+	if (table_text_find(&e.reader, slice_str(j->login), &entry)) {
+		table_edit_abandon(&e);
+		return EX_OK;
+	}
+	table_edit_add(&e, slice_str(j->login), SLICE_EMPTY);
+	r = table_edit_finish(&e);
+	if (r == 0)
+		printf("its mailbox is in the table %s\n", table);
+	return r;
+}
+
+/* With --mailbox it is made to be there. */
+static int
+see_to_mailbox(struct job *j)
 {
 	const struct conf *c = tool_conf(j->tool);
 	struct slice login = slice_str(j->login);
 	size_t at = slice_rfind(login, '@'), i;
 
 	if (at == login.n)
-		return;
+		return EX_OK;
 	for (i = 0; i < c->ndomains; i++)
 		if (slice_eq_nocase(slice_from(login, at + 1),
 		    slice_str(c->domains[i].name)))
@@ -394,12 +422,17 @@ say_what_is_missing(struct job *j)
 	if (i == c->ndomains)
 		printf("note: %s is not a domain of this host; %s can send, "
 		    "but has no mailbox\n", j->login + at + 1, j->login);
-	else if (strcmp(c->domains[i].type, "virtual") == 0 &&
-	    c->domains[i].mailboxes.n > 0)
+	else if (strcmp(c->domains[i].type, "virtual") != 0 ||
+	    c->domains[i].mailboxes.n == 0)
+		return EX_OK;
+	else if (j->mailbox)
+		return put_mailbox(j, c->domains[i].mailboxes.v[0]);
+	else
 		printf("note: the mailbox is that of %s in the table %s "
 		    "(`chasqui table query %s %s` shows whether it is "
 		    "there)\n", j->login, c->domains[i].mailboxes.v[0],
 		    c->domains[i].mailboxes.v[0], j->login);
+	return EX_OK;
 }
 
 static int
@@ -429,7 +462,7 @@ run_add(struct job *j, int argc, char *argv[])
 	} else
 		r = set_password(j, &a);
 	if (r == 0)
-		say_what_is_missing(j);
+		r = see_to_mailbox(j);
 	return r;
 }
 

@@ -81,7 +81,8 @@ conf_edit_drop_block(struct conf_edit *e, const char *kind, const char *name)
 }
 
 /* Blanks before it, and behind it up to the line's end, if that is all that
- * its lines have beside it; otherwise the span as it is. */
+ * its lines have beside it, and an empty line where one stands on either side;
+ * otherwise the span as it is. */
 static struct slice
 whole_lines(struct slice text, struct slice span)
 {
@@ -96,5 +97,9 @@ whole_lines(struct slice text, struct slice span)
 	if ((a > 0 && text.p[a - 1] != '\n') ||
 	    (b < text.n && text.p[b] != '\n'))
 		return span;
-	return slice_of(text.p + a, b + (b < text.n) - a);
+	b += b < text.n ? 1 : 0;
+	if (a > 1 && text.p[a - 2] == '\n' && (b == text.n ||
+	    text.p[b] == '\n'))
+		a--;
+	return slice_of(text.p + a, b - a);
 }
