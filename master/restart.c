@@ -305,7 +305,7 @@ static void
 take_failed(struct restart *r, struct message *m)
 {
 	buf_reset(&r->why);
-	buf_add(&r->why, get_slice(&m->body, 8000));
+	buf_add(&r->why, slice_trim(get_slice(&m->body, 8000)));
 	buf_add_byte(&r->why, '\n');
 }
 
