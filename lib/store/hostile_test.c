@@ -5,6 +5,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
+#include "base/num.h"
 #include "test_store.h"
 
 #define ROUNDS	400
