@@ -334,6 +334,18 @@ give_channel(struct process *to, const struct process *peer, int fd_take)
 	channel_end_fds(to->channel, &fd_take, 1);
 }
 
+void
+wire_news(struct master *m, unsigned index, int fd_take)
+{
+	const struct process other = { .role = ROLE_LOCAL, .index = index };
+	struct process *local = process_find(m, ROLE_LOCAL, 0);
+
+	if (local != NULL && process_is_alive(local))
+		give_channel(local, &other, fd_take);
+	else
+		close(fd_take);
+}
+
 static void
 wire_pair(struct process *p, struct process *q)
 {

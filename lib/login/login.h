@@ -182,6 +182,7 @@ struct login {
 	struct ev_task		 reaper;
 	struct ev_timer		 stop_timer;
 	bool			 stopping;
+	bool			 retiring;	/* ends with the last client */
 	/* What auth offers, SP between. */
 	char			*with_tls;	/* owned */
 	char			*without_tls;	/* owned */
