@@ -346,12 +346,19 @@ listens_still(struct conn *c)
 	return false;
 }
 
-/* Of a login, or of a session that has been parked for too long. */
+/* Of a login, of a session that has been parked for too long, or of one whose
+ * client has closed his side. */
 static void
 time_is_up(void *arg)
 {
-	if (!session_retry(arg))
-		conn_bye(arg, LOGIN_END_TIME);
+	struct conn *c = arg;
+
+	if (c->state == CONN_SESSION && stream_unsent(&c->client) > 0)
+		ev_timer_set(&c->timer, c->l->gone_ms);	/* he still reads */
+	else if (c->state == CONN_SESSION)
+		conn_cut(c, "eof");
+	else if (!session_retry(c))
+		conn_bye(c, LOGIN_END_TIME);
 }
 
 /* ---- output --------------------------------------------------------------------- */

@@ -45,6 +45,8 @@
 #define CLOSING_MS		10000	/* for the last words */
 #define DRAIN_MS		2000	/* for the client to read them */
 #define LINGER_MS		60000	/* for a session's last output */
+#define GONE_MS			30000	/* for a session to go on talking to who
+					 * has closed his side */
 #define STOPPING_MS		5000		/* for sessions to say BYE */
 #define WATCH_BYTES		8192		/* names that one watches */
 
@@ -196,6 +198,7 @@ struct login {
 	uint64_t		 client_connections;
 	int64_t			 login_ms;
 	int64_t			 idle_ms;	/* parked for so long: autologout */
+	int64_t			 gone_ms;	/* GONE_MS */
 	/* Since the start: */
 };
 

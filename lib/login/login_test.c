@@ -297,8 +297,16 @@ session_is_told(void *arg, struct channel *c, struct message *m)
 	assert_true(wire_done(&m->body));
 }
 
-static const struct channel_ops fake_session = { session_is_told, is_down,
-	NULL };
+static void
+session_is_let_go(void *arg, struct channel *c)
+{
+	(void)arg;
+	(void)c;
+	session.channel = NULL;
+}
+
+static const struct channel_ops fake_session = { session_is_told,
+	session_is_let_go, NULL };
 
 static void
 session_starts(void)
@@ -863,6 +871,18 @@ half_closed_client_gets_all_answers(void **state)
 }
 
 static void
+session_that_outlives_its_client_is_cut_off(void **state)
+{
+	(void)state;
+	logged_in(true);
+	l.gone_ms = 1;
+	stream_close(&client.stream);
+	turn_to_the_end();
+	assert_int_equal(l.nconns, 0);
+	assert_int_equal(wanted.ended, 7);
+}
+
+static void
 client_that_says_no_more_is_still_answered(void **state)
 {
 	(void)state;
@@ -1071,6 +1091,7 @@ main(void)
 		TEST(session_that_dies_is_told_of),
 		TEST(last_words_of_a_session_outlive_its_end),
 		TEST(half_closed_client_gets_all_answers),
+		TEST(session_that_outlives_its_client_is_cut_off),
 		TEST(client_that_says_no_more_is_still_answered),
 		TEST(pump_holds_back),
 		TEST(input_wakes_a_parked_session),
