@@ -239,6 +239,19 @@ put_tables_of(const struct import *m, struct buf *b, const char *key,
 	buf_add_byte(b, '\n');
 }
 
+/* Whether a table of recipients has "@domain". */
+static bool
+is_open(const struct import *m, const char *domain)
+{
+	struct slice rest = buf_slice(&m->open), one;
+
+	while (slice_next(&rest, ' ', &one))
+		if (one.n > 1 && slice_eq_nocase(slice_from(one, 1),
+		    slice_str(domain)))
+			return true;
+	return false;
+}
+
 static void
 put_domains(const struct import *m, struct buf *b)
 {
@@ -252,7 +265,7 @@ put_domains(const struct import *m, struct buf *b)
 		buf_printf(b, " {\n\ttype = %s\n", d->type);
 		if (strcmp(d->type, "virtual") == 0)
 			put_tables_of(m, b, "mailboxes", USE_MAILBOXES);
-		if (strcmp(d->type, "relay") == 0)
+		if (strcmp(d->type, "relay") == 0 && !is_open(m, d->name))
 			put_tables_of(m, b, "recipients", USE_RECIPIENTS);
 		buf_add_str(b, "}\n");
 	}
@@ -268,7 +281,7 @@ put_list(struct buf *b, const char *key, const struct buf *names)
 static void
 put_conf(const struct import *m, struct buf *b)
 {
-	bool smarthost = m->nexthops.n > 0;
+	bool smarthost = m->smarthost.n > 0;
 	size_t i;
 
 	buf_add_str(b, "# chasqui.conf - made by `chasqui import`; "
@@ -292,7 +305,8 @@ put_conf(const struct import *m, struct buf *b)
 			buf_printf(b, "table %s { type = %s; path = %s }\n",
 			    m->tables[i].name, m->tables[i].type,
 			    m->tables[i].name);
-	buf_add(b, buf_slice(&m->nexthops));
+	buf_add(b, buf_slice(&m->smarthost));
+	put_list(b, "remote.sockets", &m->sockets);
 	put_list(b, "alias.tables", &m->aliases);
 	put_list(b, "alias.virtual", &m->virtual);
 	put_list(b, "submission.senders", &m->senders);

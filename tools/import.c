@@ -8,20 +8,31 @@
 
 #include "import.h"
 
+#define TEXTS	(12 + REMARKS)
+
+static void
+all_texts(struct import *m, struct buf *all[TEXTS])
+{
+	struct buf *const texts[TEXTS] = { &m->listeners, &m->certificates,
+		&m->smarthost, &m->sockets, &m->open, &m->virtual, &m->aliases,
+		&m->routes, &m->senders, &m->fetch, &m->moves, &m->passwords,
+		&m->report[REMARK_TAKEN], &m->report[REMARK_DIFFERS],
+		&m->report[REMARK_NONE] };
+
+	memcpy(all, texts, sizeof(texts));
+}
+
 void
 import_init(struct import *m, const char *to)
 {
-	struct buf *const all[] = { &m->listeners, &m->certificates,
-		&m->nexthops, &m->virtual, &m->aliases, &m->routes,
-		&m->senders, &m->fetch, &m->moves, &m->passwords };
+	struct buf *all[TEXTS];
 	size_t i;
 
 	*m = (struct import){ .to = to,
 		.arena = ARENA_INIT(4 * IMPORT_TEXT_BYTES) };
-	for (i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+	all_texts(m, all);
+	for (i = 0; i < TEXTS; i++)
 		buf_init(all[i], IMPORT_TEXT_BYTES);
-	for (i = 0; i < REMARKS; i++)
-		buf_init(&m->report[i], IMPORT_TEXT_BYTES);
 	m->domains = arena_alloc(&m->arena,
 	    IMPORT_DOMAINS * sizeof(*m->domains));
 }
@@ -29,15 +40,12 @@ import_init(struct import *m, const char *to)
 void
 import_clear(struct import *m)
 {
-	struct buf *const all[] = { &m->listeners, &m->certificates,
-		&m->nexthops, &m->virtual, &m->aliases, &m->routes,
-		&m->senders, &m->fetch, &m->moves, &m->passwords };
+	struct buf *all[TEXTS];
 	size_t i;
 
-	for (i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+	all_texts(m, all);
+	for (i = 0; i < TEXTS; i++)
 		buf_clear(all[i]);
-	for (i = 0; i < REMARKS; i++)
-		buf_clear(&m->report[i]);
 	for (i = 0; i < m->ntables; i++)
 		buf_clear(&m->tables[i].text);
 	arena_clear(&m->arena);
@@ -183,6 +191,7 @@ import_certificate(struct import *m, const char *name, const char *chain,
     const char *key)
 {
 	struct origin o = { .file = chain, .name = SLICE_LIT("certificate") };
+	struct buf text = BUF_INIT(IMPORT_TEXT_BYTES);
 	struct buf *b = &m->certificates;
 
 	if (access(chain, F_OK) == -1 || access(key, F_OK) == -1) {
@@ -191,11 +200,15 @@ import_certificate(struct import *m, const char *name, const char *chain,
 		    key, strerror(errno));
 		return;
 	}
-	buf_printf(b, "certificate %s {\n\tchain = ", name);
-	conf_word_write(b, chain);
-	buf_add_str(b, "\n\tkey = ");
-	conf_word_write(b, key);
-	buf_add_str(b, "\n}\n");
+	buf_add_str(&text, " {\n\tchain = ");
+	conf_word_write(&text, chain);
+	buf_add_str(&text, "\n\tkey = ");
+	conf_word_write(&text, key);
+	buf_add_str(&text, "\n}\n");
+	/* Both servers may have the same. */
+	if (b->n == 0 || strstr(buf_cstr(b), buf_cstr(&text)) == NULL)
+		buf_printf(b, "certificate %s%s", name, buf_cstr(&text));
+	buf_clear(&text);
 }
 
 int

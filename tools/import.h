@@ -60,7 +60,10 @@ struct import {
 	size_t		 ndomains;
 	struct import_table tables[IMPORT_TABLES];
 	size_t		 ntables;
-	struct buf	 listeners, certificates, nexthops;	/* blocks */
+	struct buf	 listeners, certificates, smarthost;	/* blocks */
+	struct buf	 sockets;	/* that routes lead to, words */
+	struct buf	 open;		/* "@domain" words: relay domains that take
+					 * mail for any address */
 	struct buf	 virtual, aliases, routes, senders;	/* of tables */
 	struct buf	 fetch;		/* a shell script; empty: none needed */
 	struct buf	 moves;		/* mailboxes that lie elsewhere */

@@ -648,9 +648,9 @@ fetch_it(struct dovecot *d, const struct origin *o, const char *file,
 		import_shell_word(b, connect_word(connect, "dbname"));
 		buf_add_str(b, " -e \\\n    ");
 		import_shell_word(b, buf_slice(&all));
-		buf_printf(b, " |\n    awk -F '\\t' '{ print $1 \"\\t\" "
+		buf_printf(b, " >\"$rows\"\nawk -F '\\t' '{ print $1 \"\\t\" "
 		    "($2 ~ /^[{$]/ ? \"\" : \"{%.*s}\") $2 }' "
-		    ">auth/passwords.new\n"
+		    "\"$rows\" >auth/passwords.new\n"
 		    "chmod --reference=auth/passwords auth/passwords.new\n"
 		    "chown --reference=auth/passwords auth/passwords.new\n"
 		    "sync auth/passwords.new\n"

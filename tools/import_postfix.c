@@ -90,8 +90,8 @@ static const struct rule {
 	{ "virtual_mailbox_domains", mailbox_domains, NULL },
 	{ "virtual_mailbox_maps", mailbox_maps, NULL },
 	{ "virtual_mailbox_base", differs, "mailboxes lie in path.mail/DOMAIN/"
-	    "LOCAL-PART/Maildir; the script move-mailboxes brings the old ones "
-	    "there" },
+	    "LOCAL-PART/Maildir; the script move-mailboxes, if there was a text "
+	    "to make it of, brings the old ones there" },
 	{ "virtual_mailbox_limit", differs, "quota.bytes and the quota_bytes of "
 	    "an entry limit a mailbox" },
 	{ "virtual_uid_maps",	differs, "all virtual mailboxes belong to "
@@ -313,6 +313,7 @@ default_of(void *arg, struct slice name)
 		{ "mydestination", "$myhostname, localhost.$mydomain, "
 		    "localhost" },
 		{ "myorigin", "$myhostname" },
+		{ "alias_maps", "hash:/etc/aliases" },
 		{ "mail_name", "Postfix" },
 		{ "config_directory", "/etc/postfix" },
 		{ "queue_directory", "/var/spool/postfix" },
@@ -371,6 +372,24 @@ find_names(struct postfix *p)
 	buf_clear(&b);
 }
 
+/* What a parameter that the file does not have is all the same. */
+static void
+by_default(struct postfix *p, const char *name, rule_fn *run)
+{
+	struct buf value = BUF_INIT(CF_VALUE_BYTES);
+	struct origin o = { .file = p->main_path };
+	char text[64];
+
+	if (cf_find(&p->main, slice_str(name)) == NULL &&
+	    value_of(p, name, &value)) {
+		snprintf(text, sizeof(text), "%s (default)", name);
+		o.name = slice_str(text);
+		o.value = buf_slice(&value);
+		run(p, &o, buf_slice(&value), NULL);
+	}
+	buf_clear(&value);
+}
+
 int
 import_postfix(struct import *m, const char *dir)
 {
@@ -407,14 +426,9 @@ import_postfix(struct import *m, const char *dir)
 			import_say(m, REMARK_NONE, &o, "is not known here");
 		buf_reset(&value);
 	}
-	if (cf_find(&p.main, SLICE_LIT("mydestination")) == NULL &&
-	    value_of(&p, "mydestination", &value)) {
-		struct origin o = { p.main_path, 0,
-			SLICE_LIT("mydestination (default)"),
-			buf_slice(&value) };
-
-		destinations(&p, &o, buf_slice(&value), NULL);
-	}
+	by_default(&p, "mydestination", destinations);
+	if (access("/etc/aliases", R_OK) == 0)
+		by_default(&p, "alias_maps", aliases);
 	certificates(&p);
 	master(&p);
 	buf_clear(&value);
@@ -459,9 +473,9 @@ word(struct postfix *p, const struct origin *o, struct slice value,
 		import_set(p->m, o, rule->text, import_copy(p->m, value));
 }
 
-/* Numbers that our limits do not allow are left to the operator. */
+/* A value that our limits do not allow is left to the operator. */
 static void
-put_number(struct postfix *p, const struct origin *o, const char *key,
+put_value(struct postfix *p, const struct origin *o, const char *key,
     uint64_t n, const char *unit)
 {
 	char text[64], line[128];
@@ -471,13 +485,31 @@ put_number(struct postfix *p, const struct origin *o, const char *key,
 	snprintf(text, sizeof(text), "%llu%s", (unsigned long long)n, unit);
 	snprintf(line, sizeof(line), "%s = %s\n", key, text);
 	c = conf_parse(slice_str(line), "", &why);
-	if (c != NULL)
+	/* What it is together with other keys is seen at the end. */
+	if (c != NULL || strcmp(key, "queue.retry_max") == 0 ||
+	    strcmp(key, "queue.retry_first") == 0)
 		import_set(p->m, o, key, import_copy(p->m, slice_str(text)));
 	else
 		import_say(p->m, REMARK_DIFFERS, o, "%s cannot be %s; its "
 		    "default stays", key, text);
 	conf_free(&c);
 	buf_clear(&why);
+}
+
+/* In the largest unit that it is a multiple of. */
+static void
+put_seconds(struct postfix *p, const struct origin *o, const char *key,
+    uint64_t n)
+{
+	static const struct {
+		uint64_t	 n;
+		const char	*unit;
+	} units[] = { { 86400, "d" }, { 3600, "h" }, { 60, "m" }, { 1, "s" } };
+	size_t i = 0;
+
+	while (n % units[i].n != 0)
+		i++;
+	put_value(p, o, key, n / units[i].n, units[i].unit);
 }
 
 static void
@@ -487,7 +519,7 @@ number(struct postfix *p, const struct origin *o, struct slice value,
 	uint64_t n;
 
 	if (slice_to_u64(value, 0, INT64_MAX, &n))
-		put_number(p, o, rule->text, n, "");
+		put_value(p, o, rule->text, n, "");
 	else
 		import_say(p->m, REMARK_NONE, o, "is no number");
 }
@@ -502,7 +534,7 @@ size(struct postfix *p, const struct origin *o, struct slice value,
 		import_say(p->m, REMARK_DIFFERS, o, "there is always a limit: "
 		    "%s", rule->text);
 	else if (slice_to_u64(value, 0, INT64_MAX, &n))
-		put_number(p, o, rule->text, n, "");
+		put_value(p, o, rule->text, n, "");
 	else
 		import_say(p->m, REMARK_NONE, o, "is no number");
 }
@@ -532,7 +564,7 @@ duration(struct postfix *p, const struct origin *o, struct slice value,
 		value.n -= value.n > 0;
 	}
 	if (factor > 0 && slice_to_u64(value, 0, UINT32_MAX, &n))
-		put_number(p, o, rule->text, n * factor, "s");
+		put_seconds(p, o, rule->text, n * factor);
 	else
 		import_say(p->m, REMARK_NONE, o, "is no time");
 }
@@ -545,7 +577,7 @@ lifetime(struct postfix *p, const struct origin *o, struct slice value,
 	uint64_t days;
 
 	if (slice_to_u64(value, 0, 10000, &days))
-		put_number(p, o, rule->text, days * 86400, "s");
+		put_seconds(p, o, rule->text, days * 86400);
 	else
 		duration(p, o, value, rule);
 }
@@ -845,7 +877,7 @@ relay_host(struct postfix *p, const struct origin *o, struct slice value,
 	}
 	import_say(p->m, REMARK_TAKEN, o, "the route * in the table "
 	    "smarthost");
-	buf_printf(&p->m->nexthops, "table smarthost {\n\ttype = inline\n"
+	buf_printf(&p->m->smarthost, "table smarthost {\n\ttype = inline\n"
 	    "\tentries = { \"*=%.*s\" }\n}\n", SLICE_ARG(value));
 }
 
@@ -1171,7 +1203,8 @@ service(struct postfix *p, const struct cf_param *row)
 	else if (!is_usual(s.command) ||
 	    slice_eq(s.command, SLICE_LIT("spawn")))
 		import_say(p->m, REMARK_NONE, &o, "has no equivalent");
-	else if (s.noptions > 0)
+	else if (s.noptions > 0 && !(s.noptions == 1 &&
+	    slice_eq(s.options[0].name, SLICE_LIT("syslog_name"))))
 		import_say(p->m, REMARK_NONE, &o, "its own settings (-o) are "
 		    "not taken over; a nexthop block has what differs for "
 		    "some next hops");

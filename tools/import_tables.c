@@ -196,7 +196,8 @@ from_text(struct source *s, struct slice text, struct buf *names)
 		    "is left out", s->path, no, buf_cstr(&why));
 	if (s->wrong > 0)
 		import_say(s->m, REMARK_NONE, s->o, "%s:%u: %zu entries from "
-		    "here on have no equivalent and are left out", s->path,
+		    "here on have no equivalent, or are there twice, and are "
+		    "left out", s->path,
 		    s->first_wrong, s->wrong);
 	if (t != NULL && s->use == USE_SENDERS)
 		join_senders(&t->text);
@@ -298,6 +299,18 @@ join_senders(struct buf *text)
 	*text = out;
 }
 
+/* Once each. */
+static void
+add_word(struct buf *words, struct slice word)
+{
+	struct slice rest = buf_slice(words), one;
+
+	while (slice_next(&rest, ' ', &one))
+		if (slice_eq(one, word))
+			return;
+	buf_printf(words, "%s%.*s", words->n > 0 ? " " : "", SLICE_ARG(word));
+}
+
 static bool
 convert(struct source *s, struct slice key, struct slice value,
     struct buf *out)
@@ -326,9 +339,15 @@ convert(struct source *s, struct slice key, struct slice value,
 		ok = import_next_hop(value, &hop);
 		if (ok)
 			put(out, key, buf_slice(&hop));
+		if (slice_starts(buf_slice(&hop), SLICE_LIT("lmtp:/")))
+			add_word(&s->m->sockets, slice_from(buf_slice(&hop),
+			    5));
 		break;
 	case USE_RECIPIENTS:
-		put(out, key, SLICE_EMPTY);
+		if (key.p[0] == '@')
+			add_word(&s->m->open, key);
+		else
+			put(out, key, SLICE_EMPTY);
 		break;
 	case USE_SENDERS:
 		ok = convert_senders(key, value, out);
@@ -493,6 +512,7 @@ import_fetch_begin(struct import *m)
 "# for each message.  Run it before the first start, and then from cron or after\n"
 "# each change; a table is put in place whole, or stays as it was.\n"
 "set -eu\n"
+"umask 077\n"
 "cd \"$(dirname \"$0\")\"\n"
 "\n"
 "# setting FILE NAME: what the other server's file says\n"
@@ -520,6 +540,10 @@ import_fetch_begin(struct import *m)
 "sqlite_query() { # FILE QUERY\n"
 "	sqlite3 -batch -separator \"$(printf '\\t')\" \"$(setting \"$1\" dbpath)\" \"$2\"\n"
 "}\n"
+"\n"
+"# What a query gave; one that fails ends the script, and no table changes.\n"
+"rows=$(mktemp)\n"
+"trap 'rm -f \"$rows\"' EXIT\n"
 "\n"
 "# put TABLE: the standard input takes the table's place\n"
 "put() {\n"
@@ -561,12 +585,12 @@ static const char *
 row_filter(enum table_use use)
 {
 	if (use == USE_MAILBOXES || use == USE_RECIPIENTS)
-		return " | cut -f 1";
+		return "cut -f 1";
 	if (use == USE_SENDERS)
-		return " |\n    awk -F '\\t' '{ s[$2] = s[$2] == \"\" ? $1 : "
+		return "awk -F '\\t' '{ s[$2] = s[$2] == \"\" ? $1 : "
 		    "s[$2] \", \" $1 }\n"
 		    "	END { for (l in s) print l \"\\t\" s[l] }'";
-	return "";
+	return "cat";
 }
 
 static void
@@ -579,13 +603,15 @@ put_fetch(struct source *s, struct slice query, const char *table)
 	import_shell_word(b, slice_str(s->path));
 	buf_add_str(b, " \\\n    ");
 	import_shell_word(b, query);
+	buf_add_str(b, " >\"$rows\"\n");
 	if (table != NULL)
-		buf_printf(b, "%s | put %s\n", row_filter(s->use), table);
+		buf_printf(b, "%s <\"$rows\" | put %s\n",
+		    row_filter(s->use), table);
 	else
-		buf_add_str(b, " | cut -f 1 |\n"
-		    "while read -r domain; do\n"
-		    "	chasqui -C . domain list | grep -q \"^$domain \" ||\n"
-		    "	    chasqui -C . domain add \"$domain\"\n"
+		buf_add_str(b, "cut -f 1 \"$rows\" | while read -r domain; "
+		    "do\n"
+		    "	chasqui -C . domain list | grep -qF \"$domain \" ||\n"
+		    "	    chasqui -C . domain add \"$domain\" >/dev/null\n"
 		    "done\n");
 }
 
