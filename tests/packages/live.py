@@ -8,6 +8,7 @@ import glob
 import imaplib
 import os
 import re
+import signal
 import smtplib
 import socket
 import subprocess
@@ -240,6 +241,70 @@ def a_downgrade_keeps_them_too():
     assert lock_pid() != pid
     assert waiting() == ["waits 0", "waits 1", "waits 2"]
     assert fetch("after the upgrade")
+
+
+# What an engine does for `--read-only --tmpfs /run --tmpfs /tmp` with volumes.
+CONTAINER = """
+mount --make-rprivate /
+mount --rbind "$1" "$1"
+for d in /var/spool/chasqui /var/mail/chasqui; do mount --bind "$1$d" "$1$d"; done
+mount -o remount,bind,ro "$1"
+mount -t tmpfs none "$1/run"
+mount -t tmpfs none "$1/tmp"
+mount -t proc none "$1/proc"
+exec chroot "$1" /bin/sh -c "exec chasqui start --foreground 2>&1"
+"""
+
+
+@step
+def it_is_process_1_of_a_container_with_a_root_that_is_only_read():
+    run("chasqui", "stop")
+    log = open(path("/container.log"), "w+")
+    unshare = subprocess.Popen(["unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-ec", CONTAINER,
+                                "container", ROOT], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+    def logged(what):
+        return re.search(what, read("/container.log"))
+
+    def inside(*argv):
+        with open(f"/proc/{unshare.pid}/task/{unshare.pid}/children") as f:
+            first = f.read().split()[0]
+        return subprocess.run(["nsenter", "--target", first, "--mount", "--pid", "--root", "--wd=/", *argv],
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=PATIENCE)
+    try:
+        wait_for(lambda: logged("event=running"), "the suite to run")
+        assert lock_pid_of(inside) == "1"
+        p = inside("touch", "/etc/anything")
+        assert p.returncode != 0 and "Read-only" in p.stdout, p.stdout
+        send("alice@example.org", "to a container")
+        wait_for(lambda: fetch("to a container"), "the message by IMAP")
+        assert logged("event=delivered")
+        # Nobody else would wait for an orphan.
+        inside("sh", "-c", "sleep 0.1 & exit 0")
+        wait_for(lambda: not re.search(r" Z ", inside("sh", "-c", "cat /proc/[0-9]*/stat").stdout), "the orphan to go")
+        # Process 1 stays, whoever serves.
+        p = inside("chasqui", "restart")
+        assert p.returncode == 0, p.stdout
+        assert lock_pid_of(inside) != "1"
+        send("alice@example.org", "to another")
+        wait_for(lambda: fetch("to another"), "the message by IMAP")
+        with open(f"/proc/{unshare.pid}/task/{unshare.pid}/children") as f:
+            os.kill(int(f.read().split()[0]), signal.SIGTERM)
+        assert unshare.wait(PATIENCE) == 0, read("/container.log")[-3000:]
+        assert logged("event=stopped")
+    except Exception:
+        print(read("/container.log")[-6000:])
+        raise
+    finally:
+        unshare.kill()
+        unshare.wait()
+        log.close()
+        os.unlink(path("/container.log"))
+    run("chasqui", "start")
+
+
+def lock_pid_of(inside):
+    return inside("cat", "/run/chasqui/master.pid").stdout.strip()
 
 
 @step
