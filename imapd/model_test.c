@@ -7,6 +7,9 @@
  * client's picture is compared with the store.  Parking, QRESYNC and silent
  * STOREs are among what happens.
  *
+ * And the other way round: a server that leaves out an answer or changes one is
+ * noticed by the same clients.
+ *
  *	model_test [seed [steps]]
  */
 #include <setjmp.h>
@@ -66,8 +69,28 @@ static const char *const boxes[] = { "INBOX", "Box" };
 
 static struct user users[CLIENTS];
 static struct store *truth;
+static struct mailbox *compared;	/* NULL but in compare() */
 static uint64_t seed, rng;
 static unsigned step_no, steps = 1500;
+
+/* What a server could do wrong: a line that has this is left out (NULL), or
+ * changed, or the number behind it is another. */
+static const struct lie {
+	const char	*in;
+	const char	*instead;
+} lies[] = {
+	{ " EXPUNGE", NULL },
+	{ "* VANISHED ", NULL },
+	{ " EXISTS", NULL },
+	{ "* VANISHED ", "0" },
+	{ "UID ", "0" },
+	{ "MODSEQ (", "0" },
+	{ "\\Flagged", "\\Deleted" },
+	{ "\\Seen", "" },
+	{ "$Aa", "$Bb" },
+};
+static const struct lie *lie;
+static jmp_buf noticed;
 
 /* ---- chance -------------------------------------------------------------- */
 
@@ -83,6 +106,8 @@ roll(uint32_t n)
 static void
 give_up(const struct user *u, const char *what)
 {
+	if (lie != NULL)
+		longjmp(noticed, 1);
 	print_error("seed %llu step %u client %d mode %d: %s\nsaid %s\n"
 	    "got  %.*s\n", (unsigned long long)seed, step_no,
 	    (int)(u - users), u->mode, what, u->last,
@@ -236,11 +261,37 @@ hear_line(struct user *u, struct slice line)
 		hear_fetch(u, n, at, true);
 }
 
+/* False: it is not heard at all. */
+static bool
+change(struct slice line, struct buf *to)
+{
+	const char *hit = memmem(line.p, line.n, lie->in, strlen(lie->in));
+	size_t at;
+
+	buf_add(to, line);
+	if (hit == NULL)
+		return true;
+	if (lie->instead == NULL)
+		return false;
+	at = (size_t)(hit - line.p) + strlen(lie->in);
+	if (strcmp(lie->instead, "0") == 0) {
+		while (at < to->n && to->p[at] >= '0' && to->p[at] <= '9')
+			at++;
+		to->p[at - 1] = to->p[at - 1] == '0' ? '1' : '0';
+		return true;
+	}
+	to->n = (size_t)(hit - line.p);
+	buf_add_str(to, lie->instead);
+	buf_add(to, slice_from(line, at));
+	return true;
+}
+
 /* "tag OK" or what else it was. */
 static bool
 hear(struct user *u)
 {
 	struct slice rest = buf_slice(&u->client.got), line;
+	static struct buf changed = BUF_INIT(65536);
 	bool ok = false;
 	size_t n;
 
@@ -252,7 +303,10 @@ hear(struct user *u)
 		}
 		line = slice_first(rest, n - 1);
 		rest = slice_from(rest, n + 1);
-		hear_line(u, line);
+		buf_reset(&changed);
+		if (lie == NULL || change(line, &changed))
+			hear_line(u, lie == NULL ? line :
+			    buf_slice(&changed));
 		if (slice_starts(line, SLICE_LIT("q OK")))
 			ok = true;
 		if (slice_starts(line, SLICE_LIT("q BAD")))
@@ -296,13 +350,12 @@ static void
 compare(struct user *u)
 {
 	const struct message_entry *e;
-	struct mailbox *m;
 	size_t n, i;
 	char why[200];
 
-	assert_int_equal(mailbox_open(truth, slice_str(u->mailbox), true, &m),
-	    STORE_OK);
-	e = mailbox_entries(m, &n);
+	assert_int_equal(mailbox_open(truth, slice_str(u->mailbox), true,
+	    &compared), STORE_OK);
+	e = mailbox_entries(compared, &n);
 	if (n != u->n) {
 		snprintf(why, sizeof(why), "%zu messages, and there are %zu",
 		    u->n, n);
@@ -313,9 +366,9 @@ compare(struct user *u)
 
 		if (k->uid != 0 && k->uid != e[i].uid)
 			give_up(u, "another UID");
-		if (k->has_flags && k->flags != true_flags(m, &e[i])) {
+		if (k->has_flags && k->flags != true_flags(compared, &e[i])) {
 			snprintf(why, sizeof(why), "UID %u has flags %x, not "
-			    "%x", e[i].uid, true_flags(m, &e[i]), k->flags);
+			    "%x", e[i].uid, true_flags(compared, &e[i]), k->flags);
 			give_up(u, why);
 		}
 		if (u->mode != MODE_PLAIN && k->has_flags && k->modseq != 0 &&
@@ -328,8 +381,8 @@ compare(struct user *u)
 		}
 	}
 	/* Up to here it may say that it knows all (RFC 7162 3.2.2.1). */
-	u->highest = mailbox_head(m)->highestmodseq;
-	mailbox_close(&m);
+	u->highest = mailbox_head(compared)->highestmodseq;
+	mailbox_close(&compared);
 }
 
 /* The client learns what it does not know. */
@@ -633,7 +686,7 @@ log_in(struct user *u, int mode)
 }
 
 #ifdef REAL_STORE
-static char directory[] = "/tmp/imap-model-XXXXXX";
+static char directory[32];
 
 static int
 remove_one(const char *path, const struct stat *st, int type, struct FTW *f)
@@ -646,16 +699,15 @@ remove_one(const char *path, const struct stat *st, int type, struct FTW *f)
 #endif
 
 static void
-sessions_agree_with_the_store(void **state)
+begin(void)
 {
 	static const struct store_options options = { .create = true };
 	size_t i;
 
-	(void)state;
-	print_message("seed %llu, %u steps\n", (unsigned long long)seed, steps);
 	rng = seed * UINT64_C(0x9e3779b97f4a7c15) + 1;
 	ev_loop_init(&client_loop);
 #ifdef REAL_STORE
+	snprintf(directory, sizeof(directory), "/tmp/imap-model-XXXXXX");
 	assert_non_null(mkdtemp(directory));
 	client_maildir = directory;
 #else
@@ -666,13 +718,17 @@ sessions_agree_with_the_store(void **state)
 	assert_int_equal(store_create(truth, SLICE_LIT("Box"), 0), STORE_OK);
 	for (i = 0; i < CLIENTS; i++)
 		log_in(&users[i], (int)i);
-	for (step_no = 0; step_no < steps; step_no++)
-		act(&users[roll(CLIENTS)]);
-	for (i = 0; i < CLIENTS; i++) {
-		if (users[i].selected)
-			noop(&users[i]);
+}
+
+static void
+end(void)
+{
+	size_t i;
+
+	for (i = 0; i < CLIENTS; i++)
 		client_close(&users[i].client);
-	}
+	if (compared != NULL)
+		mailbox_close(&compared);
 	store_close(&truth);
 	ev_loop_clear(&client_loop);
 #ifdef REAL_STORE
@@ -682,11 +738,52 @@ sessions_agree_with_the_store(void **state)
 #endif
 }
 
+static void
+sessions_agree_with_the_store(void **state)
+{
+	size_t i;
+
+	(void)state;
+	print_message("seed %llu, %u steps\n", (unsigned long long)seed, steps);
+	begin();
+	for (step_no = 0; step_no < steps; step_no++)
+		act(&users[roll(CLIENTS)]);
+	for (i = 0; i < CLIENTS; i++)
+		if (users[i].selected)
+			noop(&users[i]);
+	end();
+}
+
+/* Or it would prove nothing. */
+static void
+a_server_that_lies_is_noticed(void **state)
+{
+	static const struct lie *volatile l;
+
+	(void)state;
+	for (l = lies; l < lies + sizeof(lies) / sizeof(lies[0]); l++) {
+		begin();
+		lie = l;
+		if (setjmp(noticed) == 0) {
+			for (step_no = 0; step_no < 20000; step_no++)
+				act(&users[roll(CLIENTS)]);
+			lie = NULL;
+			print_error("seed %llu: not noticed: \"%s\" %s\n",
+			    (unsigned long long)seed, l->in,
+			    l->instead == NULL ? "left out" : "changed");
+			fail();
+		}
+		lie = NULL;
+		end();
+	}
+}
+
 int
 main(int argc, char *argv[])
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sessions_agree_with_the_store),
+		cmocka_unit_test(a_server_that_lies_is_noticed),
 	};
 
 	seed = argc > 1 ? strtoull(argv[1], NULL, 10) :
