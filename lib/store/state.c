@@ -23,6 +23,7 @@ static bool	 apply_expunge(struct state *, const struct record *,
 		    struct changes *);
 static bool	 apply_keyword(struct state *, const struct record *);
 static bool	 apply_name(struct state *, const struct record *);
+static bool	 apply_move(struct state *, const struct record *);
 static bool	 apply_small(struct state *, const struct record *,
 		    struct changes *);
 static bool	 apply_vanished(struct state *, const struct record *);
@@ -47,6 +48,7 @@ state_init(struct state *s)
 	buf_init(&s->unlinks, NAMES_BYTES);
 	buf_init(&s->links, NAMES_BYTES);
 	buf_init(&s->late, NAMES_BYTES);
+	buf_init(&s->move, NAMES_BYTES);
 	s->rest_fd = -1;
 	s->uidnext = 1;
 	s->recent_from = 1;
@@ -68,6 +70,7 @@ state_clear(struct state *s)
 	buf_clear(&s->unlinks);
 	buf_clear(&s->links);
 	buf_clear(&s->late);
+	buf_clear(&s->move);
 	if (s->rest_fd != -1)
 		close(s->rest_fd);
 	state_init(s);
@@ -94,6 +97,11 @@ state_apply(struct state *s, const struct record *r, bool own,
 		return apply_name(s, r) && put_off(s, r);
 	case REC_FACTS:
 		return apply_facts(s, r) && put_off(s, r);
+	case REC_MOVE:
+		return apply_move(s, r);
+	case REC_MOVED:
+		buf_reset(&s->move);
+		return true;
 	case REC_ENTRIES:
 		return apply_entries(s, r);
 	case REC_REST:
@@ -509,6 +517,19 @@ state_mark_gone(struct state *s, size_t i)
 }
 
 static bool
+apply_move(struct state *s, const struct record *r)
+{
+	struct wire w = wire_of(r->body);
+
+	get_slice(&w, STORE_NAME_BYTES);
+	while (!w.bad && w.rest.n > 0) {
+		get_u32(&w);
+		get_slice(&w, MESSAGE_NAME_BYTES);
+	}
+	return wire_done(&w) && put_slice(&s->move, r->body) == 0;
+}
+
+static bool
 apply_epoch(struct state *s, struct wire *w, struct changes *c)
 {
 	uint32_t uidnext = get_u32(w);
@@ -883,6 +904,7 @@ pack_vanished(const struct state *s, struct buf *b)
 static void
 pack_facts(const struct state *s, struct buf *b)
 {
+	struct wire w;
 	size_t at;
 	unsigned i;
 
@@ -901,6 +923,11 @@ pack_facts(const struct state *s, struct buf *b)
 		put_u8(b, (uint8_t)i);
 		put_u64(b, (uint64_t)s->taken[i].mtime_ns);
 		put_u64(b, s->taken[i].size);
+		record_end(b, at);
+	}
+	for (w = wire_of(buf_slice(&s->move)); !w.bad && w.rest.n > 0;) {
+		record_begin(b, REC_MOVE, &at);
+		buf_add(b, get_slice(&w, RECORD_BYTES));
 		record_end(b, at);
 	}
 	record_begin(b, REC_UIDL, &at);
@@ -1080,7 +1107,8 @@ state_replace(struct state *old, struct state *new, struct changes *c)
 	free(new->entries);
 	free(new->slots);
 	free(new->table);
-	/* all has unlinks, links and vanished of the new one, which is whole. */
+	/* all has unlinks, links, move and vanished of the new one, which is
+	 * whole. */
 	assert(new->partial == 0);
 	buf_clear(&new->names);
 	state_init(new);

@@ -95,6 +95,8 @@ struct state {
 	/* Files of messages that were added from tmp/, likewise: names below
 	 * it, which get their place in cur/. */
 	struct buf	 links;
+	/* Slices: the bodies of REC_MOVE records that are not over. */
+	struct buf	 move;
 	/* Base name -> index + 1 in entries; built when it is first asked for. */
 	uint32_t	*table;		/* owned */
 	size_t		 table_cap;
