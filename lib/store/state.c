@@ -36,7 +36,6 @@ static bool	 apply_rest(struct state *, const struct record *);
 static void	 grow(struct state *, size_t cap);
 static void	 set_slot(struct state *, size_t i,
 		    const struct message_record *);
-static bool	 may_have_name(struct state *, struct slice base);
 static void	 table_add(struct state *, size_t i);
 static void	 table_drop(struct state *);
 
@@ -220,7 +219,7 @@ apply_delivered(struct state *s, const struct record *r, struct changes *c)
 	if (!wire_done(&w))
 		return false;
 	/* A scan was faster than the worker's record. */
-	if (may_have_name(s, m.base) && state_find_name(s, m.base) != -1)
+	if (state_may_have_name(s, m.base) && state_find_name(s, m.base) != -1)
 		return true;
 	m.uid = s->uidnext;
 	m.modseq = next_modseq(s, r);
@@ -481,7 +480,7 @@ state_needs_rest(struct state *s, const struct record *r)
 	if (r->type != REC_DELIVERED)
 		return false;
 	m = get_message(&w);
-	return !w.bad && may_have_name(s, m.base);
+	return !w.bad && state_may_have_name(s, m.base);
 }
 
 bool
@@ -810,6 +809,8 @@ state_find_name(struct state *s, struct slice base)
 	size_t at;
 	ssize_t i;
 
+	if (!state_may_have_name(s, base))
+		return -1;
 	if (s->table == NULL)
 		table_build(s);
 	at = hash & (s->table_cap - 1);
@@ -821,9 +822,8 @@ state_find_name(struct state *s, struct slice base)
 	return -1;
 }
 
-/* By its hash alone.  A few are looked for without a table. */
-static bool
-may_have_name(struct state *s, struct slice base)
+bool
+state_may_have_name(struct state *s, struct slice base)
 {
 	uint32_t hash = name_hash(base);
 	size_t i, at;
