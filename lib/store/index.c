@@ -35,6 +35,7 @@ enum load {
 	LOAD_NONE,	/* there is no log */
 	LOAD_AGAIN,	/* somebody is making a new generation */
 	LOAD_DAMAGED,
+	LOAD_NEWER,	/* a later version has written it */
 	LOAD_FAILED,	/* errno */
 };
 
@@ -128,6 +129,8 @@ index_load(struct mailbox *mb)
 	}
 	if (l == LOAD_FAILED)
 		return failed(mb);
+	if (l == LOAD_NEWER)
+		return STORE_NEWER;
 	if (l != LOADED)
 		return STORE_DAMAGED;
 	state_replace(&mb->state, &s, NULL);
@@ -200,6 +203,8 @@ reload(struct mailbox *mb)
 		    st.st_nlink == 0)
 			return STORE_NO_MAILBOX;
 		return create(mb);
+	case LOAD_NEWER:
+		return STORE_NEWER;
 	case LOAD_FAILED:
 		return failed(mb);
 	case LOAD_AGAIN:
@@ -219,6 +224,8 @@ reload(struct mailbox *mb)
 		r = adopt(mb, &s);
 	else if (l == LOAD_FAILED)
 		r = failed(mb);
+	else if (l == LOAD_NEWER)
+		r = STORE_NEWER;
 	else
 		r = index_rebuild(mb, "damaged");
 	index_unlock(mb);
@@ -292,6 +299,8 @@ read_log_header(struct mailbox *mb, struct file_header *h)
 		l = LOAD_FAILED;
 	else if (file_header_unpack(buf_slice(&b), FILE_LOG, h))
 		l = LOADED;
+	else if (file_header_is_newer(buf_slice(&b), FILE_LOG))
+		l = LOAD_NEWER;
 	buf_clear(&b);
 	return l;
 }
@@ -359,6 +368,10 @@ read_snap(struct mailbox *mb, const struct file_header *log, struct state *s)
 	mb->snap_bytes = (uint64_t)st.st_size;
 	if (fs_read(fs, fd, &b, FIRST_BYTES, 0) == -1) {
 		l = LOAD_FAILED;
+		goto end;
+	}
+	if (file_header_is_newer(buf_slice(&b), FILE_SNAP)) {
+		l = LOAD_NEWER;
 		goto end;
 	}
 	if (!file_header_unpack(buf_slice(&b), FILE_SNAP, &h) ||
@@ -1109,6 +1122,19 @@ salvage_records(struct state *known, const struct buf *b, uint64_t generation,
 	}
 }
 
+/* The log cannot say so any more. */
+static bool
+snap_is_newer(struct mailbox *mb)
+{
+	struct buf b = BUF_INIT(GROUP_BYTES);
+	bool newer = fs_read_file(mb->store->fs, mb->dir, SNAP_NAME, &b,
+	    GROUP_BYTES, NULL) == 0 &&
+	    file_header_is_newer(buf_slice(&b), FILE_SNAP);
+
+	buf_clear(&b);
+	return newer;
+}
+
 enum store_result
 index_rebuild(struct mailbox *mb, const char *why)
 {
@@ -1116,6 +1142,8 @@ index_rebuild(struct mailbox *mb, const char *why)
 	enum store_result r;
 	struct state known;
 
+	if (why != NULL && snap_is_newer(mb))
+		return STORE_NEWER;
 	state_init(&known);
 	salvage_file(mb, SNAP_NAME, FILE_SNAP, &known, &snap);
 	if (why != NULL)

@@ -27,11 +27,13 @@ file_header_pack(struct buf *b, const struct file_header *h)
 	put_u32(b, crc32c(0, slice_of(b->p + start, FILE_HEADER_BYTES - 4)));
 }
 
-bool
-file_header_unpack(struct slice in, enum file_kind kind, struct file_header *h)
+/* Magic and checksum, which stay what they are in every version; rest_r is
+ * what is between them, and begins with the version. */
+static bool
+is_header(struct slice in, enum file_kind kind, struct wire *rest_r)
 {
 	struct wire w;
-	uint32_t crc, version;
+	uint32_t crc;
 
 	if (in.n < FILE_HEADER_BYTES || memcmp(in.p, magics[kind], 8) != 0)
 		return false;
@@ -39,11 +41,30 @@ file_header_unpack(struct slice in, enum file_kind kind, struct file_header *h)
 	crc = get_u32(&w);
 	if (crc != crc32c(0, slice_first(in, FILE_HEADER_BYTES - 4)))
 		return false;
-	w = wire_of(slice_from(slice_first(in, FILE_HEADER_BYTES), 8));
-	h->kind = kind;
+	*rest_r = wire_of(slice_from(slice_first(in, FILE_HEADER_BYTES), 8));
+	return true;
+}
+
+bool
+file_header_is_newer(struct slice in, enum file_kind kind)
+{
+	struct wire w;
+
+	return is_header(in, kind, &w) && get_u32(&w) > FORMAT_VERSION;
+}
+
+bool
+file_header_unpack(struct slice in, enum file_kind kind, struct file_header *h)
+{
+	struct wire w;
+	uint32_t version;
+
+	if (!is_header(in, kind, &w))
+		return false;
 	version = get_u32(&w);
 	if (version < FORMAT_OLDEST || version > FORMAT_VERSION)
 		return false;
+	h->kind = kind;
 	h->uidvalidity = get_u32(&w);
 	memcpy(h->guid, w.rest.p, sizeof(h->guid));
 	w.rest = slice_from(w.rest, sizeof(h->guid));

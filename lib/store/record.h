@@ -52,6 +52,9 @@ void	 file_header_pack(struct buf *, const struct file_header *);
 /* False: no such file, or damaged.  in is at least the header. */
 bool	 file_header_unpack(struct slice in, enum file_kind,
 	    struct file_header *);
+/* It is whole, and of a format that a later version has brought: not ours to
+ * read, to mend or to replace. */
+bool	 file_header_is_newer(struct slice in, enum file_kind);
 
 #define RECORD_COMMIT	1
 

@@ -48,6 +48,7 @@ enum store_result {
 	STORE_EXPUNGED,		/* that message is gone: [EXPUNGEISSUED] */
 	STORE_BUSY,		/* the lock was not to be had: [INUSE] */
 	STORE_DAMAGED,		/* set aside; `chasqui mailbox repair` */
+	STORE_NEWER,		/* a later version's; nothing was touched */
 	STORE_LIMIT,		/* one of the limits below: [LIMIT] */
 	STORE_FAILED,		/* errno of store_errno(): [UNAVAILABLE] */
 };
