@@ -308,11 +308,9 @@ commit_locked(struct append *a, struct appended *done)
 static enum store_result
 commit(struct append *a, struct appended *done)
 {
-	enum store_result r = target(a);
 	struct mailbox *mb = a->to;
+	enum store_result r = STORE_OK;
 
-	if (r != STORE_OK)
-		return r;
 	/* All or nothing after a power cut, too. */
 	if (a->n > 1)
 		r = sync_files(a);
@@ -347,6 +345,21 @@ sync_files(struct append *a)
 	return STORE_OK;
 }
 
+/* Blocks for all that is new are allocated before the first sync, so that one
+ * commit of the file system's journal does for message, name and record.  A
+ * hint: what it does not do, the syncs do. */
+static void
+start_writing(const struct append *a)
+{
+	size_t i;
+
+	for (i = 0; i < a->nfds; i++)
+		(void)!sync_file_range(a->fds[i], 0, 0, SYNC_FILE_RANGE_WRITE);
+	if (a->to->log != -1)
+		(void)!sync_file_range(a->to->log, 0, 0,
+		    SYNC_FILE_RANGE_WRITE);
+}
+
 /* Content, names and records. */
 static enum store_result
 sync_all(struct append *a)
@@ -364,6 +377,7 @@ sync_all(struct append *a)
 	cur = fs_open_dir(fs, a->to->dir, "cur");
 	if (cur == -1)
 		return store_failed(a->store);
+	start_writing(a);
 	if (a->n == 1 && a->fds[0] != -1)
 		r = sync_files(a);
 	if (r == STORE_OK && fs->fsync(cur) == -1)
@@ -379,6 +393,8 @@ append_commit(struct append **ap, struct appended *done)
 	enum store_result r = a->failed;
 
 	memset(done, 0, sizeof(*done));
+	if (r == STORE_OK && a->n > 0)
+		r = target(a);
 	if (r == STORE_OK && a->n > 0)
 		r = commit(a, done);
 	append_abort(ap);
@@ -577,6 +593,84 @@ link_all(struct append *a, struct mailbox *from, struct uid_list uids,
 	return r;
 }
 
+static enum store_result
+copy_all(struct append *a, struct mailbox *from, struct appended *done)
+{
+	struct mailbox *to = a->to;
+	enum store_result r = index_lock(to);
+
+	if (r != STORE_OK)
+		return r;
+	translate_keywords(a, from);
+	r = commit(a, done);
+	index_unlock(to);
+	return r;
+}
+
+/* Both, always in the same order: two sessions may move to and fro. */
+static enum store_result
+lock_both(struct mailbox *a, struct mailbox *b)
+{
+	const struct fs *fs = a->store->fs;
+	enum store_result r;
+	struct stat x, y;
+
+	if (fs->fstat(a->dir, &x) == -1 || fs->fstat(b->dir, &y) == -1)
+		return store_failed(a->store);
+	r = index_lock(x.st_ino < y.st_ino ? a : b);
+	if (r != STORE_OK)
+		return r;
+	r = index_lock(x.st_ino < y.st_ino ? b : a);
+	if (r != STORE_OK)
+		index_unlock(x.st_ino < y.st_ino ? a : b);
+	return r;
+}
+
+static void
+put_intent(const struct append *a, struct mailbox *from, struct uid_list uids)
+{
+	struct slice *bases = mem_array(a->n, sizeof(*bases));
+	size_t i;
+
+	for (i = 0; i < a->n; i++)
+		bases[i] = slice_of(a->v[i].name, a->v[i].base_n);
+	move_put(from, slice_str(a->to->name), bases, uids);
+	free(bases);
+}
+
+/* See move.c.  What has arrived, and may not be durable, stays in both. */
+static enum store_result
+move_all(struct append *a, struct mailbox *from, struct uid_list uids,
+    struct appended *done)
+{
+	struct mailbox *to = a->to;
+	enum store_result r = lock_both(from, to);
+
+	if (r != STORE_OK)
+		return r;
+	from->moving = true;
+	translate_keywords(a, from);
+	buf_reset(&from->group);
+	if (from != to)
+		put_intent(a, from, uids);
+	r = index_commit(from, true);
+	if (r == STORE_OK)
+		r = index_sync(from);
+	if (r == STORE_OK)
+		r = commit(a, done);
+	if (r == STORE_OK)
+		r = mailbox_expunge_moved(from, uids);
+	else {
+		buf_reset(&from->group);
+		move_put_end(from);
+		(void)!index_commit(from, true);
+	}
+	from->moving = false;
+	index_unlock(to);
+	index_unlock(from);
+	return r;
+}
+
 enum store_result
 mailbox_copy(struct mailbox *mb, struct uid_list uids, struct slice to,
     bool move, struct copied *c)
@@ -598,19 +692,12 @@ mailbox_copy(struct mailbox *mb, struct uid_list uids, struct slice to,
 	c->to = mem_array(uids.n + 1, sizeof(*c->to));
 	r = link_all(a, mb, uids, move, c);
 	if (r == STORE_OK && a->n > 0)
-		r = index_lock(a->to);
-	if (r == STORE_OK && a->n > 0) {
-		translate_keywords(a, mb);
-		r = commit(a, &done);
-		index_unlock(a->to);
-	}
+		r = move ? move_all(a, mb, (struct uid_list){ c->from, c->n },
+		    &done) : copy_all(a, mb, &done);
 	append_abort(&a);
 	for (i = 0; i < c->n; i++)
 		c->to[i] = done.first_uid + (uint32_t)i;
 	c->uidvalidity = done.uidvalidity;
-	if (r == STORE_OK && move && c->n > 0)
-		r = mailbox_expunge(mb, (struct uid_list){ c->from, c->n },
-		    false);
 	if (r != STORE_OK) {
 		free(c->from);
 		free(c->to);

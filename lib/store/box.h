@@ -34,6 +34,7 @@ struct store {
 					 * them again costs only what changed */
 	struct mailbox	*target;	/* owned: where the last append or copy
 					 * went */
+	bool		 resolving;	/* move.c */
 	struct deliveries *deliveries;	/* owned, NULL until the first */
 };
 
@@ -52,10 +53,12 @@ struct mailbox {
 	uint64_t	 log_at;	/* bytes of it that are in state */
 	uint64_t	 snap_bytes;
 	unsigned	 locked;	/* depth */
+	bool		 moving;	/* by us: the record is not to be resolved */
 	bool		 stale;		/* the log is to be opened again */
 	bool		 is_open;	/* changes are told */
 	bool		 distrusted;	/* and its snapshot read whole at once */
 	int64_t		 unsynced_ms;	/* since when; 0: nothing is */
+	bool		 unlinked;	/* files, and their directories not synced */
 	bool		 names_late;	/* flags are to go into names */
 	bool		 facts_late;	/* some were found out */
 	uint32_t	 nrecent;
@@ -172,6 +175,18 @@ void	 facts_learn(struct mailbox *, size_t i, const struct stat *,
 enum store_result facts_need(struct mailbox *, size_t i, unsigned wanted);
 /* Writes what was learnt; under the lock. */
 enum store_result facts_write(struct mailbox *);
+
+/* ---- move.c -------------------------------------------------------------- */
+
+/* Records for from->group, under the lock: that messages are being moved, with
+ * the base names that they will have there; and that this is over. */
+void	 move_put(struct mailbox *from, struct slice to,
+	    const struct slice *bases, struct uid_list);
+void	 move_put_end(struct mailbox *from);
+/* A move that was cut off is finished or undone; under the lock. */
+enum store_result move_resolve(struct mailbox *from);
+/* As mailbox_expunge(), and it ends a move; under the lock. */
+enum store_result mailbox_expunge_moved(struct mailbox *, struct uid_list);
 
 /* ---- takeover.c ---------------------------------------------------------- */
 

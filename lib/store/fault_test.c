@@ -367,6 +367,8 @@ struct model {
 	uint32_t	 uidvalidity[BOXES];
 	uint64_t	 modseq[BOXES];
 	unsigned	 texts;
+	bool		 moved[MESSAGES];	/* by text: wanted in one box */
+	unsigned	 seen[MESSAGES];	/* by text, in all boxes */
 };
 
 static const char *const boxes[BOXES] = { "INBOX", "Other" };
@@ -493,7 +495,7 @@ look(struct mailbox *mb, struct model *m, int box)
 }
 
 static void
-run(struct world *w, struct model *m)
+run_all(struct world *w, struct model *m)
 {
 	struct mailbox *mb;
 
@@ -523,6 +525,53 @@ run(struct world *w, struct model *m)
 	look(mb, m, 1);
 	do_flags(mb, m, 1, 1, FLAG_ANSWERED);
 	mailbox_close(&mb);
+}
+
+/* MOVE alone, at every call of which it may be cut off. */
+static void
+run_move(struct world *w, struct model *m)
+{
+	struct mailbox *mb;
+
+	do_append(w, m, 0, 3);
+	if (m->n[0] < 3 ||
+	    mailbox_open(w->store, INBOX, false, &mb) != STORE_OK)
+		return;
+	look(mb, m, 0);
+	m->moved[1] = m->moved[2] = true;
+	do_copy(mb, m, 0, 1, 2, true);
+	mailbox_close(&mb);
+}
+
+/* A mailbox that is closed and opened again by one session, with changes of
+ * another in between. */
+static void
+run_again(struct world *w, struct model *m)
+{
+	struct store_options o = { .fs = &fs_fault, .create = true };
+	struct store *mine = w->store, *other = store_open(w->dir, &o);
+	struct mailbox *mb;
+	uint32_t uid;
+
+	do_append(w, m, 0, 4);
+	for (uid = 1; uid <= 2 && other != NULL; uid++) {
+		if (mailbox_open(mine, INBOX, false, &mb) != STORE_OK)
+			break;
+		look(mb, m, 0);
+		do_flags(mb, m, 0, uid, FLAG_ANSWERED);
+		mailbox_close(&mb);
+		if (disk.dead)
+			break;
+		w->store = other;
+		do_append(w, m, 0, 1);
+		if (mailbox_open(other, INBOX, false, &mb) == STORE_OK) {
+			do_flags(mb, m, 0, uid, FLAG_FLAGGED);
+			do_expunge(mb, m, 0, uid + 2);
+			mailbox_close(&mb);
+		}
+		w->store = mine;
+	}
+	store_close(&other);
 }
 
 /* ---- what must hold ----------------------------------------------------- */
@@ -568,6 +617,7 @@ check_box(struct world *w, struct model *m, int box)
 	for (i = 0; i < n; i++) {
 		unsigned text = text_in(mb, e[i].uid, m->texts);
 
+		m->seen[text]++;
 		k = find_known(m, box, e[i].uid);
 		if (k != NULL) {
 			assert_int_equal(text, k->text);
@@ -595,9 +645,23 @@ print_line(void *arg, const char *line)
 	print_error("%s\n", line);
 }
 
+static void
+check_moved(const struct model *m, enum plan plan)
+{
+	size_t i;
+
+	for (i = 0; i < m->texts; i++)
+		if (m->moved[i] && (m->seen[i] == 0 ||
+		    (m->seen[i] > 1 && (plan == PLAN_STOP ||
+		    plan == PLAN_POWER))))
+			fail_msg("text %zu is there %u times", i, m->seen[i]);
+}
+
+typedef void	 what_to_do(struct world *, struct model *);
+
 /* False when the plan had nothing left to fail. */
 static bool
-one_round(enum plan plan, unsigned at)
+one_round(what_to_do *run, enum plan plan, unsigned at)
 {
 	struct store_options o = { .fs = &fs_fault, .create = true };
 	struct store_options plain = { .create = true };
@@ -628,6 +692,7 @@ one_round(enum plan plan, unsigned at)
 	world_open(&w, &o);
 	for (box = 0; box < BOXES; box++)
 		check_box(&w, &m, box);
+	check_moved(&m, plan);
 	for (box = 0; box < BOXES; box++) {
 		assert_int_equal(store_verify(w.store, slice_str(boxes[box]),
 		    false, print_line, NULL, &bad), STORE_OK);
@@ -646,21 +711,24 @@ one_round(enum plan plan, unsigned at)
 }
 
 static void
-every_round(enum plan plan)
+every_round(what_to_do *run, enum plan plan, unsigned by)
 {
 	const char *step = getenv("FAULT_STEP"), *from = getenv("FAULT_AT");
-	unsigned at, by = step != NULL ? (unsigned)(step[0] - '0') : 5;
+	unsigned at;
+
+	if (step != NULL)
+		by = (unsigned)(step[0] - '0');
 
 	/* "4:10": this plan at this call only. */
 	if (from != NULL) {
 		if (from[0] - '0' == (int)plan)
-			one_round(plan, (unsigned)strtoul(from + 2, NULL, 10));
+			one_round(run, plan, (unsigned)strtoul(from + 2, NULL, 10));
 		return;
 	}
 	for (at = 1 + (unsigned)plan % by; ; at += by) {
 		if (getenv("FAULT_SHOW") != NULL)
 			print_error("plan %d at %u\n", (int)plan, at);
-		if (!one_round(plan, at))
+		if (!one_round(run, plan, at))
 			return;
 	}
 }
@@ -669,35 +737,57 @@ static void
 nothing_fails(void **arg)
 {
 	(void)arg;
-	one_round(PLAN_NONE, 0);
+	one_round(run_all, PLAN_NONE, 0);
+	one_round(run_move, PLAN_NONE, 0);
+	one_round(run_again, PLAN_NONE, 0);
 }
 
 static void
 a_call_that_fails_loses_nothing(void **arg)
 {
 	(void)arg;
-	every_round(PLAN_FAIL);
+	every_round(run_all, PLAN_FAIL, 5);
 }
 
 static void
 a_killed_session_loses_nothing(void **arg)
 {
 	(void)arg;
-	every_round(PLAN_STOP);
+	every_round(run_all, PLAN_STOP, 5);
 }
 
 static void
 a_power_cut_loses_nothing_acknowledged(void **arg)
 {
 	(void)arg;
-	every_round(PLAN_POWER);
+	every_round(run_all, PLAN_POWER, 5);
 }
 
 static void
 a_power_cut_that_keeps_some_loses_nothing_acknowledged(void **arg)
 {
 	(void)arg;
-	every_round(PLAN_POWER_SOME);
+	every_round(run_all, PLAN_POWER_SOME, 5);
+}
+
+static void
+a_move_that_is_cut_off_leaves_each_message_in_one_mailbox(void **arg)
+{
+	(void)arg;
+	every_round(run_move, PLAN_FAIL, 1);
+	every_round(run_move, PLAN_STOP, 1);
+	every_round(run_move, PLAN_POWER, 1);
+	every_round(run_move, PLAN_POWER_SOME, 1);
+}
+
+static void
+a_mailbox_that_is_opened_again_loses_nothing(void **arg)
+{
+	(void)arg;
+	every_round(run_again, PLAN_FAIL, 2);
+	every_round(run_again, PLAN_STOP, 2);
+	every_round(run_again, PLAN_POWER, 2);
+	every_round(run_again, PLAN_POWER_SOME, 2);
 }
 
 int
@@ -710,6 +800,9 @@ main(void)
 		cmocka_unit_test(a_power_cut_loses_nothing_acknowledged),
 		cmocka_unit_test(
 		    a_power_cut_that_keeps_some_loses_nothing_acknowledged),
+		cmocka_unit_test(
+		    a_move_that_is_cut_off_leaves_each_message_in_one_mailbox),
+		cmocka_unit_test(a_mailbox_that_is_opened_again_loses_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

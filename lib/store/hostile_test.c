@@ -124,10 +124,12 @@ a_damaged_snapshot_loses_no_message(void **arg)
 {
 	struct world *w = *arg;
 	unsigned seed = 7, i;
+	const struct message_entry *e;
+	struct message_content c;
 	struct mailbox *mb;
 	struct buf b;
 	char path[PATH_MAX];
-	size_t n;
+	size_t n, k;
 	FILE *f;
 
 	fill(w);
@@ -144,6 +146,59 @@ a_damaged_snapshot_loses_no_message(void **arg)
 		store_close(&w->store);
 		world_open(w, &options);
 		mb = open_box(w->store, INBOX);
+		mailbox_entries(mb, &n);
+		assert_int_equal(n, 6);
+		/* Its second half is read only now; messages of it that were
+		 * lost are found under new UIDs. */
+		e = mailbox_entries(mb, &n);
+		mailbox_content(mb, e[0].uid, &c);
+		message_content_clear(&c);
+		assert_int_equal(mailbox_refresh(mb, NULL, NULL), STORE_OK);
+		mailbox_entries(mb, &n);
+		assert_int_equal(n, 6);
+		for (k = 0; k < n; k++) {
+			e = mailbox_entries(mb, &n);
+			assert_int_equal(mailbox_content(mb, e[k].uid, &c),
+			    STORE_OK);
+			assert_int_equal(c.bytes.n, 11);
+			message_content_clear(&c);
+		}
+		mailbox_close(&mb);
+	}
+}
+
+/* The second half of a snapshot is damaged or cut after the first was read. */
+static void
+a_snapshot_that_is_damaged_under_a_reader_is_made_anew(void **arg)
+{
+	struct world *w = *arg;
+	struct message_content c;
+	struct mailbox *mb;
+	char path[PATH_MAX];
+	struct stat st;
+	int round, fd;
+	size_t n;
+
+	fill(w);
+	test_path(path, sizeof(path), "%s/%s", w->dir, SNAP_NAME);
+	for (round = 0; round < 2; round++) {
+		store_close(&w->store);
+		world_open(w, &options);
+		mb = open_box(w->store, INBOX);
+		assert_true(mb->state.partial > 0);
+		fd = open(path, O_RDWR);
+		assert_true(fd != -1);
+		assert_int_equal(fstat(fd, &st), 0);
+		if (round == 0)
+			assert_int_equal(ftruncate(fd, st.st_size / 2), 0);
+		else
+			assert_int_equal(pwrite(fd, "\1\2\3\4", 4,
+			    st.st_size - 40), 4);
+		close(fd);
+		(void)!mailbox_content(mb, 1, &c);
+		message_content_clear(&c);
+		assert_int_equal(mb->state.partial, 0);
+		assert_int_equal(mailbox_refresh(mb, NULL, NULL), STORE_OK);
 		mailbox_entries(mb, &n);
 		assert_int_equal(n, 6);
 		mailbox_close(&mb);
@@ -257,6 +312,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		T(one_damaged_file_loses_no_uid),
 		T(a_damaged_snapshot_loses_no_message),
+		T(a_snapshot_that_is_damaged_under_a_reader_is_made_anew),
 		T(a_lost_log_or_snapshot_is_made_anew),
 		T(a_session_lives_through_a_rebuild_by_another),
 		T(what_a_newer_version_wrote_is_left_alone),

@@ -651,6 +651,8 @@ index_lock(struct mailbox *mb)
 	if (r == STORE_OK && (mb->state.unlinks.n > 0 ||
 	    mb->state.links.n > 0))
 		r = index_finish(mb);
+	if (r == STORE_OK && mb->state.move.n > 0 && !mb->moving)
+		r = move_resolve(mb);
 	if (r != STORE_OK)
 		index_unlock(mb);
 	return r;
@@ -766,9 +768,28 @@ index_reserve(struct mailbox *mb)
 	return r == STORE_OK ? index_sync(mb) : r;
 }
 
+/* The record says that files are gone: they must not come back. */
+static int
+sync_unlinks(struct mailbox *mb)
+{
+	const struct fs *fs = mb->store->fs;
+	int i, fd, r = 0;
+
+	for (i = 0; i < 2 && mb->unlinked; i++) {
+		fd = fs_open_dir(fs, mb->dir, i == 0 ? "new" : "cur");
+		if (fd == -1 || fs->fsync(fd) == -1)
+			r = -1;
+		fs_close(fs, fd);
+	}
+	mb->unlinked = mb->unlinked && r == -1;
+	return r;
+}
+
 enum store_result
 index_sync(struct mailbox *mb)
 {
+	if (sync_unlinks(mb) == -1)
+		return failed(mb);
 	if (mb->log != -1 && mb->store->fs->fdatasync(mb->log) == -1)
 		return failed(mb);
 	mb->unsynced_ms = 0;
@@ -843,6 +864,7 @@ index_finish(struct mailbox *mb)
 
 	scan_stamp_before(mb, before);
 	for (; p < s->unlinks.p + s->unlinks.n; p += strlen(p) + 1) {
+		mb->unlinked = true;
 		if (fs->unlinkat(mb->dir, p, 0) == 0)
 			continue;
 		if (errno != ENOENT) {

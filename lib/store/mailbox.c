@@ -20,6 +20,8 @@ static void	 mailbox_free(struct mailbox **);
 static enum store_result take_in(struct mailbox *);
 static enum store_result claim_recent(struct mailbox *);
 static void	 count(struct mailbox *);
+static enum store_result expunge(struct mailbox *, struct uid_list,
+		    bool deleted_only, bool ends_move);
 static bool	 wants(const struct message_entry *,
 		    const struct flag_request *);
 
@@ -335,7 +337,8 @@ take_in(struct mailbox *mb)
 
 	/* Somebody is between a record and its files, or has died there. */
 	if (r == STORE_OK && index_is_writable(mb) &&
-	    (mb->state.unlinks.n > 0 || mb->state.links.n > 0)) {
+	    (mb->state.unlinks.n > 0 || mb->state.links.n > 0 ||
+	    (mb->state.move.n > 0 && !mb->store->resolving))) {
 		r = index_lock(mb);
 		if (r == STORE_OK)
 			index_unlock(mb);
@@ -690,22 +693,36 @@ mailbox_set_flags(struct mailbox *mb, struct uid_list uids,
 enum store_result
 mailbox_expunge(struct mailbox *mb, struct uid_list uids, bool deleted_only)
 {
-	struct ranges ranges = { .mb = mb };
-	uint64_t bytes = 0;
 	enum store_result r;
-	size_t at, i;
-	ssize_t found;
 
 	if (mb->read_only || mb->log == -1)
 		return STORE_READ_ONLY;
 	r = index_lock(mb);
 	if (r != STORE_OK)
 		return r;
-	r = index_whole(mb);
-	if (r != STORE_OK) {
-		index_unlock(mb);
+	r = expunge(mb, uids, deleted_only, false);
+	index_unlock(mb);
+	return r;
+}
+
+enum store_result
+mailbox_expunge_moved(struct mailbox *mb, struct uid_list uids)
+{
+	return expunge(mb, uids, false, true);
+}
+
+static enum store_result
+expunge(struct mailbox *mb, struct uid_list uids, bool deleted_only,
+    bool ends_move)
+{
+	struct ranges ranges = { .mb = mb };
+	enum store_result r = index_whole(mb);
+	uint64_t bytes = 0;
+	size_t at, i;
+	ssize_t found;
+
+	if (r != STORE_OK)
 		return r;
-	}
 	buf_reset(&mb->group);
 	record_begin(&mb->group, REC_EXPUNGE, &at);
 	for (i = 0; i < uids.n; i++) {
@@ -719,8 +736,11 @@ mailbox_expunge(struct mailbox *mb, struct uid_list uids, bool deleted_only)
 	}
 	ranges_end(&ranges);
 	record_end(&mb->group, at);
-	if (ranges.n > 0)
-		r = index_commit(mb, true);
+	if (ranges.n == 0)
+		buf_reset(&mb->group);
+	if (ends_move)
+		move_put_end(mb);
+	r = index_commit(mb, true);
 	if (r == STORE_OK && ranges.n > 0) {
 		/* The record counts; files that stay are removed by whoever
 		 * has the lock next. */
@@ -728,7 +748,6 @@ mailbox_expunge(struct mailbox *mb, struct uid_list uids, bool deleted_only)
 		quota_change(mb->store->fs, mb->store->root,
 		    -(int64_t)bytes, -(int64_t)ranges.n);
 	}
-	index_unlock(mb);
 	return r;
 }
 

@@ -578,7 +578,8 @@ name_hash(struct slice s)
 		h = (h ^ load_u64(s.p)) * UINT64_C(0xff51afd7ed558ccd);
 		h ^= h >> 32;
 	}
-	memcpy(last, s.p, s.n);
+	if (s.n > 0)
+		memcpy(last, s.p, s.n);
 	h = (h ^ load_u64(last) ^ (uint64_t)s.n << 56) * UINT64_C(0xc4ceb9fe1a85ec53);
 	return (uint32_t)(h ^ h >> 29);
 }

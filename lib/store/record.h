@@ -79,6 +79,9 @@ enum record_type {
 	REC_UIDL,	/* u8 format of UIDLs */
 	REC_DONE,	/* files of all expunged messages are removed, those of
 			 * messages that were added are in their place */
+	REC_MOVE,	/* slice mailbox, then u32 UID, slice base name there of
+			 * each message that is being moved */
+	REC_MOVED,	/* all that is over */
 	REC_FACTS,	/* struct facts_record, any number of them */
 	REC_ENTRIES,	/* struct entry_record, up to BLOCK_MESSAGES; snapshots only */
 	REC_REST,	/* the rest of as many messages; snapshots only */

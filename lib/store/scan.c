@@ -49,6 +49,7 @@ struct scan {
 	size_t		 nfound, cap;
 	struct stamp	 stamps[2];
 	bool		 stable;
+	bool		 stuck;		/* on a name that may be one of the rest */
 };
 
 static const char *const subs[2] = { "new", "cur" };
@@ -204,10 +205,27 @@ begin_try(struct scan *c)
 	c->mb->added = 0;
 	c->nfound = 0;
 	c->stable = true;
-	for (i = 0; i < s->n; i++)
+	c->stuck = false;
+	for (i = s->partial; i < s->n; i++)
 		s->slots[i].unseen_file = !state_is_gone(s, i) &&
 		    (state_is_new(s, i) ? c->what & SCAN_NEW :
 		    c->what & SCAN_CUR);
+}
+
+/* After a delivery there are names in new/ that the log knows, and nothing of
+ * what the snapshot has is there. */
+static bool
+needs_rest(const struct scan *c)
+{
+	const struct state *s = &c->mb->state;
+	size_t i;
+
+	if (c->what != SCAN_NEW || c->stuck)
+		return true;
+	for (i = 0; i < s->partial; i++)
+		if (state_is_new(s, i) && !state_is_gone(s, i))
+			return true;
+	return false;
 }
 
 static bool
@@ -216,7 +234,7 @@ any_missing(const struct scan *c)
 	const struct state *s = &c->mb->state;
 	size_t i;
 
-	for (i = 0; i < s->n; i++)
+	for (i = s->partial; i < s->n; i++)
 		if (s->slots[i].unseen_file)
 			return true;
 	return false;
@@ -226,15 +244,17 @@ enum store_result
 scan_mailbox(struct mailbox *mb, int what, struct state *known)
 {
 	struct scan c = { .mb = mb, .what = what, .known = known };
-	enum store_result r = index_whole(mb);
+	enum store_result r = STORE_OK;
 	int i, tries = 0;
 
-	if (r != STORE_OK)
-		return r;
 	buf_init(&c.names, NAMES_BYTES);
 	c.stamps[0] = mb->state.new_stamp;
 	c.stamps[1] = mb->state.cur_stamp;
 	do {
+		if (needs_rest(&c))
+			r = index_whole(mb);
+		if (r != STORE_OK)
+			break;
 		begin_try(&c);
 		/* new/ first: a message only ever goes from there to cur/. */
 		for (i = 0; i < 2 && r == STORE_OK; i++)
@@ -244,6 +264,10 @@ scan_mailbox(struct mailbox *mb, int what, struct state *known)
 		if (r == STORE_OK && any_missing(&c) &&
 		    (c.what & (SCAN_NEW | SCAN_CUR)) != (SCAN_NEW | SCAN_CUR)) {
 			c.what |= SCAN_NEW | SCAN_CUR;
+			tries--;
+			c.stable = false;
+		}
+		if (c.stuck) {
 			tries--;
 			c.stable = false;
 		}
@@ -340,6 +364,11 @@ see(struct scan *c, const char *name, bool in_new)
 	i = state_find_name(&c->mb->state, base);
 	if (i != -1) {
 		see_again(c, (size_t)i, info, in_new);
+		return;
+	}
+	if (c->mb->state.partial > 0 &&
+	    state_may_have_name(&c->mb->state, base)) {
+		c->stuck = true;
 		return;
 	}
 	if (c->mb->state.n + c->nfound >= STORE_MESSAGES)
@@ -452,7 +481,7 @@ expunge_missing(struct scan *c)
 	size_t i, at = 0;
 	bool any = false;
 
-	for (i = 0; i < s->n; i++) {
+	for (i = s->partial; i < s->n; i++) {
 		if (state_is_gone(s, i) || (!s->slots[i].unseen_file &&
 		    !(c->what & SCAN_SIZES && is_shorter(c, i))))
 			continue;

@@ -23,6 +23,7 @@ static bool	 apply_expunge(struct state *, const struct record *,
 		    struct changes *);
 static bool	 apply_keyword(struct state *, const struct record *);
 static bool	 apply_name(struct state *, const struct record *);
+static bool	 apply_move(struct state *, const struct record *);
 static bool	 apply_small(struct state *, const struct record *,
 		    struct changes *);
 static bool	 apply_vanished(struct state *, const struct record *);
@@ -35,7 +36,6 @@ static bool	 apply_rest(struct state *, const struct record *);
 static void	 grow(struct state *, size_t cap);
 static void	 set_slot(struct state *, size_t i,
 		    const struct message_record *);
-static bool	 may_have_name(struct state *, struct slice base);
 static void	 table_add(struct state *, size_t i);
 static void	 table_drop(struct state *);
 
@@ -47,6 +47,7 @@ state_init(struct state *s)
 	buf_init(&s->unlinks, NAMES_BYTES);
 	buf_init(&s->links, NAMES_BYTES);
 	buf_init(&s->late, NAMES_BYTES);
+	buf_init(&s->move, NAMES_BYTES);
 	s->rest_fd = -1;
 	s->uidnext = 1;
 	s->recent_from = 1;
@@ -68,6 +69,7 @@ state_clear(struct state *s)
 	buf_clear(&s->unlinks);
 	buf_clear(&s->links);
 	buf_clear(&s->late);
+	buf_clear(&s->move);
 	if (s->rest_fd != -1)
 		close(s->rest_fd);
 	state_init(s);
@@ -94,6 +96,11 @@ state_apply(struct state *s, const struct record *r, bool own,
 		return apply_name(s, r) && put_off(s, r);
 	case REC_FACTS:
 		return apply_facts(s, r) && put_off(s, r);
+	case REC_MOVE:
+		return apply_move(s, r);
+	case REC_MOVED:
+		buf_reset(&s->move);
+		return true;
 	case REC_ENTRIES:
 		return apply_entries(s, r);
 	case REC_REST:
@@ -212,7 +219,7 @@ apply_delivered(struct state *s, const struct record *r, struct changes *c)
 	if (!wire_done(&w))
 		return false;
 	/* A scan was faster than the worker's record. */
-	if (may_have_name(s, m.base) && state_find_name(s, m.base) != -1)
+	if (state_may_have_name(s, m.base) && state_find_name(s, m.base) != -1)
 		return true;
 	m.uid = s->uidnext;
 	m.modseq = next_modseq(s, r);
@@ -473,7 +480,7 @@ state_needs_rest(struct state *s, const struct record *r)
 	if (r->type != REC_DELIVERED)
 		return false;
 	m = get_message(&w);
-	return !w.bad && may_have_name(s, m.base);
+	return !w.bad && state_may_have_name(s, m.base);
 }
 
 bool
@@ -506,6 +513,19 @@ state_mark_gone(struct state *s, size_t i)
 		return;
 	s->entries[i].marks |= MARK_GONE;
 	s->ngone++;
+}
+
+static bool
+apply_move(struct state *s, const struct record *r)
+{
+	struct wire w = wire_of(r->body);
+
+	get_slice(&w, STORE_NAME_BYTES);
+	while (!w.bad && w.rest.n > 0) {
+		get_u32(&w);
+		get_slice(&w, MESSAGE_NAME_BYTES);
+	}
+	return wire_done(&w) && put_slice(&s->move, r->body) == 0;
 }
 
 static bool
@@ -789,6 +809,8 @@ state_find_name(struct state *s, struct slice base)
 	size_t at;
 	ssize_t i;
 
+	if (!state_may_have_name(s, base))
+		return -1;
 	if (s->table == NULL)
 		table_build(s);
 	at = hash & (s->table_cap - 1);
@@ -800,9 +822,8 @@ state_find_name(struct state *s, struct slice base)
 	return -1;
 }
 
-/* By its hash alone.  A few are looked for without a table. */
-static bool
-may_have_name(struct state *s, struct slice base)
+bool
+state_may_have_name(struct state *s, struct slice base)
 {
 	uint32_t hash = name_hash(base);
 	size_t i, at;
@@ -883,6 +904,7 @@ pack_vanished(const struct state *s, struct buf *b)
 static void
 pack_facts(const struct state *s, struct buf *b)
 {
+	struct wire w;
 	size_t at;
 	unsigned i;
 
@@ -901,6 +923,11 @@ pack_facts(const struct state *s, struct buf *b)
 		put_u8(b, (uint8_t)i);
 		put_u64(b, (uint64_t)s->taken[i].mtime_ns);
 		put_u64(b, s->taken[i].size);
+		record_end(b, at);
+	}
+	for (w = wire_of(buf_slice(&s->move)); !w.bad && w.rest.n > 0;) {
+		record_begin(b, REC_MOVE, &at);
+		buf_add(b, get_slice(&w, RECORD_BYTES));
 		record_end(b, at);
 	}
 	record_begin(b, REC_UIDL, &at);
@@ -1080,7 +1107,8 @@ state_replace(struct state *old, struct state *new, struct changes *c)
 	free(new->entries);
 	free(new->slots);
 	free(new->table);
-	/* all has unlinks, links and vanished of the new one, which is whole. */
+	/* all has unlinks, links, move and vanished of the new one, which is
+	 * whole. */
 	assert(new->partial == 0);
 	buf_clear(&new->names);
 	state_init(new);

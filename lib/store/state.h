@@ -95,6 +95,8 @@ struct state {
 	/* Files of messages that were added from tmp/, likewise: names below
 	 * it, which get their place in cur/. */
 	struct buf	 links;
+	/* Slices: the bodies of REC_MOVE records that are not over. */
+	struct buf	 move;
 	/* Base name -> index + 1 in entries; built when it is first asked for. */
 	uint32_t	*table;		/* owned */
 	size_t		 table_cap;
@@ -131,6 +133,9 @@ ssize_t	 state_find(const struct state *, uint32_t uid);
 /* The index of the first UID that is not less. */
 size_t	 state_lower(const struct state *, uint32_t uid);
 ssize_t	 state_find_name(struct state *, struct slice base);
+/* By its hash alone, so also of those whose slots are missing.  The first few
+ * are looked for without a table. */
+bool	 state_may_have_name(struct state *, struct slice base);
 struct slice state_base(const struct state *, size_t i);
 struct slice state_info(const struct state *, size_t i);
 struct slice state_uidl(const struct state *, size_t i);

@@ -5,6 +5,7 @@
 #include <cmocka.h>
 #include <utime.h>
 
+#include "base/num.h"
 #include "test_store.h"
 
 static void
@@ -386,6 +387,105 @@ a_delivery_gets_its_uid_without_a_scan(void **arg)
 	assert_int_equal(count_files(w, "new"), 0);
 }
 
+/* What a header says of its file's format is part of what it sums up. */
+static void
+set_version(struct buf *file, uint32_t version)
+{
+	struct buf crc = BUF_INIT(4);
+
+	file->p[8] = (char)version;
+	put_u32(&crc, crc32c(0, slice_of(file->p, FILE_HEADER_BYTES - 4)));
+	memcpy(file->p + FILE_HEADER_BYTES - 4, crc.p, 4);
+	buf_clear(&crc);
+}
+
+static void
+a_snapshot_of_format_1_is_read(void **arg)
+{
+	struct world *w = *arg;
+	struct file_header h = { .kind = FILE_SNAP };
+	struct buf b = BUF_INIT(1 << 20), log;
+	const struct message_entry *e;
+	struct message_content c;
+	struct message_record m;
+	struct mailbox *mb;
+	size_t at, i, n;
+
+	for (i = 0; i < 3; i++)
+		append_text(w->store, INBOX, "A: b\n\ntext\n", FLAG_SEEN);
+	mb = open_box(w->store, INBOX);
+	assert_int_equal(index_lock(mb), STORE_OK);
+	assert_int_equal(index_snapshot(mb, true), STORE_OK);
+	index_unlock(mb);
+	h.generation = mb->state.generation;
+	h.uidvalidity = mb->state.uidvalidity;
+	memcpy(h.guid, mb->state.guid, sizeof(h.guid));
+	file_header_pack(&b, &h);
+	set_version(&b, 1);
+	record_begin(&b, REC_SNAP, &at);
+	put_snap(&b, &(struct snap_record){ .uidnext = 4, .uid_limit = 1000,
+		.recent_from = 4, .modseq = 9, .modseq_limit = 1000,
+		.boot_s = fs_real.boot_s(), .messages = 3 });
+	b.n -= 8;		/* it had no rest_at */
+	record_end(&b, at);
+	for (i = 0; i < 3; i++) {
+		record_begin(&b, REC_ADD, &at);
+		m = state_message(&mb->state, i);
+		put_message(&b, &m);
+		record_end(&b, at);
+	}
+	group_seal(&b, FILE_HEADER_BYTES, b.n, h.generation, 9);
+	mailbox_close(&mb);
+	store_close(&w->store);
+	log = get_file(w, LOG_NAME);
+	set_version(&log, 1);
+	put_bytes(w, LOG_NAME, buf_slice(&log));
+	put_bytes(w, SNAP_NAME, buf_slice(&b));
+	world_open(w, NULL);
+	mb = open_box(w->store, INBOX);
+	e = mailbox_entries(mb, &n);
+	assert_int_equal(n, 3);
+	assert_int_equal(e[2].uid, 3);
+	assert_int_equal(e[2].flags & FLAGS_STORED, FLAG_SEEN);
+	assert_false(has_file(w, SNAP_NAME ".damaged"));
+	assert_int_equal(mailbox_content(mb, 3, &c), STORE_OK);
+	message_content_clear(&c);
+	mailbox_close(&mb);
+	buf_clear(&b);
+	buf_clear(&log);
+}
+
+/* Sizes and dates are found out once, whoever asks. */
+static void
+facts_are_remembered_when_they_were_asked_for(void **arg)
+{
+	struct world *w = *arg;
+	struct message_facts f;
+	struct mailbox *mb;
+
+	put_file(w, "cur/1700000001.M5P1.host:2,S", "A: b\n\n");
+	put_file(w, "cur/1700000002.M5P1.host:2,S", "A: b\n\n");
+	mb = open_box(w->store, INBOX);
+	assert_int_equal(mailbox_facts(mb, 1, FACT_GUID, &f), STORE_OK);
+	assert_int_equal(f.size, 0);
+	assert_int_equal(facts_of(mb, 1).size, 8);
+	mailbox_close(&mb);
+	store_close(&w->store);
+	world_open(w, NULL);
+	mb = open_box(w->store, INBOX);
+	assert_int_equal(mailbox_facts(mb, 1, FACT_GUID, &f), STORE_OK);
+	assert_int_equal(f.size, 8);
+	assert_true(f.internal_ms > 0);
+	assert_true(f.saved_ms > 0);
+	assert_int_equal(mailbox_facts(mb, 2, FACT_GUID, &f), STORE_OK);
+	assert_int_equal(f.size, 0);
+	/* Asked for when the file is gone. */
+	remove_file(w, "cur/1700000002.M5P1.host:2,S");
+	assert_int_equal(mailbox_facts(mb, 2, FACT_SIZE, &f), STORE_EXPUNGED);
+	assert_int_equal(mailbox_facts(mb, 1, FACT_SIZE, &f), STORE_OK);
+	mailbox_close(&mb);
+}
+
 int
 main(void)
 {
@@ -398,6 +498,8 @@ main(void)
 		T(two_sessions_see_each_other),
 		T(mailboxes_are_listed_made_renamed_and_deleted),
 		T(copies_keep_flags_dates_and_guid),
+		T(a_snapshot_of_format_1_is_read),
+		T(facts_are_remembered_when_they_were_asked_for),
 		T(a_new_account_has_what_clients_look_for),
 		T(a_mailbox_that_is_opened_again_is_as_it_is_now),
 		T(an_examined_mailbox_keeps_its_numbers),

@@ -78,9 +78,8 @@ test_path(char *to, size_t size, const char *fmt, ...)
 	assert_true(n >= 0 && (size_t)n < size);
 }
 
-/* A file below the Maildir, as another program makes it. */
 static inline void
-put_file(const struct world *w, const char *name, const char *text)
+put_bytes(const struct world *w, const char *name, struct slice bytes)
 {
 	char path[PATH_MAX];
 	FILE *f;
@@ -88,8 +87,15 @@ put_file(const struct world *w, const char *name, const char *text)
 	test_path(path, sizeof(path), "%s/%s", w->dir, name);
 	f = fopen(path, "w");
 	assert_non_null(f);
-	assert_int_equal(fwrite(text, 1, strlen(text), f), strlen(text));
+	assert_int_equal(fwrite(bytes.p, 1, bytes.n, f), bytes.n);
 	assert_int_equal(fclose(f), 0);
+}
+
+/* A file below the Maildir, as another program makes it. */
+static inline void
+put_file(const struct world *w, const char *name, const char *text)
+{
+	put_bytes(w, name, slice_str(text));
 }
 
 static inline void
