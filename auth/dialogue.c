@@ -36,6 +36,7 @@ enum dialogue_state { CLIENT, VERIFIER, LOOKUP, HELD };
 
 struct dialogue {
 	TAILQ_ENTRY(dialogue)	 entry;		/* of the client */
+	TAILQ_ENTRY(dialogue)	 held;		/* HELD */
 	RB_ENTRY(dialogue)	 node;
 	struct auth		*auth;
 	struct client		*client;
@@ -123,6 +124,8 @@ dialogue_free(struct dialogue *d)
 
 	if (d->state == VERIFIER)
 		pool_cancel(a, d->id, d->verifier);
+	if (d->state == HELD)
+		TAILQ_REMOVE(&a->held, d, held);
 	ev_timer_clear(&d->timer);
 	sasl_clear(&d->sasl);
 	RB_REMOVE(dialogue_tree, &a->by_client, d);
@@ -637,14 +640,16 @@ fail(struct dialogue *d, enum auth_failure f, const char *why)
 		    slice_of(d->sasl.secret, d->sasl.nsecret), now);
 	else if (d->is_over)
 		delay = limits_delay_max(a->limits);
-	/* Who waits takes a place, and places are for those who log in. */
-	if (a->nfree < DIALOGUES_MAX / 8)
-		delay = 0;
 	enter(d, HELD);
+	TAILQ_INSERT_TAIL(&a->held, d, held);
 	d->failure = f;
 	sasl_clear(&d->sasl);
 	delay -= now - from;
 	ev_timer_set(&d->timer, delay > 0 ? delay : 0);
+	/* Who waits takes a place, and places are for those who log in: who has
+	 * waited longest hears it now. */
+	if (a->nfree < DIALOGUES_MAX / 8 && TAILQ_FIRST(&a->held) != d)
+		say_fail(TAILQ_FIRST(&a->held));
 }
 
 static struct slice

@@ -185,6 +185,7 @@ struct login {
 	struct ev_timer		 stop_timer;
 	bool			 stopping;
 	/* What auth offers, SP between. */
+	char			*with_certificate; /* owned; a client's, verified */
 	char			*with_tls;	/* owned */
 	char			*without_tls;	/* owned */
 	char			*from_here;	/* owned; of local clients */
