@@ -170,8 +170,6 @@ void	 journal_clean_failed(struct journal *, struct segment *);
 struct segment *journal_oldest(const struct journal *);
 
 struct journal_stats {
-	uint64_t	 commits;
-	uint64_t	 records;
 	uint64_t	 bytes;
 	uint64_t	 failures;
 	unsigned	 segments;

@@ -57,6 +57,7 @@
 	X(CTL_RENEW,	   42, EITHER, 0,  0,   0)	/* child: another is to take its place; STOP comes */ \
 	X(CTL_TEXT,	   43, MASTER, 1,  5,   64)	/* to bounce: slice name of a file below path.templates; fd: it, to read */ \
 	X(CTL_TEXTS_TAKE,  44, MASTER, 0,  0,   0)	/* the TEXTs since the last of these are all there are */ \
+	X(CTL_RETIRE,	   45, MASTER, 0,  0,   0)	/* accept nobody more; end when the last client has gone */ \
 	X(CTL_LOGIN,	   48, MASTER, 0,  5,   400)	/* to auth, a verifier: slice login name; what is known of it? */ \
 	X(CTL_LOGIN_IS,	   49, EITHER, 0,  0,   16384)	/* auth, verifier: lines */
 

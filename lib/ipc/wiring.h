@@ -68,9 +68,11 @@ enum role {
 	X(AUTH_LOOKUP,	    AUTH,     LOOKUP)	/* ipc/auth_lookup.h */	\
 	X(NEWS_IMAP,	    LOCAL,    IMAP_LOGIN) /* ipc/news.h */	\
 	X(NEWS_POP3,	    LOCAL,    POP3_LOGIN)			\
+	X(NEWS_RESTART,	    LOCAL,    LOCAL)	/* of before, after */	\
 	X(IMAP_SESSIONS,    IMAP_LOGIN, IMAP_SESSION) /* ipc/session.h, by fd */ \
 	X(POP3_SESSIONS,    POP3_LOGIN, POP3_SESSION)			\
 	X(TOOL_MASTER,	    TOOL,     MASTER)	/* ipc/tool.h, control.sock */ \
+	X(RESTART,	    TOOL,     MASTER)	/* ipc/handover.h: the next one */ \
 	X(TOOL_QMGR,	    TOOL,     QMGR)	/* ipc/tool.h, queue.sock */ \
 	X(TOOL_LOOKUP,	    TOOL,     LOOKUP)	/* ipc/tool.h, lookup.sock */
 

@@ -184,6 +184,7 @@ struct login {
 	struct ev_task		 reaper;
 	struct ev_timer		 stop_timer;
 	bool			 stopping;
+	bool			 retiring;	/* ends with the last client */
 	/* What auth offers, SP between. */
 	char			*with_certificate; /* owned; a client's, verified */
 	char			*with_tls;	/* owned */
@@ -200,9 +201,6 @@ struct login {
 	int64_t			 idle_ms;	/* parked for so long: autologout */
 	int64_t			 gone_ms;	/* GONE_MS */
 	/* Since the start: */
-	uint64_t		 connections;
-	uint64_t		 logins;
-	uint64_t		 parkings;
 };
 
 int	 login_main(const struct login_protocol *, int argc, char *argv[]);

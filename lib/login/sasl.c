@@ -12,6 +12,7 @@
 #include "base/base64.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "ipc/counters.h"
 #include "login/login.h"
 
 #define NAME_BYTES	256	/* of what the client calls itself */
@@ -317,7 +318,7 @@ take_ok(struct conn *c, struct message *m)
 	}
 	c->asking = false;
 	c->login = mem_slicedup(login);
-	c->l->logins++;
+	count(LOGIN_LOGINS);
 	session_begin(c, grant);
 }
 
