@@ -105,6 +105,7 @@ acquire(struct auth *a)
 	a->sessions = sessions_new();
 	TAILQ_INIT(&a->clients);
 	RB_INIT(&a->by_client);
+	TAILQ_INIT(&a->held);
 	for (i = 0; i < DIALOGUES_MAX; i++)
 		a->free_slots[a->nfree++] = i;
 	configure(a, a->child.conf);

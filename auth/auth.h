@@ -58,6 +58,7 @@ struct auth {
 	size_t			 nfree;
 	uint64_t		 serial;
 	struct dialogue_tree	 by_client;	/* and its id */
+	TAILQ_HEAD(, dialogue)	 held;		/* failures, the oldest first */
 	struct verifier		 verifiers[VERIFIERS];
 	bool			 offered[SASL_MECHANISM_LIMIT];
 	bool			 has_secret;

@@ -37,6 +37,8 @@ enum dialogue_state { CLIENT, VERIFIER, LOOKUP, HELD };
 
 struct dialogue {
 	TAILQ_ENTRY(dialogue)	 entry;		/* of the client */
+	TAILQ_ENTRY(dialogue)	 held;		/* where waits */
+	bool			 waits;		/* HELD, for its time */
 	RB_ENTRY(dialogue)	 node;
 	struct auth		*auth;
 	struct client		*client;
@@ -87,6 +89,7 @@ static void	 add_default_domain(struct dialogue *);
 static void	 logged_in(struct dialogue *);
 static void	 say_ok(struct dialogue *, const struct grant *);
 static void	 fail(struct dialogue *, enum auth_failure, const char *why);
+static void	 wait_no_more(struct dialogue *);
 static void	 say_fail(struct dialogue *);
 static void	 refuse(struct client *, uint64_t id, enum auth_failure);
 static void	 time_is_up(void *);
@@ -124,6 +127,7 @@ dialogue_free(struct dialogue *d)
 
 	if (d->state == VERIFIER)
 		pool_cancel(a, d->id, d->verifier);
+	wait_no_more(d);
 	ev_timer_clear(&d->timer);
 	sasl_clear(&d->sasl);
 	RB_REMOVE(dialogue_tree, &a->by_client, d);
@@ -639,14 +643,20 @@ fail(struct dialogue *d, enum auth_failure f, const char *why)
 		    slice_of(d->sasl.secret, d->sasl.nsecret), now);
 	else if (d->is_over)
 		delay = limits_delay_max(a->limits);
-	/* Who waits takes a place, and places are for those who log in. */
-	if (a->nfree < DIALOGUES_MAX / 8)
-		delay = 0;
 	enter(d, HELD);
+	TAILQ_INSERT_TAIL(&a->held, d, held);
+	d->waits = true;
 	d->failure = f;
 	sasl_clear(&d->sasl);
 	delay -= now - from;
 	ev_timer_set(&d->timer, delay > 0 ? delay : 0);
+	/* Who waits takes a place, and places are for those who log in: who has
+	 * waited longest hears it now. */
+	if (a->nfree < DIALOGUES_MAX / 8) {
+		d = TAILQ_FIRST(&a->held);
+		wait_no_more(d);
+		ev_timer_set(&d->timer, 0);
+	}
 }
 
 static struct slice
@@ -672,6 +682,14 @@ text_of(enum auth_failure f)
 		return SLICE_LIT("this mechanism is not offered here");
 	}
 	return SLICE_LIT("authentication failed");
+}
+
+static void
+wait_no_more(struct dialogue *d)
+{
+	if (d->waits)
+		TAILQ_REMOVE(&d->auth->held, d, held);
+	d->waits = false;
 }
 
 static void

@@ -72,6 +72,7 @@ login_init(struct login *l, const struct login_protocol *protocol)
 	TAILQ_INIT(&l->conns);
 	TAILQ_INIT(&l->over);
 	RB_INIT(&l->mails);
+	l->with_certificate = mem_strdup("");
 	l->with_tls = mem_strdup("");
 	l->without_tls = mem_strdup("");
 	l->from_here = mem_strdup("");
@@ -96,6 +97,7 @@ login_clear(struct login *l)
 	rate_clear(&l->rate);
 	free(l->slots);
 	free(l->free_slots);
+	free(l->with_certificate);
 	free(l->with_tls);
 	free(l->without_tls);
 	free(l->from_here);

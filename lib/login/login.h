@@ -186,6 +186,7 @@ struct login {
 	bool			 stopping;
 	bool			 retiring;	/* ends with the last client */
 	/* What auth offers, SP between. */
+	char			*with_certificate; /* owned; a client's, verified */
 	char			*with_tls;	/* owned */
 	char			*without_tls;	/* owned */
 	char			*from_here;	/* owned; of local clients */

@@ -42,8 +42,12 @@ auth_of(const struct conn *c)
 struct slice
 conn_mechanisms(const struct conn *c)
 {
-	return slice_str(conn_is_tls(c) ? c->l->with_tls :
-	    c->who.local ? c->l->from_here : c->l->without_tls);
+	const struct login *l = c->l;
+
+	if (!conn_is_tls(c))
+		return slice_str(c->who.local ? l->from_here : l->without_tls);
+	return slice_str(stream_tls_info(&c->client)->verified ?
+	    l->with_certificate : l->with_tls);
 }
 
 bool
@@ -57,34 +61,53 @@ conn_offers(const struct conn *c, struct slice mechanism)
 	return false;
 }
 
+static bool
+is_external(struct slice mechanism)
+{
+	return slice_eq_nocase(mechanism, SLICE_LIT("EXTERNAL"));
+}
+
 /* Those that need something of TLS itself. */
 static bool
 needs_tls(struct slice mechanism)
 {
 	return slice_ends_nocase(mechanism, SLICE_LIT("-PLUS")) ||
-	    slice_eq_nocase(mechanism, SLICE_LIT("EXTERNAL"));
+	    is_external(mechanism);
+}
+
+/* The words that are not left out; owned by the caller. */
+static char *
+without(struct slice words, bool (*left_out)(struct slice))
+{
+	struct buf b = BUF_INIT(1024);
+	struct slice word;
+	char *kept;
+
+	while (slice_next(&words, ' ', &word))
+		if (word.n > 0 && !left_out(word))
+			buf_printf(&b, "%s%.*s", b.n > 0 ? " " : "",
+			    SLICE_ARG(word));
+	kept = mem_slicedup(buf_slice(&b));
+	buf_clear(&b);
+	return kept;
 }
 
 static void
 take_mechanisms(struct login *l, struct message *m)
 {
-	struct slice with = get_text(&m->body, 512), rest = with, word;
-	struct slice without = get_text(&m->body, 512);
-	struct buf here = BUF_INIT(1024);
+	struct slice with = get_text(&m->body, 512);
+	struct slice in_clear = get_text(&m->body, 512);
 
 	if (!wire_done(&m->body))
 		return;
-	while (slice_next(&rest, ' ', &word))
-		if (word.n > 0 && !needs_tls(word))
-			buf_printf(&here, "%s%.*s", here.n > 0 ? " " : "",
-			    SLICE_ARG(word));
+	free(l->with_certificate);
 	free(l->with_tls);
 	free(l->without_tls);
 	free(l->from_here);
-	l->with_tls = mem_slicedup(with);
-	l->without_tls = mem_slicedup(without);
-	l->from_here = mem_slicedup(buf_slice(&here));
-	buf_clear(&here);
+	l->with_certificate = mem_slicedup(with);
+	l->with_tls = without(with, is_external);
+	l->without_tls = mem_slicedup(in_clear);
+	l->from_here = without(with, needs_tls);
 }
 
 /* ---- the client ------------------------------------------------------------ */
