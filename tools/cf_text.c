@@ -39,11 +39,13 @@ cf_parse(struct cf_text *cf, struct slice text, bool is_master)
 		trimmed = slice_trim(s);
 		if (trimmed.n == 0 || trimmed.p[0] == '#')
 			continue;
-		if (!is_blank(s.p[0])) {
+		/* A blank continues the line before, if there is one. */
+		if (is_blank(s.p[0]) && line.n > 0)
+			buf_add_byte(&line, ' ');
+		else {
 			add_line(cf, &line, began, is_master);
 			began = no;
-		} else if (line.n > 0)
-			buf_add_byte(&line, ' ');
+		}
 		if (buf_add(&line, trimmed) == -1) {
 			if (cf->refused++ == 0)
 				cf->first_refused = no;

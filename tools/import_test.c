@@ -55,6 +55,11 @@ lines_become_parameters(void **state)
 	assert_int_equal(cf.refused, 2);
 	assert_int_equal(cf.first_refused, 10);
 	cf_clear(&cf);
+	/* cf_text_fuzz: a blank where there is nothing to continue */
+	cf_parse(&cf, SLICE_LIT("\n a = 1\nb = 2"), false);
+	assert_int_equal(cf.n, 2);
+	assert_int_equal(cf.v[0].line, 2);
+	cf_clear(&cf);
 }
 
 static const char *

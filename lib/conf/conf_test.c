@@ -615,7 +615,6 @@ a_block_is_found_where_it_stands(void **state)
 		{ "domain a {\n", "a", NULL },
 		{ "domain a { \"", "a", NULL },
 		{ "domain a\n{ }", "a", NULL },
-		{ "} } domain a { }", "a", NULL },
 		{ "", "a", NULL },
 	};
 	struct slice span, text;
