@@ -47,6 +47,7 @@ static const struct child_edge edges[] = {
 static const struct child_spec spec = {
 	.role = ROLE_BOUNCE,
 	.edges = edges,
+	.in_batches = true,
 	.status = tell_status,
 	.control = master_says,
 };
