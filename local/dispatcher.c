@@ -263,7 +263,6 @@ status(void *arg, struct buf *b)
 static const struct child_spec spec = {
 	.role = ROLE_LOCAL,
 	.edges = edges,
-	.in_batches = true,
 	.channel_up = dispatcher_channel_up,
 	.reload = reload,
 	.stop = stop,

@@ -161,7 +161,6 @@ status(void *arg, struct buf *b)
 static const struct child_spec spec = {
 	.role = ROLE_WORKER,
 	.edges = edges,
-	.in_batches = true,
 	.reload = reload,
 	.stop = stop,
 	.status = status,
