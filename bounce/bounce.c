@@ -45,6 +45,7 @@ static const struct child_edge edges[] = {
 static const struct child_spec spec = {
 	.role = ROLE_BOUNCE,
 	.edges = edges,
+	.in_batches = true,
 	.control = master_says,
 };
 

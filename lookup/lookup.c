@@ -151,6 +151,7 @@ static const struct child_edge edges[] = {
 static const struct child_spec spec = {
 	.role = ROLE_LOOKUP,
 	.edges = edges,
+	.in_batches = true,
 	.listener = listen_for_tools,
 	.retire = retire,
 	.reload = reload,

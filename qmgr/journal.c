@@ -33,6 +33,7 @@
 #define BATCH_BYTES	(2 * 1024 * 1024)
 #define SPARE_SEGMENTS	2		/* over the configured number */
 #define RETRY_MS	1000
+#define FILL_BYTES	(1024 * 1024)	/* of a new segment, between syncs */
 #define SCAN_BYTES	(1024 * 1024)
 
 const struct fs *fs = &fs_real;
@@ -781,6 +782,10 @@ prepare(struct journal *j)
 
 	if (!j->started || j->nfree > 0 || j->making)
 		return;
+	/* Not before it will soon be wanted: to make one is much for the
+	 * disk, and what is in the oldest may be gone until then. */
+	if (j->active != NULL && j->active->used < j->active->size / 2)
+		return;
 	/* Without any active one (after a restart, or where cleaning takes
 	 * its time) one more is better than to wait; an empty one is soon
 	 * cleaned. */
@@ -808,6 +813,7 @@ seal(struct journal *j, struct batch *b)
 	b->task.done = commit_done;
 	s->used += b->bytes.n;
 	j->committing = b;
+	prepare(j);
 }
 
 /* On the lane: nothing but the batch is touched. */
@@ -1014,7 +1020,8 @@ make(struct journal *j)
 	disk_do(j->conf.files, &j->maker.task);
 }
 
-/* Written through once: later commits then change no metadata. */
+/* Written through once: later commits then change no metadata.  A little at a
+ * time, so that commits meanwhile do not wait for the whole of it. */
 static int
 fill(const struct segment *s)
 {
@@ -1026,7 +1033,9 @@ fill(const struct segment *s)
 		if (n > sizeof(zero))
 			n = sizeof(zero);
 		if (fs_pwrite(fs, s->fd, slice_of(zero, (size_t)n),
-		    (off_t)at) == -1)
+		    (off_t)at) == -1 ||
+		    ((at + n) % FILL_BYTES == 0 && at + n < s->size &&
+		    fs->fdatasync(s->fd) == -1))
 			return -1;
 	}
 	return fs->fsync(s->fd);

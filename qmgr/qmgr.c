@@ -40,6 +40,7 @@ static const struct child_edge edges[] = {
 static const struct child_spec spec = {
 	.role = ROLE_QMGR,
 	.edges = edges,
+	.in_batches = true,
 	.channel_up = channel_up,
 	.listener = listener,
 	.reload = reload,

@@ -47,6 +47,7 @@ static const struct child_edge edges[] = {
 static const struct child_spec remote_spec = {
 	.role = ROLE_REMOTE,
 	.edges = edges,
+	.in_batches = true,
 	.channel_up = channel_up,
 	.reload = reload,
 	.stop = stop,

@@ -58,6 +58,7 @@ static const struct child_edge edges[] = {
 static const struct child_spec spec = {
 	.role = ROLE_SMTPD,
 	.edges = edges,
+	.in_batches = true,
 	.channel_up = channel_up,
 	.listener = listener,
 	.shared = shared,

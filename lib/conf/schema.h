@@ -191,7 +191,7 @@ X(remote_sockets, "remote.sockets", LIST, "", 0, 0, R_MASTER, "Unix sockets that
 X(remote_tls, "remote.tls", STRING, "may", 0, 0, R_MASTER | R_REMOTE, "TLS to next hops: none; may (where the host offers it, verified by nothing; in clear where it fails); encrypt (no delivery without it); or verify (nor to a host whose certificate has not the next hop's name, by tls.ca_file).") \
 X(remote_max_messages, "remote.max_messages", INT, "1000", 1, 1000000, R_REMOTE, "Messages over one connection.") \
 									\
-X(local_concurrency, "local.concurrency", INT, "256", 1, 100000, R_QMGR, "Deliveries under way in one worker.") \
+X(local_concurrency, "local.concurrency", INT, "1000", 1, 100000, R_QMGR, "Deliveries under way in one worker.") \
 X(local_workers, "local.workers", INT, "64", 1, 240, R_MASTER | R_LOCAL, "Worker processes at once, one a uid in use.") \
 X(local_worker_idle, "local.worker_idle", DURATION, "60s", 100, 86400000, R_LOCAL, "After what time without work a worker ends.") \
 X(local_sync, "local.sync", STRING, "auto", 0, 0, R_WORKER, "How deliveries are made durable: filesystem (one syncfs for many), file (fsync for each), or auto.") \

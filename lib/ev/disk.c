@@ -162,8 +162,9 @@ disk_do(struct disk_lane *l, struct disk_task *t)
 	}
 	pthread_mutex_lock(&l->lock);
 	fifo_add(&l->todo, t);
-	pthread_cond_signal(&l->wanted);
 	pthread_mutex_unlock(&l->lock);
+	/* Unlocked, or the thread would wake only to wait for us. */
+	pthread_cond_signal(&l->wanted);
 }
 
 unsigned
@@ -198,9 +199,11 @@ run(void *arg)
 		pthread_mutex_lock(&l->lock);
 		first = l->done.first == NULL;
 		fifo_add(&l->done, t);
+		pthread_mutex_unlock(&l->lock);
 		if (first && write(l->fd, &one, sizeof(one)) == -1) {
 			/* the counter is full: the loop is awake anyway */
 		}
+		pthread_mutex_lock(&l->lock);
 	}
 	pthread_mutex_unlock(&l->lock);
 	return NULL;

@@ -14,6 +14,7 @@
 #include <assert.h>
 #include <err.h>
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sysexits.h>
@@ -205,6 +206,13 @@ take_go(struct child *c, struct message *m)
 void
 child_enter(struct child *c)
 {
+	const struct sched_param none = { 0 };
+
+	/* Threads that are made later have it too. */
+	if (c->spec->in_batches &&
+	    sched_setscheduler(0, SCHED_BATCH, &none) == -1)
+		log_warn("event=no-batch-scheduling error=%s",
+		    LOG_Q(slice_str(strerror(errno))));
 	priv_enter(c->spec->role, &c->ids);
 }
 

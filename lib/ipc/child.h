@@ -42,6 +42,10 @@ struct child_edge {
 struct child_spec {
 	enum role			 role;
 	const struct child_edge		*edges;		/* ends with peer 0 */
+	/* When the processor is wanted by others it runs later, and then for
+	 * all that has come meanwhile (SCHED_BATCH).  Not for who writes into
+	 * mailboxes: mail that is accepted goes before mail that comes. */
+	bool				 in_batches;
 	/* A channel to a peer is there: at start, and again after the peer's
 	 * restart (its old channel went down before).  May be NULL. */
 	void	(*channel_up)(void *arg, struct channel *);
