@@ -125,7 +125,7 @@ a_damaged_snapshot_loses_no_message(void **arg)
 	struct world *w = *arg;
 	unsigned seed = 7, i;
 	const struct message_entry *e;
-	struct message_content c;
+	struct message_content c = { 0 };
 	struct mailbox *mb;
 	struct buf b;
 	char path[PATH_MAX];
@@ -172,7 +172,7 @@ static void
 a_snapshot_that_is_damaged_under_a_reader_is_made_anew(void **arg)
 {
 	struct world *w = *arg;
-	struct message_content c;
+	struct message_content c = { 0 };
 	struct mailbox *mb;
 	char path[PATH_MAX];
 	struct stat st;
