@@ -6,6 +6,7 @@
  * process that dies is started again: at once the first time, then after 50
  * ms, doubling to 10 s, until it has run well for 30 s.
  */
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -24,6 +25,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "ipc/counters.h"
 #include "master.h"
 
 #define START_MS	30000	/* until READY */
@@ -83,6 +85,7 @@ static void	 clear_channel(struct process *);
 static void	 reaped(struct process *, int status);
 static void	 time_is_up(void *);
 static void	 hung_up(void *);
+static void	 make_counters(struct process *);
 static bool	 is_users(const struct process *);
 
 static char	 program_dir[PATH_MAX];
@@ -497,10 +500,35 @@ process_new(struct master *m, enum role role, unsigned index)
 	p->role = role;
 	p->index = index;
 	p->account = m->accounts[role];
+	p->counters_fd = -1;
+	if (!is_users(p))
+		make_counters(p);
 	ev_timer_init(&p->timer, &m->loop, time_is_up, p);
 	ev_timer_init(&p->hangup, &m->loop, hung_up, p);
 	TAILQ_INSERT_TAIL(&m->processes, p, entry);
 	return p;
+}
+
+/* Sealed, so that its process cannot take it away under us. */
+static void
+make_counters(struct process *p)
+{
+	void *at;
+	int fd = memfd_create("chasqui-counters",
+	    MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	if (fd == -1 || ftruncate(fd, sizeof(struct counters)) == -1 ||
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) == -1 ||
+	    (at = mmap(NULL, sizeof(struct counters), PROT_READ, MAP_SHARED,
+	    fd, 0)) == MAP_FAILED) {
+		log_warn("event=no-counters role=%s index=%u why=\"%s\"",
+		    role_name(p->role), p->index, strerror(errno));
+		if (fd != -1)
+			close(fd);
+		return;
+	}
+	p->counters_fd = fd;
+	p->counters = at;
 }
 
 static bool

@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "ipc/backends.h"
+#include "ipc/counters.h"
 #include "master.h"
 
 /* What a process may ask in a second, and what of the answers may wait for it
@@ -85,6 +86,8 @@ wire_process(struct process *p)
 		wire_shared(p, "rate", m->rate_fds[p->role]);
 	if (p->role == ROLE_AUTH)
 		wire_shared(p, "grant", sessions_secret_fd(m));
+	if (p->counters_fd != -1)
+		wire_shared(p, COUNTERS_SHARED, p->counters_fd);
 	pki_give(p);
 	texts_give(p);
 	TAILQ_FOREACH(l, &m->listeners, entry)

@@ -23,7 +23,7 @@
 #include "base/mem.h"
 #include "base/num.h"
 #include "base/wire.h"
-#include "fs.h"
+#include "ipc/counters.h"
 #include "journal.h"
 
 #define JOURNAL_DIR	"journal"
@@ -34,6 +34,8 @@
 #define SPARE_SEGMENTS	2		/* over the configured number */
 #define RETRY_MS	1000
 #define SCAN_BYTES	(1024 * 1024)
+
+const struct fs *fs = &fs_real;
 
 static const char segment_magic[8] = "CHASQJ1\n";
 
@@ -85,6 +87,7 @@ struct batch {
 	uint64_t	  at;
 	char		  header[FIXED_BYTES];
 	bool		  with_header;
+	int64_t		  took_us;
 	int		  error;
 };
 TAILQ_HEAD(batch_list, batch);
@@ -246,12 +249,13 @@ open_segments(struct journal *j)
 	uint64_t index;
 	DIR *d;
 
-	if (fs_make_dir(j->conf.dir, JOURNAL_DIR, 0700) == -1)
+	if (fs_make_dir(fs, j->conf.dir, JOURNAL_DIR, 0700) == -1)
 		return -1;
-	j->dir = fs->open(j->conf.dir, JOURNAL_DIR, O_RDONLY | O_DIRECTORY, 0);
+	j->dir = fs_open(fs, j->conf.dir, JOURNAL_DIR, O_RDONLY | O_DIRECTORY,
+	    0);
 	if (j->dir == -1)
 		return -1;
-	d = fs_list(j->conf.dir, JOURNAL_DIR);
+	d = fs_list(fs, j->conf.dir, JOURNAL_DIR, O_NOFOLLOW);
 	if (d == NULL)
 		return -1;
 	while ((e = readdir(d)) != NULL) {
@@ -304,8 +308,8 @@ open_segment(struct journal *j, struct segment *s)
 	uint64_t ids = 0;
 	int i;
 
-	s->fd = fs->open(j->dir, s->name, O_RDWR, 0);
-	if (s->fd == -1 || fs->stat(s->fd, &st) == -1)
+	s->fd = fs_open(fs, j->dir, s->name, O_RDWR, 0);
+	if (s->fd == -1 || fs->fstat(s->fd, &st) == -1)
 		return -1;
 	s->size = (uint64_t)st.st_size;
 	s->state = SEG_FULL;
@@ -314,7 +318,8 @@ open_segment(struct journal *j, struct segment *s)
 		s->bad = true;	/* its making was cut short */
 	else
 		for (i = 0; i < 2 && s->used == 0; i++) {
-			if (fs_read_all(s->fd, head, sizeof(head), i == 0 ? 0 :
+			if (fs_read_exactly(fs, s->fd, head, sizeof(head),
+			    i == 0 ? 0 :
 			    (off_t)(s->size - SEGMENT_HEADER_BYTES)) == -1)
 				continue;
 			what = header_unpack(slice_of(head, sizeof(head)), s,
@@ -417,7 +422,7 @@ scan_see(struct scan *c, uint64_t at, size_t n)
 	left = c->s->size - at;
 	c->at = at;
 	c->n = left < SCAN_BYTES ? (size_t)left : SCAN_BYTES;
-	if (fs_read_all(c->s->fd, c->bytes, c->n, (off_t)at) == -1) {
+	if (fs_read_exactly(fs, c->s->fd, c->bytes, c->n, (off_t)at) == -1) {
 		c->n = 0;
 		return NULL;
 	}
@@ -814,6 +819,7 @@ commit_work(struct disk_task *t)
 	struct segment *s = b->segment;
 	struct slice head = slice_of(b->header, sizeof(b->header));
 	uint32_t generation = htole32((uint32_t)s->generation), place, crc;
+	int64_t began_us = clock_mono_us();
 	size_t i;
 	char *p;
 
@@ -826,12 +832,13 @@ commit_work(struct disk_task *t)
 		    RECORD_HEADER_BYTES + b->recs[i].body)));
 		memcpy(p + 4, &crc, 4);
 	}
-	if ((b->with_header && (fs_write_all(s->fd, head, 0) == -1 ||
-	    fs_write_all(s->fd, head,
+	if ((b->with_header && (fs_pwrite(fs, s->fd, head, 0) == -1 ||
+	    fs_pwrite(fs, s->fd, head,
 	    (off_t)(s->size - SEGMENT_HEADER_BYTES)) == -1)) ||
-	    fs_write_all(s->fd, buf_slice(&b->bytes), (off_t)b->at) == -1 ||
-	    fs->datasync(s->fd) == -1)
+	    fs_pwrite(fs, s->fd, buf_slice(&b->bytes), (off_t)b->at) == -1 ||
+	    fs->fdatasync(s->fd) == -1)
 		b->error = errno == 0 ? EIO : errno;
+	b->took_us = clock_mono_us() - began_us;
 }
 
 static void
@@ -850,8 +857,9 @@ commit_done(struct disk_task *t)
 		s->headed = true;
 		j->failed = false;
 		j->failing_until = 0;
-		j->stats.commits++;
-		j->stats.records += b->nrecs;
+		count(QUEUE_COMMITS);
+		count_time(QUEUE_SYNC, b->took_us);
+		count_add(QUEUE_RECORDS, b->nrecs);
 		j->stats.bytes += b->bytes.n;
 		tell(b, true);
 	}
@@ -1017,11 +1025,11 @@ fill(const struct segment *s)
 		n = s->size - at;
 		if (n > sizeof(zero))
 			n = sizeof(zero);
-		if (fs_write_all(s->fd, slice_of(zero, (size_t)n),
+		if (fs_pwrite(fs, s->fd, slice_of(zero, (size_t)n),
 		    (off_t)at) == -1)
 			return -1;
 	}
-	return fs->sync(s->fd);
+	return fs->fsync(s->fd);
 }
 
 static void
@@ -1031,12 +1039,13 @@ make_work(struct disk_task *t)
 	    offsetof(struct making, task));
 	struct segment *s = m->segment;
 
-	s->fd = fs->open(m->j->dir, s->name, O_RDWR | O_CREAT | O_TRUNC, 0600);
-	if (s->fd != -1 && fill(s) == 0 && fs->sync(m->j->dir) == 0)
+	s->fd = fs_open(fs, m->j->dir, s->name, O_RDWR | O_CREAT | O_TRUNC,
+	    0600);
+	if (s->fd != -1 && fill(s) == 0 && fs->fsync(m->j->dir) == 0)
 		return;
 	m->error = errno == 0 ? EIO : errno;
 	if (s->fd != -1)
-		fs->unlink(m->j->dir, s->name);
+		fs->unlinkat(m->j->dir, s->name, 0);
 }
 
 static void
@@ -1084,8 +1093,8 @@ journal_cleaned(struct journal *j, struct segment *s)
 	if (s->bad || s->size != j->conf.segment_bytes ||
 	    j->nsegments > j->conf.segments) {
 		/* Durably, or its old records could come back one day. */
-		if (fs->unlink(j->dir, s->name) == -1 ||
-		    fs->sync(j->dir) == -1)
+		if (fs->unlinkat(j->dir, s->name, 0) == -1 ||
+		    fs->fsync(j->dir) == -1)
 			log_error("event=segment-not-removed name=%s error=%s",
 			    s->name, LOG_Q(slice_str(strerror(errno))));
 		segment_drop(j, s);
@@ -1135,7 +1144,7 @@ segment_generation(const struct segment *s)
 int
 segment_read(const struct segment *s, void *to, size_t n, uint64_t at)
 {
-	return fs_read_all(s->fd, to, n, (off_t)at);
+	return fs_read_exactly(fs, s->fd, to, n, (off_t)at);
 }
 
 struct segment *

@@ -4,39 +4,22 @@
 #include <fcntl.h>
 
 #include "base/log.h"
-#include "fs.h"
+#include "journal.h"
 #include "mail/queue_format.h"
 #include "notes.h"
-
-#define FORMAT_NEW	QUEUE_FORMAT_NAME ".new"
-
-static int
-write_format(int dir)
-{
-	int fd = fs->open(dir, FORMAT_NEW, O_WRONLY | O_CREAT | O_TRUNC, 0644);
-
-	if (fd == -1)
-		return -1;
-	if (fs_write_all(fd, SLICE_LIT(QUEUE_FORMAT_TEXT), 0) == -1 ||
-	    fs->chmod(fd, 0644) == -1 || fs->sync(fd) == -1) {
-		fs->close(fd);
-		return -1;
-	}
-	fs->close(fd);
-	if (fs->rename(dir, FORMAT_NEW, dir, QUEUE_FORMAT_NAME) == -1)
-		return -1;
-	return fs->sync(dir);
-}
 
 int
 notes_check_format(int dir)
 {
 	struct buf b = BUF_INIT(QUEUE_FORMAT_BYTES);
 	uint64_t found = 0;
-	int r = fs_read_file(dir, QUEUE_FORMAT_NAME, &b);
+	int r = fs_read_file(fs, dir, QUEUE_FORMAT_NAME, &b,
+	    QUEUE_FORMAT_BYTES, NULL);
 
 	if (r == -1 && errno == ENOENT)
-		r = write_format(dir);
+		r = fs_replace(fs, dir, QUEUE_FORMAT_NAME,
+		    SLICE_LIT(QUEUE_FORMAT_TEXT), true) == 0 ?
+		    fs->fsync(dir) : -1;
 	else if (r == 0 && (!queue_format_parse(buf_slice(&b), &found) ||
 	    found > QUEUE_FORMAT)) {
 		log_error("event=queue-newer format=%llu known=%d "
@@ -52,16 +35,13 @@ notes_check_format(int dir)
 int
 notes_begin(int dir)
 {
-	if (fs->unlink(dir, NOTE_EMPTY) == 0)
-		return fs->sync(dir);
+	if (fs->unlinkat(dir, NOTE_EMPTY, 0) == 0)
+		return fs->fsync(dir);
 	return errno == ENOENT ? 0 : -1;
 }
 
 void
 notes_end_empty(int dir)
 {
-	int fd = fs->open(dir, NOTE_EMPTY, O_WRONLY | O_CREAT, 0644);
-
-	if (fd != -1)
-		fs->close(fd);
+	fs_close(fs, fs_open(fs, dir, NOTE_EMPTY, O_WRONLY | O_CREAT, 0644));
 }

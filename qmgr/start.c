@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "ipc/counters.h"
 #include "notes.h"
 #include "old.h"
 #include "qmgr.h"
@@ -16,6 +17,7 @@
 
 static void	 configure_sched(struct qmgr *, struct sched_config *);
 static void	 hop_limits(void *, const char *, unsigned *, uint64_t *);
+static void	 show_counts(const struct qmgr *);
 static void	 tick(void *);
 static void	 due(void *);
 static void	 run_sched(void *);
@@ -156,6 +158,16 @@ qmgr_channel_up(struct qmgr *q, struct channel *c)
 	    role_name(channel_peer(c)), index);
 }
 
+/* What is true only now, for those who look at our counters. */
+static void
+show_counts(const struct qmgr *q)
+{
+	count_set(QUEUE_MESSAGES, q->queue.slots.n);
+	count_set(QUEUE_MEMORY, q->queue.memory + q->queue.content);
+	count_set(QUEUE_JOBS, q->jobs.n);
+	count_set(QUEUE_NEXT_HOPS, q->sched.nhops);
+}
+
 /* ---- clocks ------------------------------------------------------------- */
 
 static void
@@ -165,6 +177,7 @@ tick(void *arg)
 
 	submit_tick(q);
 	limits_tick(q);
+	show_counts(q);
 	if (!q->stopping)
 		old_tick(q);
 	sched_tick(&q->sched);
@@ -289,21 +302,10 @@ qmgr_status(struct qmgr *q, struct buf *b)
 {
 	struct journal_stats st;
 
+	show_counts(q);
 	journal_stats(q->journal, &st);
-	buf_printf(b, "messages=%zu entries=%zu memory=%zu jobs=%zu "
-	    "next_hops=%u queued=%llu delivered=%llu relayed=%llu "
-	    "deferred=%llu failed=%llu removed=%llu refused=%llu "
-	    "commits=%llu records=%llu journal_bytes=%llu segments=%u "
-	    "segments_free=%u%s", q->queue.slots.n, q->queue.entries,
-	    q->queue.memory + q->queue.content, q->jobs.n, q->sched.nhops,
-	    (unsigned long long)q->stats.queued,
-	    (unsigned long long)q->stats.delivered,
-	    (unsigned long long)q->stats.relayed,
-	    (unsigned long long)q->stats.deferred,
-	    (unsigned long long)q->stats.failed,
-	    (unsigned long long)q->stats.removed,
-	    (unsigned long long)q->stats.refused,
-	    (unsigned long long)st.commits, (unsigned long long)st.records,
+	buf_printf(b, "entries=%zu journal_bytes=%llu segments=%u "
+	    "segments_free=%u%s", q->queue.entries,
 	    (unsigned long long)st.bytes, st.segments, st.free,
 	    disk_lane_is_threaded(q->commits) ? "" : " threads=no");
 }

@@ -23,6 +23,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "ipc/child.h"
+#include "ipc/counters.h"
 
 #define START_MS	30000	/* master sends all of it at once */
 #define WHY_BYTES	4000	/* of CTL_RELOADED */
@@ -271,6 +272,13 @@ take_shared(struct child *c, struct message *m)
 	struct child_gift g = { .fd = -1 };
 	struct slice name = get_slice(&m->body, 64);
 
+	if (wire_done(&m->body) &&
+	    slice_eq(name, slice_str(COUNTERS_SHARED))) {
+		if (counters_share(take_fd(m)) == -1)
+			log_warn("event=counters-not-shared why=\"%s\"",
+			    strerror(errno));
+		return;
+	}
 	if (!wire_done(&m->body) || c->spec->shared == NULL) {
 		channel_breach(c->master, "shared");
 		return;
@@ -495,6 +503,18 @@ child_renew(struct child *c)
 }
 
 static void
+tell_counts(const struct child *c, struct buf *words)
+{
+	const char *group = counters_group(c->spec->role);
+	unsigned i;
+
+	for (i = 0; i < COUNTERS_END; i++)
+		if (strcmp(counter_infos[i].group, group) == 0)
+			buf_printf(words, " %s=%ju", counter_infos[i].word,
+			    (uintmax_t)counters->counts[i]);
+}
+
+static void
 take_status_ask(struct child *c, struct message *m)
 {
 	struct buf words = BUF_INIT(60000);
@@ -504,6 +524,7 @@ take_status_ask(struct child *c, struct message *m)
 		buf_add_byte(&words, ' ');
 		c->spec->status(c->arg, &words);
 	}
+	tell_counts(c, &words);
 	channel_send(c->master, CTL_STATUS, m->id, buf_slice(&words));
 	buf_clear(&words);
 }

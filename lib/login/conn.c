@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "ipc/counters.h"
 #include "login/login.h"
 
 #define SLOT_BITS	24
@@ -61,7 +62,7 @@ conn_new(struct login *l, int fd_take, const struct client *who,
 	    LOGIN_OUT_BYTES + PUMP_BYTES, &client_ops, c);
 	stream_stay_half_open(&c->client);
 	take_slot(l, c);
-	l->connections++;
+	count(LOGIN_CONNECTIONS);
 	ev_timer_init(&c->timer, &l->child.loop, time_is_up, c);
 	ev_timer_set(&c->timer, l->login_ms);
 	if (!turn_away(c))
@@ -87,7 +88,7 @@ take_slot(struct login *l, struct conn *c)
 	l->slots[c->id] = c;
 	conn_rename(c);
 	TAILQ_INSERT_TAIL(&l->conns, c, entry);
-	l->nconns++;
+	count_set(LOGIN_CLIENTS, ++l->nconns);
 }
 
 void
@@ -414,14 +415,14 @@ conn_enter(struct conn *c, enum conn_state to)
 	log_debug("event=state client=%s from=%s to=%s", c->who.text,
 	    states[c->state].name, states[to].name);
 	if (c->state == CONN_SESSION)
-		l->nsessions--;
+		count_set(LOGIN_SESSIONS, --l->nsessions);
 	if (c->state == CONN_PARKED)
-		l->nparked--;
+		count_set(LOGIN_PARKED, --l->nparked);
 	c->state = to;
 	if (to == CONN_SESSION)
-		l->nsessions++;
+		count_set(LOGIN_SESSIONS, ++l->nsessions);
 	if (to == CONN_PARKED)
-		l->nparked++;
+		count_set(LOGIN_PARKED, ++l->nparked);
 }
 
 void
@@ -483,7 +484,7 @@ conn_cut(struct conn *c, const char *why)
 	l->slots[c->id % SLOT_LIMIT] = NULL;
 	l->free_slots[l->nfree++] = (uint32_t)(c->id % SLOT_LIMIT);
 	TAILQ_REMOVE(&l->conns, c, entry);
-	l->nconns--;
+	count_set(LOGIN_CLIENTS, --l->nconns);
 	TAILQ_INSERT_TAIL(&l->over, c, entry);
 	ev_task_ask(&l->child.loop, &l->reaper);
 }

@@ -36,7 +36,6 @@ static int	 reload(void *, const struct conf *, struct buf *);
 static void	 retire(void *);
 static void	 stop(void *);
 static void	 stop_is_late(void *);
-static void	 status(void *, struct buf *);
 static void	 control(void *, struct message *);
 static void	 reap(void *);
 
@@ -53,8 +52,7 @@ login_main(const struct login_protocol *protocol, int argc, char *argv[])
 	static struct child_spec spec = { .edges = edges,
 		.channel_up = channel_up, .listener = listener,
 		.shared = shared, .reload = reload, .stop = stop,
-		.retire = retire,
-		.status = status, .control = control };
+		.retire = retire, .control = control };
 	static struct login l;
 
 	spec.role = protocol->role;
@@ -156,17 +154,6 @@ control(void *arg, struct message *m)
 
 	if (!certificates_control(&l->certificates, m))
 		session_control(l, m);
-}
-
-static void
-status(void *arg, struct buf *b)
-{
-	const struct login *l = arg;
-
-	buf_printf(b, "clients=%zu sessions=%zu parked=%zu connections=%ju "
-	    "logins=%ju parkings=%ju", l->nconns, l->nsessions, l->nparked,
-	    (uintmax_t)l->connections, (uintmax_t)l->logins,
-	    (uintmax_t)l->parkings);
 }
 
 /* Those that are there go on as ever. */

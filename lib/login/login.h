@@ -195,9 +195,6 @@ struct login {
 	int64_t			 login_ms;
 	int64_t			 idle_ms;	/* parked for so long: autologout */
 	/* Since the start: */
-	uint64_t		 connections;
-	uint64_t		 logins;
-	uint64_t		 parkings;
 };
 
 int	 login_main(const struct login_protocol *, int argc, char *argv[]);

@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "ipc/counters.h"
 #include "login/login.h"
 
 #define NAME_BYTES	256	/* of what the client calls itself */
@@ -249,7 +250,7 @@ take_ok(struct conn *c, struct message *m)
 	}
 	c->asking = false;
 	c->login = mem_slicedup(login);
-	c->l->logins++;
+	count(LOGIN_LOGINS);
 	session_begin(c, grant);
 }
 

@@ -27,6 +27,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "ipc/counters.h"
 #include "login/login.h"
 
 #define RETRY_MS	500	/* then ever later, up to SLOW times that */
@@ -402,7 +403,7 @@ take_park(struct conn *c, struct message *m)
 	}
 	buf_add(&c->parked, state);
 	conn_enter(c, CONN_PARKED);
-	c->l->parkings++;
+	count(LOGIN_PARKINGS);
 	c->news = news != c->news_sent;
 	channel_free(&c->seat);
 	if (c->l->stopping) {

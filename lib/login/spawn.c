@@ -15,6 +15,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "ipc/counters.h"
 #include "login/spawn.h"
 #include "os/priv.h"
 #include "os/takeover.h"
@@ -129,6 +130,7 @@ take_order(struct spawn *s, struct message *m)
 	s->begun++;
 	pid = fork();
 	if (pid == 0) {
+		counters_keep_to_myself();
 		seat.login = mem_slicedup(login);
 		seat.directory = mem_slicedup(directory);
 		seat.maildir = mem_slicedup(maildir);

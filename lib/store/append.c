@@ -107,7 +107,7 @@ enum store_result
 append_message(struct append *a, uint64_t size, uint8_t flags,
     const struct slice *keywords, size_t nkeywords, int64_t internal_ms)
 {
-	const struct store_fs *fs = a->store->fs;
+	const struct fs *fs = a->store->fs;
 	enum store_result r = store_has_room(a->store, a->bytes + size);
 	char path[NAME_MAX + 8];
 	struct one *o;
@@ -177,7 +177,7 @@ append_bytes(struct append *a, struct slice s)
 static enum store_result
 flush(struct append *a)
 {
-	if (store_fs_write(a->store->fs, a->fd, buf_slice(&a->out)) == -1)
+	if (fs_write(a->store->fs, a->fd, buf_slice(&a->out)) == -1)
 		return store_failed(a->store);
 	buf_reset(&a->out);
 	return STORE_OK;
@@ -214,7 +214,7 @@ name_it(struct append *a, struct one *o)
 enum store_result
 append_end(struct append *a)
 {
-	const struct store_fs *fs = a->store->fs;
+	const struct fs *fs = a->store->fs;
 	struct one *o = &a->v[a->n - 1];
 	struct timespec t[2];
 
@@ -244,7 +244,7 @@ append_end(struct append *a)
 	if (a->nfds < OPEN_FILES && a->nfds + 1 == a->n)
 		a->fds[a->nfds++] = a->fd;
 	else
-		store_fs_close(fs, a->fd);
+		fs_close(fs, a->fd);
 	a->fd = -1;
 	return a->failed;
 }
@@ -335,7 +335,7 @@ commit(struct append *a, struct appended *done)
 static enum store_result
 sync_files(struct append *a)
 {
-	const struct store_fs *fs = a->store->fs;
+	const struct fs *fs = a->store->fs;
 	size_t i;
 
 	if (a->nfds < a->n)
@@ -351,7 +351,7 @@ sync_files(struct append *a)
 static enum store_result
 sync_all(struct append *a)
 {
-	const struct store_fs *fs = a->store->fs;
+	const struct fs *fs = a->store->fs;
 	enum store_result r = STORE_OK;
 	int cur;
 
@@ -361,14 +361,14 @@ sync_all(struct append *a)
 		a->to->unsynced_ms = 0;
 		return STORE_OK;
 	}
-	cur = store_fs_dir(fs, a->to->dir, "cur");
+	cur = fs_open_dir(fs, a->to->dir, "cur");
 	if (cur == -1)
 		return store_failed(a->store);
 	if (a->n == 1 && a->fds[0] != -1)
 		r = sync_files(a);
 	if (r == STORE_OK && fs->fsync(cur) == -1)
 		r = store_failed(a->store);
-	store_fs_close(fs, cur);
+	fs_close(fs, cur);
 	return r == STORE_OK ? index_sync(a->to) : r;
 }
 
@@ -411,9 +411,9 @@ append_abort(struct append **ap)
 	*ap = NULL;
 	if (a == NULL)
 		return;
-	store_fs_close(a->store->fs, a->fd);
+	fs_close(a->store->fs, a->fd);
 	for (i = 0; i < a->nfds; i++)
-		store_fs_close(a->store->fs, a->fds[i]);
+		fs_close(a->store->fs, a->fds[i]);
 	if (!a->committed && a->n > 0 && target(a) == STORE_OK)
 		for (i = 0; i < a->n; i++) {
 			snprintf(path, sizeof(path), "tmp/%s", a->v[i].name);
@@ -436,7 +436,7 @@ append_abort(struct append **ap)
 static enum store_result
 link_one(struct append *a, struct mailbox *from, size_t i)
 {
-	const struct store_fs *fs = a->store->fs;
+	const struct fs *fs = a->store->fs;
 	const struct message_entry *e = &from->state.entries[i];
 	const struct slot *t = &from->state.slots[i];
 	struct buf path = BUF_INIT(PATH_MAX);
@@ -485,16 +485,16 @@ static enum store_result
 copy_bytes(struct append *a, struct mailbox *from, const char *path,
     const char *to)
 {
-	const struct store_fs *fs = a->store->fs;
+	const struct fs *fs = a->store->fs;
 	struct buf b = BUF_INIT((size_t)1 << 30);
 	struct timespec t[2];
 	struct stat st;
 	int fd, r;
 
-	r = store_fs_read_file(fs, from->dir, path, &b, (size_t)1 << 30, &st);
+	r = fs_read_file(fs, from->dir, path, &b, (size_t)1 << 30, &st);
 	fd = r == -1 ? -1 : fs->openat(a->to->dir, to, O_WRONLY | O_CREAT |
 	    O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	r = fd == -1 ? -1 : store_fs_write(fs, fd, buf_slice(&b));
+	r = fd == -1 ? -1 : fs_write(fs, fd, buf_slice(&b));
 	buf_clear(&b);
 	if (fd == -1)
 		return store_failed(a->store);
@@ -503,11 +503,11 @@ copy_bytes(struct append *a, struct mailbox *from, const char *path,
 	if (r == -1 || fs->futimens(fd, t) == -1 || fs->fsync(fd) == -1) {
 		enum store_result bad = store_failed(a->store);
 
-		store_fs_close(fs, fd);
+		fs_close(fs, fd);
 		fs->unlinkat(a->to->dir, to, 0);
 		return bad;
 	}
-	store_fs_close(fs, fd);
+	fs_close(fs, fd);
 	return STORE_OK;
 }
 

@@ -8,7 +8,7 @@
 
 #include <limits.h>
 
-#include "fs.h"
+#include "os/fs.h"
 #include "state.h"
 
 #define LOG_NAME	"chasqui.log"
@@ -22,7 +22,7 @@
 #define KEPT		2	/* mailboxes that were closed, in memory */
 
 struct store {
-	const struct store_fs *fs;
+	const struct fs *fs;
 	struct store_options options;
 	int		 root;		/* owned */
 	char		*path;		/* owned */
@@ -149,7 +149,7 @@ void	 scan_stamp_after(struct mailbox *, const struct stamp[2]);
 /* Flags into file names, those that are late; under the lock. */
 enum store_result scan_set_names(struct mailbox *);
 /* Whether a file is shorter than its name says it should be. */
-bool	 scan_is_cut(const struct store_fs *, int dir, const char *name,
+bool	 scan_is_cut(const struct fs *, int dir, const char *name,
 	    struct slice base, uint64_t stored);
 bool	 scan_wants_name(const struct mailbox *, size_t i,
 	    char info[MESSAGE_NAME_BYTES], size_t *n_r);

@@ -68,7 +68,7 @@ cache_forget(struct mailbox *mb)
 static int
 make_cache(struct mailbox *mb)
 {
-	const struct store_fs *fs = mb->store->fs;
+	const struct fs *fs = mb->store->fs;
 	struct file_header h = { .kind = FILE_CACHE, .uidvalidity = 1 };
 	struct buf b = BUF_INIT(FILE_HEADER_BYTES);
 	char name[64];
@@ -82,9 +82,9 @@ make_cache(struct mailbox *mb)
 	fs->unlinkat(mb->dir, name, 0);
 	fd = fs->openat(mb->dir, name, O_RDWR | O_CREAT | O_EXCL | O_APPEND |
 	    O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd != -1 && (store_fs_write(fs, fd, buf_slice(&b)) == -1 ||
+	if (fd != -1 && (fs_write(fs, fd, buf_slice(&b)) == -1 ||
 	    fs->linkat(mb->dir, name, mb->dir, CACHE_NAME) == -1)) {
-		store_fs_close(fs, fd);
+		fs_close(fs, fd);
 		fd = -1;
 	}
 	fs->unlinkat(mb->dir, name, 0);
@@ -95,7 +95,7 @@ make_cache(struct mailbox *mb)
 static void
 cache_open(struct mailbox *mb, bool create)
 {
-	const struct store_fs *fs = mb->store->fs;
+	const struct fs *fs = mb->store->fs;
 	struct cache *c = mb->cache;
 	struct buf b = BUF_INIT(FILE_HEADER_BYTES);
 	struct file_header h;
@@ -107,7 +107,7 @@ cache_open(struct mailbox *mb, bool create)
 	c->missing = c->fd == -1;
 	if (c->fd == -1)
 		return;
-	if (store_fs_read(fs, c->fd, &b, FILE_HEADER_BYTES, 0) == -1 ||
+	if (fs_read(fs, c->fd, &b, FILE_HEADER_BYTES, 0) == -1 ||
 	    !file_header_unpack(buf_slice(&b), FILE_CACHE, &h) ||
 	    memcmp(h.guid, mb->state.guid, sizeof(h.guid)) != 0)
 		cache_drop(mb);
@@ -123,12 +123,12 @@ cache_open(struct mailbox *mb, bool create)
 static void
 cache_drop(struct mailbox *mb)
 {
-	const struct store_fs *fs = mb->store->fs;
+	const struct fs *fs = mb->store->fs;
 	struct cache *c = mb->cache;
 
 	if (!mb->read_only)
 		fs->unlinkat(mb->dir, CACHE_NAME, 0);
-	store_fs_close(fs, c->fd);
+	fs_close(fs, c->fd);
 	c->fd = -1;
 	c->missing = true;
 	mb->state.cache_id = 0;
@@ -195,7 +195,7 @@ attach(struct mailbox *mb, const char *guid, uint64_t at, uint32_t n)
 static void
 read_tail(struct mailbox *mb)
 {
-	const struct store_fs *fs = mb->store->fs;
+	const struct fs *fs = mb->store->fs;
 	struct cache *c = mb->cache;
 	struct state *s = &mb->state;
 	struct buf b = BUF_INIT(CACHE_MAX_BYTES);
@@ -206,7 +206,7 @@ read_tail(struct mailbox *mb)
 	if (fs->fstat(c->fd, &st) == -1 ||
 	    (uint64_t)st.st_size <= s->cache_end)
 		return;
-	if (store_fs_read(fs, c->fd, &b, (size_t)st.st_size - s->cache_end,
+	if (fs_read(fs, c->fd, &b, (size_t)st.st_size - s->cache_end,
 	    (off_t)s->cache_end) == -1) {
 		buf_clear(&b);
 		return;
@@ -231,7 +231,7 @@ read_tail(struct mailbox *mb)
 static struct slice
 bytes_at(struct mailbox *mb, uint64_t at, size_t n)
 {
-	const struct store_fs *fs = mb->store->fs;
+	const struct fs *fs = mb->store->fs;
 	struct cache *c = mb->cache;
 	struct buf *b = &c->window;
 	uint64_t from = c->window_at;
@@ -239,7 +239,7 @@ bytes_at(struct mailbox *mb, uint64_t at, size_t n)
 	if (n > WINDOW_BYTES) {
 		b = &c->record;
 		buf_reset(b);
-		if (store_fs_read(fs, c->fd, b, n, (off_t)at) == -1 ||
+		if (fs_read(fs, c->fd, b, n, (off_t)at) == -1 ||
 		    b->n < n)
 			return SLICE_EMPTY;
 		return buf_slice(b);
@@ -247,7 +247,7 @@ bytes_at(struct mailbox *mb, uint64_t at, size_t n)
 	if (at < from || at + n > from + b->n) {
 		buf_reset(b);
 		c->window_at = at;
-		if (store_fs_read(fs, c->fd, b, WINDOW_BYTES, (off_t)at) ==
+		if (fs_read(fs, c->fd, b, WINDOW_BYTES, (off_t)at) ==
 		    -1 || b->n < n)
 			return SLICE_EMPTY;
 	}
@@ -360,7 +360,7 @@ cache_close(struct mailbox *mb)
 		if (c->fd != -1 && is_mostly_dead(mb))
 			cache_drop(mb);
 	}
-	store_fs_close(mb->store->fs, c->fd);
+	fs_close(mb->store->fs, c->fd);
 	buf_clear(&c->window);
 	buf_clear(&c->out);
 	buf_clear(&c->record);

@@ -74,14 +74,14 @@ mailbox_find_file(struct mailbox *mb, uint32_t uid, ssize_t *i_r)
 	if (fd == -1)
 		return errno == ENOENT ? STORE_EXPUNGED :
 		    store_failed(mb->store);
-	store_fs_close(mb->store->fs, fd);
+	fs_close(mb->store->fs, fd);
 	return STORE_OK;
 }
 
 static enum store_result
 read_message(struct mailbox *mb, uint32_t uid, struct buf *b)
 {
-	const struct store_fs *fs = mb->store->fs;
+	const struct fs *fs = mb->store->fs;
 	struct stat st;
 	ssize_t i;
 	int r, fd = open_message(mb, uid, &i);
@@ -95,8 +95,8 @@ read_message(struct mailbox *mb, uint32_t uid, struct buf *b)
 		r = -1;
 	}
 	if (r == 0)
-		r = store_fs_read(fs, fd, b, (size_t)st.st_size, 0);
-	store_fs_close(fs, fd);
+		r = fs_read(fs, fd, b, (size_t)st.st_size, 0);
+	fs_close(fs, fd);
 	return r == 0 ? STORE_OK : store_failed(mb->store);
 }
 

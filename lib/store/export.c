@@ -50,7 +50,7 @@ export_uidlist(struct mailbox *mb)
 	for (i = 0; i < s->n; i++)
 		if (!s->slots[i].gone)
 			put_line(s, i, &b);
-	if (store_fs_replace(mb->store->fs, mb->dir, "dovecot-uidlist",
+	if (fs_replace(mb->store->fs, mb->dir, "dovecot-uidlist",
 	    buf_slice(&b), true) == -1)
 		r = store_failed(mb->store);
 	buf_clear(&b);
@@ -67,7 +67,7 @@ export_keywords(struct mailbox *mb)
 	for (i = 0; i < 26; i++)
 		if (mb->state.keywords[i] != NULL)
 			buf_printf(&b, "%d %s\n", i, mb->state.keywords[i]);
-	if (b.n > 0 && store_fs_replace(mb->store->fs, mb->dir,
+	if (b.n > 0 && fs_replace(mb->store->fs, mb->dir,
 	    "dovecot-keywords", buf_slice(&b), true) == -1)
 		r = store_failed(mb->store);
 	buf_clear(&b);

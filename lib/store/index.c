@@ -84,7 +84,7 @@ index_open(struct mailbox *mb)
 static int
 open_log(struct mailbox *mb)
 {
-	const struct store_fs *fs = mb->store->fs;
+	const struct fs *fs = mb->store->fs;
 	int flags = O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
 	int fd = fs->openat(mb->dir, LOG_NAME, O_RDWR | flags, 0);
 
@@ -112,7 +112,7 @@ index_load(struct mailbox *mb)
 	state_init(&mb->state);
 	buf_init(&mb->group, GROUP_BYTES);
 	for (i = 0; i < LOAD_TRIES && l != LOADED; i++) {
-		store_fs_close(mb->store->fs, mb->log);
+		fs_close(mb->store->fs, mb->log);
 		mb->log = open_log(mb);
 		if (mb->log == -1)
 			return errno == ENOENT ? STORE_DAMAGED : failed(mb);
@@ -149,9 +149,9 @@ index_settle(struct mailbox *mb)
 void
 index_close(struct mailbox *mb)
 {
-	const struct store_fs *fs = mb->store->fs;
+	const struct fs *fs = mb->store->fs;
 
-	store_fs_close(fs, mb->log);
+	fs_close(fs, mb->log);
 	mb->log = -1;
 	state_clear(&mb->state);
 	buf_clear(&mb->group);
@@ -164,7 +164,7 @@ index_close(struct mailbox *mb)
 static enum store_result
 reload(struct mailbox *mb)
 {
-	const struct store_fs *fs = mb->store->fs;
+	const struct fs *fs = mb->store->fs;
 	struct state s;
 	enum load l = LOAD_AGAIN;
 	enum store_result r;
@@ -174,7 +174,7 @@ reload(struct mailbox *mb)
 	mb->stale = false;
 	for (i = 0; i < LOAD_TRIES && l == LOAD_AGAIN; i++) {
 		if (mb->locked == 0) {
-			store_fs_close(fs, mb->log);
+			fs_close(fs, mb->log);
 			mb->log = open_log(mb);
 		}
 		if (mb->log == -1 && errno != ENOENT)
@@ -259,7 +259,7 @@ read_log_header(struct mailbox *mb, struct file_header *h)
 	struct buf b = BUF_INIT(FILE_HEADER_BYTES);
 	enum load l = LOAD_DAMAGED;
 
-	if (store_fs_read(mb->store->fs, mb->log, &b, FILE_HEADER_BYTES, 0) ==
+	if (fs_read(mb->store->fs, mb->log, &b, FILE_HEADER_BYTES, 0) ==
 	    -1)
 		l = LOAD_FAILED;
 	else if (file_header_unpack(buf_slice(&b), FILE_LOG, h))
@@ -291,7 +291,7 @@ read_snap(struct mailbox *mb, const struct file_header *log, struct state *s)
 	struct file_header h;
 	enum load l = LOAD_DAMAGED;
 
-	if (store_fs_read_file(mb->store->fs, mb->dir, SNAP_NAME, &b,
+	if (fs_read_file(mb->store->fs, mb->dir, SNAP_NAME, &b,
 	    GROUP_BYTES, NULL) == -1) {
 		l = errno == ENOENT ? LOAD_DAMAGED :
 		    errno == EINVAL || errno == ELOOP || errno == EFBIG ?
@@ -362,7 +362,7 @@ apply_group(struct state *s, struct slice group, bool own, struct changes *c)
 static enum load
 replay(struct mailbox *mb, struct state *s, struct changes *c)
 {
-	const struct store_fs *fs = mb->store->fs;
+	const struct fs *fs = mb->store->fs;
 	struct buf b = BUF_INIT(LOG_BYTES);
 	struct slice in;
 	struct stat st;
@@ -375,7 +375,7 @@ replay(struct mailbox *mb, struct state *s, struct changes *c)
 		return LOAD_DAMAGED;
 	if ((uint64_t)st.st_size == mb->log_at)
 		return LOADED;
-	if (store_fs_read(fs, mb->log, &b, (size_t)st.st_size - mb->log_at,
+	if (fs_read(fs, mb->log, &b, (size_t)st.st_size - mb->log_at,
 	    (off_t)mb->log_at) == -1) {
 		buf_clear(&b);
 		return LOAD_FAILED;
@@ -469,7 +469,7 @@ lock_fd(struct mailbox *mb, int fd)
 static enum store_result
 take_lock(struct mailbox *mb)
 {
-	const struct store_fs *fs = mb->store->fs;
+	const struct fs *fs = mb->store->fs;
 	enum store_result r;
 	struct stat st;
 
@@ -590,7 +590,7 @@ group_is_to_last(const struct mailbox *mb)
 enum store_result
 index_commit(struct mailbox *mb, bool own)
 {
-	const struct store_fs *fs = mb->store->fs;
+	const struct fs *fs = mb->store->fs;
 	struct state *s = &mb->state;
 	bool sync;
 
@@ -599,7 +599,7 @@ index_commit(struct mailbox *mb, bool own)
 	sync = mb->log != -1 && reserve(mb);
 	group_seal(&mb->group, 0, s->generation, s->modseq + 1);
 	if (mb->log != -1) {
-		if (store_fs_pwrite(fs, mb->log, buf_slice(&mb->group),
+		if (fs_pwrite(fs, mb->log, buf_slice(&mb->group),
 		    (off_t)mb->log_at) == -1) {
 			enum store_result r = failed(mb);
 
@@ -657,13 +657,13 @@ static void
 unlink_renamed(struct mailbox *mb, struct slice paths)
 {
 	static const char *const subs[] = { "new", "cur" };
-	const struct store_fs *fs = mb->store->fs;
+	const struct fs *fs = mb->store->fs;
 	struct dirent *e;
 	DIR *d;
 	int i;
 
 	for (i = 0; i < 2; i++) {
-		d = store_fs_list(fs, mb->dir, subs[i]);
+		d = fs_list(fs, mb->dir, subs[i], 0);
 		while (d != NULL && (e = readdir(d)) != NULL)
 			if (e->d_name[0] != '.' &&
 			    is_expunged(paths, e->d_name))
@@ -677,7 +677,7 @@ unlink_renamed(struct mailbox *mb, struct slice paths)
 static int
 link_added(struct mailbox *mb)
 {
-	const struct store_fs *fs = mb->store->fs;
+	const struct fs *fs = mb->store->fs;
 	const struct buf *b = &mb->state.links;
 	char from[NAME_MAX + 8], to[NAME_MAX + 8];
 	const char *p;
@@ -695,7 +695,7 @@ link_added(struct mailbox *mb)
 enum store_result
 index_finish(struct mailbox *mb)
 {
-	const struct store_fs *fs = mb->store->fs;
+	const struct fs *fs = mb->store->fs;
 	struct state *s = &mb->state;
 	struct buf missing = BUF_INIT(UINT32_MAX);
 	struct stamp before[2];
@@ -754,7 +754,7 @@ write_snap(struct mailbox *mb, uint64_t generation)
 		errno = EFBIG;
 	else {
 		group_seal(&b, FILE_HEADER_BYTES, generation, s->modseq);
-		r = store_fs_replace(mb->store->fs, mb->dir, SNAP_NAME,
+		r = fs_replace(mb->store->fs, mb->dir, SNAP_NAME,
 		    buf_slice(&b), true);
 		mb->snap_bytes = b.n;
 	}
@@ -766,7 +766,7 @@ write_snap(struct mailbox *mb, uint64_t generation)
 static int
 make_log(struct mailbox *mb, uint64_t generation, char name[64])
 {
-	const struct store_fs *fs = mb->store->fs;
+	const struct fs *fs = mb->store->fs;
 	struct state *s = &mb->state;
 	struct file_header h = { .kind = FILE_LOG, .generation = generation,
 		.uidvalidity = s->uidvalidity };
@@ -783,9 +783,9 @@ make_log(struct mailbox *mb, uint64_t generation, char name[64])
 		return -1;
 	memcpy(h.guid, s->guid, sizeof(h.guid));
 	file_header_pack(&b, &h);
-	if (store_fs_pwrite(fs, fd, buf_slice(&b), 0) == -1 ||
+	if (fs_pwrite(fs, fd, buf_slice(&b), 0) == -1 ||
 	    fs->fsync(fd) == -1 || lock_fd(mb, fd) != STORE_OK) {
-		store_fs_close(fs, fd);
+		fs_close(fs, fd);
 		fs->unlinkat(mb->dir, name, 0);
 		fd = -1;
 	}
@@ -796,13 +796,13 @@ make_log(struct mailbox *mb, uint64_t generation, char name[64])
 static int
 sync_names(struct mailbox *mb)
 {
-	const struct store_fs *fs = mb->store->fs;
-	int r, cur = store_fs_dir(fs, mb->dir, "cur");
+	const struct fs *fs = mb->store->fs;
+	int r, cur = fs_open_dir(fs, mb->dir, "cur");
 
 	if (cur == -1)
 		return -1;
 	r = fs->fsync(cur);
-	store_fs_close(fs, cur);
+	fs_close(fs, cur);
 	return r;
 }
 
@@ -828,7 +828,7 @@ new_generation(struct mailbox *mb)
 static enum store_result
 install_log(struct mailbox *mb)
 {
-	const struct store_fs *fs = mb->store->fs;
+	const struct fs *fs = mb->store->fs;
 	enum store_result r = STORE_OK;
 	char name[64];
 	int fd = make_log(mb, mb->state.generation, name);
@@ -837,13 +837,13 @@ install_log(struct mailbox *mb)
 		return stale(mb);
 	if (fs->renameat(mb->dir, name, mb->dir, LOG_NAME) == -1) {
 		r = stale(mb);
-		store_fs_close(fs, fd);
+		fs_close(fs, fd);
 		fs->unlinkat(mb->dir, name, 0);
 		return r;
 	}
 	if (fs->fsync(mb->dir) == -1)
 		r = failed(mb);
-	store_fs_close(fs, mb->log);
+	fs_close(fs, mb->log);
 	mb->log = fd;
 	mb->log_at = FILE_HEADER_BYTES;
 	mb->unsynced_ms = 0;
@@ -867,7 +867,7 @@ stale(struct mailbox *mb)
 static enum store_result
 create(struct mailbox *mb)
 {
-	const struct store_fs *fs = mb->store->fs;
+	const struct fs *fs = mb->store->fs;
 	struct file_header found = { 0 };
 	struct state known;
 	enum store_result r;
@@ -890,7 +890,7 @@ create(struct mailbox *mb)
 		return failed(mb);
 	if (fs->linkat(mb->dir, name, mb->dir, LOG_NAME) == -1) {
 		r = errno == EEXIST ? STORE_OK : failed(mb);
-		store_fs_close(fs, fd);
+		fs_close(fs, fd);
 		fs->unlinkat(mb->dir, name, 0);
 		return r == STORE_OK ? reload(mb) : r;
 	}
@@ -910,7 +910,7 @@ set_aside(struct mailbox *mb, const char *name, struct slice content)
 	char to[64];
 
 	snprintf(to, sizeof(to), "%s.damaged", name);
-	(void)!store_fs_replace(mb->store->fs, mb->dir, to, content, false);
+	(void)!fs_replace(mb->store->fs, mb->dir, to, content, false);
 }
 
 /* Every record that has kept its checksum, in order. */
@@ -923,7 +923,7 @@ salvage_file(struct mailbox *mb, const char *name, enum file_kind kind,
 	struct record r;
 	size_t at, budget = SEARCH_BYTES;
 
-	if (store_fs_read_file(mb->store->fs, mb->dir, name, &b, LOG_BYTES,
+	if (fs_read_file(mb->store->fs, mb->dir, name, &b, LOG_BYTES,
 	    NULL) == -1 || b.n <= FILE_HEADER_BYTES ||
 	    !file_header_unpack(buf_slice(&b), kind, h)) {
 		if (b.n > FILE_HEADER_BYTES)
@@ -947,7 +947,7 @@ static bool
 snap_is_newer(struct mailbox *mb)
 {
 	struct buf b = BUF_INIT(GROUP_BYTES);
-	bool newer = store_fs_read_file(mb->store->fs, mb->dir, SNAP_NAME, &b,
+	bool newer = fs_read_file(mb->store->fs, mb->dir, SNAP_NAME, &b,
 	    GROUP_BYTES, NULL) == 0 &&
 	    file_header_is_newer(buf_slice(&b), FILE_SNAP);
 

@@ -82,7 +82,7 @@ mailbox_open(struct store *s, struct slice name, bool read_only,
 static bool
 is_in_place(struct mailbox *mb)
 {
-	const struct store_fs *fs = mb->store->fs;
+	const struct fs *fs = mb->store->fs;
 	char dir[NAME_MAX + 1];
 	struct stat ours, now;
 
@@ -211,7 +211,7 @@ static enum store_result
 open_directory(struct mailbox *mb)
 {
 	static const char *const parts[] = { "cur", "new", "tmp" };
-	const struct store_fs *fs = mb->store->fs;
+	const struct fs *fs = mb->store->fs;
 	char dir[NAME_MAX + 1];
 	enum store_result r = store_dir_of(mb->store, slice_str(mb->name),
 	    dir);
@@ -266,7 +266,7 @@ mailbox_free(struct mailbox **mbp)
 	if (mb == NULL)
 		return;
 	index_close(mb);
-	store_fs_close(mb->store->fs, mb->dir);
+	fs_close(mb->store->fs, mb->dir);
 	buf_clear(&mb->summary);
 	free(mb->name);
 	free(mb);

@@ -161,7 +161,7 @@ scan_stamp_before(struct mailbox *mb, struct stamp before[2])
 void
 scan_stamp_after(struct mailbox *mb, const struct stamp before[2])
 {
-	const struct store_fs *fs = mb->store->fs;
+	const struct fs *fs = mb->store->fs;
 	struct state *s = &mb->state;
 	struct stamp now[2] = { s->new_stamp, s->cur_stamp };
 	bool changed = false;
@@ -173,7 +173,7 @@ scan_stamp_after(struct mailbox *mb, const struct stamp before[2])
 		now[i] = stamp_now(mb, i);
 		if (same_stamp(&before[i], &now[i]))
 			continue;
-		fd = store_fs_dir(fs, mb->dir, subs[i]);
+		fd = fs_open_dir(fs, mb->dir, subs[i]);
 		if (fd == -1)
 			continue;
 		now[i] = mark(mb, fd, now[i]);
@@ -267,11 +267,11 @@ scan_mailbox(struct mailbox *mb, int what, struct state *known)
 static enum store_result
 read_directory(struct scan *c, int i)
 {
-	const struct store_fs *fs = c->mb->store->fs;
+	const struct fs *fs = c->mb->store->fs;
 	struct stamp after;
 	struct dirent *e;
 	struct stat st;
-	DIR *d = store_fs_list(fs, c->mb->dir, subs[i]);
+	DIR *d = fs_list(fs, c->mb->dir, subs[i], 0);
 
 	if (d == NULL && errno == ENOENT && i == 0) {
 		c->stamps[i] = (struct stamp){ 0, 0, 0 };
@@ -494,7 +494,7 @@ same_base(const struct scan *c, const struct found *a, const struct found *b)
 static void
 add_found(struct scan *c)
 {
-	const struct store_fs *fs = c->mb->store->fs;
+	const struct fs *fs = c->mb->store->fs;
 	char *buffer;
 	size_t i;
 	int dirs[2];
@@ -504,7 +504,7 @@ add_found(struct scan *c)
 	sort_names = c->names.p;
 	qsort(c->found, c->nfound, sizeof(*c->found), by_arrival);
 	for (i = 0; i < 2; i++)
-		dirs[i] = store_fs_dir(fs, c->mb->dir, subs[i]);
+		dirs[i] = fs_open_dir(fs, c->mb->dir, subs[i]);
 	buffer = mem_alloc(READ_BYTES);
 	for (i = 0; i < c->nfound; i++)
 		if (i == 0 || !same_base(c, &c->found[i - 1], &c->found[i]))
@@ -512,7 +512,7 @@ add_found(struct scan *c)
 			    buffer);
 	free(buffer);
 	for (i = 0; i < 2; i++)
-		store_fs_close(fs, dirs[i]);
+		fs_close(fs, dirs[i]);
 }
 
 /* ",S=1234" in a name. */
@@ -530,7 +530,7 @@ number_in_name(struct slice base, const char *key, uint64_t *v_r)
 
 /* Bytes with each line's end as CRLF. */
 static uint64_t
-virtual_bytes(const struct store_fs *fs, int fd, uint64_t stored, char *buffer)
+virtual_bytes(const struct fs *fs, int fd, uint64_t stored, char *buffer)
 {
 	uint64_t at = 0, more = 0;
 	const char *p, *end;
@@ -553,7 +553,7 @@ virtual_bytes(const struct store_fs *fs, int fd, uint64_t stored, char *buffer)
 /* What a power cut has left of a message that was not durable: shorter than its
  * name says.  One that is compressed is so by right. */
 bool
-scan_is_cut(const struct store_fs *fs, int dir, const char *name,
+scan_is_cut(const struct fs *fs, int dir, const char *name,
     struct slice base, uint64_t stored)
 {
 	static const struct slice magics[] = { { "\x1f\x8b", 2 },
@@ -570,8 +570,8 @@ scan_is_cut(const struct store_fs *fs, int dir, const char *name,
 	fd = fs->openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK |
 	    O_CLOEXEC, 0);
 	if (fd != -1)
-		(void)!store_fs_read(fs, fd, &b, 16, 0);
-	store_fs_close(fs, fd);
+		(void)!fs_read(fs, fd, &b, 16, 0);
+	fs_close(fs, fd);
 	for (i = 0; i < sizeof(magics) / sizeof(magics[0]); i++)
 		if (slice_starts(buf_slice(&b), magics[i]))
 			cut = false;
@@ -584,7 +584,7 @@ static bool
 look_at(struct scan *c, int dir, struct message_record *m, const char *name,
     char *buffer)
 {
-	const struct store_fs *fs = c->mb->store->fs;
+	const struct fs *fs = c->mb->store->fs;
 	struct stat st;
 	bool ok = false;
 	int fd;
@@ -603,7 +603,7 @@ look_at(struct scan *c, int dir, struct message_record *m, const char *name,
 		if (ok)
 			m->size = virtual_bytes(fs, fd,
 			    (uint64_t)st.st_size, buffer);
-		store_fs_close(fs, fd);
+		fs_close(fs, fd);
 		if (!ok)
 			return false;
 	}
@@ -698,7 +698,7 @@ scan_wants_name(const struct mailbox *mb, size_t i,
 static void
 set_name(struct mailbox *mb, size_t i, struct slice info)
 {
-	const struct store_fs *fs = mb->store->fs;
+	const struct fs *fs = mb->store->fs;
 	struct state *s = &mb->state;
 	struct buf from = BUF_INIT(PATH_MAX), to = BUF_INIT(PATH_MAX);
 	size_t at;

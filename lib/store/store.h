@@ -33,7 +33,7 @@
 struct store;
 struct mailbox;
 struct append;
-struct store_fs;
+struct fs;
 
 enum store_result {
 	STORE_OK,
@@ -72,7 +72,7 @@ enum uidl_format {
 enum uidl_format uidl_format_parse(struct slice);
 
 struct store_options {
-	const struct store_fs	*fs;		/* NULL: the real calls */
+	const struct fs	*fs;		/* NULL: the real calls */
 	bool		 create;	/* make the Maildir where there is none */
 	bool		 create_special; /* and Sent, Drafts, Trash, Junk, Archive,
 					 * where there is none of these */

@@ -284,7 +284,7 @@ take(struct mailbox *mb, const char *name, size_t max, struct buf *b,
 	struct stat st;
 
 	buf_reset(b);
-	if (store_fs_read_file(mb->store->fs, mb->dir, name, b, max, &st) == -1)
+	if (fs_read_file(mb->store->fs, mb->dir, name, b, max, &st) == -1)
 		return false;
 	known->taken[kind] = taken_of(&st);
 	return true;
@@ -303,7 +303,7 @@ read_dovecot(struct mailbox *mb, struct buf *b, struct state *known)
 	if (fault.what != NULL) {
 		/* An export would write over the only copy. */
 		if (mb->log != -1)
-			(void)!store_fs_replace(mb->store->fs, mb->dir,
+			(void)!fs_replace(mb->store->fs, mb->dir,
 			    REFUSED_NAME, buf_slice(b), true);
 		complain(mb, &fault);
 	}
@@ -555,7 +555,7 @@ takeover_fault(struct mailbox *mb, struct buf *line)
 	if (takeover_is_newer(mb))
 		buf_add_str(line, "dovecot-uidlist was written since it was "
 		    "read; the next session takes it in");
-	else if (store_fs_read_file(mb->store->fs, mb->dir, "dovecot-uidlist",
+	else if (fs_read_file(mb->store->fs, mb->dir, "dovecot-uidlist",
 	    &b, UIDLIST_BYTES, NULL) == 0) {
 		uidlist_parse(buf_slice(&b), &s, &fault);
 		if (fault.what != NULL)
@@ -652,11 +652,11 @@ takeover_uidvalidity(struct store *s)
 	struct dirent *e;
 	DIR *d;
 
-	if (store_fs_read_file(s->fs, s->root, name, &b, 64, NULL) == 0)
+	if (fs_read_file(s->fs, s->root, name, &b, 64, NULL) == 0)
 		(void)!parse_hex32(slice_trim(buf_slice(&b)), &last);
 	buf_clear(&b);
 	/* An empty file beside it says the same in its name. */
-	d = store_fs_list(s->fs, s->root, ".");
+	d = fs_list(s->fs, s->root, ".", 0);
 	while (d != NULL && (e = readdir(d)) != NULL)
 		if (strncmp(e->d_name, name, sizeof(name) - 1) == 0 &&
 		    e->d_name[sizeof(name) - 1] == '.' &&

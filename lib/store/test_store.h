@@ -128,7 +128,7 @@ get_file(const struct world *w, const char *name)
 	char path[PATH_MAX];
 
 	test_path(path, sizeof(path), "%s/%s", w->dir, name);
-	assert_int_equal(store_fs_read_file(&store_fs_real, AT_FDCWD, path, &b,
+	assert_int_equal(fs_read_file(&fs_real, AT_FDCWD, path, &b,
 	    1 << 26, NULL), 0);
 	return b;
 }

@@ -52,7 +52,7 @@ tell(struct check *c, const char *fmt, ...)
 static void
 check_directory(struct check *c, const char *sub)
 {
-	DIR *d = store_fs_list(c->mb->store->fs, c->mb->dir, sub);
+	DIR *d = fs_list(c->mb->store->fs, c->mb->dir, sub, 0);
 	struct dirent *e;
 
 	if (d == NULL) {
