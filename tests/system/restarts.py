@@ -253,6 +253,30 @@ class Refused(Story):
         self.broken("smtpd")
 
 
+class Generations(Story):
+    @classmethod
+    def arrange(cls):
+        cls.box = cls.instance()
+
+    def test_a_stop_reaches_all_of_them(self):
+        first = self.box.imap()
+        self.box.tool("restart", check=True)
+        second = self.box.imap()
+        self.box.tool("restart", check=True)
+        third = self.box.imap()
+        self.box.send("alice@example.org", subject="to all")
+        for imap in (first, second, third):
+            imap.select("INBOX")
+            wait_for(lambda: imap.search(None, "SUBJECT", '"to all"')[1][0], "the message")
+        stop = threading.Thread(target=self.box.tool, args=("stop",))
+        stop.start()
+        for imap in (first, second, third):
+            self.assertTrue(imap.readline().startswith(b"* BYE"))
+            imap.shutdown()
+        stop.join()
+        self.assertEqual(self.box.process.wait(PATIENCE), 0)
+
+
 class Notified(Story):
     """A service manager hears what it needs, and has the next one for its own."""
 
