@@ -287,6 +287,7 @@ int	 sessions_secret_fd(const struct master *);
 void	 session_wanted(struct process *login, struct message *);
 void	 session_end(struct process *login, struct message *);
 void	 session_spawn_ended(struct process *spawn, struct message *);
+void	 session_spawn_is(struct process *spawn, struct message *);
 /* A login process or a spawn has died. */
 void	 sessions_process_gone(struct process *);
 /* Words for `chasqui status` of a spawn; nothing for others. */

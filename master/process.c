@@ -278,17 +278,18 @@ static void
 program_path(char *path, size_t size, enum role role)
 {
 	if (in_build_tree)
-		snprintf(path, size, "%s/../%s/%s", program_dir,
-		    programs[role], programs[role]);
+		snprintf(path, size, "%s/../%.*s/%s", program_dir,
+		    (int)strcspn(programs[role], "-"), programs[role],
+		    programs[role]);
 	else
 		snprintf(path, size, "%s/%s", program_dir, programs[role]);
 }
 
 /*
  * Installed, all programs are in one directory, as master is; in a build tree
- * each has its own.  CHASQUI_LIBEXEC is for tests.  They are opened now: what
- * is started again later is of our own version, whatever has been installed
- * meanwhile.
+ * "imapd" and "imapd-session" are in imapd/.  CHASQUI_LIBEXEC is for tests.
+ * They are opened now: what is started again later is of our own version,
+ * whatever has been installed meanwhile.
  */
 void
 process_find_programs(struct master *m)

@@ -67,6 +67,7 @@ static const struct {
 	{ CTL_SESSION_WANTED,	session_wanted },
 	{ CTL_SESSION_END,	session_end },
 	{ CTL_SPAWN_ENDED,	session_spawn_ended },
+	{ CTL_SPAWN_IS,		session_spawn_is },
 	{ CTL_KEY_TAKEN,	pki_key_taken },
 	{ CTL_LOGIN_IS,		control_login_is },
 };

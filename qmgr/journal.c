@@ -319,8 +319,8 @@ open_segment(struct journal *j, struct segment *s)
 	else
 		for (i = 0; i < 2 && s->used == 0; i++) {
 			if (fs_read_exactly(fs, s->fd, head, sizeof(head),
-			    i == 0 ? 0 :
-			    (off_t)(s->size - SEGMENT_HEADER_BYTES)) == -1)
+			    i == 0 ? 0 : (off_t)(s->size -
+			    SEGMENT_HEADER_BYTES)) == -1)
 				continue;
 			what = header_unpack(slice_of(head, sizeof(head)), s,
 			    &ids);

@@ -80,6 +80,7 @@ login_init(struct login *l, const struct login_protocol *protocol)
 	l->hostname = mem_strdup("localhost");
 	l->max_connections = l->client_connections = 1000;
 	l->login_ms = 60000;
+	l->gone_ms = GONE_MS;
 }
 
 void
