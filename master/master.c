@@ -559,9 +559,9 @@ master_stop(struct master *m)
 	if (m->phase == SUITE_RUNNING) {
 		master_notify("STOPPING=1");
 		restart_clear(m);	/* nobody takes our place now */
-		inherit_stop(m);
 	} else if (m->phase == SUITE_STARTING && m->before != NULL)
 		listen_let_go(m);	/* the other one goes on with them */
+	inherit_stop(m);
 	m->phase = SUITE_STOPPING;
 	ev_timer_stop(&m->start_timer);
 	TAILQ_FOREACH(l, &m->listeners, entry)

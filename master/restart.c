@@ -93,7 +93,7 @@ restart_start(struct master *m, void (*done)(void *, int, struct slice),
     void *arg)
 {
 	struct restart *r;
-	int s[2];
+	int s[2] = { -1, -1 };
 
 	if (m->phase != SUITE_RUNNING || m->reload != NULL ||
 	    m->restart != NULL) {
@@ -106,6 +106,10 @@ restart_start(struct master *m, void (*done)(void *, int, struct slice),
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, s) == -1 ||
 	    launch(m, s[1]) == -1) {
 		done(arg, EX_OSERR, slice_str(strerror(errno)));
+		if (s[0] != -1) {
+			close(s[0]);
+			close(s[1]);
+		}
 		return;
 	}
 	close(s[1]);
@@ -124,13 +128,14 @@ restart_start(struct master *m, void (*done)(void *, int, struct slice),
 
 /*
  * Who watches over us goes on with the next one: a service manager that is
- * told its number has it for a child of its own; another sees this process
- * stay, and has its signals passed on.
+ * told its number has it for a child of its own; another sees the process that
+ * it has started stay, and has its signals passed on.
  */
 static bool
 must_stay(const struct master *m)
 {
-	return m->foreground && getenv("NOTIFY_SOCKET") == NULL;
+	return m->foreground && m->before_fd == -1 &&
+	    getenv("NOTIFY_SOCKET") == NULL;
 }
 
 static int

@@ -4,30 +4,9 @@
 #include <fcntl.h>
 
 #include "base/log.h"
+#include "journal.h"
 #include "mail/queue_format.h"
 #include "notes.h"
-#include "qmgr.h"
-
-#define FORMAT_NEW	QUEUE_FORMAT_NAME ".new"
-
-static int
-write_format(int dir)
-{
-	int fd = fs_open(fs, dir, FORMAT_NEW,
-	    O_WRONLY | O_CREAT | O_TRUNC, 0644);
-
-	if (fd == -1)
-		return -1;
-	if (fs_pwrite(fs, fd, SLICE_LIT(QUEUE_FORMAT_TEXT), 0) == -1 ||
-	    fs->fchmod(fd, 0644) == -1 || fs->fsync(fd) == -1) {
-		fs->close(fd);
-		return -1;
-	}
-	fs->close(fd);
-	if (fs->renameat(dir, FORMAT_NEW, dir, QUEUE_FORMAT_NAME) == -1)
-		return -1;
-	return fs->fsync(dir);
-}
 
 int
 notes_check_format(int dir)
@@ -38,7 +17,9 @@ notes_check_format(int dir)
 	    QUEUE_FORMAT_BYTES, NULL);
 
 	if (r == -1 && errno == ENOENT)
-		r = write_format(dir);
+		r = fs_replace(fs, dir, QUEUE_FORMAT_NAME,
+		    SLICE_LIT(QUEUE_FORMAT_TEXT), true) == 0 ?
+		    fs->fsync(dir) : -1;
 	else if (r == 0 && (!queue_format_parse(buf_slice(&b), &found) ||
 	    found > QUEUE_FORMAT)) {
 		log_error("event=queue-newer format=%llu known=%d "
@@ -62,8 +43,5 @@ notes_begin(int dir)
 void
 notes_end_empty(int dir)
 {
-	int fd = fs_open(fs, dir, NOTE_EMPTY, O_WRONLY | O_CREAT, 0644);
-
-	if (fd != -1)
-		fs->close(fd);
+	fs_close(fs, fs_open(fs, dir, NOTE_EMPTY, O_WRONLY | O_CREAT, 0644));
 }

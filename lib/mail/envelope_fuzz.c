@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: ISC */
-/* envelope_fuzz - packed envelopes, outcomes, drop files: what is read packs
- * to the same bytes. */
+/* envelope_fuzz - what the queue directory has: packed envelopes, outcomes,
+ * drop files, the format.  What is read packs to the same bytes. */
 #include <assert.h>
 
 #include "base/num.h"
 #include "mail/dropfile.h"
 #include "mail/outcome.h"
+#include "mail/queue_format.h"
 
 int	LLVMFuzzerTestOneInput(const uint8_t *, size_t);
 
@@ -19,6 +20,7 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	struct envelope e;
 	struct outcome o;
 	struct drop_header h;
+	uint64_t version;
 
 	if (envelope_unpack(&w, &a, &e) && wire_done(&w)) {
 		assert(envelope_pack(&b, &e) == 0);
@@ -30,6 +32,8 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 		assert(outcome_pack(&b, &o) == 0);
 		assert(slice_eq(buf_slice(&b), s));
 	}
+	if (queue_format_parse(s, &version))
+		assert(version >= 1 && version <= UINT32_MAX);
 	drop_header_parse(s, n, &h);
 	/* The checksum made right, so that the rest is reached. */
 	buf_reset(&b);

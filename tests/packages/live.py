@@ -113,6 +113,7 @@ def apt_installs_it():
     global before
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     subprocess.run(["hostname", HOST], check=True)
+    subprocess.run(["mount", "--rbind", "/proc", path("/proc")], check=True)
     write("/etc/hosts", f"127.0.0.1 localhost {HOST}\n::1 localhost\n")
     write("/etc/hostname", HOST + "\n")
     syslog.start()
@@ -246,6 +247,7 @@ def a_downgrade_keeps_them_too():
 # What an engine does for `--read-only --tmpfs /run --tmpfs /tmp` with volumes.
 CONTAINER = """
 mount --make-rprivate /
+umount -l "$1/proc"
 mount --rbind "$1" "$1"
 for d in /var/spool/chasqui /var/mail/chasqui; do mount --bind "$1$d" "$1$d"; done
 mount -o remount,bind,ro "$1"

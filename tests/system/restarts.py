@@ -253,6 +253,71 @@ class Refused(Story):
         self.broken("smtpd")
 
 
+class Generations(Story):
+    @classmethod
+    def arrange(cls):
+        cls.box = cls.instance()
+
+    def test_a_stop_reaches_all_of_them(self):
+        first = self.box.imap()
+        self.box.tool("restart", check=True)
+        second = self.box.imap()
+        self.box.tool("restart", check=True)
+        third = self.box.imap()
+        self.box.send("alice@example.org", subject="to all")
+        for imap in (first, second, third):
+            imap.select("INBOX")
+            wait_for(lambda: imap.search(None, "SUBJECT", '"to all"')[1][0], "the message")
+        stop = threading.Thread(target=self.box.tool, args=("stop",))
+        stop.start()
+        for imap in (first, second, third):
+            self.assertTrue(imap.readline().startswith(b"* BYE"))
+            imap.shutdown()
+        stop.join()
+        self.assertEqual(self.box.process.wait(PATIENCE), 0)
+
+
+class Notified(Story):
+    """A service manager hears what it needs, and has the next one for its own."""
+
+    @classmethod
+    def arrange(cls):
+        path = os.path.join(cls.directory("notify"), "socket")
+        cls.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        cls.socket.bind(path)
+        cls.socket.settimeout(PATIENCE)
+        cls.at_end(cls.socket.close)
+        cls.box = cls.instance(start=False)
+        # Once there was a restart the process that the story started is gone.
+        cls.at_end(lambda: cls.box.tool("stop"))
+        os.environ["NOTIFY_SOCKET"] = path
+        try:
+            cls.box.start()
+        finally:
+            del os.environ["NOTIFY_SOCKET"]
+
+    def hear(self):
+        return self.socket.recv(1000).decode()
+
+    def test_readiness_reload_restart_and_end(self):
+        self.assertEqual(self.hear(), "READY=1")
+        self.box.tool("reload", check=True)
+        self.assertEqual([self.hear(), self.hear()], ["RELOADING=1", "READY=1"])
+        before = lock_pid(self.box)
+        self.box.tool("restart", check=True)
+        after = lock_pid(self.box)
+        self.assertNotEqual(after, before)
+        self.assertEqual(self.hear(), f"MAINPID={after}\nREADY=1")
+        # Nobody needs the one before, and the next one is nobody's child here.
+        self.assertEqual(self.box.process.wait(PATIENCE), 0)
+        with open(f"/proc/{after}/stat") as f:
+            self.assertNotIn(int(f.read().rsplit(")", 1)[1].split()[1]), (before, after))
+        self.box.send("alice@example.org", subject="by the next")
+        self.box.wait_subject("alice@example.org", "by the next")
+        self.box.tool("stop", check=True)
+        self.assertEqual(self.hear(), "STOPPING=1")
+
+
 class UnderLoad(Story):
     """20 reloads and 5 restarts: refused 0, dropped 0, lost 0."""
 
