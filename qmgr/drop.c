@@ -106,8 +106,8 @@ look(void *arg)
 	struct qmgr *q = arg;
 	struct dirent *e;
 	unsigned n = 0;
-	DIR *d = q->drops->dir == -1 || q->stopping || q->disk_full ? NULL :
-	    fs_list(q->dir, DROP_DIR);
+	DIR *d = q->drops->dir == -1 || q->stopping || q->disk_full ||
+	    q->walk != NULL ? NULL : fs_list(q->dir, DROP_DIR);
 
 	if (d != NULL && q->drops->again)
 		drop_recover(q);
@@ -134,7 +134,7 @@ move(struct qmgr *q, const char *name)
 		take_in(q, id);
 }
 
-/* At the start: what a crash left in taken/.  Its message may be durable; then
+/* When all files are known: what a crash left in taken/.  Its message may be durable; then
  * only the file is to go (recover.c removes it with a message that has
  * ended). */
 void

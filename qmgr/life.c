@@ -116,7 +116,7 @@ wake_due(struct qmgr *q)
 	int64_t now = clock_wall_ms();
 	struct heap_node *n;
 
-	while (q->retrying < RETRIES_AT_ONCE && !q->stopping &&
+	while (q->retrying < retries_at_once(q) && !q->stopping &&
 	    (n = heap_first(&q->queue.due)) != NULL && n->when <= now)
 		slot_wake(q, (struct slot *)(void *)((char *)n -
 		    offsetof(struct slot, due)));
@@ -477,7 +477,6 @@ sleep_until_due(struct qmgr *q, struct entry **ep)
 			hop_wait(h, s);
 	}
 	entry_release_routes(q, e);
-	s->kbytes = (uint32_t)((entry_size(e) + 1023) / 1024);
 	if (e->has_file && !e->migrating && e->owing == 0)
 		entry_free(&q->queue, ep);
 	qmgr_due_changed(q);
@@ -573,6 +572,7 @@ end(struct qmgr *q, struct entry **ep)
 	else
 		journal_add(q->journal, REC_DONE, e->id, NULL, 0, 0, NULL,
 		    NULL);
+	walk_ended(q, e->id, !file);
 	if (e->retry)
 		q->retrying--;
 	entry_release_routes(q, e);

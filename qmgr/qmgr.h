@@ -34,6 +34,7 @@
 
 #define QMGR_PEERS	64	/* processes of one role */
 #define RETRIES_AT_ONCE	2000	/* sleeping messages that are awake */
+#define RETRIES_IN_WALK	200	/* the same while the directories are walked */
 #define MAX_DEPTH	20	/* of expansion */
 #define KILLS		2	/* processes that die with a message */
 
@@ -42,6 +43,7 @@ struct routes;
 struct drops;
 struct limits;
 struct controls;
+struct walk;
 
 struct qmgr {
 	struct ev_loop		*loop;
@@ -53,6 +55,8 @@ struct qmgr {
 	struct store		*store;
 	struct cleaner		*cleaner;	/* old.c's */
 	struct queue		 queue;
+	struct walk		*walk;		/* not all files are known yet;
+						 * NULL: they are */
 	struct sched		 sched;
 	struct routes		*routes;
 	struct drops		*drops;
@@ -143,6 +147,11 @@ void	 entry_unpin(struct qmgr *, struct entry **);
 void	 entry_begin(struct qmgr *, struct entry *);
 /* A WAITING or HELD message is tried now; its file is loaded as needed. */
 void	 slot_wake(struct qmgr *, struct slot *);
+static inline unsigned
+retries_at_once(const struct qmgr *q)
+{
+	return q->walk == NULL ? RETRIES_AT_ONCE : RETRIES_IN_WALK;
+}
 /* The due ones of the WAITING. */
 void	 wake_due(struct qmgr *);
 void	 rcpt_decided(struct qmgr *, struct entry *, struct rcpt *,
@@ -218,6 +227,11 @@ void	 reports_clear(struct qmgr *);
 
 /* recover.c */
 int	 recover(struct qmgr *);
+/* A message has ended while the directories are walked; stale: its file, if it
+ * should have one, is not needed. */
+void	 walk_ended(struct qmgr *, uint64_t id, bool stale);
+void	 walk_status(const struct qmgr *, struct buf *);
+void	 walk_clear(struct qmgr *);
 
 /* limits.c */
 void	 limits_init(struct qmgr *);	/* reads the file */
@@ -238,7 +252,7 @@ int64_t	 limits_saved(const struct qmgr *);
 /* drop.c */
 void	 drop_init(struct qmgr *);
 void	 drop_take_in(struct qmgr *);
-/* After recover(): what a crash has left in taken/. */
+/* When all files are known: what a crash has left in taken/. */
 void	 drop_recover(struct qmgr *);
 /* The message of this id has been durable: its drop file is not needed. */
 void	 drop_forget(struct qmgr *, uint64_t id);
@@ -249,6 +263,8 @@ void	 control_init(struct qmgr *);
 void	 control_listen(struct qmgr *, int fd_take);
 /* A tool that is connected already. */
 void	 control_client(struct qmgr *, int fd_take, uid_t);
+/* All files are known. */
+void	 control_walked(struct qmgr *);
 void	 control_clear(struct qmgr *);
 
 #endif

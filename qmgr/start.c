@@ -44,6 +44,7 @@ qmgr_start(struct qmgr *q, struct ev_loop *loop, const struct conf *conf,
 
 	q->loop = loop;
 	q->conf = conf;
+	queue_init(&q->queue);
 	TAILQ_INIT(&q->committing);
 	TAILQ_INIT(&q->suspects);
 	arc4random_buf(q->hash_key, sizeof(q->hash_key));
@@ -72,7 +73,6 @@ qmgr_start(struct qmgr *q, struct ev_loop *loop, const struct conf *conf,
 	drop_init(q);
 	if (recover(q) == -1)
 		return -1;
-	drop_recover(q);
 	ev_timer_set(&q->tick, TICK_MS);
 	qmgr_due_changed(q);
 	return 0;
@@ -162,8 +162,6 @@ tick(void *arg)
 
 	submit_tick(q);
 	limits_tick(q);
-	if (!q->stopping)
-		old_tick(q);
 	sched_tick(&q->sched);
 	wake_due(q);
 	qmgr_wake_scheduler(q);
@@ -189,7 +187,7 @@ qmgr_due_changed(struct qmgr *q)
 	ms = n->when - clock_wall_ms();
 	if (ms > TICK_MS)
 		return;		/* the tick is soon enough */
-	if (q->retrying >= RETRIES_AT_ONCE)
+	if (q->retrying >= retries_at_once(q))
 		ms = TICK_MS / 10;
 	ev_timer_set(&q->due_timer, ms < 0 ? 0 : ms);
 }
@@ -260,6 +258,7 @@ qmgr_clear(struct qmgr *q)
 		entry_release_routes(q, s->entry);
 	}
 	idmap_clear(&q->jobs);
+	walk_clear(q);
 	control_clear(q);
 	drop_clear(q);
 	limits_clear(q);
@@ -301,4 +300,5 @@ qmgr_status(struct qmgr *q, struct buf *b)
 	    (unsigned long long)st.commits, (unsigned long long)st.records,
 	    (unsigned long long)st.bytes, st.segments, st.free,
 	    disk_lane_is_threaded(q->commits) ? "" : " threads=no");
+	walk_status(q, b);
 }
