@@ -370,7 +370,7 @@ hop_wants(void *arg, struct hop *h, unsigned n)
 	struct qmgr *q = arg;
 	struct slot *s;
 
-	for (; n > 0 && q->retrying < retries_at_once(q) &&
+	for (; n > 0 && q->retrying < RETRIES_AT_ONCE &&
 	    (s = TAILQ_FIRST(&h->waiting)) != NULL; n--) {
 		s->wake = true;
 		slot_wake(q, s);

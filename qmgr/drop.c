@@ -134,9 +134,8 @@ move(struct qmgr *q, const char *name)
 		take_in(q, id);
 }
 
-/* When all files are known: what a crash left in taken/.  Its message may be durable; then
- * only the file is to go (recover.c removes it with a message that has
- * ended). */
+/* At the end of the walk: what a crash left in taken/.  Its message may be
+ * durable, or have ended; then only the file is to go. */
 void
 drop_recover(struct qmgr *q)
 {
@@ -150,9 +149,9 @@ drop_recover(struct qmgr *q)
 		if (!queue_id_parse(slice_str(e->d_name), &id))
 			continue;
 		s = queue_find(&q->queue, id);
-		if (s == NULL)
+		if (s == NULL && !walk_has_ended(q, id))
 			take_in(q, id);
-		else if (s->state != SLOT_COMMITTING)
+		else if (s == NULL || s->state != SLOT_COMMITTING)
 			fs->unlink(q->dir, taken_name(id).s);
 	}
 	if (d != NULL)

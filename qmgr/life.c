@@ -22,6 +22,7 @@
 #define EXPAND_BYTES	(150 * 1024)	/* targets in one record */
 #define REPORT_RETRY_MS	60000
 #define CROWDED_MS	60000
+#define WAKES_A_TURN	500	/* of messages that are in memory */
 
 static void	 begin_rcpt(struct qmgr *, struct entry *, uint32_t number);
 static void	 log_outcome(const struct entry *, const struct rcpt *,
@@ -72,6 +73,7 @@ slot_wake(struct qmgr *q, struct slot *s)
 	}
 	slot_enter(&q->queue, s, SLOT_LOADING);
 	q->retrying++;
+	q->loading++;
 	w = mem_alloc(sizeof(*w));
 	w->q = q;
 	w->version = s->version;
@@ -89,6 +91,7 @@ loaded(struct store_wait *sw, bool ok)
 	struct entry *e = NULL;
 
 	q->retrying--;
+	q->loading--;
 	if (s == NULL || s->state != SLOT_LOADING)
 		goto out;
 	if (s->version != w->version) {
@@ -108,6 +111,14 @@ loaded(struct store_wait *sw, bool ok)
 out:
 	buf_clear(&w->load.bytes);
 	free(w);
+	wake_due(q);
+}
+
+bool
+wake_may(const struct qmgr *q)
+{
+	return !q->stopping && q->retrying < RETRIES_AT_ONCE && q->loading <
+	    (q->walk == NULL ? LOADS_AT_ONCE : LOADS_IN_WALK);
 }
 
 void
@@ -115,9 +126,10 @@ wake_due(struct qmgr *q)
 {
 	int64_t now = clock_wall_ms();
 	struct heap_node *n;
+	unsigned i;
 
-	while (q->retrying < retries_at_once(q) && !q->stopping &&
-	    (n = heap_first(&q->queue.due)) != NULL && n->when <= now)
+	for (i = 0; i < WAKES_A_TURN && wake_may(q) &&
+	    (n = heap_first(&q->queue.due)) != NULL && n->when <= now; i++)
 		slot_wake(q, (struct slot *)(void *)((char *)n -
 		    offsetof(struct slot, due)));
 	qmgr_due_changed(q);

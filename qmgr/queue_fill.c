@@ -6,9 +6,9 @@
  *	queue_fill QUEUE MESSAGES NEXT-HOPS DUE-IN BYTES
  *
  * Message i is for user@hopNNNN.test, NNNN = i modulo NEXT-HOPS, was tried
- * twice and deferred, and is due at a random moment within DUE-IN seconds
- * from now: negative, within as many before, so that all are overdue.  Odd
- * next hops are always overdue.  The files are written by qmgr's own code.
+ * twice and deferred.  For an even next hop it is due at a random moment
+ * between DUE-IN and twice as many seconds from now, for an odd one within as
+ * many before: overdue.  The files are written by qmgr's own code.
  */
 #include <err.h>
 #include <stdio.h>
@@ -37,7 +37,7 @@ struct written {
 
 static int64_t	 argument(const char *, int64_t least, int64_t most);
 static void	 write_message(struct filling *, uint64_t id, unsigned hop,
-		    int64_t due);
+		    int64_t due_in);
 static struct entry *message(struct filling *, uint64_t id, unsigned hop,
 		    int64_t due);
 static void	 written(struct store_wait *, bool ok);
@@ -59,7 +59,7 @@ main(int argc, char *argv[])
 		    "BYTES");
 	n = argument(argv[2], 1, 10000000);
 	hops = argument(argv[3], 1, 10000);
-	due_in = argument(argv[4], -86400, 86400);
+	due_in = argument(argv[4], 1, 86400);
 	bytes = argument(argv[5], 1, 100000);
 	content = mem_alloc((size_t)bytes);
 	memset(content, 'x', (size_t)bytes);
@@ -77,7 +77,7 @@ main(int argc, char *argv[])
 		ms = now - 3600 * 1000 + i / AT_A_TIME;
 		write_message(&f, (uint64_t)ms << 20 |
 		    (uint64_t)(i % AT_A_TIME) << 10 | (uint64_t)(i % 1024),
-		    (unsigned)(i % hops), now + due_in * 1000);
+		    (unsigned)(i % hops), due_in * 1000);
 		if (i % AT_A_TIME == 0)
 			disk_lane_drain(lane);
 	}
@@ -105,17 +105,16 @@ argument(const char *text, int64_t least, int64_t most)
 }
 
 static void
-write_message(struct filling *f, uint64_t id, unsigned hop, int64_t due)
+write_message(struct filling *f, uint64_t id, unsigned hop, int64_t due_in)
 {
 	int64_t now = clock_wall_ms();
-	int64_t span = due > now ? due - now : now - due;
+	int64_t late = arc4random_uniform((uint32_t)due_in);
 	struct written *w = mem_alloc(sizeof(*w));
 	struct entry *e;
 	struct slot *s;
 
-	span = (int64_t)arc4random_uniform((uint32_t)span + 1);
-	e = message(f, id, hop, due < now || hop % 2 == 1 ? now - span :
-	    now + span);
+	e = message(f, id, hop, hop % 2 == 1 ? now - late :
+	    now + due_in + late);
 	s = e->slot;
 	migration_init(&w->m, e);
 	w->m.content = e->content;

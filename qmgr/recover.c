@@ -16,8 +16,8 @@
  *
  *	- an id that is not known may be one of a file not seen yet: tools that
  *	  name messages, and files in taken/, wait;
- *	- what ends meanwhile is remembered until its directory has been listed,
- *	  since the listing may still show it;
+ *	- what has ended, by the journal or since, is remembered, because a
+ *	  listing may still show its file;
  *	- a young message's file is removed as it is found, unless a migration
  *	  is under way that writes it anew;
  *	- ids above walk.boundary were given out since, so their large files are
@@ -43,7 +43,7 @@ struct recovery {
 	uint64_t	 highest;	/* queue id */
 };
 
-/* What has ended during the walk. */
+/* A message that has ended. */
 struct gone {
 	uint64_t	 id;		/* first: idmap */
 	bool		 stale;		/* a file that is found is not needed */
@@ -68,7 +68,9 @@ static void	 take_change(struct recovery *, uint64_t id, uint16_t type,
 static struct entry *entry_of_file(struct recovery *, uint64_t id);
 static void	 take_done(struct recovery *, uint64_t id);
 static void	 settle_all(struct recovery *);
+static void	 walk_init(struct qmgr *);
 static void	 walk_start(struct qmgr *);
+static void	 remember(struct walk *, uint64_t id, bool stale);
 static void	 listed(struct store_wait *, bool ok);
 static void	 take_file(struct walk *, const struct listed *);
 static void	 take_large(struct walk *, uint64_t id);
@@ -80,6 +82,7 @@ recover(struct qmgr *q)
 	struct recovery r = { .q = q };
 	int64_t start = clock_mono_ms();
 
+	walk_init(q);
 	journal_replay(q->journal, take_record, take_damage, &r);
 	settle_all(&r);
 	q->ids_reserved = q->ids_asked = journal_ids(q->journal);
@@ -247,8 +250,7 @@ take_done(struct recovery *r, uint64_t id)
 
 	if (s != NULL)
 		forget(r, s);
-	fs->unlink(r->q->dir, store_name("deferred", id).s);
-	drop_forget(r->q, id);
+	remember(r->q->walk, id, true);
 }
 
 /* Who has an entry: the young, and the old whose file was read. */
@@ -279,16 +281,23 @@ settle_all(struct recovery *r)
 /* ---- the walk ----------------------------------------------------------- */
 
 static void
-walk_start(struct qmgr *q)
+walk_init(struct qmgr *q)
 {
 	struct walk *w = mem_alloc(sizeof(*w));
 
 	w->q = q;
-	w->boundary = q->last_id;
-	w->start = clock_mono_ms();
 	w->l.dir = STORE_DEFERRED;
 	w->l.wait.fn = listed;
 	q->walk = w;
+}
+
+static void
+walk_start(struct qmgr *q)
+{
+	struct walk *w = q->walk;
+
+	w->boundary = q->last_id;
+	w->start = clock_mono_ms();
 	store_list(q->store, &w->l);
 }
 
@@ -366,19 +375,31 @@ take_large(struct walk *w, uint64_t id)
 	store_unlink_large(w->q->store, id);
 }
 
+static void
+remember(struct walk *w, uint64_t id, bool stale)
+{
+	struct gone *g = idmap_find(&w->gone, id);
+
+	if (g == NULL) {
+		g = mem_alloc(sizeof(*g));
+		g->id = id;
+		idmap_add(&w->gone, g);
+	}
+	g->stale = stale;
+}
+
 void
 walk_ended(struct qmgr *q, uint64_t id, bool stale)
 {
-	struct walk *w = q->walk;
-	struct gone *g;
-
 	/* One of this run that was never moved to a file cannot be found. */
-	if (w == NULL || (stale && id > w->boundary))
-		return;
-	g = mem_alloc(sizeof(*g));
-	g->id = id;
-	g->stale = stale;
-	idmap_add(&w->gone, g);
+	if (q->walk != NULL && (id <= q->walk->boundary || !stale))
+		remember(q->walk, id, stale);
+}
+
+bool
+walk_has_ended(const struct qmgr *q, uint64_t id)
+{
+	return q->walk != NULL && idmap_find(&q->walk->gone, id) != NULL;
 }
 
 void
@@ -399,8 +420,8 @@ walk_over(struct walk *w)
 	    "ms=%lld", q->queue.slots.n, (unsigned long long)w->files,
 	    (unsigned long long)w->orphans,
 	    (long long)(clock_mono_ms() - w->start));
-	walk_clear(q);
 	drop_recover(q);
+	walk_clear(q);
 	drop_take_in(q);
 	control_walked(q);
 }

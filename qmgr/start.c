@@ -187,7 +187,7 @@ qmgr_due_changed(struct qmgr *q)
 	ms = n->when - clock_wall_ms();
 	if (ms > TICK_MS)
 		return;		/* the tick is soon enough */
-	if (q->retrying >= retries_at_once(q))
+	if (!wake_may(q))	/* what is awake goes on with the others */
 		ms = TICK_MS / 10;
 	ev_timer_set(&q->due_timer, ms < 0 ? 0 : ms);
 }
