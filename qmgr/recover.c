@@ -201,7 +201,8 @@ static void
 take_change(struct recovery *r, uint64_t id, uint16_t type, struct slice body)
 {
 	struct slot *s = queue_find(&r->q->queue, id);
-	struct entry *e = s != NULL ? s->entry : entry_of_file(r, id);
+	struct entry *e = s != NULL ? s->entry :
+	    walk_has_ended(r->q, id) ? NULL : entry_of_file(r, id);
 
 	if (e == NULL)
 		return;		/* the message has ended since */
