@@ -1131,6 +1131,7 @@ list_is_in_order_however_its_files_are_read(void **state)
 	world_ask(&w, 0, TL_QUEUE_LIST, 0, false, &(struct queue_filter){ 0 },
 	    &t);
 	assert_int_equal(t.status, 0);
+	assert_int_equal(t.nentries, MANY);
 	assert_int_equal(count_in_order(&t), MANY);
 	told_clear(&t);
 	world_clear(&w);
