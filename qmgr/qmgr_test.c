@@ -1085,7 +1085,7 @@ fill_with_deferred(struct world *w, unsigned n)
 
 	w->outcome = nothing_works;
 	for (i = 0; i < n; i++)
-		world_submit(w, "a@b", "x@far", 300);
+		world_submit(w, "a@b", "x@stuck", 300);
 	world_wait(w, 10000, w->ndeliveries > before &&
 	    w->q->queue.slots.n > 0 && w->q->queue.entries == 0);
 }
@@ -1151,7 +1151,7 @@ requests_wait_for_the_walk(void **state)
 	assert_int_equal(world_start(&w, UP_ALL), 0);
 	assert_non_null(w.q->walk);
 	world_ask(&w, 0, TL_QUEUE_CHANGE, QUEUE_DELETE, false,
-	    &(struct queue_filter){ .recipient = SLICE_LIT("x@far") }, &t);
+	    &(struct queue_filter){ .recipient = SLICE_LIT("x@stuck") }, &t);
 	assert_int_equal(t.status, 0);
 	assert_int_equal(t.nlines, 50);
 	told_clear(&t);
@@ -1193,7 +1193,7 @@ what_has_ended_does_not_come_back(void **state)
 	slot_wake(w.q, s);
 	world_wait(&w, 5000, w.q->walk == NULL && all_gone(&w));
 	assert_int_equal(world_count(&w, ended, "local1@here"), 1);
-	assert_int_equal(world_done(&w, id, "x@far"), 1);
+	assert_int_equal(world_done(&w, id, "x@stuck"), 1);
 	assert_int_equal(faccessat(fd, stale.s, F_OK, 0), -1);
 	close(fd);
 	world_clear(&w);
