@@ -23,7 +23,7 @@
 #include "base/mem.h"
 #include "base/num.h"
 #include "base/wire.h"
-#include "fs.h"
+#include "ipc/counters.h"
 #include "journal.h"
 
 #define JOURNAL_DIR	"journal"
@@ -34,6 +34,8 @@
 #define SPARE_SEGMENTS	2		/* over the configured number */
 #define RETRY_MS	1000
 #define SCAN_BYTES	(1024 * 1024)
+
+const struct fs *fs = &fs_real;
 
 static const char segment_magic[8] = "CHASQJ1\n";
 
@@ -85,6 +87,7 @@ struct batch {
 	uint64_t	  at;
 	char		  header[FIXED_BYTES];
 	bool		  with_header;
+	int64_t		  took_us;
 	int		  error;
 };
 TAILQ_HEAD(batch_list, batch);
@@ -124,12 +127,19 @@ struct journal {
 	struct making		 maker;
 };
 
+enum header {
+	HEADER_OK,
+	HEADER_NONE,	/* a segment that was never used */
+	HEADER_NEWER,	/* a later version's, and not ours to touch */
+};
+
 static void	 drop_waits(struct batch *);
 static int	 open_segments(struct journal *);
 static struct segment *segment_new(struct journal *, unsigned index);
 static void	 segment_drop(struct journal *, struct segment *);
 static int	 open_segment(struct journal *, struct segment *);
-static bool	 header_unpack(struct slice, struct segment *, uint64_t *ids_r);
+static enum header header_unpack(struct slice, struct segment *,
+		    uint64_t *ids_r);
 static void	 header_pack(const struct journal *, const struct segment *,
 		    char to[FIXED_BYTES]);
 static struct batch *batch_for(struct journal *, size_t);
@@ -239,12 +249,13 @@ open_segments(struct journal *j)
 	uint64_t index;
 	DIR *d;
 
-	if (fs_make_dir(j->conf.dir, JOURNAL_DIR, 0700) == -1)
+	if (fs_make_dir(fs, j->conf.dir, JOURNAL_DIR, 0700) == -1)
 		return -1;
-	j->dir = fs->open(j->conf.dir, JOURNAL_DIR, O_RDONLY | O_DIRECTORY, 0);
+	j->dir = fs_open(fs, j->conf.dir, JOURNAL_DIR, O_RDONLY | O_DIRECTORY,
+	    0);
 	if (j->dir == -1)
 		return -1;
-	d = fs_list(j->conf.dir, JOURNAL_DIR);
+	d = fs_list(fs, j->conf.dir, JOURNAL_DIR, O_NOFOLLOW);
 	if (d == NULL)
 		return -1;
 	while ((e = readdir(d)) != NULL) {
@@ -292,23 +303,34 @@ open_segment(struct journal *j, struct segment *s)
 {
 	char head[FIXED_BYTES];
 	struct segment *at;
+	enum header what;
 	struct stat st;
 	uint64_t ids = 0;
+	int i;
 
-	s->fd = fs->open(j->dir, s->name, O_RDWR, 0);
-	if (s->fd == -1 || fs->stat(s->fd, &st) == -1)
+	s->fd = fs_open(fs, j->dir, s->name, O_RDWR, 0);
+	if (s->fd == -1 || fs->fstat(s->fd, &st) == -1)
 		return -1;
 	s->size = (uint64_t)st.st_size;
 	s->state = SEG_FULL;
 	s->headed = true;
 	if (s->size < SEGMENT_MIN_BYTES)
 		s->bad = true;	/* its making was cut short */
-	else if ((fs_read_all(s->fd, head, sizeof(head), 0) == 0 &&
-	    header_unpack(slice_of(head, sizeof(head)), s, &ids)) ||
-	    (fs_read_all(s->fd, head, sizeof(head),
-	    (off_t)(s->size - SEGMENT_HEADER_BYTES)) == 0 &&
-	    header_unpack(slice_of(head, sizeof(head)), s, &ids)))
-		s->used = SEGMENT_HEADER_BYTES;
+	else
+		for (i = 0; i < 2 && s->used == 0; i++) {
+			if (fs_read_exactly(fs, s->fd, head, sizeof(head),
+			    i == 0 ? 0 : (off_t)(s->size -
+			    SEGMENT_HEADER_BYTES)) == -1)
+				continue;
+			what = header_unpack(slice_of(head, sizeof(head)), s,
+			    &ids);
+			if (what == HEADER_NEWER) {
+				errno = EPROTONOSUPPORT;
+				return -1;
+			}
+			if (what == HEADER_OK)
+				s->used = SEGMENT_HEADER_BYTES;
+		}
 	if (s->generation > j->generation)
 		j->generation = s->generation;
 	if (ids > j->ids)
@@ -323,32 +345,33 @@ open_segment(struct journal *j, struct segment *s)
 	return 0;
 }
 
-/* False for a header that is none: a segment that was never used. */
-static bool
+static enum header
 header_unpack(struct slice head, struct segment *s, uint64_t *ids_r)
 {
 	struct wire w;
 	uint64_t generation, size, ids;
-	uint32_t salt, crc;
+	uint32_t salt, crc, version;
 
 	if (memcmp(head.p, segment_magic, 8) != 0)
-		return false;
+		return HEADER_NONE;
 	w = wire_of(slice_from(head, 8));
 	crc = get_u32(&w);
-	if (crc != crc32c(0, slice_from(head, 12)) ||
-	    get_u32(&w) != FORMAT_VERSION)
-		return false;
+	if (crc != crc32c(0, slice_from(head, 12)))
+		return HEADER_NONE;
+	version = get_u32(&w);
+	if (version != FORMAT_VERSION)
+		return version > FORMAT_VERSION ? HEADER_NEWER : HEADER_NONE;
 	generation = get_u64(&w);
 	size = get_u64(&w);
 	ids = get_u64(&w);
 	get_u64(&w);
 	salt = get_u32(&w);
 	if (w.bad || size != s->size)
-		return false;
+		return HEADER_NONE;
 	s->generation = generation;
 	s->salt = salt;
 	*ids_r = ids;
-	return true;
+	return HEADER_OK;
 }
 
 static void
@@ -399,7 +422,7 @@ scan_see(struct scan *c, uint64_t at, size_t n)
 	left = c->s->size - at;
 	c->at = at;
 	c->n = left < SCAN_BYTES ? (size_t)left : SCAN_BYTES;
-	if (fs_read_all(c->s->fd, c->bytes, c->n, (off_t)at) == -1) {
+	if (fs_read_exactly(fs, c->s->fd, c->bytes, c->n, (off_t)at) == -1) {
 		c->n = 0;
 		return NULL;
 	}
@@ -804,6 +827,7 @@ commit_work(struct disk_task *t)
 	struct segment *s = b->segment;
 	struct slice head = slice_of(b->header, sizeof(b->header));
 	uint32_t generation = htole32((uint32_t)s->generation), place, crc;
+	int64_t began_us = clock_mono_us();
 	size_t i;
 	char *p;
 
@@ -816,12 +840,13 @@ commit_work(struct disk_task *t)
 		    RECORD_HEADER_BYTES + b->recs[i].body)));
 		memcpy(p + 4, &crc, 4);
 	}
-	if ((b->with_header && (fs_write_all(s->fd, head, 0) == -1 ||
-	    fs_write_all(s->fd, head,
+	if ((b->with_header && (fs_pwrite(fs, s->fd, head, 0) == -1 ||
+	    fs_pwrite(fs, s->fd, head,
 	    (off_t)(s->size - SEGMENT_HEADER_BYTES)) == -1)) ||
-	    fs_write_all(s->fd, buf_slice(&b->bytes), (off_t)b->at) == -1 ||
-	    fs->datasync(s->fd) == -1)
+	    fs_pwrite(fs, s->fd, buf_slice(&b->bytes), (off_t)b->at) == -1 ||
+	    fs->fdatasync(s->fd) == -1)
 		b->error = errno == 0 ? EIO : errno;
+	b->took_us = clock_mono_us() - began_us;
 }
 
 static void
@@ -840,8 +865,9 @@ commit_done(struct disk_task *t)
 		s->headed = true;
 		j->failed = false;
 		j->failing_until = 0;
-		j->stats.commits++;
-		j->stats.records += b->nrecs;
+		count(QUEUE_COMMITS);
+		count_time(QUEUE_SYNC, b->took_us);
+		count_add(QUEUE_RECORDS, b->nrecs);
 		j->stats.bytes += b->bytes.n;
 		tell(b, true);
 	}
@@ -1007,11 +1033,11 @@ fill(const struct segment *s)
 		n = s->size - at;
 		if (n > sizeof(zero))
 			n = sizeof(zero);
-		if (fs_write_all(s->fd, slice_of(zero, (size_t)n),
+		if (fs_pwrite(fs, s->fd, slice_of(zero, (size_t)n),
 		    (off_t)at) == -1)
 			return -1;
 	}
-	return fs->sync(s->fd);
+	return fs->fsync(s->fd);
 }
 
 static void
@@ -1021,12 +1047,13 @@ make_work(struct disk_task *t)
 	    offsetof(struct making, task));
 	struct segment *s = m->segment;
 
-	s->fd = fs->open(m->j->dir, s->name, O_RDWR | O_CREAT | O_TRUNC, 0600);
-	if (s->fd != -1 && fill(s) == 0 && fs->sync(m->j->dir) == 0)
+	s->fd = fs_open(fs, m->j->dir, s->name, O_RDWR | O_CREAT | O_TRUNC,
+	    0600);
+	if (s->fd != -1 && fill(s) == 0 && fs->fsync(m->j->dir) == 0)
 		return;
 	m->error = errno == 0 ? EIO : errno;
 	if (s->fd != -1)
-		fs->unlink(m->j->dir, s->name);
+		fs->unlinkat(m->j->dir, s->name, 0);
 }
 
 static void
@@ -1074,8 +1101,8 @@ journal_cleaned(struct journal *j, struct segment *s)
 	if (s->bad || s->size != j->conf.segment_bytes ||
 	    j->nsegments > j->conf.segments) {
 		/* Durably, or its old records could come back one day. */
-		if (fs->unlink(j->dir, s->name) == -1 ||
-		    fs->sync(j->dir) == -1)
+		if (fs->unlinkat(j->dir, s->name, 0) == -1 ||
+		    fs->fsync(j->dir) == -1)
 			log_error("event=segment-not-removed name=%s error=%s",
 			    s->name, LOG_Q(slice_str(strerror(errno))));
 		segment_drop(j, s);
@@ -1125,7 +1152,7 @@ segment_generation(const struct segment *s)
 int
 segment_read(const struct segment *s, void *to, size_t n, uint64_t at)
 {
-	return fs_read_all(s->fd, to, n, (off_t)at);
+	return fs_read_exactly(fs, s->fd, to, n, (off_t)at);
 }
 
 struct segment *

@@ -10,7 +10,6 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/num.h"
-#include "fs.h"
 #include "record.h"
 #include "store.h"
 
@@ -95,20 +94,20 @@ store_open(struct ev_loop *loop, int dir, struct disk_lane *lane)
 	bool made;
 
 	/* Made last: where it is, the others have been synced. */
-	made = fs->statat(dir, CORRUPT, &st) == -1;
+	made = fs->fstatat(dir, CORRUPT, &st) == -1;
 	for (top = 0; top < 2; top++) {
-		if (fs_make_dir(dir, tops[top], 0700) == -1)
+		if (fs_make_dir(fs, dir, tops[top], 0700) == -1)
 			return NULL;
 		for (i = 0; i < STORE_DIRS; i++) {
 			snprintf(name, sizeof(name), "%s/%02x", tops[top], i);
-			if (fs->mkdir(dir, name, 0700) == 0)
+			if (fs->mkdirat(dir, name, 0700) == 0)
 				made = true;
 			else if (errno != EEXIST)
 				return NULL;
 		}
 	}
 	if ((made && fs->syncfs(dir) == -1) ||
-	    fs_make_dir(dir, CORRUPT, 0700) == -1)
+	    fs_make_dir(fs, dir, CORRUPT, 0700) == -1)
 		return NULL;
 	s = mem_alloc(sizeof(*s));
 	s->dir = dir;
@@ -246,14 +245,14 @@ change_file(const struct change *c)
 	int fd, r = 0, error;
 
 	if (c->kind == UNLINK || c->kind == UNLINK_LARGE)
-		return fs->unlink(c->store->dir, name.s);
-	fd = fs->open(c->store->dir, name.s, O_WRONLY, 0);
+		return fs->unlinkat(c->store->dir, name.s, 0);
+	fd = fs_open(fs, c->store->dir, name.s, O_WRONLY, 0);
 	if (fd == -1)
 		return -1;
 	if (c->kind == APPEND)
-		r = fs_write_all(fd, buf_slice(&c->bytes), (off_t)c->at);
+		r = fs_pwrite(fs, fd, buf_slice(&c->bytes), (off_t)c->at);
 	if (r == 0)
-		r = fs->mtime(fd, c->mtime);
+		r = fs_set_mtime(fs, fd, c->mtime);
 	error = errno;
 	fs->close(fd);
 	errno = error;
@@ -440,7 +439,7 @@ migrate_work(struct disk_task *t)
 {
 	struct migration *m = (struct migration *)(void *)OF_TASK(store_wait, t);
 	struct store_name name = store_name(DEFERRED, m->id);
-	int fd = fs->open(m->wait.store->dir, name.s,
+	int fd = fs_open(fs, m->wait.store->dir, name.s,
 	    O_WRONLY | O_CREAT | O_TRUNC, 0600);
 
 	m->wait.ok = fd != -1 && migrate_file(m, fd) == 0;
@@ -448,7 +447,7 @@ migrate_work(struct disk_task *t)
 	if (fd != -1)
 		fs->close(fd);
 	if (!m->wait.ok && fd != -1)
-		fs->unlink(m->wait.store->dir, name.s);
+		fs->unlinkat(m->wait.store->dir, name.s, 0);
 }
 
 static int
@@ -470,9 +469,9 @@ migrate_file(struct migration *m, int fd)
 	memcpy(m->head.p + 64, &crc, 4);
 	crc = htole32(crc32c(0, slice_of(m->head.p + 12, HEAD_BYTES - 12)));
 	memcpy(m->head.p + 8, &crc, 4);
-	if (fs_write_all(fd, buf_slice(&m->head), 0) == 0 &&
-	    fs_write_all(fd, slice_of(content, m->n),
-	    (off_t)m->head.n) == 0 && fs->mtime(fd, m->mtime) == 0)
+	if (fs_pwrite(fs, fd, buf_slice(&m->head), 0) == 0 &&
+	    fs_pwrite(fs, fd, slice_of(content, m->n),
+	    (off_t)m->head.n) == 0 && fs_set_mtime(fs, fd, m->mtime) == 0)
 		r = 0;
 out:
 	free(copy);
@@ -497,7 +496,7 @@ copy_aside_work(struct disk_task *t)
 	int fd;
 
 	snprintf(to, sizeof(to), "%s/%s", CORRUPT, queue_id_text(m->id).s);
-	fd = fs->open(dir, to, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	fd = fs_open(fs, dir, to, O_WRONLY | O_CREAT | O_TRUNC, 0600);
 	m->wait.ok = fd != -1 && migrate_file(m, fd) == 0;
 	m->error = errno;
 	if (fd != -1)
@@ -515,15 +514,15 @@ static int
 copy_file(int dir, const char *from, const char *to)
 {
 	char *bytes = mem_realloc(NULL, 65536);
-	int in = fs->open(dir, from, O_RDONLY, 0);
+	int in = fs_open(fs, dir, from, O_RDONLY, 0);
 	int out = in == -1 ? -1 :
-	    fs->open(dir, to, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	    fs_open(fs, dir, to, O_WRONLY | O_CREAT | O_TRUNC, 0600);
 	int error = errno;
 	off_t at = 0;
 	ssize_t n = -1;
 
-	while (out != -1 && (n = fs->read(in, bytes, 65536, at)) > 0) {
-		if (fs_write_all(out, slice_of(bytes, (size_t)n), at) == -1) {
+	while (out != -1 && (n = fs->pread(in, bytes, 65536, at)) > 0) {
+		if (fs_pwrite(fs, out, slice_of(bytes, (size_t)n), at) == -1) {
 			n = -1;
 			break;
 		}
@@ -565,8 +564,8 @@ store_read(struct store *s, struct load *l)
 
 	l->wait.store = s;
 	buf_init(&l->bytes, FILE_BYTES);
-	fd = fs->open(s->dir, name.s, O_RDONLY, 0);
-	if (fd == -1 || fs->stat(fd, &st) == -1)
+	fd = fs_open(fs, s->dir, name.s, O_RDONLY, 0);
+	if (fd == -1 || fs->fstat(fd, &st) == -1)
 		goto out;
 	l->mtime = (int64_t)st.st_mtim.tv_sec * 1000 +
 	    st.st_mtim.tv_nsec / 1000000;
@@ -593,7 +592,7 @@ read_head(struct load *l, int fd, size_t size)
 	char *to;
 
 	if (l->head_only && size >= HEAD_BYTES) {
-		if (fs_read_all(fd, head, sizeof(head), 0) == -1)
+		if (fs_read_exactly(fs, fd, head, sizeof(head), 0) == -1)
 			return -1;
 		w = wire_of(slice_of(head + 48, 12));
 		before = HEAD_BYTES + (size_t)get_u32(&w);
@@ -606,8 +605,8 @@ read_head(struct load *l, int fd, size_t size)
 	}
 	n = size - skip;
 	to = buf_reserve(&l->bytes, n);
-	if (to == NULL || fs_read_all(fd, to, before, 0) == -1 ||
-	    fs_read_all(fd, to + before, n - before,
+	if (to == NULL || fs_read_exactly(fs, fd, to, before, 0) == -1 ||
+	    fs_read_exactly(fs, fd, to + before, n - before,
 	    (off_t)(before + skip)) == -1)
 		return -1;
 	l->bytes.n = n;
@@ -721,14 +720,14 @@ bad:
 int
 store_large_create(struct store *s, uint64_t id)
 {
-	return fs->open(s->dir, store_name(LARGE, id).s,
+	return fs_open(fs, s->dir, store_name(LARGE, id).s,
 	    O_WRONLY | O_CREAT | O_EXCL | O_APPEND, 0600);
 }
 
 int
 store_large_open(struct store *s, uint64_t id)
 {
-	return fs->open(s->dir, store_name(LARGE, id).s, O_RDONLY, 0);
+	return fs_open(fs, s->dir, store_name(LARGE, id).s, O_RDONLY, 0);
 }
 
 void
@@ -747,15 +746,15 @@ large_work(struct disk_task *t)
 	struct store_name name = store_name(LARGE, l->id);
 	char dir[16];
 	struct stat st;
-	int fd = fs->open(s->dir, name.s, O_RDONLY, 0), dfd;
+	int fd = fs_open(fs, s->dir, name.s, O_RDONLY, 0), dfd;
 
 	snprintf(dir, sizeof(dir), "%s/%02x", LARGE, store_dir_of(l->id));
-	dfd = fs->open(s->dir, dir, O_RDONLY | O_DIRECTORY, 0);
-	if (fd == -1 || dfd == -1 || fs->stat(fd, &st) == -1)
+	dfd = fs_open(fs, s->dir, dir, O_RDONLY | O_DIRECTORY, 0);
+	if (fd == -1 || dfd == -1 || fs->fstat(fd, &st) == -1)
 		l->error = errno;
 	else if (st.st_size < 0 || (uint64_t)st.st_size != l->size)
 		l->error = EMSGSIZE;
-	else if (fs->datasync(fd) == -1 || fs->sync(dfd) == -1)
+	else if (fs->fdatasync(fd) == -1 || fs->fsync(dfd) == -1)
 		l->error = errno;
 	else
 		l->wait.ok = true;
@@ -773,7 +772,7 @@ store_set_aside(struct store *s, const char *dir, uint64_t id)
 	char to[64];
 
 	snprintf(to, sizeof(to), "%s/%s", CORRUPT, queue_id_text(id).s);
-	if (fs->rename(s->dir, store_name(dir, id).s, s->dir, to) == -1)
+	if (fs->renameat(s->dir, store_name(dir, id).s, s->dir, to) == -1)
 		log_error("id=%s event=not-set-aside error=%s",
 		    queue_id_text(id).s, LOG_Q(slice_str(strerror(errno))));
 	else
@@ -791,16 +790,16 @@ store_save_damage(struct store *s, const char *name, int fd, uint64_t from,
 
 	snprintf(path, sizeof(path), "%s/journal-%s-%llx-%llx", CORRUPT, name,
 	    (unsigned long long)clock_wall_ms(), (unsigned long long)from);
-	out = fs->open(s->dir, path, O_WRONLY | O_CREAT | O_EXCL, 0600);
+	out = fs_open(fs, s->dir, path, O_WRONLY | O_CREAT | O_EXCL, 0600);
 	for (at = from; out != -1 && at < to; at += n) {
 		n = to - at < 65536 ? to - at : 65536;
-		if (fs_read_all(fd, bytes, (size_t)n, (off_t)at) == -1 ||
-		    fs_write_all(out, slice_of(bytes, (size_t)n),
+		if (fs_read_exactly(fs, fd, bytes, (size_t)n, (off_t)at) == -1 ||
+		    fs_pwrite(fs, out, slice_of(bytes, (size_t)n),
 		    (off_t)(at - from)) == -1)
 			break;
 	}
 	if (out != -1) {
-		r = at >= to && fs->sync(out) == 0 ? 0 : -1;
+		r = at >= to && fs->fsync(out) == 0 ? 0 : -1;
 		fs->close(out);
 	}
 	free(bytes);
@@ -828,7 +827,7 @@ list_work(struct disk_task *t)
 	buf_clear(&l->foreign);
 	buf_init(&l->foreign, FOREIGN_BYTES);
 	snprintf(name, sizeof(name), "%s/%02x", l->dir, l->number);
-	d = fs_list(l->wait.store->dir, name);
+	d = fs_list(fs, l->wait.store->dir, name, O_NOFOLLOW);
 	l->error = errno;
 	l->wait.ok = d != NULL;
 	while (d != NULL && (e = readdir(d)) != NULL)
@@ -849,7 +848,7 @@ list_one(struct listing *l, const char *name)
 			buf_add(&l->foreign, slice_of(name, strlen(name) + 1));
 		return;
 	}
-	if (fs->statat(l->wait.store->dir, store_name(l->dir, id).s,
+	if (fs->fstatat(l->wait.store->dir, store_name(l->dir, id).s,
 	    &st) == -1 || !S_ISREG(st.st_mode))
 		return;
 	if (l->n == l->cap) {
