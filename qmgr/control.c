@@ -8,6 +8,9 @@
  * A request looks at the messages that were there when it came, oldest first,
  * a few at a time; one that sleeps is read from its file, one after the other.
  * While the tool does not take what it asked for, nothing more is looked at.
+ *
+ * While the directories are walked after a start (recover.c) requests wait for
+ * the end of that, and are told so.
  */
 #include <sys/socket.h>
 
@@ -44,9 +47,12 @@ struct request {
 	struct queue_filter filter;
 	enum queue_change change;
 	bool		 dry_run;
-	uint64_t	*ids;		/* owned; to be looked at, sorted */
+	uint64_t	*ids;		/* owned; still to be looked at, a
+					 * heap with the oldest on top: it is
+					 * made in linear time, so that the
+					 * first of a million comes at once;
+					 * NULL: waits for the walk */
 	size_t		 nids;
-	size_t		 next;
 	size_t		 matched;
 };
 
@@ -91,6 +97,7 @@ static bool	 take_list(struct client *, struct message *);
 static bool	 take_show(struct client *, struct message *);
 static bool	 take_change(struct client *, struct message *);
 static void	 start(struct client *);
+static void	 choose(struct request *, const struct queue *);
 static void	 go_on(void *);
 static void	 look_at(struct client *, struct slot *);
 static bool	 slot_may_match(const struct client *, const struct slot *);
@@ -225,7 +232,7 @@ client_relaxed(void *arg, struct channel *ch)
 	struct client *c = arg;
 
 	(void)ch;
-	if (c->r.type != 0)
+	if (c->r.ids != NULL)
 		ev_timer_set(&c->timer, 0);
 }
 
@@ -344,35 +351,69 @@ take_change(struct client *c, struct message *m)
 	return true;
 }
 
-static int
-cmp_ids(const void *a, const void *b)
-{
-	uint64_t x, y;
-
-	memcpy(&x, a, sizeof(x));
-	memcpy(&y, b, sizeof(y));
-	return x < y ? -1 : x > y;
-}
-
 static void
 start(struct client *c)
 {
-	struct request *r = &c->r;
-	const struct queue *qu = &c->q->queue;
-	const struct slot *s;
-	size_t cursor = 0;
-
-	if (r->filter.nids > 0) {
-		r->nids = r->filter.nids;
-		r->ids = mem_array(r->nids, sizeof(*r->ids));
-		memcpy(r->ids, r->filter.ids, r->nids * sizeof(*r->ids));
-	} else {
-		r->ids = mem_array(qu->slots.n, sizeof(*r->ids));
-		while ((s = idmap_next(&qu->slots, &cursor)) != NULL)
-			r->ids[r->nids++] = s->id;
-		qsort(r->ids, r->nids, sizeof(*r->ids), cmp_ids);
+	if (c->q->walk != NULL)
+		channel_send(c->channel, TL_NOTE, c->r.id, SLICE_LIT("the "
+		    "queue is being read after a start: please wait"));
+	else {
+		choose(&c->r, &c->q->queue);
+		ev_timer_set(&c->timer, 0);
 	}
-	ev_timer_set(&c->timer, 0);
+}
+
+void
+control_walked(struct qmgr *q)
+{
+	struct client *c;
+
+	TAILQ_FOREACH(c, &q->controls->clients, link)
+		if (c->channel != NULL && c->r.type != 0)
+			start(c);
+}
+
+/* ---- which are looked at, oldest first ---------------------------------- */
+
+static void
+ids_sift(struct request *r, size_t at)
+{
+	uint64_t *v = r->ids, id = v[at];
+	size_t child;
+
+	for (; (child = at * 2 + 1) < r->nids; at = child) {
+		if (child + 1 < r->nids && v[child + 1] < v[child])
+			child++;
+		if (v[child] >= id)
+			break;
+		v[at] = v[child];
+	}
+	v[at] = id;
+}
+
+static void
+choose(struct request *r, const struct queue *qu)
+{
+	const struct slot *s;
+	size_t cursor = 0, i;
+
+	r->ids = mem_array(r->filter.nids > 0 ? r->filter.nids : qu->slots.n,
+	    sizeof(*r->ids));
+	for (; r->nids < r->filter.nids; r->nids++)
+		r->ids[r->nids] = r->filter.ids[r->nids];
+	while (r->filter.nids == 0 &&
+	    (s = idmap_next(&qu->slots, &cursor)) != NULL)
+		r->ids[r->nids++] = s->id;
+	for (i = r->nids / 2; i-- > 0;)
+		ids_sift(r, i);
+}
+
+static void
+ids_drop_first(struct request *r)
+{
+	r->ids[0] = r->ids[--r->nids];
+	if (r->nids > 0)
+		ids_sift(r, 0);
 }
 
 static void
@@ -396,19 +437,19 @@ go_on(void *arg)
 	struct slot *s;
 	unsigned n;
 
-	for (n = 0; n < AT_A_TIME && r->next < r->nids; n++) {
+	for (n = 0; n < AT_A_TIME && r->nids > 0; n++) {
 		if (c->channel == NULL || channel_is_busy(c->channel))
 			return;		/* client_relaxed() goes on */
-		s = queue_find(&c->q->queue, r->ids[r->next]);
+		s = queue_find(&c->q->queue, r->ids[0]);
 		/* What is in memory waits for the files before it. */
 		if (c->loading == READ_AHEAD || (c->loading > 0 &&
 		    s != NULL && s->entry != NULL))
 			return;		/* looked() goes on */
-		r->next++;
+		ids_drop_first(r);
 		if (s != NULL && s->state != SLOT_COMMITTING)
 			look_at(c, s);
 	}
-	if (r->next < r->nids)
+	if (r->nids > 0)
 		ev_timer_set(&c->timer, 0);
 	else if (c->loading == 0)
 		ended(c);

@@ -322,8 +322,19 @@ out:
 	return ok;
 }
 
-/* Crowded: it goes back to sleep until its next hop wants it.  Dead: what happened to others there has happened to these
- * (Q6: a dead next hop costs one probe, not one attempt a message). */
+/* All that is to be tried now is this job, of a message that was tried before:
+ * its file has all that is to be said. */
+static bool
+has_waited(const struct attempt *j)
+{
+	return j->retry && j->n == j->entry->open;
+}
+
+/* Crowded: it goes back to sleep until its next hop wants it.  So it does at a
+ * dead one when it was not tried: nothing is written, or a million messages
+ * would be after a restart.  Otherwise dead means: what happened to others
+ * there has happened to these (Q6: a dead next hop costs one probe, not one
+ * attempt a message). */
 static void
 hand_back(void *arg, struct attempt *j, bool dead)
 {
@@ -334,7 +345,7 @@ hand_back(void *arg, struct attempt *j, bool dead)
 	struct outcome o;
 	uint32_t i;
 
-	if (!dead) {
+	if (!dead || has_waited(j)) {
 		entry_pin(e);
 		e->crowded = true;
 		job_undo(q, &j);

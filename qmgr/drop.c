@@ -106,8 +106,9 @@ look(void *arg)
 	struct qmgr *q = arg;
 	struct dirent *e;
 	unsigned n = 0;
-	DIR *d = q->drops->dir == -1 || q->stopping || q->disk_full ? NULL :
-	    fs_list(fs, q->dir, DROP_DIR, O_NOFOLLOW);
+	DIR *d = q->drops->dir == -1 || q->stopping || q->disk_full ||
+	    q->walk != NULL ? NULL : fs_list(fs, q->dir, DROP_DIR,
+	    O_NOFOLLOW);
 
 	if (d != NULL && q->drops->again)
 		drop_recover(q);
@@ -134,9 +135,8 @@ move(struct qmgr *q, const char *name)
 		take_in(q, id);
 }
 
-/* At the start: what a crash left in taken/.  Its message may be durable; then
- * only the file is to go (recover.c removes it with a message that has
- * ended). */
+/* At the end of the walk: what a crash left in taken/.  Its message may be
+ * durable, or have ended; then only the file is to go. */
 void
 drop_recover(struct qmgr *q)
 {
@@ -150,9 +150,9 @@ drop_recover(struct qmgr *q)
 		if (!queue_id_parse(slice_str(e->d_name), &id))
 			continue;
 		s = queue_find(&q->queue, id);
-		if (s == NULL)
+		if (s == NULL && !walk_has_ended(q, id))
 			take_in(q, id);
-		else if (s->state != SLOT_COMMITTING)
+		else if (s == NULL || s->state != SLOT_COMMITTING)
 			fs->unlinkat(q->dir, taken_name(id).s, 0);
 	}
 	if (d != NULL)

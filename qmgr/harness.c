@@ -182,8 +182,14 @@ void
 world_timeout(struct world *w, const char *file, int line, const char *cond)
 {
 	struct buf b = BUF_INIT(4096);
+	const struct slot *s;
+	size_t cursor = 0;
 
 	qmgr_status(w->q, &b);
+	for (; (s = idmap_next(&w->q->queue.slots, &cursor)) != NULL;)
+		buf_printf(&b, "\n%s state=%u due=%lld", id_text(s->id),
+		    (unsigned)s->state, (long long)(s->due.at == 0 ? -1 :
+		    s->due.when - clock_wall_ms()));
 	print_error("%s:%d: waited in vain for %s\n%s\n", file, line, cond,
 	    buf_cstr(&b));
 	buf_clear(&b);

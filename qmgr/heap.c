@@ -35,7 +35,7 @@ heap_set(struct heap *h, struct heap_node *n, int64_t when)
 	n->when = when;
 	if (n->at == 0) {
 		if (h->n == h->cap) {
-			h->cap = h->cap == 0 ? 64 : h->cap + h->cap / 2;
+			h->cap = h->cap == 0 ? 64 : h->cap + h->cap / 8;
 			h->v = mem_regrow(h->v, h->cap, sizeof(*h->v));
 		}
 		put(h, ++h->n, n);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* idmap - see idmap.h.  Open addressing with linear probing; ids are made by
- * us, so nobody can aim at a bucket. */
+ * us, so nobody can aim at a bucket.  It grows by a third, not to the double:
+ * a place is a fraction of the capacity, which then may be any number. */
 #include <assert.h>
 #include <stdlib.h>
 
@@ -11,7 +12,15 @@ static size_t
 place_of(const struct idmap *m, uint64_t id)
 {
 	id *= UINT64_C(0x9e3779b97f4a7c15);
-	return (size_t)(id >> 20 ^ id >> 44) & (m->cap - 1);
+	id ^= id >> 32;
+	id *= UINT64_C(0x9e3779b97f4a7c15);
+	return (size_t)((unsigned __int128)id * m->cap >> 64);
+}
+
+static size_t
+after(const struct idmap *m, size_t i)
+{
+	return i + 1 == m->cap ? 0 : i + 1;
 }
 
 void *
@@ -21,7 +30,7 @@ idmap_find(const struct idmap *m, uint64_t id)
 
 	if (m->cap == 0)
 		return NULL;
-	for (i = place_of(m, id); m->v[i] != NULL; i = (i + 1) & (m->cap - 1))
+	for (i = place_of(m, id); m->v[i] != NULL; i = after(m, i))
 		if (*m->v[i] == id)
 			return m->v[i];
 	return NULL;
@@ -33,7 +42,7 @@ insert(struct idmap *m, uint64_t *thing)
 	size_t i = place_of(m, *thing);
 
 	while (m->v[i] != NULL)
-		i = (i + 1) & (m->cap - 1);
+		i = after(m, i);
 	m->v[i] = thing;
 }
 
@@ -43,7 +52,7 @@ grow(struct idmap *m)
 	struct idmap old = *m;
 	size_t i;
 
-	m->cap = old.cap == 0 ? 64 : old.cap * 2;
+	m->cap = old.cap == 0 ? 64 : old.cap + old.cap / 3;
 	m->v = mem_array(m->cap, sizeof(*m->v));
 	for (i = 0; i < old.cap; i++)
 		if (old.v[i] != NULL)
@@ -55,7 +64,7 @@ void
 idmap_add(struct idmap *m, void *thing)
 {
 	assert(idmap_find(m, *(uint64_t *)thing) == NULL);
-	if (m->n + 1 > m->cap / 4 * 3)
+	if (m->n + 1 > m->cap / 5 * 4)
 		grow(m);
 	insert(m, thing);
 	m->n++;
@@ -69,7 +78,7 @@ idmap_remove(struct idmap *m, uint64_t id)
 	if (m->cap == 0)
 		return;
 	for (i = place_of(m, id); m->v[i] != NULL && *m->v[i] != id;)
-		i = (i + 1) & (m->cap - 1);
+		i = after(m, i);
 	if (m->v[i] == NULL)
 		return;
 	m->n--;
@@ -78,7 +87,7 @@ idmap_remove(struct idmap *m, uint64_t id)
 	for (hole = i;;) {
 		m->v[hole] = NULL;
 		do {
-			i = (i + 1) & (m->cap - 1);
+			i = after(m, i);
 			if (m->v[i] == NULL)
 				return;
 			home = place_of(m, *m->v[i]);

@@ -8,7 +8,7 @@
 
 struct idmap {
 	uint64_t	**v;		/* owned; the things are not */
-	size_t		  cap;		/* 0 or a power of two */
+	size_t		  cap;
 	size_t		  n;
 };
 

@@ -667,6 +667,14 @@ journal_release(struct journal *j, struct young *y)
 }
 
 void
+journal_moved(struct journal *j, struct young *y)
+{
+	if (y->segment != NULL)
+		y->segment->files = true;
+	journal_release(j, y);
+}
+
+void
 journal_set_ids(struct journal *j, uint64_t ids)
 {
 	j->ids = ids;
@@ -1157,14 +1165,25 @@ segment_read(const struct segment *s, void *to, size_t n, uint64_t at)
 }
 
 struct segment *
-journal_oldest(const struct journal *j)
+journal_after(const struct journal *j, uint64_t generation)
 {
 	struct segment *s;
 
 	TAILQ_FOREACH(s, &j->ring, link)
-		if (!TAILQ_EMPTY(&s->young))
+		if (s->generation > generation && !TAILQ_EMPTY(&s->young))
 			return s;
-	return NULL;
+	s = j->active;
+	return s != NULL && s->generation > generation &&
+	    !TAILQ_EMPTY(&s->young) ? s : NULL;
+}
+
+void
+segment_rotate(struct segment *s)
+{
+	struct young *y = TAILQ_FIRST(&s->young);
+
+	TAILQ_REMOVE(&s->young, y, link);
+	TAILQ_INSERT_TAIL(&s->young, y, link);
 }
 
 void

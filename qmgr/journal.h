@@ -166,8 +166,14 @@ int	 segment_read(const struct segment *, void *to, size_t n, uint64_t at);
 void	 journal_cleaned(struct journal *, struct segment *);
 /* Cleaning went wrong; it is asked for again later. */
 void	 journal_clean_failed(struct journal *, struct segment *);
-/* The oldest segment that is full and has young messages, or NULL. */
-struct segment *journal_oldest(const struct journal *);
+/* The message is in a file now, which is to be synced before the segment is
+ * used again. */
+void	 journal_moved(struct journal *, struct young *);
+/* The oldest segment of a generation above this one (0: any) that has young
+ * messages, or NULL. */
+struct segment *journal_after(const struct journal *, uint64_t generation);
+/* Puts the first young message of a segment behind the others. */
+void	 segment_rotate(struct segment *);
 
 struct journal_stats {
 	uint64_t	 bytes;

@@ -23,6 +23,7 @@
 #define EXPAND_BYTES	(150 * 1024)	/* targets in one record */
 #define REPORT_RETRY_MS	60000
 #define CROWDED_MS	60000
+#define WAKES_A_TURN	500	/* of messages that are in memory */
 
 static void	 begin_rcpt(struct qmgr *, struct entry *, uint32_t number);
 static void	 log_outcome(const struct entry *, const struct rcpt *,
@@ -73,6 +74,7 @@ slot_wake(struct qmgr *q, struct slot *s)
 	}
 	slot_enter(&q->queue, s, SLOT_LOADING);
 	q->retrying++;
+	q->loading++;
 	w = mem_alloc(sizeof(*w));
 	w->q = q;
 	w->version = s->version;
@@ -90,6 +92,7 @@ loaded(struct store_wait *sw, bool ok)
 	struct entry *e = NULL;
 
 	q->retrying--;
+	q->loading--;
 	if (s == NULL || s->state != SLOT_LOADING)
 		goto out;
 	if (s->version != w->version) {
@@ -109,6 +112,14 @@ loaded(struct store_wait *sw, bool ok)
 out:
 	buf_clear(&w->load.bytes);
 	free(w);
+	wake_due(q);
+}
+
+bool
+wake_may(const struct qmgr *q)
+{
+	return !q->stopping && q->retrying < RETRIES_AT_ONCE && q->loading <
+	    (q->walk == NULL ? LOADS_AT_ONCE : LOADS_IN_WALK);
 }
 
 void
@@ -116,9 +127,10 @@ wake_due(struct qmgr *q)
 {
 	int64_t now = clock_wall_ms();
 	struct heap_node *n;
+	unsigned i;
 
-	while (q->retrying < RETRIES_AT_ONCE && !q->stopping &&
-	    (n = heap_first(&q->queue.due)) != NULL && n->when <= now)
+	for (i = 0; i < WAKES_A_TURN && wake_may(q) &&
+	    (n = heap_first(&q->queue.due)) != NULL && n->when <= now; i++)
 		slot_wake(q, (struct slot *)(void *)((char *)n -
 		    offsetof(struct slot, due)));
 	qmgr_due_changed(q);
@@ -483,7 +495,6 @@ sleep_until_due(struct qmgr *q, struct entry **ep)
 			hop_wait(h, s);
 	}
 	entry_release_routes(q, e);
-	s->kbytes = (uint32_t)((entry_size(e) + 1023) / 1024);
 	if (e->has_file && !e->migrating && e->owing == 0)
 		entry_free(&q->queue, ep);
 	qmgr_due_changed(q);
@@ -579,6 +590,7 @@ end(struct qmgr *q, struct entry **ep)
 	else
 		journal_add(q->journal, REC_DONE, e->id, NULL, 0, 0, NULL,
 		    NULL);
+	walk_ended(q, e->id, !file);
 	if (e->retry)
 		q->retrying--;
 	entry_release_routes(q, e);

@@ -15,6 +15,8 @@
 
 #define BATCH		64	/* messages moved at a time */
 #define LAZY_MS		5000	/* who waits shorter stays young */
+#define LOOKED_AT	256	/* for those who wait longer, at a time */
+#define PACE_MS		50	/* between two batches without hurry */
 
 /* The segment that is being cleaned; there is only one. */
 struct cleaner {
@@ -25,6 +27,9 @@ struct cleaner {
 	bool		 moved;		/* so a sync is needed */
 	bool		 failed;
 	bool		 syncing;
+	/* Without hurry: */
+	struct ev_timer	 pace;
+	uint64_t	 looked;	/* the generation of the segment before */
 };
 
 struct move {
@@ -35,6 +40,8 @@ struct move {
 
 static void	 clean_on(struct cleaner *);
 static void	 cleaner_synced(struct store_wait *, bool ok);
+static void	 move_some(void *);
+static unsigned	 move_waiting(struct qmgr *, struct segment *);
 static void	 move_start(struct qmgr *, struct entry *, struct segment *);
 static void	 moved(struct qmgr *, struct slot *);
 static void	 move_done(struct store_wait *, bool ok);
@@ -48,11 +55,15 @@ old_init(struct qmgr *q)
 {
 	q->cleaner = mem_alloc(sizeof(*q->cleaner));
 	q->cleaner->q = q;
+	ev_timer_init(&q->cleaner->pace, q->loop, move_some, q);
+	ev_timer_set(&q->cleaner->pace, 0);
 }
 
 void
 old_clear(struct qmgr *q)
 {
+	if (q->cleaner != NULL)
+		ev_timer_clear(&q->cleaner->pace);
 	free(q->cleaner);
 	q->cleaner = NULL;
 }
@@ -188,7 +199,7 @@ move_done(struct store_wait *w, bool ok)
 		e->migrating = false;
 		if (ok) {
 			e->has_file = true;
-			journal_release(q->journal, &e->young);
+			journal_moved(q->journal, &e->young);
 			if (!e->held && e->next_ms != v->m.mtime)
 				store_mtime(q->store, e->id, e->next_ms);
 			moved(q, s);
@@ -204,26 +215,52 @@ move_done(struct store_wait *w, bool ok)
 	}
 }
 
-void
-old_tick(struct qmgr *q)
+/* ---- without hurry ------------------------------------------------------ */
+
+/* Segment after segment, from the oldest on: what waits for long needs no
+ * entry in memory.  A million deferred messages pass here, so the pace follows
+ * what there is to do, and yields to all else on the lane. */
+static void
+move_some(void *arg)
 {
-	struct segment *s = journal_oldest(q->journal);
+	struct qmgr *q = arg;
+	struct cleaner *c = q->cleaner;
+	struct segment *s = journal_after(q->journal, c->looked);
+	unsigned n = BATCH;
+
+	if (s == NULL)
+		c->looked = 0;
+	else if (c->segment == NULL && !q->stopping &&
+	    disk_lane_load(q->files) <= BATCH) {
+		n = move_waiting(q, s);
+		if (n == 0)
+			c->looked = segment_generation(s);
+	}
+	ev_timer_set(&c->pace, s == NULL ? LAZY_MS / 5 : n == 0 ?
+	    4 * PACE_MS : PACE_MS);
+}
+
+/* How many of a segment's messages it has moved. */
+static unsigned
+move_waiting(struct qmgr *q, struct segment *s)
+{
 	int64_t now = clock_wall_ms();
-	struct young *y;
-	unsigned n = 0;
+	const struct young *first = segment_first(s);
+	unsigned n = 0, looked = 0;
+	struct entry *e;
 
-	if (s == NULL || q->cleaner->segment != NULL ||
-	    disk_lane_load(q->files) > BATCH)
-		return;
-	for (y = segment_first(s); y != NULL && n < BATCH;
-	    y = TAILQ_NEXT(y, link), n++) {
-		struct entry *e = ENTRY_OF(y);
-
+	do {
+		e = ENTRY_OF(segment_first(s));
+		segment_rotate(s);
 		if (!e->migrating && (e->slot->state == SLOT_HELD ||
 		    (e->slot->state == SLOT_WAITING &&
-		    e->slot->due.when > now + LAZY_MS)))
+		    e->slot->due.when > now + LAZY_MS))) {
 			move_start(q, e, s);
-	}
+			n++;
+		}
+	} while (n < BATCH && ++looked < LOOKED_AT &&
+	    segment_first(s) != first);
+	return n;
 }
 
 /* ---- damage ------------------------------------------------------------- */
@@ -236,6 +273,7 @@ old_damaged(struct qmgr *q, struct slot **sp, int error)
 	log_error("id=%s event=queue-file-damaged error=%s", id_text(s->id),
 	    error == 0 ? "format" : LOG_Q(slice_str(strerror(error))));
 	store_set_aside(q->store, "deferred", s->id);
+	walk_ended(q, s->id, false);
 	hop_unwait(s);
 	queue_slot_free(&q->queue, sp);
 }

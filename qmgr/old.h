@@ -15,8 +15,6 @@ void	 old_init(struct qmgr *);
 void	 old_clear(struct qmgr *);
 /* journal_ops.clean */
 void	 old_clean_segment(void *arg, struct segment *);
-/* Now and then: moves some of what waits. */
-void	 old_tick(struct qmgr *);
 /* Its file cannot be used: it is put aside, and the slot ends. */
 void	 old_damaged(struct qmgr *, struct slot **, int error);
 /* A copy of a message that ends processes, for who looks for the reason. */

@@ -33,6 +33,8 @@
 
 #define QMGR_PEERS	64	/* processes of one role */
 #define RETRIES_AT_ONCE	2000	/* sleeping messages that are awake */
+#define LOADS_AT_ONCE	64	/* their files, for which others on the lane wait */
+#define LOADS_IN_WALK	8	/* the same while the directories are walked */
 #define MAX_DEPTH	20	/* of expansion */
 #define KILLS		2	/* processes that die with a message */
 
@@ -41,6 +43,7 @@ struct routes;
 struct drops;
 struct limits;
 struct controls;
+struct walk;
 
 struct qmgr {
 	struct ev_loop		*loop;
@@ -52,6 +55,8 @@ struct qmgr {
 	struct store		*store;
 	struct cleaner		*cleaner;	/* old.c's */
 	struct queue		 queue;
+	struct walk		*walk;		/* not all files are known yet;
+						 * NULL: they are */
 	struct sched		 sched;
 	struct routes		*routes;
 	struct drops		*drops;
@@ -86,6 +91,7 @@ struct qmgr {
 	uint64_t		 last_report;
 
 	unsigned		 retrying;	/* woken messages that are active */
+	unsigned		 loading;	/* whose files are being read */
 	bool			 disk_full;	/* below queue.min_free */
 	uint64_t		 free_bytes;
 	struct ev_timer		 due_timer;	/* WAITING slots */
@@ -137,8 +143,9 @@ void	 entry_unpin(struct qmgr *, struct entry **);
 void	 entry_begin(struct qmgr *, struct entry *);
 /* A WAITING or HELD message is tried now; its file is loaded as needed. */
 void	 slot_wake(struct qmgr *, struct slot *);
-/* The due ones of the WAITING. */
+/* The due ones of the WAITING, as many as may be awake. */
 void	 wake_due(struct qmgr *);
+bool	 wake_may(const struct qmgr *);
 void	 rcpt_decided(struct qmgr *, struct entry *, struct rcpt *,
 	    const struct outcome *);
 /* Adds a record about the message; to its file as well if it has one. */
@@ -212,6 +219,13 @@ void	 reports_clear(struct qmgr *);
 
 /* recover.c */
 int	 recover(struct qmgr *);
+/* A message has ended while the directories are walked; stale: its file, if it
+ * should have one, is not needed. */
+void	 walk_ended(struct qmgr *, uint64_t id, bool stale);
+/* It has, by the journal or during the walk. */
+bool	 walk_has_ended(const struct qmgr *, uint64_t id);
+void	 walk_status(const struct qmgr *, struct buf *);
+void	 walk_clear(struct qmgr *);
 
 /* limits.c */
 void	 limits_init(struct qmgr *);	/* reads the file */
@@ -232,7 +246,7 @@ int64_t	 limits_saved(const struct qmgr *);
 /* drop.c */
 void	 drop_init(struct qmgr *);
 void	 drop_take_in(struct qmgr *);
-/* After recover(): what a crash has left in taken/. */
+/* At the end of the walk: what a crash has left in taken/. */
 void	 drop_recover(struct qmgr *);
 /* The message of this id has been durable: its drop file is not needed. */
 void	 drop_forget(struct qmgr *, uint64_t id);
@@ -243,6 +257,8 @@ void	 control_init(struct qmgr *);
 void	 control_listen(struct qmgr *, int fd_take);
 /* A tool that is connected already. */
 void	 control_client(struct qmgr *, int fd_take, uid_t);
+/* All files are known. */
+void	 control_walked(struct qmgr *);
 void	 control_clear(struct qmgr *);
 
 #endif

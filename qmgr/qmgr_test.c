@@ -303,6 +303,7 @@ backlog_larger_than_the_journal_survives_and_is_delivered(void **state)
 static void
 deferred_mail_keeps_its_history_in_a_file(void **state)
 {
+	const struct segment *segment;
 	struct world w;
 	struct told t;
 	uint64_t id;
@@ -314,12 +315,11 @@ deferred_mail_keeps_its_history_in_a_file(void **state)
 	assert_int_equal(world_start(&w, UP_ALL), 0);
 	id = world_submit(&w, "a@b", "x@far local1@here nobody@here", 300);
 	world_wait(&w, 5000, w.nreported == 1);
-	/* the journal turns over */
-	while (journal_oldest(w.q->journal) == NULL) {
-		world_submit(&w, "a@b", "y@near", 60000);
-		world_run(&w, 2);
-	}
+	/* It waits for long, so it is moved to a file, which the journal's
+	 * segment must not forget to have synced. */
+	segment = queue_find(&w.q->queue, id)->entry->young.segment;
 	world_wait(&w, 10000, queue_find(&w.q->queue, id)->entry == NULL);
+	assert_true(segment_has_files(segment));
 	world_kill(&w);
 	assert_int_equal(world_start(&w, UP_ALL), 0);
 	world_ask(&w, 0, TL_QUEUE_LIST, 0, false,
@@ -1053,6 +1053,7 @@ held_for_long_waits_in_its_file(void **state)
 	assert_true(s->due.when >= until - 1000);
 	world_kill(&w);
 	assert_int_equal(world_start(&w, UP_ALL), 0);
+	world_wait(&w, 5000, w.q->walk == NULL);
 	s = queue_find(&w.q->queue, id);
 	assert_int_equal(s->state, SLOT_WAITING);
 	assert_true(s->due.when >= until - 1000);
@@ -1071,6 +1072,132 @@ nothing_works(struct world *w, const struct delivery *d, struct outcome *o)
 	o->enhanced = (struct enhanced){ 4, 2, 1 };
 	o->text = SLICE_LIT("not now");
 	return true;
+}
+
+/* ---- a queue of many files ---------------------------------------------- */
+
+#define MANY	400
+
+/* Messages that wait for an hour, in their files. */
+static void
+fill_with_deferred(struct world *w, unsigned n)
+{
+	size_t before = w->ndeliveries, i;
+
+	w->outcome = nothing_works;
+	for (i = 0; i < n; i++)
+		world_submit(w, "a@b", "x@stuck", 300);
+	world_wait(w, 10000, w->ndeliveries > before &&
+	    w->q->queue.slots.n > 0 && w->q->queue.entries == 0);
+}
+
+/* The ids of a list, which are to rise. */
+static size_t
+count_in_order(struct told *t)
+{
+	struct slice rest = slice_str(buf_cstr(&t->text)), line;
+	uint64_t id, last = 0;
+	size_t n = 0;
+
+	while (slice_next(&rest, '\n', &line) && line.n > 0) {
+		assert_true(queue_id_parse(slice_first(line, QUEUE_ID_CHARS),
+		    &id));
+		assert_true(id > last);
+		last = id;
+		n++;
+	}
+	return n;
+}
+
+static void
+list_is_in_order_however_its_files_are_read(void **state)
+{
+	struct world w;
+	struct told t;
+	struct slot *s;
+	size_t cursor = 0, n = 0;
+
+	(void)state;
+	world_init(&w, "queue.retry_first = 1h\n");
+	assert_int_equal(world_start(&w, UP_ALL), 0);
+	fill_with_deferred(&w, MANY);
+	/* Some in between are in memory, where nothing must be waited for. */
+	w.outcome = never_answers;
+	while ((s = idmap_next(&w.q->queue.slots, &cursor)) != NULL)
+		if (++n % 10 == 0) {
+			s->wake = true;
+			slot_wake(w.q, s);
+		}
+	world_wait(&w, 5000, w.q->queue.entries == MANY / 10);
+	world_ask(&w, 0, TL_QUEUE_LIST, 0, false, &(struct queue_filter){ 0 },
+	    &t);
+	assert_int_equal(t.status, 0);
+	assert_int_equal(t.nentries, MANY);
+	assert_int_equal(count_in_order(&t), MANY);
+	told_clear(&t);
+	world_clear(&w);
+}
+
+static void
+requests_wait_for_the_walk(void **state)
+{
+	struct world w;
+	struct told t;
+
+	(void)state;
+	world_init(&w, "queue.retry_first = 1h\n");
+	assert_int_equal(world_start(&w, UP_ALL), 0);
+	fill_with_deferred(&w, 50);
+	world_kill(&w);
+	assert_int_equal(world_start(&w, UP_ALL), 0);
+	assert_non_null(w.q->walk);
+	world_ask(&w, 0, TL_QUEUE_CHANGE, QUEUE_DELETE, false,
+	    &(struct queue_filter){ .recipient = SLICE_LIT("x@stuck") }, &t);
+	assert_int_equal(t.status, 0);
+	assert_int_equal(t.nlines, 50);
+	told_clear(&t);
+	world_wait(&w, 5000, all_gone(&w));
+	world_clear(&w);
+}
+
+/* Neither what ends while its directory has not been listed yet, nor what had
+ * ended when its file was not yet removed. */
+static void
+what_has_ended_does_not_come_back(void **state)
+{
+	struct store_name stale;
+	struct world w;
+	struct slot *s;
+	uint64_t id, ended;
+	int fd;
+
+	(void)state;
+	world_init(&w, "queue.retry_first = 1h\n");
+	assert_int_equal(world_start(&w, UP_ALL), 0);
+	ended = world_submit(&w, "a@b", "local1@here", 300);
+	world_wait(&w, 5000, w.ndeliveries == 1 && all_gone(&w));
+	fill_with_deferred(&w, 1);
+	id = w.queued[w.nqueued - 1];
+	world_wait(&w, 5000, journal_is_idle(w.q->journal));
+	world_kill(&w);
+	stale = store_name("deferred", ended);
+	fd = openat(AT_FDCWD, w.dir, O_RDONLY | O_DIRECTORY);
+	assert_int_equal(close(openat(fd, stale.s, O_WRONLY | O_CREAT, 0600)),
+	    0);
+	w.outcome = NULL;
+	assert_int_equal(world_start(&w, UP_ALL), 0);
+	/* Known already, by its last record in the journal. */
+	s = queue_find(&w.q->queue, id);
+	assert_non_null(s);
+	assert_non_null(w.q->walk);
+	s->wake = true;
+	slot_wake(w.q, s);
+	world_wait(&w, 5000, w.q->walk == NULL && all_gone(&w));
+	assert_int_equal(world_count(&w, ended, "local1@here"), 1);
+	assert_int_equal(world_done(&w, id, "x@stuck"), 1);
+	assert_int_equal(faccessat(fd, stale.s, F_OK, 0), -1);
+	close(fd);
+	world_clear(&w);
 }
 
 static void
@@ -1298,6 +1425,9 @@ main(void)
 		cmocka_unit_test(over_a_limit_the_client_is_asked_to_try_later),
 		cmocka_unit_test(held_for_a_while_is_released_then),
 		cmocka_unit_test(held_for_long_waits_in_its_file),
+		cmocka_unit_test(list_is_in_order_however_its_files_are_read),
+		cmocka_unit_test(requests_wait_for_the_walk),
+		cmocka_unit_test(what_has_ended_does_not_come_back),
 		cmocka_unit_test(by_the_time_it_is_returned),
 		cmocka_unit_test(by_the_time_it_is_told_and_goes_on),
 		cmocka_unit_test(login_may_send_so_much),

@@ -7,17 +7,49 @@
 #include "queue.h"
 
 #define SENDERS		1000	/* reverse-paths of one message: lists in lists */
+#define CHUNK_SLOTS	4000
 
 static struct blob *keep(struct queue *, struct entry *, struct slice);
 static void	 count(struct queue *, struct entry *, ssize_t);
 
 /* ---- slots -------------------------------------------------------------- */
 
+/* A million of them would cost as many allocations' overhead, and lie between
+ * entries, whose memory then could not be given back. */
+struct slot_chunk {
+	struct slot_chunk *next;
+	struct slot	 slots[CHUNK_SLOTS];
+};
+
+void
+queue_init(struct queue *q)
+{
+	memset(q, 0, sizeof(*q));
+	TAILQ_INIT(&q->unused);
+}
+
+static void
+more_slots(struct queue *q)
+{
+	struct slot_chunk *c = mem_alloc(sizeof(*c));
+	size_t i;
+
+	c->next = q->chunks;
+	q->chunks = c;
+	for (i = 0; i < CHUNK_SLOTS; i++)
+		TAILQ_INSERT_TAIL(&q->unused, &c->slots[i], of_hop);
+}
+
 struct slot *
 queue_slot_new(struct queue *q, uint64_t id)
 {
-	struct slot *s = mem_alloc(sizeof(*s));
+	struct slot *s;
 
+	if (TAILQ_EMPTY(&q->unused))
+		more_slots(q);
+	s = TAILQ_FIRST(&q->unused);
+	TAILQ_REMOVE(&q->unused, s, of_hop);
+	memset(s, 0, sizeof(*s));
 	s->id = id;
 	idmap_add(&q->slots, s);
 	return s;
@@ -32,7 +64,7 @@ queue_slot_free(struct queue *q, struct slot **sp)
 	assert(s->entry == NULL && s->hop == NULL);
 	heap_remove(&q->due, &s->due);
 	idmap_remove(&q->slots, s->id);
-	free(s);
+	TAILQ_INSERT_HEAD(&q->unused, s, of_hop);
 }
 
 struct slot *
@@ -59,14 +91,18 @@ slot_wait(struct queue *q, struct slot *s, int64_t until)
 void
 queue_clear(struct queue *q)
 {
+	struct slot_chunk *c;
 	struct slot *s;
 	size_t cursor = 0;
 
-	while ((s = idmap_next(&q->slots, &cursor)) != NULL) {
+	while ((s = idmap_next(&q->slots, &cursor)) != NULL)
 		if (s->entry != NULL)
 			entry_free(q, &s->entry);
-		free(s);
+	while ((c = q->chunks) != NULL) {
+		q->chunks = c->next;
+		free(c);
 	}
+	TAILQ_INIT(&q->unused);
 	idmap_clear(&q->slots);
 	heap_clear(&q->due);
 }
@@ -115,8 +151,6 @@ entry_new(struct queue *q, struct slot *slot, struct slice envelope)
 	e->env.recipients = NULL;	/* was in the arena */
 	e->next_ms = e->env.extras.hold_ms;
 	arena_clear(&arena);
-	if (slot->arrived_s == 0)
-		slot->arrived_s = (uint32_t)(e->env.arrived_ms / 1000);
 	return e;
 }
 

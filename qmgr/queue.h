@@ -2,8 +2,8 @@
 /*
  * queue - the messages in memory.
  *
- * Every message has a slot: less than 100 bytes, all that is known of one that
- * sleeps in its file.  One that is being worked on, or is young, has an entry
+ * Every message has a slot: 64 bytes, and some 20 in the map and the heap, all
+ * that is known of one that sleeps in its file.  One that is being worked on, or is young, has an entry
  * too: its envelope, its recipients and, while memory allows, its content.
  *
  * A recipient's states; what a restart finds stands behind each:
@@ -52,8 +52,6 @@ struct slot {
 	struct entry	*entry;		/* NULL: asleep in its file */
 	struct hop	*hop;		/* the next hop it waits for, or NULL */
 	TAILQ_ENTRY(slot) of_hop;
-	uint32_t	 arrived_s;	/* since 1970; 0: not known */
-	uint32_t	 kbytes;	/* size, rounded up */
 	uint16_t	 version;	/* counts how often it was unloaded: what
 				 * was read of its file before is stale */
 	uint8_t		 state;		/* enum slot_state */
@@ -179,14 +177,19 @@ struct entry {
 	uint8_t		 report_failures;
 };
 
+struct slot_chunk;
+
 struct queue {
 	struct idmap	 slots;
+	struct slot_chunk *chunks;	/* where slots are; owned */
+	struct slot_list unused;	/* slots of them, by of_hop */
 	struct heap	 due;		/* of WAITING slots */
 	size_t		 entries;
 	size_t		 memory;	/* of all entries with content */
 	size_t		 content;	/* of content alone */
 };
 
+void	 queue_init(struct queue *);
 struct slot *queue_slot_new(struct queue *, uint64_t id);
 /* The slot has no entry any more. */
 void	 queue_slot_free(struct queue *, struct slot **);

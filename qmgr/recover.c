@@ -8,13 +8,30 @@
  * and is removed.  Records about other messages are about files: what the file
  * does not have yet is added to it.
  *
- * Then the directories are walked: of each file only name, size and time are
- * looked at.  Large files that belong to no message are removed.
+ * Then the directories are walked: of each file only name and time are looked
+ * at.  Large files that belong to no message are removed.  A million files
+ * take seconds, or on a cold disk minutes, so service begins before: each
+ * directory is listed on the files' lane, between what else is done there.
+ * Until that is over `qmgr.walk` is set, and
+ *
+ *	- an id that is not known may be one of a file not seen yet: tools that
+ *	  name messages, and files in taken/, wait;
+ *	- what has ended, by the journal or since, is remembered, because a
+ *	  listing may still show its file;
+ *	- a young message's file is removed as it is found, unless a migration
+ *	  is under way that writes it anew;
+ *	- ids above walk.boundary were given out since, so their large files are
+ *	  no orphans.
+ *
+ * Without a journal that says which ids are given out, new ones are safe only
+ * when all files are known: the walk is then carried out at once.
  */
 #include <errno.h>
+#include <stdlib.h>
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "base/num.h"
 #include "old.h"
 #include "qmgr.h"
@@ -24,8 +41,23 @@ struct recovery {
 	uint64_t	 records;
 	uint64_t	 damaged;
 	uint64_t	 highest;	/* queue id */
+};
+
+/* A message that has ended. */
+struct gone {
+	uint64_t	 id;		/* first: idmap */
+	bool		 stale;		/* a file that is found is not needed */
+};
+
+struct walk {
+	struct listing	 l;		/* first */
+	struct qmgr	*q;
+	uint64_t	 boundary;	/* the highest id of before */
+	struct idmap	 gone;		/* owned, with its things */
+	int64_t		 start;
 	uint64_t	 files;
 	uint64_t	 orphans;
+	bool		 ending;	/* what it asked to be removed is */
 };
 
 static void	 take_record(void *, const struct record *);
@@ -35,9 +67,14 @@ static void	 take_change(struct recovery *, uint64_t id, uint16_t type,
 		    struct slice body);
 static struct entry *entry_of_file(struct recovery *, uint64_t id);
 static void	 take_done(struct recovery *, uint64_t id);
-static void	 take_file(void *, uint64_t id, const struct stat *);
-static void	 take_large(void *, uint64_t id, const struct stat *);
 static void	 settle_all(struct recovery *);
+static void	 walk_init(struct qmgr *);
+static void	 walk_start(struct qmgr *);
+static void	 remember(struct walk *, uint64_t id, bool stale);
+static void	 listed(struct store_wait *, bool ok);
+static void	 take_file(struct walk *, const struct listed *);
+static void	 take_large(struct walk *, uint64_t id);
+static void	 walk_over(struct walk *);
 
 int
 recover(struct qmgr *q)
@@ -45,19 +82,21 @@ recover(struct qmgr *q)
 	struct recovery r = { .q = q };
 	int64_t start = clock_mono_ms();
 
+	walk_init(q);
 	journal_replay(q->journal, take_record, take_damage, &r);
-	store_walk(q->store, "deferred", take_file, &r);
-	store_walk(q->store, "large", take_large, &r);
 	settle_all(&r);
 	q->ids_reserved = q->ids_asked = journal_ids(q->journal);
 	q->last_id = r.highest > q->ids_reserved ? r.highest :
 	    q->ids_reserved;
 	journal_start(q->journal);
-	log_info("event=recovered messages=%zu records=%llu files=%llu "
-	    "orphans=%llu damaged=%llu ms=%lld", q->queue.slots.n,
-	    (unsigned long long)r.records, (unsigned long long)r.files,
-	    (unsigned long long)r.orphans, (unsigned long long)r.damaged,
+	log_info("event=recovered messages=%zu records=%llu damaged=%llu "
+	    "ms=%lld", q->queue.slots.n, (unsigned long long)r.records,
+	    (unsigned long long)r.damaged,
 	    (long long)(clock_mono_ms() - start));
+	walk_start(q);
+	if (q->ids_reserved == 0)
+		while (q->walk != NULL)
+			disk_lane_drain(q->files);
 	return 0;
 }
 
@@ -162,7 +201,8 @@ static void
 take_change(struct recovery *r, uint64_t id, uint16_t type, struct slice body)
 {
 	struct slot *s = queue_find(&r->q->queue, id);
-	struct entry *e = s != NULL ? s->entry : entry_of_file(r, id);
+	struct entry *e = s != NULL ? s->entry :
+	    walk_has_ended(r->q, id) ? NULL : entry_of_file(r, id);
 
 	if (e == NULL)
 		return;		/* the message has ended since */
@@ -211,44 +251,7 @@ take_done(struct recovery *r, uint64_t id)
 
 	if (s != NULL)
 		forget(r, s);
-	fs->unlinkat(r->q->dir, store_name("deferred", id).s, 0);
-	drop_forget(r->q, id);
-}
-
-static void
-take_file(void *arg, uint64_t id, const struct stat *st)
-{
-	struct recovery *r = arg;
-	struct queue *qu = &r->q->queue;
-	struct slot *s = queue_find(qu, id);
-
-	if (s != NULL && s->entry != NULL && !s->entry->has_file) {
-		store_unlink(r->q->store, id);
-		return;
-	}
-	if (id > r->highest)
-		r->highest = id;
-	r->files++;
-	if (s == NULL)
-		s = queue_slot_new(qu, id);
-	s->kbytes = (uint32_t)((st->st_size + 1023) / 1024);
-	if (st->st_mtim.tv_sec >= HELD_MTIME_S)
-		slot_enter(qu, s, SLOT_HELD);
-	else
-		slot_wait(qu, s, (int64_t)st->st_mtim.tv_sec * 1000 +
-		    st->st_mtim.tv_nsec / 1000000);
-}
-
-static void
-take_large(void *arg, uint64_t id, const struct stat *st)
-{
-	struct recovery *r = arg;
-
-	(void)st;
-	if (queue_find(&r->q->queue, id) != NULL)
-		return;
-	r->orphans++;
-	store_unlink_large(r->q->store, id);
+	remember(r->q->walk, id, true);
 }
 
 /* Who has an entry: the young, and the old whose file was read. */
@@ -267,7 +270,6 @@ settle_all(struct recovery *r)
 			continue;
 		for (i = 0; i < e->nrcpts; i++)
 			e->rcpts[i].flags |= RCPT_MAYBE_DONE;
-		s->kbytes = (uint32_t)((entry_size(e) + 1023) / 1024);
 		if (e->held)
 			slot_enter(qu, s, SLOT_HELD);
 		else
@@ -275,4 +277,169 @@ settle_all(struct recovery *r)
 		if (e->has_file && e->owing == 0 && e->open > 0)
 			entry_free(qu, &s->entry);
 	}
+}
+
+/* ---- the walk ----------------------------------------------------------- */
+
+static void
+walk_init(struct qmgr *q)
+{
+	struct walk *w = mem_alloc(sizeof(*w));
+
+	w->q = q;
+	w->l.dir = STORE_DEFERRED;
+	w->l.wait.fn = listed;
+	q->walk = w;
+}
+
+static void
+walk_start(struct qmgr *q)
+{
+	struct walk *w = q->walk;
+
+	w->boundary = q->last_id;
+	w->start = clock_mono_ms();
+	store_list(q->store, &w->l);
+}
+
+static void
+listed(struct store_wait *sw, bool ok)
+{
+	struct walk *w = (struct walk *)(void *)sw;
+	struct qmgr *q = w->q;
+	const char *name = w->l.foreign.p;
+	size_t i;
+
+	if (w->ending) {
+		walk_over(w);
+		return;
+	}
+	if (q->stopping) {
+		walk_clear(q);
+		return;
+	}
+	if (!ok)
+		log_error("event=directory-unreadable name=%s/%02x error=%s",
+		    w->l.dir, w->l.number,
+		    LOG_Q(slice_str(strerror(w->l.error))));
+	for (; name < w->l.foreign.p + w->l.foreign.n; name += strlen(name) + 1)
+		log_warn("event=foreign-file dir=%s/%02x name=%s", w->l.dir,
+		    w->l.number, LOG_Q(slice_str(name)));
+	for (i = 0; i < w->l.n; i++)
+		if (strcmp(w->l.dir, STORE_DEFERRED) == 0)
+			take_file(w, &w->l.files[i]);
+		else
+			take_large(w, w->l.files[i].id);
+	qmgr_due_changed(q);
+	if (++w->l.number < STORE_DIRS) {
+		store_list(q->store, &w->l);
+	} else if (strcmp(w->l.dir, STORE_DEFERRED) == 0) {
+		w->l.dir = STORE_LARGE;
+		w->l.number = 0;
+		store_list(q->store, &w->l);
+	} else {
+		w->ending = true;
+		store_fence(q->store, &w->l.wait);
+	}
+}
+
+static void
+take_file(struct walk *w, const struct listed *f)
+{
+	struct qmgr *q = w->q;
+	struct queue *qu = &q->queue;
+	struct slot *s = queue_find(qu, f->id);
+	const struct gone *gone = idmap_find(&w->gone, f->id);
+
+	if (gone != NULL ? gone->stale : s != NULL && s->entry != NULL &&
+	    !s->entry->has_file && !s->entry->migrating)
+		store_unlink(q->store, f->id);
+	if (gone != NULL || s != NULL)
+		return;
+	w->files++;
+	if (f->id > q->last_id)
+		q->last_id = f->id;
+	s = queue_slot_new(qu, f->id);
+	if (f->mtime >= HELD_MTIME_S * 1000)
+		slot_enter(qu, s, SLOT_HELD);
+	else
+		slot_wait(qu, s, f->mtime);
+}
+
+static void
+take_large(struct walk *w, uint64_t id)
+{
+	if (id > w->boundary || queue_find(&w->q->queue, id) != NULL ||
+	    idmap_find(&w->gone, id) != NULL)
+		return;
+	w->orphans++;
+	store_unlink_large(w->q->store, id);
+}
+
+static void
+remember(struct walk *w, uint64_t id, bool stale)
+{
+	struct gone *g = idmap_find(&w->gone, id);
+
+	if (g == NULL) {
+		g = mem_alloc(sizeof(*g));
+		g->id = id;
+		idmap_add(&w->gone, g);
+	}
+	g->stale = stale;
+}
+
+void
+walk_ended(struct qmgr *q, uint64_t id, bool stale)
+{
+	/* One of this run that was never moved to a file cannot be found. */
+	if (q->walk != NULL && (id <= q->walk->boundary || !stale))
+		remember(q->walk, id, stale);
+}
+
+bool
+walk_has_ended(const struct qmgr *q, uint64_t id)
+{
+	return q->walk != NULL && idmap_find(&q->walk->gone, id) != NULL;
+}
+
+void
+walk_status(const struct qmgr *q, struct buf *b)
+{
+	const struct walk *w = q->walk;
+
+	if (w != NULL)
+		buf_printf(b, " reading=%s/%02x", w->l.dir, w->l.number);
+}
+
+static void
+walk_over(struct walk *w)
+{
+	struct qmgr *q = w->q;
+
+	log_info("event=queue-read messages=%zu files=%llu orphans=%llu "
+	    "ms=%lld", q->queue.slots.n, (unsigned long long)w->files,
+	    (unsigned long long)w->orphans,
+	    (long long)(clock_mono_ms() - w->start));
+	drop_recover(q);
+	walk_clear(q);
+	drop_take_in(q);
+	control_walked(q);
+}
+
+void
+walk_clear(struct qmgr *q)
+{
+	struct walk *w = q->walk;
+	struct gone *g;
+	size_t cursor = 0;
+
+	q->walk = NULL;
+	if (w == NULL)
+		return;
+	while ((g = idmap_next(&w->gone, &cursor)) != NULL)
+		free(g);
+	idmap_clear(&w->gone);
+	listing_clear(&w->l);
+	free(w);
 }

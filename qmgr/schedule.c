@@ -39,6 +39,8 @@ static struct attempt *hop_next_job(struct hop *);
 static void	 hop_die(struct sched *, struct hop *, struct slice words,
 		    int64_t now);
 static void	 hop_succeeded(struct hop *);
+static bool	 hop_is_proven(const struct hop *);
+static bool	 hop_is_crowded(const struct hop *);
 static void	 hop_want(struct sched *, struct hop *);
 static struct sender *sender_get(struct hop *, const struct attempt *);
 static void	 ring_insert(struct hop *, int kind, struct sender *);
@@ -322,12 +324,28 @@ hop_succeeded(struct hop *h)
 	}
 }
 
+/* Others than new messages may be sent there more than one at a time. */
+static bool
+hop_is_proven(const struct hop *h)
+{
+	return h->local || (h->state == HOP_ALIVE && h->successes > 0);
+}
+
+/* Retries beyond this go back to sleep, so that next hops that time out do not
+ * keep those of others from being awake (Q6). */
+static bool
+hop_is_crowded(const struct hop *h)
+{
+	return hop_is_proven(h) ? h->ready[RETRY] >= HOP_RETRIES :
+	    h->ready[RETRY] + h->inflight > 0;
+}
+
 /* Messages that wait for it are woken as there is room for them, not all at
  * once. */
 static void
 hop_want(struct sched *s, struct hop *h)
 {
-	unsigned room = h->state == HOP_PROBING ? 1 : h->window * 2;
+	unsigned room = hop_is_proven(h) ? h->window * 2 : 1;
 	unsigned have = h->ready[NEW] + h->ready[RETRY] + h->inflight;
 
 	if (h->state != HOP_DEAD && h->nwaiting > 0 && have < room)
@@ -495,7 +513,7 @@ sched_add(struct sched *s, struct attempt *j, int64_t now)
 		s->ops->hand_back(s->arg, j, true);
 		return;
 	}
-	if (j->retry && j->hop->ready[RETRY] >= HOP_RETRIES) {
+	if (j->retry && hop_is_crowded(j->hop)) {
 		s->ops->hand_back(s->arg, j, false);
 		return;
 	}

@@ -21,7 +21,9 @@
  *
  * The window of a remote next hop begins at WINDOW_START, grows by one for
  * each windowful of successes, and halves on a site failure.  DEAD jobs are
- * handed back; one message is then tried at a time (a probe).
+ * handed back; one message is then tried at a time (a probe).  Retries are
+ * tried so as well as long as nothing has been delivered since we started or
+ * since the last site failure: after a restart nobody knows who was dead.
  *
  * Nothing here knows the time or the loop: the caller says what time it is
  * (milliseconds, monotonic) and asks when to come back.
@@ -125,8 +127,8 @@ enum send_result {
 
 struct sched_ops {
 	enum send_result (*send)(void *arg, struct attempt *);
-	/* The next hop is dead, or has more jobs than HOP_RETRIES of messages
-	 * that were tried before: this one is handed back, GATHERED. */
+	/* The next hop is dead, or has as many jobs of messages that were
+	 * tried before as it may: this one is handed back, GATHERED. */
 	void	(*hand_back)(void *arg, struct attempt *, bool dead);
 	/* Up to n messages that wait for the next hop are wanted. */
 	void	(*wanted)(void *arg, struct hop *, unsigned n);

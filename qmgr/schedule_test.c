@@ -277,6 +277,50 @@ hops_and_senders_take_turns(void **state)
 	bed_clear(&b);
 }
 
+/* The next hop is known from now on, as one that a route leads to. */
+static void
+know(struct bed *b, const char *hop)
+{
+	hop_get(&b->s, false, slice_str(hop));
+}
+
+/* Something has been delivered to it; it is the first that was sent. */
+static void
+prove(struct bed *b, const char *hop)
+{
+	know(b, hop);
+	job(b, hop, 1, false);
+	sched_run(&b->s, b->now);
+	result(b, 0, JOB_DELIVERED);
+}
+
+static void
+nobody_known_gets_more_than_one_retry_at_a_time(void **state)
+{
+	struct bed b;
+	unsigned i;
+
+	(void)state;
+	bed_init(&b, 0);
+	know(&b, "far");
+	for (i = 0; i < 20; i++)
+		job(&b, "far", 1, true);
+	sched_run(&b.s, b.now);
+	assert_int_equal(b.nsent, 1);
+	assert_int_equal(b.crowded, 19);
+	job(&b, "far", 1, true);	/* while the first is under way */
+	sched_run(&b.s, b.now);
+	assert_int_equal(b.nsent, 1);
+	assert_int_equal(b.crowded, 20);
+	result(&b, 0, JOB_DELIVERED);
+	for (i = 0; i < 20; i++)
+		job(&b, "far", 1, true);
+	sched_run(&b.s, b.now);
+	assert_int_equal(b.nsent, 1 + WINDOW_START);
+	assert_int_equal(b.crowded, 20);
+	bed_clear(&b);
+}
+
 static void
 backlog_of_retries_does_not_stop_new_mail(void **state)
 {
@@ -285,11 +329,12 @@ backlog_of_retries_does_not_stop_new_mail(void **state)
 
 	(void)state;
 	bed_init(&b, 0);
+	prove(&b, "far");
 	for (i = 0; i < 90; i++)
 		job(&b, "far", 1, true);
 	for (i = 0; i < 30; i++)
 		job(&b, "far", 2, false);
-	for (i = 0; i < 40; i++) {
+	for (i = 1; i < 41; i++) {
 		sched_run(&b.s, b.now);
 		fresh += !b.sent[i]->retry;
 		result(&b, i, JOB_DELIVERED);
@@ -306,6 +351,7 @@ too_many_retries_go_back_to_sleep(void **state)
 
 	(void)state;
 	bed_init(&b, 0);
+	prove(&b, "far");
 	for (i = 0; i < 500; i++)
 		job(&b, "far", 1, true);
 	assert_int_equal(b.crowded, 400);
@@ -482,6 +528,8 @@ main(void)
 		    window_halves_on_a_site_failure_between_successes),
 		cmocka_unit_test(dead_hop_is_probed_once_per_back_off),
 		cmocka_unit_test(hops_and_senders_take_turns),
+		cmocka_unit_test(
+		    nobody_known_gets_more_than_one_retry_at_a_time),
 		cmocka_unit_test(backlog_of_retries_does_not_stop_new_mail),
 		cmocka_unit_test(too_many_retries_go_back_to_sleep),
 		cmocka_unit_test(rate_is_kept_to_the_millisecond),

@@ -47,6 +47,7 @@ qmgr_start(struct qmgr *q, struct ev_loop *loop, const struct conf *conf,
 
 	q->loop = loop;
 	q->conf = conf;
+	queue_init(&q->queue);
 	TAILQ_INIT(&q->committing);
 	TAILQ_INIT(&q->suspects);
 	arc4random_buf(q->hash_key, sizeof(q->hash_key));
@@ -77,7 +78,6 @@ qmgr_start(struct qmgr *q, struct ev_loop *loop, const struct conf *conf,
 	drop_init(q);
 	if (recover(q) == -1)
 		return -1;
-	drop_recover(q);
 	ev_timer_set(&q->tick, TICK_MS);
 	qmgr_due_changed(q);
 	return 0;
@@ -178,8 +178,6 @@ tick(void *arg)
 	submit_tick(q);
 	limits_tick(q);
 	show_counts(q);
-	if (!q->stopping)
-		old_tick(q);
 	sched_tick(&q->sched);
 	wake_due(q);
 	qmgr_wake_scheduler(q);
@@ -205,7 +203,7 @@ qmgr_due_changed(struct qmgr *q)
 	ms = n->when - clock_wall_ms();
 	if (ms > TICK_MS)
 		return;		/* the tick is soon enough */
-	if (q->retrying >= RETRIES_AT_ONCE)
+	if (!wake_may(q))	/* what is awake goes on with the others */
 		ms = TICK_MS / 10;
 	ev_timer_set(&q->due_timer, ms < 0 ? 0 : ms);
 }
@@ -278,6 +276,7 @@ qmgr_clear(struct qmgr *q)
 		entry_release_routes(q, s->entry);
 	}
 	idmap_clear(&q->jobs);
+	walk_clear(q);
 	control_clear(q);
 	drop_clear(q);
 	limits_clear(q);
@@ -308,4 +307,5 @@ qmgr_status(struct qmgr *q, struct buf *b)
 	    "segments_free=%u%s", q->queue.entries,
 	    (unsigned long long)st.bytes, st.segments, st.free,
 	    disk_lane_is_threaded(q->commits) ? "" : " threads=no");
+	walk_status(q, b);
 }

@@ -19,9 +19,10 @@
 #define LOG_HEADER	16
 #define FILE_BYTES	(64 * 1024 * 1024)	/* the largest we read */
 
-#define DEFERRED	"deferred"
-#define LARGE		"large"
+#define DEFERRED	STORE_DEFERRED
+#define LARGE		STORE_LARGE
 #define CORRUPT		"corrupt"
+#define FOREIGN_BYTES	4096	/* names of a directory that are told */
 
 static const char file_magic[8] = "CHASQM1\n";
 
@@ -75,6 +76,8 @@ static int	 copy_file(int dir, const char *from, const char *to);
 static void	 load_work(struct disk_task *);
 static void	 large_work(struct disk_task *);
 static int	 read_head(struct load *, int fd, size_t size);
+static void	 list_work(struct disk_task *);
+static void	 list_one(struct listing *, const char *name);
 
 #define OF_TASK(type, t)						\
 	((struct type *)(void *)((char *)(t) - offsetof(struct type, task)))
@@ -85,22 +88,26 @@ store_open(struct ev_loop *loop, int dir, struct disk_lane *lane)
 	static const char *const tops[] = { DEFERRED, LARGE };
 	struct store *s;
 	char name[32];
+	struct stat st;
 	size_t top;
 	unsigned i;
+	bool made;
 
-	if (fs_make_dir(fs, dir, CORRUPT, 0700) == -1)
-		return NULL;
+	/* Made last: where it is, the others have been synced. */
+	made = fs->fstatat(dir, CORRUPT, &st) == -1;
 	for (top = 0; top < 2; top++) {
 		if (fs_make_dir(fs, dir, tops[top], 0700) == -1)
 			return NULL;
 		for (i = 0; i < STORE_DIRS; i++) {
 			snprintf(name, sizeof(name), "%s/%02x", tops[top], i);
-			if (fs->mkdirat(dir, name, 0700) == -1 &&
-			    errno != EEXIST)
+			if (fs->mkdirat(dir, name, 0700) == 0)
+				made = true;
+			else if (errno != EEXIST)
 				return NULL;
 		}
 	}
-	if (fs->syncfs(dir) == -1)
+	if ((made && fs->syncfs(dir) == -1) ||
+	    fs_make_dir(fs, dir, CORRUPT, 0700) == -1)
 		return NULL;
 	s = mem_alloc(sizeof(*s));
 	s->dir = dir;
@@ -136,9 +143,15 @@ store_name(const char *dir, uint64_t id)
 {
 	struct store_name n;
 
-	snprintf(n.s, sizeof(n.s), "%s/%02x/%s", dir,
-	    (unsigned)(id >> 10 & 0xff), queue_id_text(id).s);
+	snprintf(n.s, sizeof(n.s), "%s/%02x/%s", dir, store_dir_of(id),
+	    queue_id_text(id).s);
 	return n;
+}
+
+unsigned
+store_dir_of(uint64_t id)
+{
+	return (unsigned)(id >> 10 & 0xff);
 }
 
 /* ---- changes ------------------------------------------------------------ */
@@ -735,8 +748,7 @@ large_work(struct disk_task *t)
 	struct stat st;
 	int fd = fs_open(fs, s->dir, name.s, O_RDONLY, 0), dfd;
 
-	snprintf(dir, sizeof(dir), "%s/%02x", LARGE,
-	    (unsigned)(l->id >> 10 & 0xff));
+	snprintf(dir, sizeof(dir), "%s/%02x", LARGE, store_dir_of(l->id));
 	dfd = fs_open(fs, s->dir, dir, O_RDONLY | O_DIRECTORY, 0);
 	if (fd == -1 || dfd == -1 || fs->fstat(fd, &st) == -1)
 		l->error = errno;
@@ -797,42 +809,62 @@ store_save_damage(struct store *s, const char *name, int fd, uint64_t from,
 	return r;
 }
 
-static void
-walk_one(struct store *s, const char *dir,
-    void (*found)(void *, uint64_t, const struct stat *), void *arg)
+void
+store_list(struct store *s, struct listing *l)
 {
-	struct dirent *e;
-	struct stat st;
-	char path[64];
-	uint64_t id;
-	DIR *d = fs_list(fs, s->dir, dir, O_NOFOLLOW);
+	wait_start(s, &l->wait, list_work, wait_done);
+}
 
-	while (d != NULL && (e = readdir(d)) != NULL) {
-		if (!queue_id_parse(slice_str(e->d_name), &id)) {
-			if (e->d_name[0] != '.')
-				log_warn("event=foreign-file dir=%s name=%s",
-				    dir, LOG_Q(slice_str(e->d_name)));
-			continue;
-		}
-		snprintf(path, sizeof(path), "%s/%s", dir,
-		    queue_id_text(id).s);
-		if (fs->fstatat(s->dir, path, &st) == 0 && S_ISREG(st.st_mode))
-			found(arg, id, &st);
-	}
+static void
+list_work(struct disk_task *t)
+{
+	struct listing *l = (struct listing *)(void *)OF_TASK(store_wait, t);
+	struct dirent *e;
+	char name[16];
+	DIR *d;
+
+	l->n = 0;
+	buf_clear(&l->foreign);
+	buf_init(&l->foreign, FOREIGN_BYTES);
+	snprintf(name, sizeof(name), "%s/%02x", l->dir, l->number);
+	d = fs_list(fs, l->wait.store->dir, name, O_NOFOLLOW);
+	l->error = errno;
+	l->wait.ok = d != NULL;
+	while (d != NULL && (e = readdir(d)) != NULL)
+		list_one(l, e->d_name);
 	if (d != NULL)
 		closedir(d);
 }
 
-int
-store_walk(struct store *s, const char *dir,
-    void (*found)(void *, uint64_t, const struct stat *), void *arg)
+static void
+list_one(struct listing *l, const char *name)
 {
-	char path[32];
-	unsigned i;
+	struct stat st;
+	uint64_t id;
 
-	for (i = 0; i < STORE_DIRS; i++) {
-		snprintf(path, sizeof(path), "%s/%02x", dir, i);
-		walk_one(s, path, found, arg);
+	if (!queue_id_parse(slice_str(name), &id) ||
+	    store_dir_of(id) != l->number) {
+		if (name[0] != '.')
+			buf_add(&l->foreign, slice_of(name, strlen(name) + 1));
+		return;
 	}
-	return 0;
+	if (fs->fstatat(l->wait.store->dir, store_name(l->dir, id).s,
+	    &st) == -1 || !S_ISREG(st.st_mode))
+		return;
+	if (l->n == l->cap) {
+		l->cap = l->cap == 0 ? 64 : l->cap * 2;
+		l->files = mem_regrow(l->files, l->cap, sizeof(*l->files));
+	}
+	l->files[l->n++] = (struct listed){ id,
+		(int64_t)st.st_mtim.tv_sec * 1000 +
+		st.st_mtim.tv_nsec / 1000000 };
+}
+
+void
+listing_clear(struct listing *l)
+{
+	buf_clear(&l->foreign);
+	free(l->files);
+	l->files = NULL;
+	l->n = l->cap = 0;
 }

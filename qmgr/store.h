@@ -149,9 +149,28 @@ void	 store_large_sync(struct store *, struct large_sync *);
 void	 store_set_aside(struct store *, const char *dir, uint64_t id);
 int	 store_save_damage(struct store *, const char *name, int fd,
 	    uint64_t from, uint64_t to);
-/* Walks deferred/ or large/: for each file its id, mtime and size. */
-int	 store_walk(struct store *, const char *dir,
-	    void (*found)(void *arg, uint64_t id, const struct stat *),
-	    void *arg);
+/* ---- what is there ---- */
+/* One of the STORE_DIRS directories of deferred/ or large/, read on the lane. */
+struct listing {
+	struct store_wait wait;		/* first; ok false: see error */
+	const char	*dir;		/* STORE_DEFERRED, STORE_LARGE */
+	unsigned	 number;
+	struct listed {
+		uint64_t id;
+		int64_t	 mtime;
+	}		*files;		/* owned */
+	size_t		 n;
+	size_t		 cap;
+	struct buf	 foreign;	/* names that are no queue ids, each with
+					 * its NUL, as far as there is room */
+	int		 error;
+};
+#define STORE_DEFERRED	"deferred"
+#define STORE_LARGE	"large"
+/* Which of the directories has it. */
+unsigned store_dir_of(uint64_t id);
+/* What an earlier listing has found is replaced.  wait.fn follows. */
+void	 store_list(struct store *, struct listing *);
+void	 listing_clear(struct listing *);
 
 #endif

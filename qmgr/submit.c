@@ -378,7 +378,6 @@ entry_commit(struct qmgr *q, struct entry *e, const struct message_body *body,
 	parts[0] = buf_slice(&head);
 	parts[1] = body->content;
 	e->content_off = (uint32_t)head.n;
-	e->slot->kbytes = (uint32_t)((entry_size(e) + 1023) / 1024);
 	e->wait.fn = message_durable;
 	journal_add(q->journal, REC_MESSAGE, e->id, parts, 2,
 	    flags | JOURNAL_SOON |

@@ -189,6 +189,9 @@ tool_answer(struct channel *c, void (*on)(void *, struct message *),
 		if (m.type == TL_LINE) {
 			why = get_rest(&m.body);
 			printf("%.*s\n", SLICE_ARG(why));
+		} else if (m.type == TL_NOTE) {
+			why = get_rest(&m.body);
+			fprintf(stderr, "(%.*s)\n", SLICE_ARG(why));
 		} else if (m.type == TL_END) {
 			status = get_u8(&m.body);
 			why = get_slice(&m.body, 1024);

@@ -7,7 +7,7 @@
  *	lookup.sock	lookup	explain, table query	root or the owner
  *
  * The peer's uid (SO_PEERCRED) decides what it may do; a tool is not trusted.
- * An answer is any number of TL_LINE, then TL_END.
+ * An answer is any number of TL_LINE and so on, then TL_END.
  */
 #ifndef IPC_TOOL_H
 #define IPC_TOOL_H
@@ -36,6 +36,7 @@
 	X(TL_LINE,	   30, EITHER, 0,  0,   65536)	/* the body is text without newline */ \
 	X(TL_DATA,	   31, EITHER, 0,  0,   65536)	\
 	X(TL_ENTRY,	   32, EITHER, 0,  8,   65536)	/* a packed struct queue_entry */ \
+	X(TL_NOTE,	   34, EITHER, 0,  0,   1024)	/* text for standard error; the answer follows */ \
 	X(TL_END,	   33, EITHER, 0,  5,   1024)	/* u8 0 or an exit status of sysexits.h, slice why */
 
 ENUM_MESSAGES(TOOL_REQUESTS);
