@@ -208,6 +208,7 @@ static const struct child_edge edges[] = {
 	{ ROLE_COMMAND, local_worker_rules, &dispatcher_worker_ops },
 	{ ROLE_IMAP_LOGIN, news_rules, &login_ops },
 	{ ROLE_POP3_LOGIN, news_rules, &login_ops },
+	{ ROLE_LOCAL, news_rules, &login_ops },	/* before or after us */
 	{ 0, NULL, NULL },
 };
 
@@ -338,6 +339,8 @@ dispatcher_channel_up(void *arg, struct channel *ch)
 {
 	if (channel_peer(ch) == ROLE_WORKER || channel_peer(ch) == ROLE_COMMAND)
 		worker_up(arg, ch);
+	else if (channel_peer(ch) == ROLE_LOCAL)
+		news_listen(ch);
 }
 
 void

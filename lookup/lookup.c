@@ -107,6 +107,7 @@ static void	 auth_is_down(void *, struct channel *);
 static void	 say_mailbox(struct channel *, uint64_t id,
 		    const struct login *);
 
+static void	 retire(void *);
 static void	 listen_for_tools(void *, enum listener_kind, const char *,
 		    int);
 static void	 accept_tool(void *, int);
@@ -151,6 +152,7 @@ static const struct child_spec spec = {
 	.role = ROLE_LOOKUP,
 	.edges = edges,
 	.listener = listen_for_tools,
+	.retire = retire,
 	.reload = reload,
 	.status = status,
 };
@@ -685,12 +687,22 @@ listen_for_tools(void *arg, enum listener_kind kind, const char *name,
 		close(fd_take);
 		return;
 	}
-	ev_io_clear(&l->listener);
-	if (l->listener_fd != -1)
-		close(l->listener_fd);
+	retire(l);
 	l->listener_fd = fd_take;
 	ev_io_init(&l->listener, &child.loop, fd_take, accept_tool, l);
 	ev_io_want(&l->listener, EV_WANT_READ);
+}
+
+/* The tools ask another. */
+static void
+retire(void *arg)
+{
+	struct lookup *l = arg;
+
+	ev_io_clear(&l->listener);
+	if (l->listener_fd != -1)
+		close(l->listener_fd);
+	l->listener_fd = -1;
 }
 
 /* Explanations show what is in tables, so they are for those who may read

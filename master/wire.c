@@ -67,6 +67,7 @@ static const struct {
 	{ CTL_SESSION_WANTED,	session_wanted },
 	{ CTL_SESSION_END,	session_end },
 	{ CTL_SPAWN_ENDED,	session_spawn_ended },
+	{ CTL_SPAWN_IS,		session_spawn_is },
 	{ CTL_KEY_TAKEN,	pki_key_taken },
 	{ CTL_LOGIN_IS,		control_login_is },
 };
@@ -332,6 +333,18 @@ give_channel(struct process *to, const struct process *peer, int fd_take)
 		put_u8(b, peer->crashed);
 	}
 	channel_end_fds(to->channel, &fd_take, 1);
+}
+
+void
+wire_news(struct master *m, unsigned index, int fd_take)
+{
+	const struct process other = { .role = ROLE_LOCAL, .index = index };
+	struct process *local = process_find(m, ROLE_LOCAL, 0);
+
+	if (local != NULL && process_is_alive(local))
+		give_channel(local, &other, fd_take);
+	else
+		close(fd_take);
 }
 
 static void

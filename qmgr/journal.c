@@ -127,12 +127,19 @@ struct journal {
 	struct making		 maker;
 };
 
+enum header {
+	HEADER_OK,
+	HEADER_NONE,	/* a segment that was never used */
+	HEADER_NEWER,	/* a later version's, and not ours to touch */
+};
+
 static void	 drop_waits(struct batch *);
 static int	 open_segments(struct journal *);
 static struct segment *segment_new(struct journal *, unsigned index);
 static void	 segment_drop(struct journal *, struct segment *);
 static int	 open_segment(struct journal *, struct segment *);
-static bool	 header_unpack(struct slice, struct segment *, uint64_t *ids_r);
+static enum header header_unpack(struct slice, struct segment *,
+		    uint64_t *ids_r);
 static void	 header_pack(const struct journal *, const struct segment *,
 		    char to[FIXED_BYTES]);
 static struct batch *batch_for(struct journal *, size_t);
@@ -296,8 +303,10 @@ open_segment(struct journal *j, struct segment *s)
 {
 	char head[FIXED_BYTES];
 	struct segment *at;
+	enum header what;
 	struct stat st;
 	uint64_t ids = 0;
+	int i;
 
 	s->fd = fs_open(fs, j->dir, s->name, O_RDWR, 0);
 	if (s->fd == -1 || fs->fstat(s->fd, &st) == -1)
@@ -307,12 +316,21 @@ open_segment(struct journal *j, struct segment *s)
 	s->headed = true;
 	if (s->size < SEGMENT_MIN_BYTES)
 		s->bad = true;	/* its making was cut short */
-	else if ((fs_read_exactly(fs, s->fd, head, sizeof(head), 0) == 0 &&
-	    header_unpack(slice_of(head, sizeof(head)), s, &ids)) ||
-	    (fs_read_exactly(fs, s->fd, head, sizeof(head),
-	    (off_t)(s->size - SEGMENT_HEADER_BYTES)) == 0 &&
-	    header_unpack(slice_of(head, sizeof(head)), s, &ids)))
-		s->used = SEGMENT_HEADER_BYTES;
+	else
+		for (i = 0; i < 2 && s->used == 0; i++) {
+			if (fs_read_exactly(fs, s->fd, head, sizeof(head),
+			    i == 0 ? 0 : (off_t)(s->size -
+			    SEGMENT_HEADER_BYTES)) == -1)
+				continue;
+			what = header_unpack(slice_of(head, sizeof(head)), s,
+			    &ids);
+			if (what == HEADER_NEWER) {
+				errno = EPROTONOSUPPORT;
+				return -1;
+			}
+			if (what == HEADER_OK)
+				s->used = SEGMENT_HEADER_BYTES;
+		}
 	if (s->generation > j->generation)
 		j->generation = s->generation;
 	if (ids > j->ids)
@@ -327,32 +345,33 @@ open_segment(struct journal *j, struct segment *s)
 	return 0;
 }
 
-/* False for a header that is none: a segment that was never used. */
-static bool
+static enum header
 header_unpack(struct slice head, struct segment *s, uint64_t *ids_r)
 {
 	struct wire w;
 	uint64_t generation, size, ids;
-	uint32_t salt, crc;
+	uint32_t salt, crc, version;
 
 	if (memcmp(head.p, segment_magic, 8) != 0)
-		return false;
+		return HEADER_NONE;
 	w = wire_of(slice_from(head, 8));
 	crc = get_u32(&w);
-	if (crc != crc32c(0, slice_from(head, 12)) ||
-	    get_u32(&w) != FORMAT_VERSION)
-		return false;
+	if (crc != crc32c(0, slice_from(head, 12)))
+		return HEADER_NONE;
+	version = get_u32(&w);
+	if (version != FORMAT_VERSION)
+		return version > FORMAT_VERSION ? HEADER_NEWER : HEADER_NONE;
 	generation = get_u64(&w);
 	size = get_u64(&w);
 	ids = get_u64(&w);
 	get_u64(&w);
 	salt = get_u32(&w);
 	if (w.bad || size != s->size)
-		return false;
+		return HEADER_NONE;
 	s->generation = generation;
 	s->salt = salt;
 	*ids_r = ids;
-	return true;
+	return HEADER_OK;
 }
 
 static void

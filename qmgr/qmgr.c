@@ -1,12 +1,18 @@
 /* SPDX-License-Identifier: ISC */
 /* qmgr - owns the queue: makes messages durable, schedules every attempt and
  * keeps every recipient's status.  Its parts: qmgr.h. */
+#include <sys/file.h>
+
 #include <errno.h>
+#include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "ipc/child.h"
 #include "qmgr.h"
+
+#define OWNER_ENDS_MS	10000
 
 struct daemon {
 	struct child	 child;
@@ -19,6 +25,7 @@ static int	 reload(void *, const struct conf *, struct buf *);
 static void	 renew(void *);
 static void	 stop(void *);
 static void	 stopped(void *);
+static void	 own_queue(struct daemon *);
 static void	 status(void *, struct buf *);
 
 static const struct child_edge edges[] = {
@@ -52,6 +59,7 @@ main(int argc, char *argv[])
 		log_fatal("event=no-queue path=%s error=%s",
 		    LOG_Q(slice_str(d->child.conf->path_queue)),
 		    LOG_Q(slice_str(strerror(errno))));
+	own_queue(d);
 	d->q.renew = renew;
 	d->q.renew_arg = &d->child;
 	child_enter(&d->child);
@@ -60,6 +68,25 @@ main(int argc, char *argv[])
 		    LOG_Q(slice_str(d->child.conf->path_queue)),
 		    LOG_Q(slice_str(strerror(errno))));
 	return child_run(&d->child);
+}
+
+/*
+ * The queue has one owner.  Another may be about to end: that of a master which
+ * was killed a moment ago.  Released with the directory, however we end.
+ */
+static void
+own_queue(struct daemon *d)
+{
+	int64_t until = clock_mono_ms() + OWNER_ENDS_MS;
+
+	while (flock(d->q.dir, LOCK_EX | LOCK_NB) == -1) {
+		if (errno != EWOULDBLOCK || clock_mono_ms() >= until)
+			log_fatal("event=queue-in-use path=%s error=%s "
+			    "advice=\"another suite has this queue\"",
+			    LOG_Q(slice_str(d->child.conf->path_queue)),
+			    LOG_Q(slice_str(strerror(errno))));
+		usleep(20 * 1000);
+	}
 }
 
 static void

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "ipc/counters.h"
+#include "notes.h"
 #include "old.h"
 #include "qmgr.h"
 
@@ -55,6 +56,8 @@ qmgr_start(struct qmgr *q, struct ev_loop *loop, const struct conf *conf,
 	ev_task_init(&q->sched_task, run_sched, q);
 	q->commits = disk_lane_new(loop, threads);
 	q->files = disk_lane_new(loop, threads);
+	if (notes_check_format(q->dir) == -1 || notes_begin(q->dir) == -1)
+		return -1;
 	q->store = store_open(loop, q->dir, q->files);
 	if (q->store == NULL)
 		return -1;
@@ -252,6 +255,8 @@ try_stop(struct qmgr *q)
 	    disk_lane_load(q->files) > 0)
 		return;
 	q->stopped = NULL;
+	if (q->queue.slots.n == 0)
+		notes_end_empty(q->dir);
 	stopped(q->stopped_arg);
 }
 

@@ -23,5 +23,6 @@ int	 queue_print(struct queue_print *, struct channel *,
 
 /* "key":"text", escaped (RFC 8259); bytes that are no UTF-8 as U+FFFD. */
 void	 json_text(const char *key, struct slice);
+void	 json_string(struct slice);	/* without a key, for arrays */
 
 #endif

@@ -7,6 +7,7 @@
  * The daemon's own functions run only from child_run(), when all that it set
  * up after child_init() is in place.
  */
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
@@ -40,6 +41,7 @@ static void	 take_reload(struct child *, struct message *);
 static void	 take_stop(struct child *, struct message *);
 static void	 take_status_ask(struct child *, struct message *);
 static void	 take_ping(struct child *, struct message *);
+static void	 take_retire(struct child *, struct message *);
 static void	 hand_over(struct child *, struct child_gift *);
 static void	 keep_order(struct child *, struct message *);
 static void	 carry_out_orders(struct child *);
@@ -75,6 +77,7 @@ static const struct {
 	{ CTL_STOP,	 AT_START | AT_WORK,	take_stop },
 	{ CTL_STATUS_ASK, AT_WORK,		take_status_ask },
 	{ CTL_PING,	 AT_WORK,		take_ping },
+	{ CTL_RETIRE,	 AT_WORK,		take_retire },
 };
 
 /* ---- start-up ----------------------------------------------------------- */
@@ -84,6 +87,8 @@ child_init(struct child *c, const struct child_spec *spec, void *arg, int argc,
     char *argv[])
 {
 	must_be_started_by_master(argc > 0 ? argv[0] : role_name(spec->role));
+	/* master starts us by a descriptor, which leaves a number there. */
+	prctl(PR_SET_NAME, program_invocation_short_name, 0, 0, 0);
 	memset(c, 0, sizeof(*c));
 	c->spec = spec;
 	c->arg = arg;
@@ -481,6 +486,14 @@ take_ping(struct child *c, struct message *m)
 {
 	(void)m;
 	channel_send(c->master, CTL_PONG, 0, SLICE_EMPTY);
+}
+
+static void
+take_retire(struct child *c, struct message *m)
+{
+	(void)m;
+	if (c->spec->retire != NULL)
+		c->spec->retire(c->arg);
 }
 
 void

@@ -31,6 +31,7 @@ static void	 client_sent(void *);
 static void	 client_ended(void *, enum stream_end);
 static bool	 listens_still(struct conn *);
 static void	 time_is_up(void *);
+static bool	 is_farewell(const char *);
 
 static const struct stream_ops client_ops = { .input = client_input,
 	.sent = client_sent, .ended = client_ended, .secured = secured };
@@ -345,12 +346,19 @@ listens_still(struct conn *c)
 	return false;
 }
 
-/* Of a login, or of a session that has been parked for too long. */
+/* Of a login, of a session that has been parked for too long, or of one whose
+ * client has closed his side. */
 static void
 time_is_up(void *arg)
 {
-	if (!session_retry(arg))
-		conn_bye(arg, LOGIN_END_TIME);
+	struct conn *c = arg;
+
+	if (c->state == CONN_SESSION && stream_unsent(&c->client) > 0)
+		ev_timer_set(&c->timer, c->l->gone_ms);	/* he still reads */
+	else if (c->state == CONN_SESSION)
+		conn_cut(c, "eof");
+	else if (!session_retry(c))
+		conn_bye(c, LOGIN_END_TIME);
 }
 
 /* ---- output --------------------------------------------------------------------- */
@@ -458,7 +466,17 @@ conn_close(struct conn *c, const char *why)
 	ev_timer_stop(&c->timer);
 	stream_timeout(&c->client, c->login != NULL ? LINGER_MS : CLOSING_MS);
 	stream_resume(&c->client);
-	stream_close_when_sent(&c->client);
+	if (is_farewell(why))
+		stream_close_when_sent(&c->client);
+	else
+		stream_close_gently(&c->client, DRAIN_MS);
+}
+
+static bool
+is_farewell(const char *why)
+{
+	return strcmp(why, "logout") == 0 || strcmp(why, "quit") == 0 ||
+	    strcmp(why, "eof") == 0;
 }
 
 void

@@ -271,12 +271,12 @@ static int
 put_one(struct append *a, const struct one *o, uint32_t uid)
 {
 	struct message_record m = { .uid = uid, .flags = o->flags,
-		.in_tmp = true, .keywords = o->bits, .size = o->size,
-		.stored = o->stored, .internal_ms = o->internal_ms,
-		.saved_ms = o->saved_ms };
+		.in_tmp = true, .keywords = o->bits, .facts = { .size = o->size,
+		.internal_ms = o->internal_ms, .saved_ms = o->saved_ms },
+		.stored = o->stored };
 	size_t at;
 
-	memcpy(m.guid, o->guid, sizeof(m.guid));
+	memcpy(m.facts.guid, o->guid, sizeof(o->guid));
 	m.base = slice_of(o->name, o->base_n);
 	m.info = slice_str(o->name + o->base_n);
 	return record_begin(&a->to->group, REC_ADD, &at) == -1 ||
@@ -434,15 +434,19 @@ link_one(struct append *a, struct mailbox *from, size_t i)
 	struct buf path = BUF_INIT(PATH_MAX);
 	char to[NAME_MAX + 8], unique[MESSAGE_NAME_BYTES];
 	char info[MESSAGE_NAME_BYTES];
-	enum store_result r = STORE_OK;
 	struct one *o = next_one(a);
+	enum store_result r;
 	size_t n;
 	int len;
 
+	r = facts_need(from, i, FACT_SIZE | FACT_DATES);
+	if (r != STORE_OK)
+		return r;
 	store_unique_name(a->store, unique, &o->saved_ms);
 	n = info_write(info, SLICE_EMPTY, e->flags, 0, 0);
 	len = snprintf(o->name, sizeof(o->name), "%s,S=%llu,W=%llu%.*s", unique,
-	    (unsigned long long)t->stored, (unsigned long long)e->size,
+	    (unsigned long long)t->stored,
+	    (unsigned long long)t->facts.size,
 	    (int)n, info);
 	if (len < 0 || (size_t)len >= sizeof(o->name)) {
 		errno = ENAMETOOLONG;
@@ -451,10 +455,10 @@ link_one(struct append *a, struct mailbox *from, size_t i)
 	o->base_n = (uint8_t)((size_t)len - n);
 	o->flags = e->flags & FLAGS_STORED;
 	o->bits = e->keywords;
-	o->size = e->size;
+	o->size = t->facts.size;
 	o->stored = t->stored;
-	o->internal_ms = e->internal_ms;
-	memcpy(o->guid, e->guid, sizeof(o->guid));
+	o->internal_ms = t->facts.internal_ms;
+	memcpy(o->guid, t->facts.guid, sizeof(o->guid));
 	snprintf(to, sizeof(to), "tmp/%s", o->name);
 	state_path(&from->state, i, &path);
 	if (fs->linkat(from->dir, buf_cstr(&path), a->to->dir, to) == 0) {
@@ -531,17 +535,18 @@ static enum store_result
 link_all(struct append *a, struct mailbox *from, struct uid_list uids,
     bool move, struct copied *c)
 {
-	enum store_result r = STORE_OK;
+	enum store_result r = index_whole(from);
 	uint64_t bytes = 0;
 	ssize_t found;
 	size_t i;
 
 	for (i = 0; i < uids.n; i++) {
 		found = state_find(&from->state, uids.v[i]);
-		if (found != -1)
+		if (found != -1 && r == STORE_OK &&
+		    facts_need(from, (size_t)found, FACT_DATES) == STORE_OK)
 			bytes += from->state.slots[found].stored;
 	}
-	if (!move)
+	if (!move && r == STORE_OK)
 		r = store_has_room(a->store, bytes);
 	for (i = 0; i < uids.n && r == STORE_OK; i++) {
 		found = state_find(&from->state, uids.v[i]);

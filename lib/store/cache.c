@@ -168,7 +168,7 @@ build_table(struct mailbox *mb)
 	c->table = mem_array(c->table_cap, sizeof(*c->table));
 	c->table_n = s->n;
 	for (i = 0; i < s->n; i++) {
-		at = guid_slot(c, s->entries[i].guid);
+		at = guid_slot(c, s->slots[i].facts.guid);
 		while (c->table[at] != 0)
 			at = (at + 1) & (c->table_cap - 1);
 		c->table[at] = (uint32_t)i + 1;
@@ -184,7 +184,8 @@ attach(struct mailbox *mb, const char *guid, uint64_t at, uint32_t n)
 
 	for (; c->table[slot] != 0; slot = (slot + 1) & (c->table_cap - 1)) {
 		i = c->table[slot] - 1;
-		if (i < s->n && memcmp(s->entries[i].guid, guid, 16) == 0) {
+		if (i < s->n && memcmp(s->slots[i].facts.guid,
+		    guid, 16) == 0) {
 			s->slots[i].cache_at = at;
 			s->slots[i].cache_n = n;
 		}
@@ -272,7 +273,7 @@ cache_find(struct mailbox *mb, size_t i, struct slice *summary_r)
 	bytes = bytes_at(mb, t->cache_at, t->cache_n);
 	if (record_read(bytes, mb->state.cache_id, &r) != RECORD_OK ||
 	    r.type != REC_CACHE || r.body.n < 16 ||
-	    memcmp(r.body.p, mb->state.entries[i].guid, 16) != 0) {
+	    memcmp(r.body.p, t->facts.guid, 16) != 0) {
 		t->cache_n = 0;
 		return false;
 	}
@@ -294,7 +295,7 @@ cache_pack(struct buf *b, uint64_t id, const uint8_t guid[16],
 		b->n = start;
 		return -1;
 	}
-	group_seal(b, at, id, 0);
+	group_seal(b, at, b->n, id, 0);
 	return 0;
 }
 
@@ -342,7 +343,7 @@ is_mostly_dead(struct mailbox *mb)
 	if (s->cache_end < COMPACT_BYTES)
 		return false;
 	for (i = 0; i < s->n; i++)
-		if (!s->slots[i].gone)
+		if (!state_is_gone(s, i))
 			live += s->slots[i].cache_n;
 	return live < s->cache_end / 4;
 }
@@ -355,7 +356,7 @@ cache_close(struct mailbox *mb)
 	if (c == NULL)
 		return;
 	cache_flush(mb);
-	if (c->fd != -1 && !mb->read_only) {
+	if (c->fd != -1 && !mb->read_only && mb->state.partial == 0) {
 		read_tail(mb);
 		if (c->fd != -1 && is_mostly_dead(mb))
 			cache_drop(mb);

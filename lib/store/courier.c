@@ -173,7 +173,8 @@ set_uidl(struct state *s, size_t i, struct slice uidl)
 static void
 parse_size(struct slice line, struct state *s)
 {
-	struct message_record m = { .uid = s->uidnext };
+	struct message_record m = { .uid = s->uidnext,
+		.unknown = NAME_ONLY };
 	struct buf uidl = BUF_INIT(1024);
 	size_t blank = slice_rfind(line, ' '), before;
 	struct slice last, name;
@@ -210,7 +211,7 @@ parse_size(struct slice line, struct state *s)
 	else if (i != -1)
 		set_uidl(s, (size_t)i, m.uidl);
 	else {
-		guid_of_name(m.base, m.guid);
+		guid_of_name(m.base, m.facts.guid);
 		state_add(s, &m);
 	}
 	buf_clear(&uidl);

@@ -187,12 +187,12 @@ gather(struct store *s, struct deliveries *d, const char *file_name,
 
 	if (m.base.n > MESSAGE_NAME_BYTES)
 		return -1;
-	m.size = number_after(file_name, ",W=");
+	m.facts.size = number_after(file_name, ",W=");
 	/* Whoever scans the directory reads it from the file. */
-	if (m.size < stored)
+	if (m.facts.size < stored)
 		return 0;
-	m.internal_ms = m.saved_ms = clock_wall_ms();
-	guid_of_name(m.base, m.guid);
+	m.facts.internal_ms = m.facts.saved_ms = clock_wall_ms();
+	guid_of_name(m.base, m.facts.guid);
 	if (record_begin(&d->records, REC_DELIVERED, &at) == -1 ||
 	    put_message(&d->records, &m) == -1 ||
 	    record_end(&d->records, at) == -1) {
@@ -200,7 +200,7 @@ gather(struct store *s, struct deliveries *d, const char *file_name,
 		return -1;
 	}
 	if (d->cache_id != 0)
-		summarise(s, d, file_name, m.guid, message);
+		summarise(s, d, file_name, m.facts.guid, message);
 	return 0;
 }
 

@@ -25,7 +25,7 @@ put_line(const struct state *s, size_t i, struct buf *b)
 	if (memmem(base.p, base.n, ",S=", 3) == NULL)
 		buf_printf(b, " S%" PRIu64, s->slots[i].stored);
 	if (memmem(base.p, base.n, ",W=", 3) == NULL)
-		buf_printf(b, " W%" PRIu64, e->size);
+		buf_printf(b, " W%" PRIu64, s->slots[i].facts.size);
 	if (uidl.n > 0)
 		buf_printf(b, " P%.*s", SLICE_ARG(uidl));
 	else if (s->uidl_format == UIDL_COURIER)
@@ -48,7 +48,8 @@ export_uidlist(struct mailbox *mb)
 		buf_printf(&b, "%02x", s->guid[i]);
 	buf_add_byte(&b, '\n');
 	for (i = 0; i < s->n; i++)
-		if (!s->slots[i].gone)
+		if (!state_is_gone(s, i) && facts_need(mb, i,
+		    FACT_SIZE | FACT_DATES) == STORE_OK)
 			put_line(s, i, &b);
 	if (fs_replace(mb->store->fs, mb->dir, "dovecot-uidlist",
 	    buf_slice(&b), true) == -1)

@@ -116,6 +116,8 @@ store_strerror(enum store_result r)
 		return "4.2.0 The mailbox is locked by another program";
 	case STORE_DAMAGED:
 		return "4.2.0 The mailbox's index is damaged";
+	case STORE_NEWER:
+		return "4.2.0 The mailbox's index is of a newer version";
 	case STORE_LIMIT:
 		return "4.2.0 A limit is reached";
 	case STORE_FAILED:

@@ -178,6 +178,16 @@ open_box(struct store *s, struct slice name)
 	return mb;
 }
 
+static inline struct message_facts
+facts_of(struct mailbox *mb, uint32_t uid)
+{
+	struct message_facts f;
+
+	assert_int_equal(mailbox_facts(mb, uid, FACT_SIZE | FACT_DATES, &f),
+	    STORE_OK);
+	return f;
+}
+
 static inline enum store_result
 set_flags(struct mailbox *mb, uint32_t uid, enum flag_change how,
     uint8_t flags)
