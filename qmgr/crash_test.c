@@ -17,7 +17,8 @@
  *
  * CRASH_SEED=N repeats a run as far as the clock allows; CRASH_RUNS=N sets how
  * many instants are tried between syncs, 0 for none and but every eighth sync;
- * CRASH_STEP=N: of the failing calls every N-th is tried.
+ * CRASH_STEP=N: of the failing calls every N-th is tried; CRASH_ONLY=PATTERN:
+ * these tests only.
  */
 #include <stdarg.h>
 #include <setjmp.h>
@@ -808,7 +809,7 @@ main(void)
 	};
 
 	read_environment();
-	if (getenv("CRASH_TEST") != NULL)
-		cmocka_set_test_filter(getenv("CRASH_TEST"));
+	if (getenv("CRASH_ONLY") != NULL)
+		cmocka_set_test_filter(getenv("CRASH_ONLY"));
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

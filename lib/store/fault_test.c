@@ -13,7 +13,7 @@
  *
  * FAULT_SEED=N repeats a run as far as the clock allows; FAULT_RUNS=N sets how
  * many instants are tried between syncs; FAULT_STEP=N: of the failing calls
- * every N-th is tried.
+ * every N-th is tried; FAULT_ONLY=PATTERN: these tests only.
  */
 #include <stdarg.h>
 #include <setjmp.h>
@@ -695,7 +695,7 @@ main(void)
 	};
 
 	read_environment();
-	if (getenv("FAULT_TEST") != NULL)
-		cmocka_set_test_filter(getenv("FAULT_TEST"));
+	if (getenv("FAULT_ONLY") != NULL)
+		cmocka_set_test_filter(getenv("FAULT_ONLY"));
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
