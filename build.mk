@@ -15,6 +15,7 @@ LIB_MAIL = $(top_builddir)/lib/mail/libmail.a $(IDN2_LIBS) \
 LIB_EV = $(top_builddir)/lib/ev/libev.a $(EVENT_LIBS) $(SSL_LIBS) $(LIB_BASE)
 LIB_CONF = $(top_builddir)/lib/conf/libconf.a $(LIB_BASE)
 LIB_OS = $(top_builddir)/lib/os/libos.a $(SECCOMP_LIBS) $(LIB_BASE)
+LIB_SIM_DISK = $(top_builddir)/lib/os/libsimdisk.a
 LIB_IPC = $(top_builddir)/lib/ipc/libipc.a $(LIB_CONF) $(LIB_OS) $(LIB_MAIL) \
 	$(LIB_EV)
 LIB_LOGIN = $(top_builddir)/lib/login/liblogin.a $(LIB_SASL) $(LIB_IPC)

@@ -79,7 +79,7 @@ static void	 maildir_close(struct maildirs *, struct maildir *);
 static void	 unique_name(const struct maildirs *,
 		    const struct maildir_copy *, struct unique_name *);
 static int	 find_earlier(struct maildirs *, struct maildir *,
-		    const struct unique_name *);
+		    const struct unique_name *, const struct maildir_copy *);
 static enum maildir_end check_quota(struct maildirs *, struct maildir *,
 		    const struct maildir_copy *);
 static int	 store(struct maildirs *, struct maildir *,
@@ -156,7 +156,7 @@ maildir_store(struct maildirs *ms, const struct maildir_copy *c)
 		return MAILDIR_FAILED;
 	unique_name(ms, c, &name);
 	if (c->maybe_done) {
-		found = find_earlier(ms, m, &name);
+		found = find_earlier(ms, m, &name, c);
 		if (found != 0)
 			return found == 1 ? MAILDIR_STORED : MAILDIR_FAILED;
 	}
@@ -505,14 +505,53 @@ size_in_name(const char *entry, uint64_t *size_r)
 	return parse_u64(&s, size_r) == PARSE_OK;
 }
 
+struct comparison {
+	const struct fs	*fs;
+	int		 fd;
+	off_t		 at;
+	bool		 differs;
+};
+
+static int
+compare_part(void *arg, struct slice part)
+{
+	struct comparison *c = arg;
+	struct buf there = BUF_INIT(SIZE_MAX / 2);
+	int r = fs_read(c->fs, c->fd, &there, part.n, c->at);
+
+	if (r == 0 && !slice_eq(buf_slice(&there), part)) {
+		c->differs = true;
+		r = -1;
+	}
+	c->at += (off_t)part.n;
+	buf_clear(&there);
+	return r;
+}
+
+/* Whether the file has what would be written: 1 or 0, -1 on error.  Its size
+ * says little: after a power cut a file system may know the size of a file
+ * whose bytes it has not written. */
+static int
+has_content(struct maildirs *ms, int fd, const struct maildir_copy *c)
+{
+	struct comparison v = { .fs = ms->fs, .fd = fd };
+	struct stored_size size;
+
+	if (compare_part(&v, c->prefix) == 0 &&
+	    content_parts(c->content, compare_part, &v, &size) == 0)
+		return 1;
+	return v.differs ? 0 : -1;
+}
+
 /* The entry is ours: is it whole?  If so it will be durable with the rest of
  * the group; if not it is removed.  1 or 0, -1 on error. */
 static int
 keep_or_remove(struct maildirs *ms, struct maildir *m, int dir,
-    const char *entry)
+    const char *entry, const struct maildir_copy *c)
 {
 	struct stat st;
 	uint64_t size;
+	int whole = 1;
 	int fd = ms->fs->openat(dir, entry,
 	    O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0);
 
@@ -522,19 +561,25 @@ keep_or_remove(struct maildirs *ms, struct maildir *m, int dir,
 		ms->fs->close(fd);
 		return -1;
 	}
-	/* Somebody may have rewritten it without our size: then it is read. */
-	if (!size_in_name(entry, &size) || (uint64_t)st.st_size >= size) {
+	/* Somebody may have rewritten it without our size, or made it longer:
+	 * then it is read. */
+	if (size_in_name(entry, &size) && (uint64_t)st.st_size <= size)
+		whole = (uint64_t)st.st_size < size ? 0 :
+		    has_content(ms, fd, c);
+	if (whole == 1) {
 		durable_add(ms->durable, fd, dir, m->device);
 		return 1;
 	}
-	ms->fs->close(fd);
+	fs_close(ms->fs, fd);
+	if (whole == -1)
+		return -1;
 	return ms->fs->unlinkat(dir, entry, 0) == -1 && errno != ENOENT ? -1 : 0;
 }
 
 /* 1 found, 0 not, -1 error, 2 the directory has changed meanwhile. */
 static int
 search_once(struct maildirs *ms, struct maildir *m, int dir,
-    const struct unique_name *u)
+    const struct unique_name *u, const struct maildir_copy *c)
 {
 	struct stat before, after;
 	struct dirent *e;
@@ -550,7 +595,7 @@ search_once(struct maildirs *ms, struct maildir *m, int dir,
 		found = -1;
 	while (found == 0 && (errno = 0, e = readdir(d)) != NULL)
 		if (is_copy(u, e->d_name))
-			found = keep_or_remove(ms, m, dir, e->d_name);
+			found = keep_or_remove(ms, m, dir, e->d_name, c);
 	if (found == 0 && (errno != 0 || fstat(fd, &after) == -1))
 		found = -1;
 	if (found == 0 && (before.st_mtim.tv_sec != after.st_mtim.tv_sec ||
@@ -567,14 +612,14 @@ search_once(struct maildirs *ms, struct maildir *m, int dir,
  */
 static int
 find_earlier(struct maildirs *ms, struct maildir *m,
-    const struct unique_name *u)
+    const struct unique_name *u, const struct maildir_copy *c)
 {
 	int dirs[2] = { m->new, m->cur };
 	int i, n, r;
 
 	for (i = 0; i < 2; i++) {
 		for (n = 0, r = 2; n < SCANS && r == 2; n++)
-			r = search_once(ms, m, dirs[i], u);
+			r = search_once(ms, m, dirs[i], u, c);
 		if (r == 1 || r == -1)
 			return r;
 	}

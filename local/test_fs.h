@@ -112,6 +112,7 @@ test_close(int fd)
 static const struct fs fs_test __attribute__((unused)) = {
 	.openat = test_openat,
 	.mkdirat = test_mkdirat,
+	.pread = pread,
 	.writev = test_writev,
 	.renameat = test_renameat,
 	.unlinkat = test_unlinkat,

@@ -283,11 +283,7 @@ send_packed(struct qmgr *q, struct attempt *j, struct channel *c)
 	if (e->flags & ENTRY_LARGE) {
 		fd = store_large_open(q->store, e->id);
 		if (fd == -1) {
-			log_error("id=%s event=content-unreadable error=%s",
-			    id_text(e->id),
-			    LOG_Q(slice_str(strerror(errno))));
-			entry_set_held(q, e, true,
-			    SLICE_LIT("its content cannot be read"));
+			entry_unreadable(q, e, errno);
 			goto out;
 		}
 		m.size = e->large_n;

@@ -39,7 +39,8 @@ world_init(struct world *w, const char *more)
 	log_open("qmgr_test", getenv("QMGR_TEST_LOG") != NULL ?
 	    LOG_LEVEL_DEBUG : LOG_LEVEL_ERROR + 1);
 	ev_loop_init(&w->loop);
-	snprintf(w->dir, sizeof(w->dir), "/tmp/qmgr_test.XXXXXX");
+	snprintf(w->dir, sizeof(w->dir), "%s/qmgr_test.XXXXXX",
+	    access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
 	assert_non_null(mkdtemp(w->dir));
 	buf_printf(&text, "path.queue = %s\nqueue.journal = 1M\n"
 	    "queue.segments = 3\nqueue.min_free = 0\n%s%s", w->dir,
@@ -272,6 +273,17 @@ content_make(struct buf *b, size_t size)
 	b->n += size;
 }
 
+static bool
+content_is_whole(struct slice s)
+{
+	size_t i;
+
+	for (i = 0; i < s.n; i++)
+		if (s.p[i] != (char)(i * 7 + i / 251))
+			return false;
+	return true;
+}
+
 uint32_t
 world_content_crc(size_t size)
 {
@@ -366,8 +378,8 @@ world_submit_large(struct world *w, const char *from, const char *to,
 	if (w->spool_fd == -1)
 		return id;
 	content_make(&content, size);
-	assert_int_equal(write(w->spool_fd, content.p + 100, size - 100),
-	    size - 100);
+	assert_int_equal(fs_write(fs, w->spool_fd, slice_of(content.p + 100,
+	    size - 100)), 0);
 	close(w->spool_fd);
 	w->spool_fd = -1;
 	pack_envelope(&env, w, from, to);
@@ -493,11 +505,9 @@ delivery_hears(void *arg, struct channel *c, struct message *m)
 	assert_true(job_unpack(&m->body, &arena, &j));
 	buf_add(&content, j.content);
 	if (m->type == DL_JOB_FILE) {
-		char *p = buf_reserve(&content, j.size);
-
-		assert_int_equal(pread(m->fds[0], p, j.size,
-		    (off_t)j.offset), j.size);
-		content.n += j.size;
+		/* A broken build may have lost some of it. */
+		(void)!fs_read(&fs_real, m->fds[0], &content, j.size,
+		    (off_t)j.offset);
 	}
 	for (i = 0; i < j.nrecipients; i++) {
 		assert_true(w->ndeliveries < DELIVERIES);
@@ -513,6 +523,7 @@ delivery_hears(void *arg, struct channel *c, struct message *m)
 		d->extras = j.extras;
 		d->crc = crc32c(0, buf_slice(&content));
 		d->size = content.n;
+		d->whole = content_is_whole(buf_slice(&content));
 		d->job = m->id;
 		d->together = (unsigned)j.nrecipients;
 		d->at = clock_mono_ms();

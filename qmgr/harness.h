@@ -28,6 +28,7 @@ struct delivery {
 	uint8_t		 notify;
 	uint32_t	 crc;		/* of the content */
 	uint64_t	 size;
+	bool		 whole;		/* it is what world_submit() made */
 	uint64_t	 job;
 	unsigned	 together;	/* recipients of the job */
 	int64_t		 at;
@@ -84,7 +85,7 @@ struct world {
 	uint32_t	 limit_seconds, limit_recipients;
 };
 
-/* A fresh queue directory below the temporary one.  more: further lines of
+/* A fresh queue directory, in memory where that can be had.  more: further lines of
  * configuration, or "". */
 void	 world_init(struct world *, const char *more);
 void	 world_clear(struct world *);	/* removes the directory too */

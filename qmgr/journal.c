@@ -846,9 +846,13 @@ commit_work(struct disk_task *t)
 		    RECORD_HEADER_BYTES + b->recs[i].body)));
 		memcpy(p + 4, &crc, 4);
 	}
+	/* First the old header goes: under it, records of messages that ended
+	 * long ago would count again where a power cut spares them and takes
+	 * those that say that they ended. */
 	if ((b->with_header && (fs_pwrite(fs, s->fd, head, 0) == -1 ||
 	    fs_pwrite(fs, s->fd, head,
-	    (off_t)(s->size - SEGMENT_HEADER_BYTES)) == -1)) ||
+	    (off_t)(s->size - SEGMENT_HEADER_BYTES)) == -1 ||
+	    fs->fdatasync(s->fd) == -1)) ||
 	    fs_pwrite(fs, s->fd, buf_slice(&b->bytes), (off_t)b->at) == -1 ||
 	    fs->fdatasync(s->fd) == -1)
 		b->error = errno == 0 ? EIO : errno;

@@ -52,6 +52,13 @@ id_text(uint64_t id)
 	return text[next].s;
 }
 
+/* Whether a call that failed so may succeed a little later. */
+static bool
+is_of_a_moment(int error)
+{
+	return error == EMFILE || error == ENFILE || error == ENOMEM;
+}
+
 /* ---- waking ------------------------------------------------------------- */
 
 struct waking {
@@ -107,6 +114,13 @@ loaded(struct store_wait *sw, bool ok)
 	if (e != NULL) {
 		e->q = q;
 		entry_begin(q, e);
+	} else if (!ok && w->load.error != ENOENT && w->load.error != EFBIG) {
+		/* What could not be read may be as good as ever. */
+		log_error("id=%s event=file-unreadable error=%s",
+		    id_text(s->id), LOG_Q(slice_str(strerror(w->load.error))));
+		slot_wait(&q->queue, s, clock_wall_ms() +
+		    jitter(q->conf->queue_retry_first));
+		qmgr_due_changed(q);
 	} else
 		old_damaged(q, &s, w->load.error);
 out:
@@ -628,15 +642,24 @@ entry_content(struct qmgr *q, struct entry *e)
 			buf_clear(&l.bytes);
 		}
 		if (e->content == NULL) {
-			log_error("id=%s event=content-unreadable error=%s",
-			    id_text(e->id), LOG_Q(slice_str(strerror(errno))));
-			entry_set_held(q, e, true,
-			    SLICE_LIT("its content cannot be read"));
+			entry_unreadable(q, e, errno);
 			return NULL;
 		}
 	}
 	e->content->refs++;
 	return e->content;
+}
+
+void
+entry_unreadable(struct qmgr *q, struct entry *e, int error)
+{
+	log_error("id=%s event=content-unreadable error=%s", id_text(e->id),
+	    LOG_Q(slice_str(strerror(error))));
+	if (is_of_a_moment(error))
+		e->tried = true;
+	else
+		entry_set_held(q, e, true,
+		    SLICE_LIT("its content cannot be read"));
 }
 
 /* ---- expansion ---------------------------------------------------------- */

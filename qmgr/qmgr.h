@@ -161,8 +161,11 @@ int64_t	 entry_expires(const struct qmgr *, const struct entry *);
 void	 entry_expand(struct qmgr *, struct entry *, uint32_t number,
 	    struct slice owner, const struct target *, uint32_t n);
 /* Content, from memory or the disk; released with content_release().  NULL
- * and a log line where it cannot be read: the message is then held. */
+ * and a log line where it cannot be read: see entry_unreadable(). */
 struct content *entry_content(struct qmgr *, struct entry *);
+/* The message is tried again later where descriptors or memory were short;
+ * else it is held. */
+void	 entry_unreadable(struct qmgr *, struct entry *, int error);
 const char *id_text(uint64_t);	/* valid for the next 3 calls */
 
 /* submit.c */

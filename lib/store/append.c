@@ -57,7 +57,7 @@ static enum store_result target(struct append *);
 static enum store_result commit(struct append *, struct appended *);
 static enum store_result commit_locked(struct append *, struct appended *);
 static enum store_result sync_files(struct append *);
-static enum store_result sync_all(struct append *);
+static enum store_result sync_names(struct append *);
 static enum store_result link_one(struct append *, struct mailbox *from,
 		    size_t i);
 static enum store_result copy_bytes(struct append *, struct mailbox *from,
@@ -309,11 +309,11 @@ static enum store_result
 commit(struct append *a, struct appended *done)
 {
 	struct mailbox *mb = a->to;
-	enum store_result r = STORE_OK;
+	enum store_result r;
 
-	/* All or nothing after a power cut, too. */
-	if (a->n > 1)
-		r = sync_files(a);
+	/* Before there is a record that names them, and so before anybody else
+	 * can see them: after a power cut it is all or nothing, and whole. */
+	r = sync_files(a);
 	if (r == STORE_OK)
 		r = index_lock(mb);
 	if (r != STORE_OK)
@@ -327,7 +327,7 @@ commit(struct append *a, struct appended *done)
 		quota_change(a->store->fs, a->store->root, (int64_t)a->bytes,
 		    (int64_t)a->n);
 	index_unlock(mb);
-	return r == STORE_OK ? sync_all(a) : r;
+	return r == STORE_OK ? sync_names(a) : r;
 }
 
 static enum store_result
@@ -345,28 +345,11 @@ sync_files(struct append *a)
 	return STORE_OK;
 }
 
-/* Blocks for all that is new are allocated before the first sync, so that one
- * commit of the file system's journal does for message, name and record.  A
- * hint: what it does not do, the syncs do. */
-static void
-start_writing(const struct append *a)
-{
-	size_t i;
-
-	for (i = 0; i < a->nfds; i++)
-		(void)!sync_file_range(a->fds[i], 0, 0, SYNC_FILE_RANGE_WRITE);
-	if (a->to->log != -1)
-		(void)!sync_file_range(a->to->log, 0, 0,
-		    SYNC_FILE_RANGE_WRITE);
-}
-
-/* Content, names and records. */
+/* Names and records. */
 static enum store_result
-sync_all(struct append *a)
+sync_names(struct append *a)
 {
 	const struct fs *fs = a->store->fs;
-	enum store_result r = STORE_OK;
-	int cur;
 
 	if (a->nfds < a->n) {
 		if (fs->syncfs(a->store->root) == -1)
@@ -374,16 +357,9 @@ sync_all(struct append *a)
 		a->to->unsynced_ms = 0;
 		return STORE_OK;
 	}
-	cur = fs_open_dir(fs, a->to->dir, "cur");
-	if (cur == -1)
+	if (index_sync_names(a->to) == -1)
 		return store_failed(a->store);
-	start_writing(a);
-	if (a->n == 1 && a->fds[0] != -1)
-		r = sync_files(a);
-	if (r == STORE_OK && fs->fsync(cur) == -1)
-		r = store_failed(a->store);
-	fs_close(fs, cur);
-	return r == STORE_OK ? index_sync(a->to) : r;
+	return index_sync(a->to);
 }
 
 enum store_result

@@ -131,6 +131,8 @@ enum store_result index_commit(struct mailbox *, bool own);
 enum store_result index_reserve(struct mailbox *);
 /* All that was committed is durable. */
 enum store_result index_sync(struct mailbox *);
+/* Makes the names in cur/ durable.  -1 with errno. */
+int	 index_sync_names(struct mailbox *);
 /* A snapshot now, if worth it or always; under the lock. */
 enum store_result index_snapshot(struct mailbox *, bool always);
 /* Sets the index aside and makes it anew from what can be read of it and from

@@ -957,8 +957,8 @@ make_log(struct mailbox *mb, uint64_t generation, char name[64])
 	return fd;
 }
 
-static int
-sync_names(struct mailbox *mb)
+int
+index_sync_names(struct mailbox *mb)
 {
 	const struct fs *fs = mb->store->fs;
 	int r, cur = fs_open_dir(fs, mb->dir, "cur");
@@ -981,7 +981,7 @@ new_generation(struct mailbox *mb)
 	if (r != STORE_OK)
 		return r;
 	/* A snapshot says no more what names were before. */
-	if (sync_names(mb) == -1)
+	if (index_sync_names(mb) == -1)
 		return failed(mb);
 	if (write_snap(mb, generation) == -1 ||
 	    mb->store->fs->fsync(mb->dir) == -1)

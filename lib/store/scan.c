@@ -756,6 +756,10 @@ scan_set_names(struct mailbox *mb)
 	mb->names_late = false;
 	if (mb->group.n == 0)
 		return STORE_OK;
+	/* A name that is remembered but was lost would look like a change that
+	 * another program made, and win over flags that were acknowledged. */
+	if (index_sync_names(mb) == -1)
+		return store_failed(mb->store);
 	scan_stamp_after(mb, before);
 	return index_commit(mb, true);
 }
