@@ -24,8 +24,6 @@
 #include "master.h"
 #include "os/sockets.h"
 
-#define PID_FILE	"master.pid"
-
 static char	*path_in(const char *dir, const char *name);
 static void	 lock_or_die(int fd);
 static void	 make_directory(struct master *, const char *path,

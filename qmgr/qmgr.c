@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: ISC */
 /* qmgr - owns the queue: makes messages durable, schedules every attempt and
- * keeps every recipient's status.  Its parts: qmgr.h. */
+ * keeps every recipient's status.  Its parts: qmgr.h.  `qmgr check` looks at a
+ * queue's files instead (check_main.c). */
 #include <errno.h>
 #include <unistd.h>
 
 #include "base/log.h"
+#include "check.h"
 #include "ipc/child.h"
 #include "qmgr.h"
 
@@ -47,6 +49,8 @@ main(int argc, char *argv[])
 {
 	struct daemon *d = &the_daemon;
 
+	if (argc == 4 && strcmp(argv[1], "check") == 0)
+		return check_main(argv[2], argv[3]);
 	child_init(&d->child, &spec, &d->q, argc, argv);
 	if (qmgr_open(&d->q, d->child.conf->path_queue) == -1)
 		log_fatal("event=no-queue path=%s error=%s",

@@ -18,6 +18,8 @@
 #define SOCKET_QUEUE	"queue.sock"
 #define SOCKET_LOOKUP	"lookup.sock"
 #define SOCKET_SUBMIT	"submit.sock"
+/* Beside them: master's process id; locked with flock(2) while it lives. */
+#define PID_FILE	"master.pid"
 
 /*        name             no  sender  fds min  max     body; id: tool's */
 #define TOOL_REQUESTS(X)						\
