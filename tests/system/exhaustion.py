@@ -208,7 +208,7 @@ class MailboxDisk(OutOf):
 @needs_program("prlimit")
 class Descriptors(OutOf):
     """So few that each process meets its limit."""
-    FEW = 120
+    FEW = 200
 
     @classmethod
     def arrange(cls):
