@@ -192,9 +192,7 @@ tell_status(void *arg, struct buf *out)
 {
 	const struct auth *a = arg;
 
-	buf_printf(out, "logins=%llu failed=%llu refused=%llu sessions=%llu "
-	    "dialogues=%zu asked=%zu", (unsigned long long)a->nlogins,
-	    (unsigned long long)a->nfailed, (unsigned long long)a->nrefused,
+	buf_printf(out, "sessions=%llu dialogues=%zu asked=%zu",
 	    (unsigned long long)sessions_total(a->sessions),
 	    DIALOGUES_MAX - a->nfree, pool_asked(a));
 }

@@ -62,7 +62,6 @@ struct auth {
 	bool			 offered[SASL_MECHANISM_LIMIT];
 	bool			 has_secret;
 	uint8_t			 secret[GRANT_SECRET_BYTES];
-	uint64_t		 nlogins, nfailed, nrefused;
 };
 
 /* dialogue.c */

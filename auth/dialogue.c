@@ -20,6 +20,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "ipc/counters.h"
 #include "auth.h"
 #include "base/base64.h"
 #include "base/clock.h"
@@ -217,7 +218,7 @@ dialogue_start(struct auth *a, struct client *c, struct message *m)
 	}
 	d = dialogue_new(a, c, m->id);
 	if (d == NULL) {
-		a->nrefused++;
+		count(AUTH_REFUSED);
 		refuse(c, m->id, AUTH_TRY_LATER);
 		return;
 	}
@@ -342,12 +343,12 @@ ask(struct dialogue *d)
 	v = limits_ask(a->limits, d->address, d->sasl.question.login,
 	    d->shown_ms);
 	if (v != LIMITS_GO_ON) {
-		a->nrefused++;
+		count(AUTH_REFUSED);
 		d->is_over = true;
 		fail(d, AUTH_TRY_LATER, limits_verdict_name(v));
 	} else if (pool_ask(a, d->id, d->protocol, &d->sasl.question,
 	    &d->verifier) == -1) {
-		a->nrefused++;
+		count(AUTH_REFUSED);
 		fail(d, AUTH_TRY_LATER, "verifiers-busy");
 	} else
 		enter(d, VERIFIER);
@@ -586,7 +587,8 @@ say_ok(struct dialogue *d, const struct grant *found)
 		buf_clear(&sealed);
 		return;
 	}
-	a->nlogins++;
+	count(AUTH_LOGINS);
+	count_time(AUTH_LOGIN, 1000 * (clock_mono_ms() - d->shown_ms));
 	limits_succeeded(a->limits, d->address, d->sasl.login,
 	    clock_mono_ms());
 	sessions_begin(a->sessions, d->client->number, g.login);
@@ -628,7 +630,7 @@ fail(struct dialogue *d, enum auth_failure f, const char *why)
 	int64_t now = clock_mono_ms(), delay = 0;
 	int64_t from = d->shown_ms != 0 ? d->shown_ms : now;
 
-	a->nfailed++;
+	count(AUTH_FAILED);
 	log_failure(d, why);
 	if (counts(f))
 		delay = limits_failed(a->limits, d->address,

@@ -25,6 +25,7 @@
 #include "ipc/auth_verifier.h"
 #include "ipc/child.h"
 #include "providers.h"
+#include "ipc/counters.h"
 #include "sasl/password.h"
 #include "sasl/scram.h"
 #include "sources.h"
@@ -55,7 +56,6 @@ struct verifier {
 	size_t			 njobs;
 	struct ev_timer		 timer;		/* the next job */
 	uint8_t			 seed[SEED_BYTES];
-	uint64_t		 nhashed, nremembered;
 };
 
 /* An answer. */
@@ -182,9 +182,8 @@ tell_status(void *arg, struct buf *out)
 {
 	const struct verifier *v = arg;
 
-	buf_printf(out, "accounts=%zu hashed=%llu remembered=%llu waiting=%zu",
-	    sources_count(v->sources), (unsigned long long)v->nhashed,
-	    (unsigned long long)v->nremembered, v->njobs);
+	buf_printf(out, "accounts=%zu waiting=%zu",
+	    sources_count(v->sources), v->njobs);
 }
 
 /* CTL_LOGIN: who has it, and what would let it in; nothing that is stored. */
@@ -400,7 +399,8 @@ is_cheap(struct verifier *v, const struct account *all, int n,
 		    password) != PASSWORD_GOOD : !cache_has(v->cache, r->login,
 		    all[i].stored, password, clock_mono_ms()))
 			continue;
-		v->nremembered += all[i].app.n == 0;
+		if (all[i].app.n == 0)
+			count(VERIFIER_REMEMBERED);
 		judge(all, n, i, protocol, r);
 		r->extra = all[i].app;
 		return true;
@@ -510,7 +510,7 @@ do_job(struct verifier *v, struct job *j, struct verdict *r)
 	/* Another job may have made it known meanwhile. */
 	if (n < 0 || is_cheap(v, all, n, j->protocol, password, r))
 		return;
-	v->nhashed++;
+	count(VERIFIER_HASHED);
 	for (i = 0; i < n; i++) {
 		if (all[i].app.n > 0)
 			continue;

@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/num.h"
 #include "ipc/child.h"
+#include "ipc/counters.h"
 #include "compose.h"
 
 #define ARENA_BYTES	(16 * 1024 * 1024)	/* recipients of one report */
@@ -22,8 +23,6 @@ struct bounce {
 	struct child	 child;
 	struct templates templates;
 	struct templates coming;	/* until master has sent all */
-	uint64_t	 written;
-	uint64_t	 failed;
 };
 
 static void	master_says(void *, struct message *);
@@ -34,9 +33,8 @@ static bool	gather(const struct report *, int fd, struct buf *,
 		    struct slice *message_r);
 static void	answer(struct bounce *, struct channel *, uint64_t id,
 		    const struct report *, struct slice message);
-static void	refuse(struct bounce *, struct channel *, uint64_t id,
+static void	refuse(struct channel *, uint64_t id,
 		    const struct report *, const char *why);
-static void	tell_status(void *, struct buf *);
 
 static const struct message_rule qmgr_rules[] = RULES_OF(QMGR_BOUNCE);
 static const struct channel_ops qmgr_ops = { qmgr_says, qmgr_is_down, NULL };
@@ -47,7 +45,6 @@ static const struct child_edge edges[] = {
 static const struct child_spec spec = {
 	.role = ROLE_BOUNCE,
 	.edges = edges,
-	.status = tell_status,
 	.control = master_says,
 };
 
@@ -112,7 +109,7 @@ qmgr_says(void *arg, struct channel *ch, struct message *m)
 		channel_breach(ch, "report");
 	else if (!gather(&r, m->type == QB_REPORT_FILE ? m->fds[0] : -1,
 		     &content, &message))
-		refuse(b, ch, m->id, &r, "its content cannot be read");
+		refuse(ch, m->id, &r, "its content cannot be read");
 	else
 		answer(b, ch, m->id, &r, message);
 	buf_clear(&content);
@@ -181,18 +178,18 @@ answer(struct bounce *b, struct channel *ch, uint64_t id,
 			put_slice(out, buf_slice(&text));
 		}
 		channel_end(ch);
-		b->written++;
+		count(BOUNCE_WRITTEN);
 		log_debug("id=%s event=report-written about=%s size=%zu",
 		    queue_id_text(r->report_id).s,
 		    queue_id_text(r->queue_id).s, text.n);
 	} else
-		refuse(b, ch, id, r, "it would be too large");
+		refuse(ch, id, r, "it would be too large");
 	buf_clear(&envelope);
 	buf_clear(&text);
 }
 
 static void
-refuse(struct bounce *b, struct channel *ch, uint64_t id,
+refuse(struct channel *ch, uint64_t id,
     const struct report *r, const char *why)
 {
 	struct buf *out = channel_begin(ch, QB_FAILED, id);
@@ -200,16 +197,8 @@ refuse(struct bounce *b, struct channel *ch, uint64_t id,
 	if (out != NULL)
 		put_slice(out, slice_str(why));
 	channel_end(ch);
-	b->failed++;
+	count(BOUNCE_FAILED);
 	log_error("id=%s event=report-failed recipients=%zu why=\"%s\"",
 	    queue_id_text(r->queue_id).s, r->nrecipients, why);
 }
 
-static void
-tell_status(void *arg, struct buf *words)
-{
-	const struct bounce *b = arg;
-
-	buf_printf(words, "written=%llu failed=%llu",
-	    (unsigned long long)b->written, (unsigned long long)b->failed);
-}

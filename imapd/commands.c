@@ -68,23 +68,6 @@ command_find(struct slice name)
 /* ---- what is offered ----------------------------------------------------- */
 
 void
-imap_capability_before_login(struct buf *b, bool starttls, bool login_disabled,
-    struct slice mechanisms)
-{
-	struct slice word;
-
-	buf_add_str(b, "IMAP4rev1 IMAP4rev2 LITERAL+ ID ENABLE SASL-IR");
-	if (starttls)
-		buf_add_str(b, " STARTTLS");
-	if (login_disabled)
-		buf_add_str(b, " LOGINDISABLED");
-	while (mechanisms.n > 0 && slice_next(&mechanisms, ' ', &word)) {
-		buf_add_str(b, " AUTH=");
-		buf_add(b, word);
-	}
-}
-
-void
 capability_write(struct imap_session *s, struct buf *b)
 {
 	buf_add_str(b, "IMAP4rev1 IMAP4rev2 LITERAL+ ID ENABLE SASL-IR IDLE "

@@ -19,6 +19,7 @@ struct text {
 
 struct mail {
 	struct message_entry e;
+	struct message_facts f;
 	struct text	*text;
 };
 
@@ -232,11 +233,11 @@ mail_of(struct slice text)
 	struct mail m = { 0 };
 
 	m.text = text_new(text);
-	m.e.size = crlf_size(slice_of(m.text->p, m.text->n));
-	m.e.internal_ms = m.e.saved_ms = world.now;
-	m.e.guid[0] = 0xab;
-	m.e.guid[14] = (uint8_t)(world.guid >> 8);
-	m.e.guid[15] = ++world.guid;
+	m.f.size = crlf_size(slice_of(m.text->p, m.text->n));
+	m.f.internal_ms = m.f.saved_ms = world.now;
+	m.f.guid[0] = 0xab;
+	m.f.guid[14] = (uint8_t)(world.guid >> 8);
+	m.f.guid[15] = ++world.guid;
 	return m;
 }
 
@@ -531,12 +532,10 @@ count(struct box *b, struct mailbox_status *st)
 	*st = b->st;
 	st->messages = (uint32_t)b->n;
 	st->recent = st->unseen = st->deleted = 0;
-	st->size = 0;
 	for (i = 0; i < b->n; i++) {
 		st->recent += b->v[i].e.uid >= b->recent_from;
 		st->unseen += (b->v[i].e.flags & FLAG_SEEN) == 0;
 		st->deleted += (b->v[i].e.flags & FLAG_DELETED) != 0;
-		st->size += b->v[i].e.size;
 	}
 }
 
@@ -552,19 +551,42 @@ store_status(struct store *s, struct slice name, struct mailbox_status *st)
 	return STORE_OK;
 }
 
+static uint64_t
+size_of(const struct box *b, bool deleted_only)
+{
+	uint64_t bytes = 0;
+	size_t i;
+
+	for (i = 0; i < b->n; i++)
+		if (!deleted_only || b->v[i].e.flags & FLAG_DELETED)
+			bytes += b->v[i].f.size;
+	return bytes;
+}
+
+enum store_result
+store_size(struct store *s, struct slice name, bool deleted_only,
+    uint64_t *bytes_r)
+{
+	struct box *b = box_find(name);
+
+	(void)s;
+	if (b == NULL)
+		return STORE_NO_MAILBOX;
+	*bytes_r = size_of(b, deleted_only);
+	return STORE_OK;
+}
+
 enum store_result
 store_usage(struct store *s, struct store_usage *u)
 {
-	struct mailbox_status st;
 	size_t i;
 
 	(void)s;
 	*u = (struct store_usage){ 0, 0 };
 	for (i = 0; i < BOXES; i++)
 		if (world.boxes[i].name != NULL) {
-			count(&world.boxes[i], &st);
-			u->bytes += st.size;
-			u->messages += st.messages;
+			u->bytes += size_of(&world.boxes[i], false);
+			u->messages += world.boxes[i].n;
 		}
 	return STORE_OK;
 }
@@ -664,6 +686,18 @@ mailbox_find(const struct mailbox *m, uint32_t uid)
 		if (m->v[i].uid == uid)
 			return &m->v[i];
 	return NULL;
+}
+
+enum store_result
+mailbox_facts(struct mailbox *m, uint32_t uid, unsigned wanted,
+    struct message_facts *f)
+{
+	struct box *b = box_find(slice_str(m->name));
+	struct mail *mail = b == NULL ? NULL : mail_find(b, uid);
+
+	(void)wanted;
+	*f = mail == NULL ? (struct message_facts){ 0 } : mail->f;
+	return mail == NULL ? STORE_EXPUNGED : STORE_OK;
 }
 
 bool
@@ -894,7 +928,7 @@ mailbox_copy(struct mailbox *m, struct uid_list l, struct slice name, bool move,
 			continue;
 		copy = *mail;
 		copy.text->refs++;
-		copy.e.saved_ms = world.now;
+		copy.f.saved_ms = world.now;
 		copy.e.keywords = move_keywords(b, to, copy.e.keywords);
 		done->from[done->n] = l.v[i];
 		done->to[done->n++] = box_add(to, &copy)->e.uid;
@@ -938,7 +972,7 @@ append_message(struct append *a, uint64_t size, uint8_t flags,
 		return STORE_LIMIT;
 	m = &a->mails[a->n];
 	m->e.flags = flags;
-	m->e.internal_ms = internal_ms;
+	m->f.internal_ms = internal_ms;
 	for (i = 0; i < nkeywords; i++)
 		a->keywords[a->n][i] = slice_str(dup(keywords[i]));
 	a->nkeywords[a->n++] = nkeywords;
@@ -958,7 +992,7 @@ append_end(struct append *a)
 
 	to = &a->mails[a->n - 1];
 	m.e.flags = to->e.flags;
-	m.e.internal_ms = to->e.internal_ms;
+	m.f.internal_ms = to->f.internal_ms;
 	*to = m;
 	buf_reset(&a->text);
 	return STORE_OK;

@@ -100,11 +100,18 @@ put_name(struct fetch_reader *r, const char *name)
 	put_str(r->s, name);
 }
 
+/* Zeros where the message is gone; a body would be NIL then. */
+static void
+facts_of(struct fetch_reader *r, unsigned wanted, struct message_facts *f)
+{
+	(void)!mailbox_facts(r->s->view.mailbox, r->entry.uid, wanted, f);
+}
+
 static void
 put_item(struct fetch_reader *r, const struct fetch_item *it)
 {
 	struct imap_session *s = r->s;
-	const struct message_entry *e = &r->entry;
+	struct message_facts f;
 
 	switch (it->what) {
 	case F_UID:
@@ -114,20 +121,23 @@ put_item(struct fetch_reader *r, const struct fetch_item *it)
 		break;
 	case F_INTERNALDATE:
 		put_name(r, "INTERNALDATE ");
-		put_internaldate(s, e->internal_ms);
+		facts_of(r, FACT_DATES, &f);
+		put_internaldate(s, f.internal_ms);
 		break;
 	case F_SIZE:
 		put_name(r, "RFC822.SIZE ");
-		put_number(s, e->size);
+		facts_of(r, FACT_SIZE, &f);
+		put_number(s, f.size);
 		break;
 	case F_MODSEQ:
 		put_name(r, "MODSEQ (");
-		put_number(s, e->modseq);
+		put_number(s, r->entry.modseq);
 		put_str(s, ")");
 		break;
 	case F_EMAILID:
 		put_name(r, "EMAILID ");
-		put_object_id(s, 'M', e->guid);
+		facts_of(r, FACT_GUID, &f);
+		put_object_id(s, 'M', f.guid);
 		break;
 	case F_THREADID:
 		/* Threads are not known to the store (RFC 8474 5.2). */
@@ -135,7 +145,8 @@ put_item(struct fetch_reader *r, const struct fetch_item *it)
 		break;
 	case F_SAVEDATE:
 		put_name(r, "SAVEDATE ");
-		put_internaldate(s, e->saved_ms);
+		facts_of(r, FACT_DATES, &f);
+		put_internaldate(s, f.saved_ms);
 		break;
 	case F_ENVELOPE:
 	case F_BODYSTRUCTURE:

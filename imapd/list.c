@@ -475,23 +475,15 @@ status_items_parse(struct imap_session *s, struct cursor *c, unsigned *items_r)
 	return cur_close(c);
 }
 
-/* RFC 9208 4.3: what an EXPUNGE would give back. */
-static uint64_t
-deleted_bytes(struct imap_session *s, struct slice name)
+/* deleted_only: what an EXPUNGE would give back (RFC 9208 4.3). */
+static void
+put_size(struct imap_session *s, struct slice name, bool deleted_only)
 {
-	const struct message_entry *e;
-	struct mailbox *m;
-	uint64_t sum = 0;
-	size_t i, n;
+	uint64_t bytes;
 
-	if (mailbox_open(s->store, name, true, &m) != STORE_OK)
-		return 0;
-	e = mailbox_entries(m, &n);
-	for (i = 0; i < n; i++)
-		if (e[i].flags & FLAG_DELETED)
-			sum += e[i].size;
-	mailbox_close(&m);
-	return sum;
+	if (store_size(s->store, name, deleted_only, &bytes) != STORE_OK)
+		bytes = 0;
+	put_number(s, bytes);
 }
 
 static void
@@ -515,7 +507,7 @@ put_status_item(struct imap_session *s, const struct mailbox_status *st,
 		put_number(s, st->deleted);
 		break;
 	case STATUS_SIZE:
-		put_number(s, st->size);
+		put_size(s, name, false);
 		break;
 	case STATUS_RECENT:
 		put_number(s, st->recent);
@@ -533,7 +525,7 @@ put_status_item(struct imap_session *s, const struct mailbox_status *st,
 		put_object_id(s, 'F', st->guid);
 		break;
 	case STATUS_DELETED_STORAGE:
-		put_number(s, deleted_bytes(s, name));
+		put_size(s, name, true);
 		break;
 	}
 }

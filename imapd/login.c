@@ -6,11 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/base64.h"
 #include "front.h"
 #include "login.h"
 #include "os/takeover.h"
-#include "session.h"
 
 #define COMMAND_BYTES	(LOGIN_INPUT_BYTES - 1024)
 #define CLIENT_NAME_BYTES 64
@@ -32,7 +30,7 @@ static bool	 take_command(struct conn *);
 static bool	 take_response(struct conn *);
 static void	 run_command(struct conn *, char *, size_t);
 static void	 secured(struct conn *);
-static void	 challenge(struct conn *, struct slice);
+static void	 not_sasl(struct conn *, const char *);
 static void	 failed(struct conn *, enum auth_failure, struct slice);
 static void	 refused(struct conn *, enum session_refusal);
 static void	 bye(struct conn *, enum login_end, bool);
@@ -54,7 +52,7 @@ const struct login_protocol imap_login = {
 	.role = ROLE_IMAP_LOGIN, .session = ROLE_IMAP_SESSION,
 	.auth = AUTH_IMAP, .listener = LISTENER_IMAP,
 	.front_bytes = sizeof(struct front), .greet = greet, .take = take,
-	.secured = secured, .challenge = challenge, .failed = failed,
+	.secured = secured, .not_sasl = not_sasl, .failed = failed,
 	.refused = refused, .bye = bye, .tag = tag,
 };
 
@@ -106,10 +104,17 @@ static void
 capabilities(struct conn *c, struct buf *b)
 {
 	bool closed = conn_must_start_tls(c);
+	struct slice word, rest = closed ? SLICE_EMPTY : conn_mechanisms(c);
 
-	imap_capability_before_login(b, conn_may_start_tls(c), closed ||
-	    !conn_offers(c, SLICE_LIT("PLAIN")), closed ? SLICE_EMPTY :
-	    conn_mechanisms(c));
+	buf_add_str(b, "IMAP4rev1 IMAP4rev2 LITERAL+ ID ENABLE SASL-IR");
+	if (conn_may_start_tls(c))
+		buf_add_str(b, " STARTTLS");
+	if (closed || !conn_offers(c, SLICE_LIT("PLAIN")))
+		buf_add_str(b, " LOGINDISABLED");
+	while (rest.n > 0 && slice_next(&rest, ' ', &word)) {
+		buf_add_str(b, " AUTH=");
+		buf_add(b, word);
+	}
 }
 
 static void
@@ -214,8 +219,8 @@ remember_tag(struct conn *c, struct slice t)
 static bool
 take_response(struct conn *c)
 {
-	struct slice in = conn_input(c), line;
-	struct buf b = BUF_INIT(SASL_BYTES);
+	struct slice in = conn_input(c);
+	char copy[COMMAND_BYTES];
 	size_t n = slice_find(in, '\n');
 
 	if (n == in.n && n <= COMMAND_BYTES)
@@ -225,24 +230,10 @@ take_response(struct conn *c)
 		    LOGIN_END_ERRORS);
 		return false;
 	}
-	line = slice_first(in, n - 1);
-	if (slice_eq(line, SLICE_LIT("*"))) {
-		conn_consume(c, n + 1);
-		conn_cancel(c);
-		bad(c, tag(c), "Cancelled");
-		return true;
-	}
-	if (b64_decode(line, &b)) {
-		conn_consume(c, n + 1);
-		conn_respond(c, buf_slice(&b));
-	} else {
-		conn_consume(c, n + 1);
-		conn_cancel(c);
-		bad(c, tag(c), "That is not base64");
-	}
-	if (b.p != NULL)
-		explicit_bzero(b.p, b.cap);
-	buf_clear(&b);
+	memcpy(copy, in.p, n);
+	conn_consume(c, n + 1);
+	conn_respond(c, slice_of(copy, n - 1));
+	explicit_bzero(copy, n);
 	return true;
 }
 
@@ -365,8 +356,6 @@ static void
 cmd_authenticate(struct conn *c, const struct front_command *cmd)
 {
 	const struct front *f = c->front;
-	struct slice initial = { NULL, 0 };
-	struct buf b = BUF_INIT(SASL_BYTES);
 
 	if (!are_strings(cmd, 1) && !are_strings(cmd, 2)) {
 		bad(c, cmd->tag, "AUTHENTICATE wants a mechanism");
@@ -375,39 +364,16 @@ cmd_authenticate(struct conn *c, const struct front_command *cmd)
 	if (needs_tls(c, cmd->tag))
 		return;
 	remember_tag(c, cmd->tag);
-	if (cmd->nargs == 2) {
-		if (!slice_eq(cmd->args[1].text, SLICE_LIT("=")) &&
-		    !b64_decode(cmd->args[1].text, &b)) {
-			bad(c, cmd->tag, "That is not base64");
-			buf_clear(&b);
-			return;
-		}
-		initial = buf_slice(&b);
-	}
-	if (!conn_offers(c, cmd->args[0].text)) {
-		failed(c, c->l->with_tls[0] == '\0' ? AUTH_TRY_LATER :
-		    AUTH_NO_MECHANISM, SLICE_EMPTY);
-		conn_error(c);
-	} else
-		conn_authenticate(c, cmd->args[0].text, initial,
-		    slice_str(f->name));
-	if (b.p != NULL)
-		explicit_bzero(b.p, b.cap);
-	buf_clear(&b);
+	conn_authenticate(c, cmd->args[0].text, cmd->nargs == 2 ?
+	    cmd->args[1].text : SLICE_EMPTY, slice_str(f->name));
 }
 
 /* ---- what the others say -------------------------------------------------------------- */
 
 static void
-challenge(struct conn *c, struct slice bytes)
+not_sasl(struct conn *c, const char *text)
 {
-	struct buf b = BUF_INIT(LOGIN_OUT_BYTES);
-
-	buf_add_str(&b, "+ ");
-	b64_encode(&b, bytes);
-	buf_add_str(&b, "\r\n");
-	conn_say(c, buf_slice(&b));
-	buf_clear(&b);
+	bad(c, tag(c), text);
 }
 
 static void

@@ -115,20 +115,21 @@ look_at(struct search *s)
 {
 	const struct message_entry *e = view_entry(s->view, s->at);
 	bool reads = s->root->cost > COST_ENTRY;
+	struct message_entry entry;
 	struct slice summary;
-	uint32_t uid;
 
 	if (e == NULL)
 		return;
-	uid = e->uid;
+	/* Looking into a message may take in what others have changed. */
+	entry = *e;
 	if (reads)
-		candidate_set(s->candidate, s->view->mailbox, uid);
-	if (!matches(s, s->root, e) ||
+		candidate_set(s->candidate, s->view->mailbox, entry.uid);
+	if (!matches(s, s->root, &entry) ||
 	    (reads && candidate_failed(s->candidate)))
 		return;
 	uids_add(&s->hits, (uint32_t)s->at);
 	if (s->wants_summaries)
-		mailbox_summary(s->view->mailbox, uid, &summary);
+		mailbox_summary(s->view->mailbox, entry.uid, &summary);
 }
 
 void
@@ -201,11 +202,19 @@ within(const struct criterion *k, int64_t v)
 }
 
 static bool
+facts_of(struct search *s, const struct message_entry *e, unsigned wanted,
+    struct message_facts *f)
+{
+	return mailbox_facts(s->view->mailbox, e->uid, wanted, f) == STORE_OK;
+}
+
+static bool
 matches_entry(struct search *s, const struct criterion *k,
     const struct message_entry *e)
 {
 	const struct told *told = &s->view->v[s->at];
 	uint8_t flags = e->flags | (told->flags & FLAG_RECENT);
+	struct message_facts f;
 
 	switch ((int)k->kind) {
 	case C_ALL:
@@ -222,18 +231,21 @@ matches_entry(struct search *s, const struct criterion *k,
 	case C_SAVED:
 		return uids_have(&s->saved, e->uid);
 	case C_SIZE:
-		return within(k, e->size > INT64_MAX ? INT64_MAX :
-						       (int64_t)e->size);
+		return facts_of(s, e, FACT_SIZE, &f) && within(k,
+		    f.size > INT64_MAX ? INT64_MAX : (int64_t)f.size);
 	case C_INTERNAL_DAY:
-		return within(k, day_of(e->internal_ms));
+		return facts_of(s, e, FACT_DATES, &f) &&
+		    within(k, day_of(f.internal_ms));
 	case C_INTERNAL_AGE:
-		return within(k, e->internal_ms);
+		return facts_of(s, e, FACT_DATES, &f) &&
+		    within(k, f.internal_ms);
 	case C_SAVED_DAY:
-		return within(k, day_of(e->saved_ms));
+		return facts_of(s, e, FACT_DATES, &f) &&
+		    within(k, day_of(f.saved_ms));
 	case C_MODSEQ:
 		return e->modseq >= (uint64_t)k->least;
 	case C_EMAILID:
-		return is_id(k->name, e->guid);
+		return facts_of(s, e, FACT_GUID, &f) && is_id(k->name, f.guid);
 	}
 	return false;
 }

@@ -1,35 +1,33 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * seat - see seat.h.
+ * seat - the program imapd-session: the spawn, and of what it forks the session,
+ * its store, its channel.
  *
  * The session knows nothing of processes: what it wants of its login process
  * goes through struct imap_seat_ops.
  */
-#include <sys/socket.h>
-
+#include <err.h>
 #include <errno.h>
-#include <poll.h>
 #include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "login/spawn.h"
 #include "mail/charset.h"
 #include "mail/summary.h"
-#include "seat.h"
 #include "session.h"
-
-#define LINGER_MS	2000	/* for a client to read its last answer */
 
 struct here {
 	struct seat		*seat;
 	struct imap_session	*session;
 	struct store		*store;
 	struct ev_timer		 work;	/* of the store, that is put off (S1) */
-	bool			 linger; /* it was not the client that ended it */
 };
 
+static void	 warm(void);
+static int	 run(struct seat *);
 static void	 changed(void *, struct slice);
 static void	 set_work(struct here *);
 static void	 do_work(void *);
@@ -41,16 +39,28 @@ static void	 news(void *, struct slice);
 static void	 bye(void *, const char *);
 static void	 gone(void *);
 static void	 refuse(struct seat *, const char *);
-static void	 let_read(int fd);
 
 static const struct imap_seat_ops session_ops = { changed, watch, park, ended,
 	unauthenticate };
 static const struct seat_ops seat_ops = { news, bye, gone };
+static const struct spawn_spec spawn = {
+	.spawn = ROLE_IMAP_SPAWN, .session = ROLE_IMAP_SESSION,
+	.login = ROLE_IMAP_LOGIN, .warm = warm, .run = run,
+};
+
+int
+main(int argc, char *argv[])
+{
+	if (argc > 1 && strcmp(argv[1], role_name(ROLE_IMAP_SPAWN)) == 0)
+		return spawn_main(&spawn, argc, argv);
+	errx(EX_USAGE, "imapd-session is a part of Chasqui and is started by "
+	    "its master; see chasqui(8), `chasqui start`");
+}
 
 /* Converters are libraries that iconv opens as they are asked for: those that
  * mail has are kept open, since a session can open none. */
-void
-imap_warm(void)
+static void
+warm(void)
 {
 	charset_warm_up();
 }
@@ -62,8 +72,8 @@ trouble(const char *mailbox, const char *text)
 	    LOG_Q(slice_str(mailbox)), text);
 }
 
-int
-imap_run(struct seat *seat)
+static int
+run(struct seat *seat)
 {
 	const struct conf *conf = seat->conf;
 	const struct store_options options = { .create = true,
@@ -107,10 +117,6 @@ imap_run(struct seat *seat)
 	} else	/* parked; its mailbox was removed, or is another by now */
 		refuse(seat, "The mailbox is not what it was");
 	imap_session_free(&here.session);
-	if (here.linger) {
-		seat_flush(seat);
-		let_read(seat->fd);
-	}
 	ev_timer_clear(&here.work);
 	store_close(&store);
 	return EX_OK;
@@ -129,23 +135,6 @@ refuse(struct seat *seat, const char *text)
 		log_debug("event=client-gone");
 	buf_clear(&b);
 	seat_over(seat, "no-mailbox");
-}
-
-/* Closing while input is unread would be a reset, which can take the BYE
- * with it. */
-static void
-let_read(int fd)
-{
-	int64_t end = clock_mono_ms() + LINGER_MS, left;
-	struct pollfd p = { .fd = fd, .events = POLLIN };
-	char unread[4096];
-
-	if (shutdown(fd, SHUT_WR) == -1)
-		return;
-	while ((left = end - clock_mono_ms()) > 0 &&
-	    poll(&p, 1, (int)left) == 1 &&
-	    read(fd, unread, sizeof(unread)) > 0)
-		;
 }
 
 /* ---- what the session wants ----------------------------------------------------------- */
@@ -204,7 +193,6 @@ ended(void *arg, const char *why)
 {
 	struct here *here = arg;
 
-	here->linger = strcmp(why, "logout") != 0;
 	seat_over(here->seat, why);
 	ev_stop(&here->seat->loop);
 }

@@ -561,6 +561,7 @@ store_refused(struct imap_session *s, enum store_result r)
 	case STORE_DAMAGED:
 		code = "SERVERBUG";
 		break;
+	case STORE_NEWER:
 	case STORE_FAILED:
 		code = "UNAVAILABLE";
 		break;

@@ -65,9 +65,5 @@ void	 imap_session_free(struct imap_session **);
 void	 imap_session_news(struct imap_session *, struct slice mailbox);
 /* "* BYE text", then ended(). */
 void	 imap_session_bye(struct imap_session *, const char *text);
-/* CAPABILITY as it is before the login; starttls: still to be offered;
- * mechanisms: SP between. */
-void	 imap_capability_before_login(struct buf *, bool starttls,
-	    bool login_disabled, struct slice mechanisms);
 
 #endif

@@ -35,7 +35,7 @@ static const char *const names[] = {
 static void	 take_values(struct sorter *, struct view *, uint32_t position,
 		    union value *);
 static union value value_of(struct sorter *, enum sort_by,
-		    const struct message_entry *, const struct summary *);
+		    const struct message_facts *, const struct summary *);
 static int	 compare(const void *, const void *, void *);
 
 bool
@@ -99,28 +99,48 @@ sort_positions(struct view *v, const struct sort_key *keys, size_t nkeys,
 	buf_clear(&s.texts);
 }
 
+/* A message without a date of its own counts by when it came. */
+static unsigned
+facts_wanted(const struct sort_key *keys, size_t nkeys,
+    const struct summary *sum)
+{
+	unsigned wanted = 0;
+	size_t i;
+
+	for (i = 0; i < nkeys; i++)
+		if (keys[i].by == SORT_SIZE)
+			wanted |= FACT_SIZE;
+		else if (keys[i].by == SORT_ARRIVAL ||
+		    (keys[i].by == SORT_DATE && sum->date_ms == INT64_MIN))
+			wanted |= FACT_DATES;
+	return wanted;
+}
+
 static void
 take_values(struct sorter *s, struct view *v, uint32_t position,
     union value *to)
 {
 	const struct message_entry *e = view_entry(v, position);
-	struct message_entry entry = { 0 };
+	struct message_facts f = { 0 };
 	struct summary sum = { .date_ms = INT64_MIN };
 	struct slice bytes;
 	size_t i;
 
-	if (e != NULL)
-		entry = *e;
+	uint32_t uid = e != NULL ? e->uid : 0;
+
 	if (e != NULL && sort_reads(s->keys, s->nkeys) &&
-	    (mailbox_summary(v->mailbox, entry.uid, &bytes) != STORE_OK ||
+	    (mailbox_summary(v->mailbox, uid, &bytes) != STORE_OK ||
 		!summary_read(bytes, &sum)))
 		sum = (struct summary){ .date_ms = INT64_MIN };
+	if (e != NULL)
+		(void)!mailbox_facts(v->mailbox, uid,
+		    facts_wanted(s->keys, s->nkeys, &sum), &f);
 	for (i = 0; i < s->nkeys; i++)
-		to[i] = value_of(s, s->keys[i].by, &entry, &sum);
+		to[i] = value_of(s, s->keys[i].by, &f, &sum);
 }
 
 static union value
-value_of(struct sorter *s, enum sort_by by, const struct message_entry *e,
+value_of(struct sorter *s, enum sort_by by, const struct message_facts *f,
     const struct summary *sum)
 {
 	union value v = { .number = 0 };
@@ -128,13 +148,13 @@ value_of(struct sorter *s, enum sort_by by, const struct message_entry *e,
 
 	switch (by) {
 	case SORT_ARRIVAL:
-		v.number = e->internal_ms;
+		v.number = f->internal_ms;
 		return v;
 	case SORT_SIZE:
-		v.number = e->size > INT64_MAX ? INT64_MAX : (int64_t)e->size;
+		v.number = f->size > INT64_MAX ? INT64_MAX : (int64_t)f->size;
 		return v;
 	case SORT_DATE:
-		v.number = sum->date_ms == INT64_MIN ? e->internal_ms :
+		v.number = sum->date_ms == INT64_MIN ? f->internal_ms :
 						       sum->date_ms;
 		return v;
 	case SORT_CC:

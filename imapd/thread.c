@@ -111,21 +111,24 @@ read_messages(struct threader *t, bool link)
 {
 	const struct message_entry *e;
 	struct summary sum;
+	struct message_facts facts;
 	struct slice bytes;
 	struct message *m;
-	uint32_t i;
+	uint32_t i, uid;
 
 	for (i = 0; i < t->positions->n; i++) {
 		m = &t->messages[i];
 		e = view_entry(t->view, t->positions->v[i]);
 		sum = (struct summary){ .date_ms = INT64_MIN };
-		if (e != NULL)
-			m->date = e->internal_ms;
-		if (e != NULL && (mailbox_summary(t->view->mailbox, e->uid,
+		uid = e != NULL ? e->uid : 0;
+		if (e != NULL && (mailbox_summary(t->view->mailbox, uid,
 			&bytes) != STORE_OK || !summary_read(bytes, &sum)))
 			sum = (struct summary){ .date_ms = INT64_MIN };
 		if (sum.date_ms != INT64_MIN)
 			m->date = sum.date_ms;
+		else if (e != NULL && mailbox_facts(t->view->mailbox, uid,
+			FACT_DATES, &facts) == STORE_OK)
+			m->date = facts.internal_ms;
 		m->is_reply = sum.is_reply;
 		m->subject = t->texts.n;
 		if (sum.base_subject.n > 0 &&

@@ -175,7 +175,7 @@ write_held(const struct content *c, const struct fs *fs, int fd,
 		{ c->text.p, c->text.n },
 	};
 
-	return fs_write_all(fs, fd, iov, 2);
+	return fs_writev(fs, fd, iov, 2);
 }
 
 static int
@@ -184,7 +184,7 @@ write_part(void *arg, struct slice part)
 	const struct output *o = arg;
 	struct iovec iov = { (void *)(uintptr_t)part.p, part.n };
 
-	return fs_write_all(o->fs, o->fd, &iov, 1);
+	return fs_writev(o->fs, o->fd, &iov, 1);
 }
 
 int

@@ -14,7 +14,7 @@
 
 #include "base/buf.h"
 #include "ipc/delivery.h"
-#include "fs.h"
+#include "os/fs.h"
 
 #define CONTENT_HELD_BYTES	(1024 * 1024)	/* above, it is streamed */
 #define CONTENT_HEAD_BYTES	(256 * 1024)	/* of the header section */

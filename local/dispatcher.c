@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "dispatcher.h"
+#include "ipc/counters.h"
 #include "ipc/delivery.h"
 #include "ipc/fields.h"
 #include "ipc/lookup_local.h"
@@ -89,6 +90,7 @@ struct work {
 	struct owner		*owner;
 	enum work_kind		 kind;
 	uint64_t		 id;		/* ours */
+	int64_t			 began_us;
 	uint64_t		 asked_id;	/* qmgr's or lookup's */
 	struct channel		*asker;		/* NULL: it is gone */
 	bool			 sent;
@@ -206,6 +208,7 @@ static const struct child_edge edges[] = {
 	{ ROLE_COMMAND, local_worker_rules, &dispatcher_worker_ops },
 	{ ROLE_IMAP_LOGIN, news_rules, &login_ops },
 	{ ROLE_POP3_LOGIN, news_rules, &login_ops },
+	{ ROLE_LOCAL, news_rules, &login_ops },	/* before or after us */
 	{ 0, NULL, NULL },
 };
 
@@ -255,8 +258,7 @@ status(void *arg, struct buf *b)
 {
 	struct dispatcher *d = arg;
 
-	buf_printf(b, "workers=%zu jobs=%zu waiting_bytes=%zu", d->nplaces,
-	    d->nwork, d->waiting_bytes);
+	buf_printf(b, "waiting_bytes=%zu", d->waiting_bytes);
 }
 
 static const struct child_spec spec = {
@@ -337,6 +339,8 @@ dispatcher_channel_up(void *arg, struct channel *ch)
 {
 	if (channel_peer(ch) == ROLE_WORKER || channel_peer(ch) == ROLE_COMMAND)
 		worker_up(arg, ch);
+	else if (channel_peer(ch) == ROLE_LOCAL)
+		news_listen(ch);
 }
 
 void
@@ -671,9 +675,10 @@ work_new(struct dispatcher *d, struct owner *o, enum work_kind kind,
 		at = (at + 1) % d->work_cap;
 	d->next_free = (at + 1) % d->work_cap;
 	d->work[at] = k;
-	d->nwork++;
+	count_set(LOCAL_JOBS, ++d->nwork);
 	d->nusage += kind == WORK_USAGE;
 	k->id = (uint64_t)++d->generation << 32 | at;
+	k->began_us = clock_mono_us();
 	k->owner = o;
 	k->kind = kind;
 	k->asker = asker;
@@ -776,7 +781,8 @@ work_done(struct dispatcher *d, struct work *k)
 		d->waiting_bytes -= k->body.n;
 	}
 	d->work[k->id & 0xffffffff] = NULL;
-	d->nwork--;
+	count_set(LOCAL_JOBS, --d->nwork);
+	count_time(LOCAL_DELIVERY, clock_mono_us() - k->began_us);
 	d->nusage -= k->kind == WORK_USAGE;
 	if (k->fd != -1)
 		close(k->fd);
@@ -845,7 +851,7 @@ owner_free(struct dispatcher *d, struct owner *o)
 		TAILQ_REMOVE(&d->line, o, line);
 	if (has_place(o)) {
 		TAILQ_REMOVE(&d->by_use, o, use);
-		d->nplaces--;
+		count_set(LOCAL_WORKERS, --d->nplaces);
 	}
 	RB_REMOVE(owner_tree, &d->owners, o);
 	free(o->home);
@@ -880,7 +886,7 @@ ask(struct dispatcher *d, struct owner *o)
 	struct buf *b;
 
 	owner_enter(o, OWNER_ASKED);
-	d->nplaces++;
+	count_set(LOCAL_WORKERS, ++d->nplaces);
 	TAILQ_INSERT_TAIL(&d->by_use, o, use);
 	o->slot = d->next_slot++;
 	b = channel_begin(d->master, CTL_WORKER_WANTED, 0);
@@ -1029,7 +1035,7 @@ worker_down(void *arg, struct channel *ch)
 		return;
 	}
 	TAILQ_REMOVE(&d->by_use, o, use);
-	d->nplaces--;
+	count_set(LOCAL_WORKERS, --d->nplaces);
 	need_place(d, o);
 }
 

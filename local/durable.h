@@ -18,7 +18,7 @@
 #include <stdint.h>
 
 #include "ev/disk.h"
-#include "fs.h"
+#include "os/fs.h"
 
 enum durable_mode { DURABLE_AUTO, DURABLE_FILESYSTEM, DURABLE_FILE };
 

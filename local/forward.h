@@ -13,7 +13,7 @@
 #include "base/buf.h"
 #include "base/parse.h"
 #include "base/slice.h"
-#include "fs.h"
+#include "os/fs.h"
 
 #define FORWARD_BYTES	(64 * 1024)	/* of the file */
 #define FORWARD_TARGETS	1000

@@ -399,7 +399,7 @@ check_quota(struct maildirs *ms, struct maildir *m,
 		return MAILDIR_FAILED;
 	/* Where it is not known the message is taken: a quota is no reason to
 	 * keep mail waiting. */
-	return quota_has_room(&store_fs_real, m->root, &limits, bytes) == 0 ?
+	return quota_has_room(&fs_real, m->root, &limits, bytes) == 0 ?
 	    MAILDIR_FULL : MAILDIR_STORED;
 }
 
@@ -428,7 +428,7 @@ stored(struct maildirs *ms, struct maildir *m, int fd_take,
 		(void)!store_delivered(m->store, SLICE_LIT("INBOX"), name,
 		    size->bytes, SLICE_EMPTY);
 	if (m->root != -1)
-		quota_change(&store_fs_real, m->root, (int64_t)size->bytes, 1);
+		quota_change(&fs_real, m->root, (int64_t)size->bytes, 1);
 }
 
 /* O_TMPFILE with linkat(), or a rename within new/, cost the same (33 us of
@@ -445,7 +445,7 @@ store(struct maildirs *ms, struct maildir *m, const struct maildir_copy *c,
 
 	fd = fs->openat(m->tmp, u->base, O_WRONLY | O_CREAT | O_EXCL |
 	    O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd == -1 && errno == EEXIST && fs->unlinkat(m->tmp, u->base) == 0)
+	if (fd == -1 && errno == EEXIST && fs->unlinkat(m->tmp, u->base, 0) == 0)
 		/* An earlier attempt's, from before a crash. */
 		fd = fs->openat(m->tmp, u->base, O_WRONLY | O_CREAT | O_EXCL |
 		    O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -462,7 +462,7 @@ store(struct maildirs *ms, struct maildir *m, const struct maildir_copy *c,
 fail:
 	error = errno;
 	fs->close(fd);
-	fs->unlinkat(m->tmp, u->base);
+	fs->unlinkat(m->tmp, u->base, 0);
 	errno = error;
 	return -1;
 }
@@ -528,7 +528,7 @@ keep_or_remove(struct maildirs *ms, struct maildir *m, int dir,
 		return 1;
 	}
 	ms->fs->close(fd);
-	return ms->fs->unlinkat(dir, entry) == -1 && errno != ENOENT ? -1 : 0;
+	return ms->fs->unlinkat(dir, entry, 0) == -1 && errno != ENOENT ? -1 : 0;
 }
 
 /* 1 found, 0 not, -1 error, 2 the directory has changed meanwhile. */
@@ -594,5 +594,5 @@ maildir_used(struct maildirs *ms, struct slice path, uint64_t bytes,
 	if (m->root == -1)
 		m->root = open_dir(ms, AT_FDCWD, m->path);
 	return m->root == -1 ? -1 :
-	    quota_used(&store_fs_real, m->root, bytes, used_r);
+	    quota_used(&fs_real, m->root, bytes, used_r);
 }

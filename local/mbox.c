@@ -120,7 +120,7 @@ static int
 flush(struct mbox_output *o)
 {
 	struct iovec iov = { o->out.p, o->out.n };
-	int r = fs_write_all(o->fs, o->fd, &iov, 1);
+	int r = fs_writev(o->fs, o->fd, &iov, 1);
 
 	buf_reset(&o->out);
 	return r;

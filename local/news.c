@@ -36,11 +36,24 @@ news_take(const struct child *child, struct channel *from, struct message *m)
 }
 
 void
+news_listen(struct channel *c)
+{
+	struct buf *b = channel_begin(c, NW_LISTEN, 0);
+
+	if (b != NULL)
+		put_u8(b, true);
+	channel_end(c);
+}
+
+void
 news_tell(const struct child *child, const struct channel *from,
     struct slice maildir, struct slice mailbox)
 {
 	tell_role(child, ROLE_IMAP_LOGIN, from, maildir, mailbox);
 	tell_role(child, ROLE_POP3_LOGIN, from, maildir, mailbox);
+	/* They stand in a row, so what came from one side goes to the other
+	 * and ends there. */
+	tell_role(child, ROLE_LOCAL, from, maildir, mailbox);
 }
 
 static void

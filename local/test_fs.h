@@ -12,7 +12,7 @@
 #include <stdarg.h>
 #include <unistd.h>
 
-#include "fs.h"
+#include "os/fs.h"
 
 enum { TEST_CRASH_STATUS = 99 };
 
@@ -74,9 +74,9 @@ test_renameat(int from_dir, const char *from, int to_dir, const char *to)
 }
 
 static int
-test_unlinkat(int dir, const char *path)
+test_unlinkat(int dir, const char *path, int flags)
 {
-	return test_fs_fails() ? -1 : fs_real.unlinkat(dir, path);
+	return test_fs_fails() ? -1 : fs_real.unlinkat(dir, path, flags);
 }
 
 static int
@@ -110,8 +110,15 @@ test_close(int fd)
 }
 
 static const struct fs fs_test __attribute__((unused)) = {
-	test_openat, test_mkdirat, test_writev, test_renameat, test_unlinkat,
-	test_ftruncate, test_fsync, test_syncfs, test_close,
+	.openat = test_openat,
+	.mkdirat = test_mkdirat,
+	.writev = test_writev,
+	.renameat = test_renameat,
+	.unlinkat = test_unlinkat,
+	.ftruncate = test_ftruncate,
+	.fsync = test_fsync,
+	.syncfs = test_syncfs,
+	.close = test_close,
 };
 
 /* snprintf() that must fit. */

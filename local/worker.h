@@ -7,7 +7,7 @@
 #define LOCAL_WORKER_H
 
 #include "ipc/child.h"
-#include "fs.h"
+#include "os/fs.h"
 
 struct worker;
 

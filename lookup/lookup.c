@@ -25,6 +25,7 @@
 #include "ipc/auth_client.h"
 #include "ipc/auth_lookup.h"
 #include "ipc/child.h"
+#include "ipc/counters.h"
 #include "ipc/lookup_local.h"
 #include "ipc/qmgr_lookup.h"
 #include "ipc/smtpd_lookup.h"
@@ -66,7 +67,6 @@ static struct lookup {
 	int			 listener_fd;	/* owned, or -1 */
 	struct channel		*tools[TOOLS_MAX]; /* owned */
 	size_t			 ntools;
-	uint64_t		 nroutes, nrcpts, nsenders, nlogins;
 } lookup = { .listener_fd = -1 };
 
 static void	 acquire(struct lookup *);
@@ -107,6 +107,7 @@ static void	 auth_is_down(void *, struct channel *);
 static void	 say_mailbox(struct channel *, uint64_t id,
 		    const struct login *);
 
+static void	 retire(void *);
 static void	 listen_for_tools(void *, enum listener_kind, const char *,
 		    int);
 static void	 accept_tool(void *, int);
@@ -151,6 +152,7 @@ static const struct child_spec spec = {
 	.role = ROLE_LOOKUP,
 	.edges = edges,
 	.listener = listen_for_tools,
+	.retire = retire,
 	.reload = reload,
 	.status = status,
 };
@@ -382,7 +384,7 @@ rcpt_asked(struct lookup *l, struct channel *c, struct message *m)
 		channel_breach(c, "bad-field");
 		return;
 	}
-	l->nrcpts++;
+	count(LOOKUP_RCPTS);
 	resolve_rcpt(&l->resolver, &arena, may_relay == 1, to, NULL, &v);
 	if (v.trouble)
 		log_warn("event=lookup-trouble from=%s to=%s reason=%s",
@@ -437,7 +439,7 @@ sender_asked(struct lookup *l, struct channel *c, struct message *m)
 		channel_breach(c, "bad-field");
 		return;
 	}
-	l->nsenders++;
+	count(LOOKUP_SENDERS);
 	b = channel_begin(c, SL_SENDER_VERDICT, m->id);
 	if (b != NULL) {
 		put_u8(b, (uint8_t)v);
@@ -557,7 +559,7 @@ qmgr_says(void *arg, struct channel *c, struct message *m)
 		channel_breach(c, "bad-field");
 		return;
 	}
-	l->nroutes++;
+	count(LOOKUP_ROUTES);
 	resolve_route(&l->resolver, &arena, flags, to, owner, NULL, &route);
 	if (route.trouble)
 		log_warn("event=lookup-trouble to=%s reason=%s", LOG_Q(to),
@@ -634,7 +636,7 @@ auth_says(void *arg, struct channel *c, struct message *m)
 		channel_breach(c, "bad-field");
 		return;
 	}
-	l->nlogins++;
+	count(LOOKUP_LOGINS);
 	resolve_login(&l->resolver, &arena, name, NULL, &login);
 	if (login.found == LOGIN_TROUBLE)
 		log_warn("event=lookup-trouble login=%s reason=%s",
@@ -685,12 +687,22 @@ listen_for_tools(void *arg, enum listener_kind kind, const char *name,
 		close(fd_take);
 		return;
 	}
-	ev_io_clear(&l->listener);
-	if (l->listener_fd != -1)
-		close(l->listener_fd);
+	retire(l);
 	l->listener_fd = fd_take;
 	ev_io_init(&l->listener, &child.loop, fd_take, accept_tool, l);
 	ev_io_want(&l->listener, EV_WANT_READ);
+}
+
+/* The tools ask another. */
+static void
+retire(void *arg)
+{
+	struct lookup *l = arg;
+
+	ev_io_clear(&l->listener);
+	if (l->listener_fd != -1)
+		close(l->listener_fd);
+	l->listener_fd = -1;
 }
 
 /* Explanations show what is in tables, so they are for those who may read
@@ -918,8 +930,5 @@ status(void *arg, struct buf *out)
 {
 	struct lookup *l = arg;
 
-	buf_printf(out, "tables=%zu rcpts=%llu senders=%llu routes=%llu "
-	    "logins=%llu", l->tables.n, (unsigned long long)l->nrcpts,
-	    (unsigned long long)l->nsenders, (unsigned long long)l->nroutes,
-	    (unsigned long long)l->nlogins);
+	buf_printf(out, "tables=%zu", l->tables.n);
 }

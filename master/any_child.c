@@ -618,7 +618,8 @@ main(int argc, char *argv[])
 {
 	static struct child_edge edges[ROLE_LIMIT];
 	static struct child_spec spec = { ROLE_SMTPD, edges, NULL,
-		take_listener, take_shared, reload, stop, status, control };
+		take_listener, take_shared, reload, stop, NULL, status,
+		control };
 	static struct daemon d;
 	unsigned role, n = 0;
 

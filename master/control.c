@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * control - answers the tools on control.sock: status, stop, reload.
+ * control - answers the tools on control.sock: status, stop, reload, restart.
  *
  * Only root, or whoever runs the suite, is let in.  A tool is not trusted
  * beyond that: what it sends is checked like any other peer's.
@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "ipc/counters.h"
 #include "master.h"
 #include "os/sandbox.h"
 #include "os/sockets.h"
@@ -29,7 +30,7 @@ struct client {
 	uint64_t		 id;		/* of what it asked */
 	bool			 wants_status;
 	bool			 wants_end;
-	bool			 wants_reload;
+	bool			 wants_reload;	/* or a restart */
 	unsigned		 answers_owed;	/* to TL_LOGIN */
 	uint64_t		 serial;	/* of it, among all */
 	struct ev_timer		 timer;		/* for them */
@@ -50,12 +51,17 @@ static void	 client_is_gone(void *, struct channel *);
 static void	 ask_status(struct client *, struct message *);
 static void	 ask_stop(struct client *, struct message *);
 static void	 ask_reload(struct client *, struct message *);
+static void	 ask_restart(struct client *, struct message *);
+static void	 restart_done(void *, int, struct slice);
 static void	 status_is_due(void *);
 static void	 tell_status(struct client *);
 static void	 tell_process(struct client *, const struct process *);
 static void	 ask_login(struct client *, struct message *);
+static void	 tell_counts(struct client *, struct message *);
 static void	 login_is_late(void *);
 static void	 reload_done(void *, int, struct slice);
+static void	 tell_done(struct client *, struct slice lines, int status,
+		    const char *why);
 static void	 send_line(struct client *, struct buf *);
 static void	 send_end(struct client *, int status, const char *why);
 static void	 free_client(struct client *);
@@ -76,8 +82,24 @@ control_init(struct master *m)
 		if (l->kind == LISTENER_CONTROL)
 			ev_io_init(&c->io, &m->loop, l->fds[0],
 			    accept_client, c);
-	ev_io_want(&c->io, EV_WANT_READ);
 	m->control = c;
+}
+
+void
+control_open(struct master *m)
+{
+	ev_io_want(&m->control->io, EV_WANT_READ);
+}
+
+void
+control_retire(struct master *m)
+{
+	struct client *cl;
+
+	ev_io_clear(&m->control->io);
+	TAILQ_FOREACH(cl, &m->control->clients, entry)
+		if (cl->channel != NULL)
+			channel_flush(cl->channel);
 }
 
 static void
@@ -115,7 +137,9 @@ client_says(void *arg, struct channel *ch, struct message *m)
 		{ TL_STATUS, ask_status },
 		{ TL_STOP, ask_stop },
 		{ TL_RELOAD, ask_reload },
+		{ TL_RESTART, ask_restart },
 		{ TL_LOGIN, ask_login },
+		{ TL_COUNTS, tell_counts },
 	};
 	struct client *cl = arg;
 	size_t i;
@@ -212,7 +236,7 @@ static void
 tell_status(struct client *cl)
 {
 	static const char *const phases[] = { "starting", "running",
-		"stopping" };
+		"retired", "stopping" };
 	struct master *m = cl->control->master;
 	struct buf line = BUF_INIT(4096);
 	struct process *p;
@@ -225,6 +249,8 @@ tell_status(struct client *cl)
 	    (unsigned)getuid(), m->mode == PRIV_FULL ? "full" : "user",
 	    sandbox_landlock_abi());
 	buf_add_str(&line, LOG_Q(slice_str(m->conf_path)));
+	if (inherit_pid(m) != 0)
+		buf_printf(&line, " retired=%d", (int)inherit_pid(m));
 	send_line(cl, &line);
 	TAILQ_FOREACH(p, &m->processes, entry)
 		tell_process(cl, p);
@@ -254,6 +280,31 @@ tell_process(struct client *cl, const struct process *p)
 	sessions_status(p, &line);
 	send_line(cl, &line);
 	buf_clear(&line);
+}
+
+static void
+tell_counts(struct client *cl, struct message *m)
+{
+	struct process *p;
+	struct buf *b;
+
+	(void)m;
+	TAILQ_FOREACH(p, &cl->control->master->processes, entry) {
+		if (p->counters == NULL)
+			continue;
+		b = channel_begin(cl->channel, TL_DATA, cl->id);
+		if (b != NULL) {
+			put_u32(b, p->role);
+			put_u32(b, p->index);
+			put_u32(b, p->restarts);
+			put_u32(b, COUNTERS_END);
+			put_u32(b, TIMES_END);
+			buf_add(b, slice_of(p->counters,
+			    sizeof(*p->counters)));
+		}
+		channel_end(cl->channel);
+	}
+	send_end(cl, EX_OK, "");
 }
 
 /* ---- stop and reload ------------------------------------------------------ */
@@ -288,9 +339,31 @@ ask_reload(struct client *cl, struct message *m)
 }
 
 static void
+ask_restart(struct client *cl, struct message *m)
+{
+	(void)m;
+	cl->wants_reload = true;
+	restart_start(cl->control->master, restart_done, cl);
+}
+
+static void
 reload_done(void *arg, int status, struct slice lines)
 {
-	struct client *cl = arg;
+	tell_done(arg, lines, status, status == 0 ? "" : status == EX_CONFIG ?
+	    "the configuration in force is unchanged where the lines above "
+	    "do not say otherwise" : "the reload is not complete");
+}
+
+static void
+restart_done(void *arg, int status, struct slice lines)
+{
+	tell_done(arg, lines, status, status == 0 ? "" :
+	    "the suite goes on as it was");
+}
+
+static void
+tell_done(struct client *cl, struct slice lines, int status, const char *why)
+{
 	struct slice part;
 
 	cl->wants_reload = false;
@@ -303,9 +376,7 @@ reload_done(void *arg, int status, struct slice lines)
 			channel_send(cl->channel, TL_LINE, cl->id,
 			    slice_first(part, part.n > 65000 ? 65000 :
 			    part.n));
-	send_end(cl, status, status == 0 ? "" : status == EX_CONFIG ?
-	    "the configuration in force is unchanged where the lines above "
-	    "do not say otherwise" : "the reload is not complete");
+	send_end(cl, status, why);
 }
 
 /* ---- logins --------------------------------------------------------------- */

@@ -21,8 +21,11 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "mail/queue_format.h"
 #include "master.h"
 #include "os/sockets.h"
+
+#define PID_FILE	"master.pid"
 
 static char	*path_in(const char *dir, const char *name);
 static void	 lock_or_die(int fd);
@@ -52,10 +55,8 @@ path_in(const char *dir, const char *name)
 void
 ground_refuse_second(struct master *m)
 {
-	char *path = path_in(m->conf->path_run, PID_FILE);
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	int fd = ground_open_lock(m);
 
-	free(path);
 	if (fd == -1)
 		return;		/* ground_lock() will say why, if it matters */
 	lock_or_die(fd);
@@ -66,8 +67,7 @@ ground_refuse_second(struct master *m)
 void
 ground_lock(struct master *m)
 {
-	char *path = path_in(m->conf->path_run, PID_FILE), text[32];
-	int n;
+	char *path = path_in(m->conf->path_run, PID_FILE);
 
 	make_directory(m, m->conf->path_run, root_account, 0755);
 	m->pid_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW,
@@ -75,11 +75,59 @@ ground_lock(struct master *m)
 	if (m->pid_fd == -1)
 		master_die(EX_CANTCREAT, "%s: %s", path, strerror(errno));
 	lock_or_die(m->pid_fd);
+	free(path);
+	m->owns_ground = true;
+	ground_sign_lock(m);
+}
+
+void
+ground_sign_lock(struct master *m)
+{
+	char text[32];
+	int n;
+
 	n = snprintf(text, sizeof(text), "%d\n", (int)getpid());
 	if (ftruncate(m->pid_fd, 0) == -1 ||
 	    pwrite(m->pid_fd, text, (size_t)n, 0) != n)
-		master_die(EX_CANTCREAT, "%s: %s", path, strerror(errno));
+		master_die(EX_CANTCREAT, PID_FILE ": %s", strerror(errno));
+}
+
+int
+ground_open_lock(const struct master *m)
+{
+	char *path = path_in(m->conf->path_run, PID_FILE);
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+
 	free(path);
+	return fd;
+}
+
+/* Here, so that a start, or the end of the suite before this one, is not begun
+ * in vain; qmgr looks again. */
+void
+ground_check_queue(struct master *m)
+{
+	struct buf text = BUF_INIT(QUEUE_FORMAT_BYTES);
+	char *path = path_in(m->conf->path_queue, QUEUE_FORMAT_NAME), *room;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	uint64_t version = 0;
+	ssize_t n;
+
+	free(path);
+	if (fd == -1)
+		return;
+	room = buf_reserve(&text, QUEUE_FORMAT_BYTES);
+	n = read(fd, room, QUEUE_FORMAT_BYTES);
+	close(fd);
+	if (n > 0)
+		text.n = (size_t)n;
+	if (!queue_format_parse(buf_slice(&text), &version) ||
+	    version > QUEUE_FORMAT)
+		master_die(EX_CONFIG, "a later version has written the queue in "
+		    "%s (format %llu; this version reads up to %d); nothing "
+		    "was touched", m->conf->path_queue,
+		    (unsigned long long)version, QUEUE_FORMAT);
+	buf_clear(&text);
 }
 
 static void
@@ -208,6 +256,8 @@ ground_clear(struct master *m)
 	size_t i;
 	char *path;
 
+	if (!m->owns_ground)
+		return;
 	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		path = path_in(m->conf->path_run, names[i]);
 		unlink(path);

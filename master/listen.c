@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,6 +39,7 @@ static bool	 is_free(const struct sockaddr *, socklen_t);
 static bool	 is_ours(const struct master *, const char *address);
 static void	 add_fd(struct listener *, int fd_take);
 static void	 end(struct listeners *, struct listener *);
+static void	 let_go(struct listeners *, struct listener *);
 
 int
 listen_prepare(struct master *m, const struct conf *c, struct listeners *fresh,
@@ -87,11 +89,10 @@ prepare_block(struct master *m, const struct conf_listener *b,
 		}
 	for (i = 0; i < b->address.n; i++) {
 		l = find(&m->listeners, kind, b->name, b->address.v[i]);
-		if (l != NULL) {
+		if (l != NULL)
 			l->wanted = true;
-			continue;
-		}
-		l = add(fresh, role, kind, b->name, b->address.v[i]);
+		else
+			l = add(fresh, role, kind, b->name, b->address.v[i]);
 		if (bind_listener(m, l, why) == -1)
 			r = -1;
 	}
@@ -178,14 +179,22 @@ add_fd(struct listener *l, int fd_take)
 	l->fds[l->nfds++] = fd_take;
 }
 
+/* What is missing of its sockets: all of a new one, and of one that another
+ * suite had with fewer processes the rest. */
 static int
 bind_listener(struct master *m, struct listener *l, struct buf *why)
 {
+	unsigned wanted = l->role == ROLE_SMTPD ? m->nsmtpd : m->nlogin;
 	struct sockaddr_in in = { .sin_family = AF_INET };
 	struct sockaddr_in6 in6 = { .sin6_family = AF_INET6 };
 	struct conf_endpoint e;
 	int fd, r = -1;
 
+	if (l->nfds > 0 && (l->instances == 0 || l->instances >= wanted)) {
+		/* More sockets than processes: some have several. */
+		l->instances = l->instances == 0 ? 0 : wanted;
+		return 0;
+	}
 	errno = EINVAL;
 	if (conf_endpoint_parse(l->address, &e)) {
 		in.sin_port = in6.sin6_port = htons(e.port);
@@ -219,6 +228,8 @@ bind_listener(struct master *m, struct listener *l, struct buf *why)
 			break;
 		}
 	}
+	if (r == 0 && e.kind != ENDPOINT_UNIX)
+		l->instances = wanted;
 	if (r == -1)
 		buf_printf(why, "listener %s: %s: %s%s\n", l->name,
 		    l->address, strerror(errno),
@@ -231,15 +242,14 @@ static int
 bind_tcp(struct master *m, struct listener *l, const struct sockaddr *sa,
     socklen_t len)
 {
+	unsigned wanted = l->role == ROLE_SMTPD ? m->nsmtpd : m->nlogin, i;
 	int fd, one = 1, saved;
-	unsigned i;
 
 	/* With SO_REUSEPORT an instance that runs already would not be in the
 	 * way, and would get half of the connections. */
 	if (!is_ours(m, l->address) && !is_free(sa, len))
 		return -1;
-	l->instances = l->role == ROLE_SMTPD ? m->nsmtpd : m->nlogin;
-	for (i = 0; i < l->instances; i++) {
+	for (i = l->instances; i < wanted; i++) {
 		fd = socket(sa->sa_family, SOCK_STREAM | SOCK_CLOEXEC |
 		    SOCK_NONBLOCK, 0);
 		if (fd == -1)
@@ -297,7 +307,11 @@ listen_commit(struct master *m, struct listeners *fresh)
 	struct process *p;
 
 	TAILQ_FOREACH_SAFE(l, &m->listeners, entry, next)
-		if (!l->wanted)
+		if (!l->wanted && m->phase == SUITE_STARTING) {
+			/* The suite before this one still serves there. */
+			TAILQ_REMOVE(&m->listeners, l, entry);
+			TAILQ_INSERT_TAIL(&m->leaving, l, entry);
+		} else if (!l->wanted)
 			end(&m->listeners, l);
 	while ((l = TAILQ_FIRST(fresh)) != NULL) {
 		TAILQ_REMOVE(fresh, l, entry);
@@ -306,6 +320,38 @@ listen_commit(struct master *m, struct listeners *fresh)
 			if (process_is_alive(p))
 				listen_give(p, l);
 	}
+}
+
+void
+listen_adopt(struct master *m, enum listener_kind kind, unsigned instances,
+    struct slice name, struct slice address, int fd_take)
+{
+	static const enum role roles[] = {
+		[LISTENER_SMTP] = ROLE_SMTPD, [LISTENER_LMTP] = ROLE_SMTPD,
+		[LISTENER_SUBMIT] = ROLE_SMTPD, [LISTENER_QUEUE] = ROLE_QMGR,
+		[LISTENER_LOOKUP] = ROLE_LOOKUP,
+		[LISTENER_CONTROL] = ROLE_MASTER,
+		[LISTENER_IMAP] = ROLE_IMAP_LOGIN,
+		[LISTENER_POP3] = ROLE_POP3_LOGIN,
+		[LISTENER_SUBMISSION] = ROLE_SMTPD,
+	};
+	char *n, *a;
+	struct listener *l;
+
+	if (kind >= sizeof(roles) / sizeof(roles[0]) || roles[kind] == 0) {
+		close(fd_take);		/* of a later version */
+		return;
+	}
+	n = mem_slicedup(name);
+	a = mem_slicedup(address);
+	l = find(&m->listeners, kind, n, a);
+	if (l == NULL)
+		l = add(&m->listeners, roles[kind], kind, n, a);
+	l->instances = instances;
+	fcntl(fd_take, F_SETFD, FD_CLOEXEC);
+	add_fd(l, fd_take);
+	free(n);
+	free(a);
 }
 
 /* The sockets of a listener that are this process's. */
@@ -342,11 +388,19 @@ end(struct listeners *list, struct listener *l)
 {
 	size_t i;
 
-	TAILQ_REMOVE(list, l, entry);
-	for (i = 0; i < l->nfds; i++) {
+	for (i = 0; i < l->nfds; i++)
 		shutdown(l->fds[i], SHUT_RDWR);
+	let_go(list, l);
+}
+
+static void
+let_go(struct listeners *list, struct listener *l)
+{
+	size_t i;
+
+	TAILQ_REMOVE(list, l, entry);
+	for (i = 0; i < l->nfds; i++)
 		close(l->fds[i]);
-	}
 	free(l->fds);
 	free(l->name);
 	free(l->address);
@@ -360,4 +414,13 @@ listen_clear(struct listeners *list)
 
 	while ((l = TAILQ_FIRST(list)) != NULL)
 		end(list, l);
+}
+
+void
+listen_let_go(struct master *m)
+{
+	struct listener *l;
+
+	while ((l = TAILQ_FIRST(&m->listeners)) != NULL)
+		let_go(&m->listeners, l);
 }

@@ -38,6 +38,7 @@
 #define START_SUITE_MS	60000
 #define START_FAILURES	3	/* of one process before the start fails */
 #define PER_CORE_MAX	64
+#define QUEUE_COMES_MS	120000	/* from the suite before this one */
 
 static void	 parse_args(struct master *, int, char *[]);
 static void	 read_configuration(struct master *);
@@ -50,8 +51,17 @@ static bool	 stops_in_step(enum role, unsigned);
 static void	 on_signal(void *, int);
 static void	 hangup_reload_done(void *, int, struct slice);
 static void	 tell_starter(struct master *, const char *);
-static void	 notify_systemd(const char *);
 static unsigned	 cores(void);
+
+/* In the order of the start's stages; those that are not here belong to the
+ * first. */
+static const struct {
+	enum role		 role;
+	enum start_stage	 stage;
+} stages[] = {
+	{ ROLE_QMGR, STAGE_QMGR }, { ROLE_SMTPD, STAGE_FRONTS },
+	{ ROLE_IMAP_LOGIN, STAGE_FRONTS }, { ROLE_POP3_LOGIN, STAGE_FRONTS },
+};
 
 static struct ev_signal signals[5];
 
@@ -63,15 +73,21 @@ main(int argc, char *argv[])
 
 	parse_args(&m, argc, argv);
 	read_configuration(&m);
-	ground_refuse_second(&m);
+	if (m.before != NULL)
+		inherit_receive(&m);
+	else
+		ground_refuse_second(&m);
 	process_find_programs(&m);
 	ground_find_users(&m);
-	ground_lock(&m);
+	ground_check_queue(&m);
+	if (m.before == NULL)
+		ground_lock(&m);
 	ground_make_directories(&m);
 	acquire(&m);
 	priv_limit_master();
 	start_processes(&m);
 	ev_run(&m.loop);
+	restart_clear(&m);
 	control_clear(&m);
 	sessions_clear(&m);
 	pki_clear(&m);
@@ -91,7 +107,8 @@ parse_args(struct master *m, int argc, char *argv[])
 	uint64_t fd;
 	int ch;
 
-	while ((ch = getopt(argc, argv, "C:fn:")) != -1)
+	m->before_fd = -1;
+	while ((ch = getopt(argc, argv, "C:fH:n:")) != -1)
 		if (ch == 'C')
 			dir = optarg;
 		else if (ch == 'f')
@@ -99,6 +116,9 @@ parse_args(struct master *m, int argc, char *argv[])
 		else if (ch == 'n' && slice_to_u64(slice_str(optarg), 3, 1000,
 		    &fd))
 			m->notify_fd = (int)fd;
+		else if (ch == 'H' && slice_to_u64(slice_str(optarg), 3, 1000,
+		    &fd))
+			m->before_fd = (int)fd;
 		else
 			dir = NULL, argc = 0;
 	if (dir == NULL || optind != argc)
@@ -124,8 +144,11 @@ read_configuration(struct master *m)
 	m->started_ms = clock_mono_ms();
 	m->mode = geteuid() == 0 ? PRIV_FULL : PRIV_USER;
 	TAILQ_INIT(&m->listeners);
+	TAILQ_INIT(&m->leaving);
 	TAILQ_INIT(&m->processes);
 	ev_loop_init(&m->loop);
+	if (m->before_fd != -1)
+		inherit_open(m, m->before_fd);
 	m->conf = conf_load(m->conf_path, &why);
 	if (m->conf == NULL) {
 		fprintf(stderr, "%s", buf_cstr(&why));
@@ -239,7 +262,6 @@ start_processes(struct master *m)
 		{ ROLE_BOUNCE, 1 }, { ROLE_LOCAL, 1 }, { ROLE_REMOTE, m->nremote },
 		{ ROLE_QMGR, 1 }, { ROLE_SMTPD, m->nsmtpd },
 	};
-	struct process *p;
 	unsigned i, j;
 
 	for (i = 0; i < sizeof(caught) / sizeof(caught[0]); i++)
@@ -248,7 +270,6 @@ start_processes(struct master *m)
 	control_init(m);
 	pulse_init(m);
 	ev_timer_init(&m->start_timer, &m->loop, start_is_late, m);
-	ev_timer_set(&m->start_timer, START_SUITE_MS);
 	log_info("event=starting mode=%s landlock=%d smtpd=%u remote=%u",
 	    m->mode == PRIV_FULL ? "full" : "user", sandbox_landlock_abi(),
 	    m->nsmtpd, m->nremote);
@@ -260,8 +281,34 @@ start_processes(struct master *m)
 		for (j = 0; j < order[i].n; j++)
 			process_new(m, order[i].role, j);
 	master_make_served(m);
+	if (m->before == NULL)
+		control_open(m);
+	master_start_stage(m, m->before == NULL ? STAGE_FRONTS :
+	    STAGE_HELPERS);
+}
+
+static enum start_stage
+stage_of(enum role role)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(stages) / sizeof(stages[0]); i++)
+		if (stages[i].role == role)
+			return stages[i].stage;
+	return STAGE_HELPERS;
+}
+
+/* And those before it, where they are not there yet. */
+void
+master_start_stage(struct master *m, enum start_stage stage)
+{
+	struct process *p;
+
+	m->start_stage = stage;
+	ev_timer_set(&m->start_timer, START_SUITE_MS);
 	TAILQ_FOREACH(p, &m->processes, entry)
-		process_event(p, EVENT_START);
+		if (stage_of(p->role) <= stage)
+			process_event(p, EVENT_START);
 }
 
 /* Mailbox access has processes where it has a listener. */
@@ -302,6 +349,8 @@ master_ready_changed(struct master *m)
 	if (m->phase != SUITE_STARTING)
 		return;
 	TAILQ_FOREACH(p, &m->processes, entry) {
+		if (stage_of(p->role) > m->start_stage)
+			continue;
 		all = all && p->state == PROCESS_RUNNING;
 		if (p->failures >= START_FAILURES && !p->was_ready) {
 			master_start_failed(m, "%s does not start; the log "
@@ -309,8 +358,21 @@ master_ready_changed(struct master *m)
 			return;
 		}
 	}
-	if (all)
+	if (!all)
+		return;
+	switch (m->start_stage) {
+	case STAGE_HELPERS:
+		/* smtpd of the other may need a while. */
+		ev_timer_set(&m->start_timer, QUEUE_COMES_MS);
+		inherit_stage_ready(m);
+		break;
+	case STAGE_QMGR:
+		master_start_stage(m, STAGE_FRONTS);
+		break;
+	case STAGE_FRONTS:
 		suite_is_ready(m);
+		break;
+	}
 }
 
 static void
@@ -321,7 +383,17 @@ suite_is_ready(struct master *m)
 	log_info("event=running ms=%lld",
 	    (long long)(clock_mono_ms() - m->started_ms));
 	tell_starter(m, "ready\n");
-	notify_systemd("READY=1");
+	if (m->before == NULL) {
+		master_notify("READY=1");
+		return;
+	}
+	/* The other one tells the service manager. */
+	ground_sign_lock(m);
+	m->owns_ground = true;
+	inherit_done(m);
+	inherit_news(m);
+	listen_clear(&m->leaving);
+	control_open(m);
 }
 
 static void
@@ -349,6 +421,7 @@ master_start_failed(struct master *m, const char *fmt, ...)
 	log_error("event=start-failed why=%s", LOG_Q(buf_slice(&why)));
 	buf_add_byte(&why, '\n');
 	tell_starter(m, buf_cstr(&why));
+	inherit_failed(buf_cstr(&why));
 	m->exit_status = EX_UNAVAILABLE;
 	buf_clear(&why);
 	master_stop(m);
@@ -359,12 +432,14 @@ master_die(int status, const char *fmt, ...)
 {
 	va_list ap;
 
+	struct buf why = BUF_INIT(8000);
+
 	log_flush();
-	fprintf(stderr, "chasqui: ");
 	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
+	buf_vprintf(&why, fmt, ap);
 	va_end(ap);
-	fprintf(stderr, "\n");
+	fprintf(stderr, "chasqui: %s\n", buf_cstr(&why));
+	inherit_failed(buf_cstr(&why));
 	exit(status);
 }
 
@@ -393,14 +468,19 @@ tell_starter(struct master *m, const char *text)
 }
 
 /* sd_notify(3): a datagram to the socket that the environment names. */
-static void
-notify_systemd(const char *text)
+void
+master_notify(const char *fmt, ...)
 {
 	const char *path = getenv("NOTIFY_SOCKET");
+	char text[64];
+	va_list ap;
 	int fd;
 
 	if (path == NULL || path[0] != '/')
 		return;
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
 	fd = unix_connect_datagram(path);
 	if (fd == -1)
 		return;
@@ -416,6 +496,8 @@ on_signal(void *arg, int sig)
 {
 	struct master *m = arg;
 
+	if (sig != SIGCHLD && restart_pass_on(m, sig))
+		return;
 	switch (sig) {
 	case SIGCHLD:
 		process_reap(m);
@@ -474,10 +556,15 @@ master_stop(struct master *m)
 
 	if (m->phase == SUITE_STOPPING)
 		return;
+	log_info("event=stopping");
+	if (m->phase == SUITE_RUNNING) {
+		master_notify("STOPPING=1");
+		restart_clear(m);	/* nobody takes our place now */
+		inherit_stop(m);
+	} else if (m->phase == SUITE_STARTING && m->before != NULL)
+		listen_let_go(m);	/* the other one goes on with them */
 	m->phase = SUITE_STOPPING;
 	ev_timer_stop(&m->start_timer);
-	log_info("event=stopping");
-	notify_systemd("STOPPING=1");
 	TAILQ_FOREACH(l, &m->listeners, entry)
 		l->wanted = !is_front(l->role);
 	listen_commit(m, &none);
@@ -507,15 +594,18 @@ go_on_stopping(struct master *m)
 			break;
 	}
 	m->in_stop_step = false;
-	if (m->stop_step < STOP_STEPS)
+	if (m->stop_step < STOP_STEPS || inherit_must_wait(m))
 		return;
 	control_suite_ended(m);
+	if (restart_lingers(m))
+		return;
 	ev_stop(&m->loop);
 }
 
 void
 master_process_ended(struct master *m)
 {
+	restart_process_ended(m);
 	if (m->phase == SUITE_STOPPING)
 		go_on_stopping(m);
 }

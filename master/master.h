@@ -8,6 +8,8 @@
  *	process.c	the life of each process (a table of state and event)
  *	wire.c		what a process is given: configuration, channels
  *	reload.c	a new configuration
+ *	restart.c	another master takes the place of this one
+ *	inherit.c	this one takes the place of another
  *	texts.c		the operator's texts of reports
  *	pulse.c		who hangs is found and killed
  *	worker.c	local's requests for a user's process
@@ -65,6 +67,10 @@ TAILQ_HEAD(listeners, listener);
  *	 |	      |		    |
  *	 |	 STOP +-> STOPPING <+ STOP
  *	 +--- DIED -------+
+ *	 |
+ *	 +--- DIED - RETIRING <- RETIRE - RUNNING
+ *		      | TIME, STOP
+ *		      +-> STOPPING
  */
 enum process_state {
 	PROCESS_DOWN,		/* there is none, and none is wanted */
@@ -72,10 +78,12 @@ enum process_state {
 	PROCESS_RUNNING,
 	PROCESS_STOPPING,	/* told to; killed when time is up */
 	PROCESS_WAITING,	/* it died, and starts when time is up */
+	PROCESS_RETIRING,	/* it ends with its last client */
 	PROCESS_STATES
 };
 enum process_event {
 	EVENT_START, EVENT_READY, EVENT_DIED, EVENT_TIME, EVENT_STOP,
+	EVENT_RETIRE,
 	PROCESS_EVENTS
 };
 
@@ -89,6 +97,8 @@ struct process {
 	enum process_state	 state;
 	pid_t			 pid;		/* 0: none */
 	struct channel		*channel;	/* owned; NULL: none */
+	int			 counters_fd;	/* ipc/counters.h; or -1 */
+	const struct counters	*counters;	/* there; NULL: none */
 	struct ev_timer		 timer;		/* EVENT_TIME */
 	struct ev_timer		 hangup;	/* the channel ended first */
 	struct ev_timer		 rewire;
@@ -131,20 +141,32 @@ TAILQ_HEAD(processes, process);
 
 /* ---- all of it ---- */
 
-enum phase { SUITE_STARTING, SUITE_RUNNING, SUITE_STOPPING };
+enum phase {
+	SUITE_STARTING, SUITE_RUNNING,
+	SUITE_RETIRED,		/* another serves; clients who are left stay */
+	SUITE_STOPPING,
+};
+
+/* Where another suite is to be replaced, its queue comes in between. */
+enum start_stage { STAGE_HELPERS, STAGE_QMGR, STAGE_FRONTS };
 
 struct sessions;	/* session.c */
 struct control;		/* control.c */
 struct reload;		/* reload.c */
+struct restart;		/* restart.c */
+struct before;		/* inherit.c */
 struct pki;		/* pki.c */
 
 struct master {
 	struct ev_loop		 loop;
 	char			*conf_path;	/* owned */
+	char			*program;	/* our own path; owned */
 	struct conf		*conf;		/* owned */
 	bool			 foreground;
 	int			 notify_fd;	/* `chasqui start`; or -1 */
+	int			 before_fd;	/* `chasqui restart`; or -1 */
 	enum phase		 phase;
+	enum start_stage	 start_stage;	/* those up to it are wanted */
 	unsigned		 stop_step;
 	bool			 in_stop_step;
 	int			 exit_status;
@@ -156,6 +178,7 @@ struct master {
 	struct account		 command_account;
 	char			*empty_root;	/* owned */
 	int			 pid_fd;
+	bool			 owns_ground;	/* sockets' paths, pid file */
 	int			 rate_fds[ROLE_LIMIT]; /* shared memory; or -1 */
 	unsigned		 nsmtpd, nremote, nlogin, nverifier;
 	unsigned		 descriptors;	/* what we may have open */
@@ -167,16 +190,27 @@ struct master {
 	struct ev_timer		 pulse;
 
 	struct listeners	 listeners;
+	struct listeners	 leaving;	/* of the one before, until we
+						 * serve in its place */
 	struct processes	 processes;
 	struct sessions		*sessions;	/* owned */
 	struct control		*control;	/* owned */
 	struct reload		*reload;	/* owned; NULL: none is under way */
+	struct restart		*restart;	/* owned; NULL: none */
+	struct before		*before;	/* owned; NULL: it has ended, or
+						 * there was none */
+	struct ev_timer		 linger;	/* until the last has ended */
 	struct pki		*pki;		/* owned */
 };
 
 /* ground.c: each ends the program with advice on failure. */
 void	 ground_refuse_second(struct master *);
 void	 ground_lock(struct master *);
+/* It is ours, and has our number. */
+void	 ground_sign_lock(struct master *);
+/* Another descriptor of the file, or -1. */
+int	 ground_open_lock(const struct master *);
+void	 ground_check_queue(struct master *);
 void	 ground_find_users(struct master *);
 void	 ground_make_directories(struct master *);
 void	 ground_clear(struct master *);
@@ -192,6 +226,11 @@ int	 listen_prepare(struct master *, const struct conf *,
 void	 listen_commit(struct master *, struct listeners *fresh);
 void	 listen_give(struct process *, const struct listener *);
 void	 listen_clear(struct listeners *);
+/* A socket of the suite before this one; takes over fd. */
+void	 listen_adopt(struct master *, enum listener_kind, unsigned instances,
+	    struct slice name, struct slice address, int fd_take);
+/* Another has them; here they are closed, and go on there. */
+void	 listen_let_go(struct master *);
 
 /* process.c */
 struct process *process_new(struct master *, enum role, unsigned index);
@@ -200,6 +239,8 @@ bool	 process_is_alive(const struct process *);
 /* Another in its place, with rights that a running one cannot get. */
 void	 process_renew(struct process *);
 void	 process_reap(struct master *);
+/* For a program that is about to be run. */
+void	 process_reset_signals(void);
 void	 process_kill_all(struct master *, int sig);
 struct process *process_find(struct master *, enum role, unsigned index);
 const char *process_state_name(enum process_state);
@@ -211,6 +252,9 @@ extern const struct message_rule wire_rules[];
 /* Everything that a new process gets, up to GO. */
 void	 wire_process(struct process *);
 void	 wire_log(struct process *);
+/* A channel between our local and that of the suite before or after ours. */
+enum { NEWS_BEFORE = 1, NEWS_AFTER = 2 };
+void	 wire_news(struct master *, unsigned index, int fd_take);
 /* Memory that all processes of the role share; fd stays the caller's. */
 void	 wire_shared(struct process *, const char *name, int fd);
 /* The directories that a process of the row may read, ':' between them; the
@@ -243,6 +287,7 @@ int	 sessions_secret_fd(const struct master *);
 void	 session_wanted(struct process *login, struct message *);
 void	 session_end(struct process *login, struct message *);
 void	 session_spawn_ended(struct process *spawn, struct message *);
+void	 session_spawn_is(struct process *spawn, struct message *);
 /* A login process or a spawn has died. */
 void	 sessions_process_gone(struct process *);
 /* Words for `chasqui status` of a spawn; nothing for others. */
@@ -270,9 +315,43 @@ void	 reload_start(struct master *, void (*done)(void *, int status,
 void	 reload_answered(struct process *, bool taken, struct slice why);
 void	 reload_process_gone(struct process *);
 
+/* restart.c */
+/* done is called once: EX_OK when another serves in our place, or why not, a
+ * line each. */
+void	 restart_start(struct master *, void (*done)(void *, int status,
+	    struct slice lines), void *arg);
+void	 restart_process_ended(struct master *);
+/* True: this process stays until the last of its successors has ended. */
+bool	 restart_lingers(struct master *);
+/* True: the signal was for the one that serves now, and got there. */
+bool	 restart_pass_on(struct master *, int sig);
+void	 restart_clear(struct master *);
+
+/* inherit.c */
+/* fd: the other end is in restart.c of the one that is to be replaced. */
+void	 inherit_open(struct master *, int fd_take);
+/* Its sockets and its lock; ends the program where they do not come. */
+void	 inherit_receive(struct master *);
+/* All processes of the start's first stage are ready. */
+void	 inherit_stage_ready(struct master *);
+void	 inherit_done(struct master *);
+/* local has just started. */
+void	 inherit_news(struct master *);
+/* Why we end: to the one before, if it still serves. */
+void	 inherit_failed(const char *why);
+/* The one before ends now, with those whom it still serves. */
+void	 inherit_stop(struct master *);
+bool	 inherit_must_wait(const struct master *);
+/* 0: there is none. */
+pid_t	 inherit_pid(const struct master *);
+
 /* control.c */
-/* Answers on control.sock, which is among the listeners. */
+/* Answers on control.sock, which is among the listeners, from control_open()
+ * on. */
 void	 control_init(struct master *);
+void	 control_open(struct master *);
+/* Nobody new; who waits is answered. */
+void	 control_retire(struct master *);
 void	 control_status_came(struct master *);
 void	 control_login_is(struct process *, struct message *);
 void	 control_suite_ended(struct master *);
@@ -280,6 +359,10 @@ void	 control_clear(struct master *);
 
 /* master.c */
 void	 master_ready_changed(struct master *);
+void	 master_start_stage(struct master *, enum start_stage);
+/* sd_notify(3) */
+void	 master_notify(const char *fmt, ...)
+	    __attribute__((format(printf, 1, 2)));
 void	 master_process_ended(struct master *);
 void	 master_start_failed(struct master *, const char *fmt, ...)
 	    __attribute__((format(printf, 2, 3)));

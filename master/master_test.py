@@ -20,7 +20,8 @@ import time
 import unittest
 
 BUILD = os.getcwd()             # automake runs tests in the build directory
-ROLES = ("smtpd", "qmgr", "remote", "local", "bounce", "lookup", "auth", "resolver", "keys", "imapd", "pop3d")
+ROLES = ("smtpd", "qmgr", "remote", "local", "bounce", "lookup", "auth", "resolver", "keys", "imapd", "pop3d",
+         "imapd-session", "pop3d-session")
 IS_ROOT = os.geteuid() == 0
 PATIENCE = 30
 

@@ -6,6 +6,7 @@
  * process that dies is started again: at once the first time, then after 50
  * ms, doubling to 10 s, until it has run well for 30 s.
  */
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -24,6 +25,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "ipc/counters.h"
 #include "master.h"
 
 #define START_MS	30000	/* until READY */
@@ -41,33 +43,38 @@ static const char *const programs[ROLE_LIMIT] = {
 
 typedef void action(struct process *);
 static action	 start, up, again, gone, too_slow, ran_well, stop, kill_it,
-		 give_up, ignore, impossible;
+		 give_up, ignore, impossible, retire;
 
 static action *const table[PROCESS_STATES][PROCESS_EVENTS] = {
 	[PROCESS_DOWN] = {
 		[EVENT_START] = start,	 [EVENT_READY] = ignore,
 		[EVENT_DIED] = impossible, [EVENT_TIME] = ignore,
-		[EVENT_STOP] = ignore,
+		[EVENT_STOP] = ignore,	 [EVENT_RETIRE] = ignore,
 	},
 	[PROCESS_STARTING] = {
 		[EVENT_START] = ignore,	 [EVENT_READY] = up,
 		[EVENT_DIED] = again,	 [EVENT_TIME] = too_slow,
-		[EVENT_STOP] = stop,
+		[EVENT_STOP] = stop,	 [EVENT_RETIRE] = stop,
 	},
 	[PROCESS_RUNNING] = {
 		[EVENT_START] = ignore,	 [EVENT_READY] = kill_it,
 		[EVENT_DIED] = again,	 [EVENT_TIME] = ran_well,
-		[EVENT_STOP] = stop,
+		[EVENT_STOP] = stop,	 [EVENT_RETIRE] = retire,
 	},
 	[PROCESS_STOPPING] = {
 		[EVENT_START] = ignore,	 [EVENT_READY] = ignore,
 		[EVENT_DIED] = gone,	 [EVENT_TIME] = kill_it,
-		[EVENT_STOP] = ignore,
+		[EVENT_STOP] = ignore,	 [EVENT_RETIRE] = ignore,
 	},
 	[PROCESS_WAITING] = {
 		[EVENT_START] = ignore,	 [EVENT_READY] = ignore,
 		[EVENT_DIED] = impossible, [EVENT_TIME] = start,
-		[EVENT_STOP] = give_up,
+		[EVENT_STOP] = give_up,	 [EVENT_RETIRE] = give_up,
+	},
+	[PROCESS_RETIRING] = {
+		[EVENT_START] = ignore,	 [EVENT_READY] = kill_it,
+		[EVENT_DIED] = gone,	 [EVENT_TIME] = stop,
+		[EVENT_STOP] = stop,	 [EVENT_RETIRE] = ignore,
 	},
 };
 
@@ -78,9 +85,11 @@ static void	 clear_channel(struct process *);
 static void	 reaped(struct process *, int status);
 static void	 time_is_up(void *);
 static void	 hung_up(void *);
+static void	 make_counters(struct process *);
 static bool	 is_users(const struct process *);
 
 static char	 program_dir[PATH_MAX];
+static int	 program_fds[ROLE_LIMIT];	/* O_PATH */
 static bool	 in_build_tree;		/* ../PROGRAM/PROGRAM */
 
 /* ---- the table's actions ------------------------------------------------ */
@@ -151,6 +160,8 @@ up(struct process *p)
 		p->renew_owed = false;
 		reload_answered(p, true, SLICE_EMPTY);
 	}
+	if (p->role == ROLE_LOCAL)
+		inherit_news(p->master);
 	master_ready_changed(p->master);
 }
 
@@ -224,6 +235,14 @@ stop(struct process *p)
 }
 
 static void
+retire(struct process *p)
+{
+	channel_send(p->channel, CTL_RETIRE, 0, SLICE_EMPTY);
+	enter(p, PROCESS_RETIRING);
+	ev_timer_set(&p->timer, (int64_t)p->master->conf->process_retire);
+}
+
+static void
 kill_it(struct process *p)
 {
 	if (p->state == PROCESS_STOPPING)
@@ -259,14 +278,19 @@ static void
 program_path(char *path, size_t size, enum role role)
 {
 	if (in_build_tree)
-		snprintf(path, size, "%s/../%s/%s", program_dir,
-		    programs[role], programs[role]);
+		snprintf(path, size, "%s/../%.*s/%s", program_dir,
+		    (int)strcspn(programs[role], "-"), programs[role],
+		    programs[role]);
 	else
 		snprintf(path, size, "%s/%s", program_dir, programs[role]);
 }
 
-/* Installed, all programs are in one directory, as master is; in a build tree
- * each has its own.  CHASQUI_LIBEXEC is for tests. */
+/*
+ * Installed, all programs are in one directory, as master is; in a build tree
+ * "imapd" and "imapd-session" are in imapd/.  CHASQUI_LIBEXEC is for tests.
+ * They are opened now: what is started again later is of our own version,
+ * whatever has been installed meanwhile.
+ */
 void
 process_find_programs(struct master *m)
 {
@@ -275,14 +299,13 @@ process_find_programs(struct master *m)
 	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
 	unsigned role;
 
-	(void)m;
+	if (n == -1)
+		master_die(EX_OSFILE, "/proc/self/exe: %s", strerror(errno));
+	self[n] = '\0';
+	m->program = mem_strdup(self);
 	if (given != NULL && strlen(given) < sizeof(program_dir)) {
 		snprintf(program_dir, sizeof(program_dir), "%s", given);
 	} else {
-		if (n == -1)
-			master_die(EX_OSFILE, "/proc/self/exe: %s",
-			    strerror(errno));
-		self[n] = '\0';
 		snprintf(program_dir, sizeof(program_dir), "%s",
 		    dirname(self));
 		snprintf(path, sizeof(path), "%s/smtpd", program_dir);
@@ -292,7 +315,9 @@ process_find_programs(struct master *m)
 		if (priv_of((enum role)role) == NULL)
 			continue;
 		program_path(path, sizeof(path), (enum role)role);
-		if (access(path, X_OK) == -1)
+		program_fds[role] = access(path, X_OK) == -1 ? -1 :
+		    open(path, O_PATH | O_CLOEXEC);
+		if (program_fds[role] == -1)
 			master_die(EX_OSFILE, "%s: %s; the installation is "
 			    "incomplete", path, strerror(errno));
 	}
@@ -308,8 +333,8 @@ die_before_exec(const char *what)
 	_exit(EX_OSERR);
 }
 
-static void
-reset_signals(void)
+void
+process_reset_signals(void)
 {
 	struct sigaction sa = { .sa_handler = SIG_DFL };
 	sigset_t none;
@@ -321,10 +346,14 @@ reset_signals(void)
 		sigaction(sig, &sa, NULL);
 }
 
+#define PROGRAM_FD	(CHILD_FD + 1)	/* closed by execveat() */
+
 /* Descriptors of the new process: 0 to 2 and its channel, nothing else. */
 static void
 keep_only(const struct process *p, int fd)
 {
+	int program = fcntl(program_fds[p->role], F_DUPFD_CLOEXEC,
+	    PROGRAM_FD);
 	int null = open("/dev/null", O_RDWR);
 	int err = p->master->log_sink == LOG_SINK_STREAM ? p->master->log_fd :
 	    null;
@@ -338,7 +367,10 @@ keep_only(const struct process *p, int fd)
 			die_before_exec("descriptors");
 	} else if (dup2(fd, CHILD_FD) == -1)
 		die_before_exec("descriptors");
-	closefrom(CHILD_FD + 1);
+	if (program == -1 || (program != PROGRAM_FD &&
+	    dup3(program, PROGRAM_FD, O_CLOEXEC) == -1))
+		die_before_exec("descriptors");
+	closefrom(PROGRAM_FD + 1);
 }
 
 static void
@@ -346,14 +378,14 @@ become(const struct process *p, int fd)
 {
 	static const char *const names[] = { "PATH", "TZ", "ASAN_OPTIONS",
 		"UBSAN_OPTIONS", "LSAN_OPTIONS", NULL };
-	char path[PATH_MAX + 64], role[16], index[16];
+	char role[16], index[16];
 	const char *program = programs[p->role];
 	char *argv[] = { mem_strdup(program), role, index, NULL };
 	char *envp[8];
 	struct buf b = BUF_INIT(8192);
 	size_t i, n = 0;
 
-	reset_signals();
+	process_reset_signals();
 	if (p->role == ROLE_COMMAND && p->master->mode == PRIV_FULL &&
 	    p->user[0] != '\0' &&
 	    initgroups(p->user, p->account.gid) == -1)
@@ -374,10 +406,9 @@ become(const struct process *p, int fd)
 	envp[n] = NULL;
 	snprintf(role, sizeof(role), "%s", role_name(p->role));
 	snprintf(index, sizeof(index), "%u", p->index);
-	program_path(path, sizeof(path), p->role);
 	keep_only(p, fd);
-	execve(path, argv, envp);
-	die_before_exec(path);
+	execveat(PROGRAM_FD, "", argv, envp, AT_EMPTY_PATH);
+	die_before_exec(program);
 	_exit(EX_OSERR);
 }
 
@@ -470,10 +501,35 @@ process_new(struct master *m, enum role role, unsigned index)
 	p->role = role;
 	p->index = index;
 	p->account = m->accounts[role];
+	p->counters_fd = -1;
+	if (!is_users(p))
+		make_counters(p);
 	ev_timer_init(&p->timer, &m->loop, time_is_up, p);
 	ev_timer_init(&p->hangup, &m->loop, hung_up, p);
 	TAILQ_INSERT_TAIL(&m->processes, p, entry);
 	return p;
+}
+
+/* Sealed, so that its process cannot take it away under us. */
+static void
+make_counters(struct process *p)
+{
+	void *at;
+	int fd = memfd_create("chasqui-counters",
+	    MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	if (fd == -1 || ftruncate(fd, sizeof(struct counters)) == -1 ||
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) == -1 ||
+	    (at = mmap(NULL, sizeof(struct counters), PROT_READ, MAP_SHARED,
+	    fd, 0)) == MAP_FAILED) {
+		log_warn("event=no-counters role=%s index=%u why=\"%s\"",
+		    role_name(p->role), p->index, strerror(errno));
+		if (fd != -1)
+			close(fd);
+		return;
+	}
+	p->counters_fd = fd;
+	p->counters = at;
 }
 
 static bool
@@ -493,7 +549,7 @@ bool
 process_is_alive(const struct process *p)
 {
 	return p->channel != NULL && (p->state == PROCESS_STARTING ||
-	    p->state == PROCESS_RUNNING);
+	    p->state == PROCESS_RUNNING || p->state == PROCESS_RETIRING);
 }
 
 struct process *
@@ -525,6 +581,7 @@ process_state_name(enum process_state state)
 		[PROCESS_RUNNING] = "running",
 		[PROCESS_STOPPING] = "stopping",
 		[PROCESS_WAITING] = "waiting",
+		[PROCESS_RETIRING] = "retiring",
 	};
 
 	return names[state];

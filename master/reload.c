@@ -52,9 +52,11 @@ reload_start(struct master *m, void (*done)(void *, int, struct slice),
 	struct reload *r;
 	struct conf *conf;
 
-	if (m->reload != NULL || m->phase != SUITE_RUNNING) {
+	if (m->reload != NULL || m->restart != NULL ||
+	    m->phase != SUITE_RUNNING) {
 		buf_printf(&lines, "%s; try again in a moment\n",
 		    m->reload != NULL ? "a reload is under way" :
+		    m->restart != NULL ? "a restart is under way" :
 		    "the suite is starting or stopping");
 		finish_now(done, arg, EX_TEMPFAIL, &lines);
 		return;
@@ -87,6 +89,7 @@ reload_start(struct master *m, void (*done)(void *, int, struct slice),
 	m->reload = r;
 	ev_timer_init(&r->timer, &m->loop, too_late, r);
 	ev_timer_set(&r->timer, ANSWER_MS);
+	master_notify("RELOADING=1");
 	TAILQ_FOREACH(p, &m->processes, entry)
 		if (process_is_alive(p))
 			give_or_renew(r, p);
@@ -254,6 +257,7 @@ finish(struct reload *r)
 	struct master *m = r->master;
 
 	m->reload = NULL;
+	master_notify("READY=1");
 	if (r->status == 0)
 		log_info("event=reloaded");
 	else

@@ -8,15 +8,21 @@
  * A session that parks has no process; its entry here is what lets the same
  * login process, and no other, have it go on with the same rights.
  *
+ * A session that nobody wants any more ends by itself; one that does not is
+ * killed after GRACE_MS, so that who has taken it over has it no longer than he
+ * could without.
+ *
  * Always: an entry is wanted by its login process, or has a process, or both;
  * no uid or directory goes to the spawn that may_run() would not pass.
  */
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/tree.h>
 #include <sys/wait.h>
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,6 +36,7 @@
 #include "master.h"
 
 #define NONCES		262144	/* grants remembered: 4,000 logins a second */
+#define GRACE_MS	10000	/* to end by itself */
 #define PROCESSES	4	/* of one session: those before it are ending */
 
 struct user {
@@ -41,11 +48,13 @@ struct user {
 
 struct session {
 	RB_ENTRY(session)	 node;
+	struct master		*master;
 	uint64_t		 id;
 	struct user		*user;
 	enum role		 role;		/* of its login process */
 	unsigned		 index;
 	bool			 wanted;
+	struct ev_timer		 grace;		/* when it is not */
 	unsigned		 processes;
 	struct account		 account;
 	uint64_t		 quota_bytes;
@@ -102,6 +111,9 @@ static struct process *spawn_of(struct master *, const struct protocol *);
 static void	 order(struct process *spawn, const struct session *,
 		    struct message *);
 static struct session *session_find(struct sessions *, uint64_t id);
+static void	 unwanted(struct session *);
+static void	 grace_is_over(void *);
+static bool	 is_child_of(int pidfd, const struct process *);
 static void	 settle(struct sessions *, struct session *);
 static const struct protocol *protocol_of(enum role);
 
@@ -317,6 +329,8 @@ begin(struct process *login, const struct protocol *protocol,
 	s->user = user_get(all, g.protocol, name);
 	free(name);
 	s->user->sessions++;
+	s->master = m;
+	ev_timer_init(&s->grace, &m->loop, grace_is_over, s);
 	s->id = ++all->last_id;
 	s->role = login->role;
 	s->index = login->index;
@@ -443,6 +457,7 @@ settle(struct sessions *all, struct session *s)
 {
 	if (s->wanted || s->processes > 0)
 		return;
+	ev_timer_clear(&s->grace);
 	RB_REMOVE(session_tree, &all->all, s);
 	all->nall--;
 	if (--s->user->sessions == 0) {
@@ -469,8 +484,87 @@ session_end(struct process *login, struct message *msg)
 	}
 	if (s == NULL || s->role != login->role || s->index != login->index)
 		return;
+	unwanted(s);
+}
+
+static void
+unwanted(struct session *s)
+{
 	s->wanted = false;
-	settle(all, s);
+	ev_timer_set(&s->grace, GRACE_MS);
+	settle(s->master->sessions, s);
+}
+
+static void
+grace_is_over(void *arg)
+{
+	struct session *s = arg;
+	struct process *spawn = spawn_of(s->master,
+	    protocol_of(s->role));
+	struct buf *b;
+
+	ev_timer_set(&s->grace, GRACE_MS);
+	if (spawn == NULL)
+		return;
+	b = channel_begin(spawn->channel, CTL_SPAWN_WHO, 0);
+	if (b != NULL)
+		put_u64(b, s->id);
+	channel_end(spawn->channel);
+}
+
+/* That it has ended comes as of any other. */
+void
+session_spawn_is(struct process *spawn, struct message *msg)
+{
+	uint64_t id = get_u64(&msg->body);
+	struct session *s = session_find(spawn->master->sessions, id);
+
+	if (protocol_of(spawn->role) == NULL ||
+	    protocol_of(spawn->role)->spawn != spawn->role ||
+	    !is_child_of(msg->fds[0], spawn)) {
+		channel_breach(spawn->channel, "session");
+		return;
+	}
+	if (s == NULL || s->wanted)
+		return;
+	log_warn("event=session-killed role=%s login=%s why=\"nobody wants "
+	    "it, and it does not end\"", role_name(spawn->role),
+	    LOG_Q(slice_str(s->user->login)));
+	if (syscall(SYS_pidfd_send_signal, msg->fds[0], SIGKILL, NULL, 0) ==
+	    -1 && errno != ESRCH)
+		log_error("event=cannot-kill why=\"%s\"", strerror(errno));
+}
+
+/* A number after a word that begins a line of a file of /proc; 0: none. */
+static long
+number_in(const char *path, const char *word)
+{
+	char text[2048], *at;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd == -1 ? -1 : read(fd, text, sizeof(text) - 1);
+
+	if (fd != -1)
+		close(fd);
+	if (n <= 0)
+		return 0;
+	text[n] = '\0';
+	at = strstr(text, word);
+	return at == NULL ? 0 : strtol(at + strlen(word), NULL, 10);
+}
+
+/* Also of a zombie, but of nothing that has been waited for. */
+static bool
+is_child_of(int pidfd, const struct process *p)
+{
+	char path[64];
+	long pid;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", pidfd);
+	pid = number_in(path, "\nPid:");
+	if (pid <= 0)
+		return pid == -1;	/* it has been, meanwhile */
+	snprintf(path, sizeof(path), "/proc/%ld/status", pid);
+	return number_in(path, "\nPPid:") == p->pid;
 }
 
 void
@@ -519,11 +613,11 @@ sessions_process_gone(struct process *p)
 	RB_FOREACH_SAFE(s, session_tree, &all->all, next) {
 		if (s->user->protocol != protocol->protocol)
 			continue;
-		if (p->role == protocol->spawn)
+		if (p->role == protocol->spawn) {
 			s->processes = 0;
-		else if (s->index == p->index)
-			s->wanted = false;
-		settle(all, s);
+			settle(all, s);
+		} else if (s->index == p->index)
+			unwanted(s);
 	}
 	if (p->role == protocol->spawn)
 		all->running[protocol->protocol] = 0;

@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "ipc/backends.h"
+#include "ipc/counters.h"
 #include "master.h"
 
 /* What a process may ask in a second, and what of the answers may wait for it
@@ -67,6 +68,7 @@ static const struct {
 	{ CTL_SESSION_WANTED,	session_wanted },
 	{ CTL_SESSION_END,	session_end },
 	{ CTL_SPAWN_ENDED,	session_spawn_ended },
+	{ CTL_SPAWN_IS,		session_spawn_is },
 	{ CTL_KEY_TAKEN,	pki_key_taken },
 	{ CTL_LOGIN_IS,		control_login_is },
 };
@@ -86,6 +88,8 @@ wire_process(struct process *p)
 		wire_shared(p, "rate", m->rate_fds[p->role]);
 	if (p->role == ROLE_AUTH)
 		wire_shared(p, "grant", sessions_secret_fd(m));
+	if (p->counters_fd != -1)
+		wire_shared(p, COUNTERS_SHARED, p->counters_fd);
 	pki_give(p);
 	texts_give(p);
 	TAILQ_FOREACH(l, &m->listeners, entry)
@@ -330,6 +334,18 @@ give_channel(struct process *to, const struct process *peer, int fd_take)
 		put_u8(b, peer->crashed);
 	}
 	channel_end_fds(to->channel, &fd_take, 1);
+}
+
+void
+wire_news(struct master *m, unsigned index, int fd_take)
+{
+	const struct process other = { .role = ROLE_LOCAL, .index = index };
+	struct process *local = process_find(m, ROLE_LOCAL, 0);
+
+	if (local != NULL && process_is_alive(local))
+		give_channel(local, &other, fd_take);
+	else
+		close(fd_take);
 }
 
 static void

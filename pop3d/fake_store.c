@@ -7,6 +7,7 @@
 
 struct mailbox {
 	struct message_entry	 entries[FAKE_MESSAGES];
+	struct slice		 contents[FAKE_MESSAGES];
 	size_t			 n;
 };
 
@@ -26,12 +27,7 @@ fake_reset(void)
 void
 fake_add(uint32_t uid, struct slice content)
 {
-	size_t i;
-
 	here.entries[here.n].uid = uid;
-	here.entries[here.n].size = content.n;
-	for (i = 0; i < content.n; i++)
-		here.entries[here.n].size += content.p[i] == '\n';
 	here.contents[here.n++] = content;
 }
 
@@ -97,6 +93,7 @@ mailbox_open(struct store *s, struct slice name, bool read_only,
 		return here.open;
 	*mr = calloc(1, sizeof(**mr));
 	memcpy((*mr)->entries, here.entries, sizeof(here.entries));
+	memcpy((*mr)->contents, here.contents, sizeof(here.contents));
 	(*mr)->n = here.n;
 	return STORE_OK;
 }
@@ -113,6 +110,24 @@ mailbox_entries(const struct mailbox *m, size_t *n_r)
 {
 	*n_r = m->n;
 	return m->entries;
+}
+
+enum store_result
+mailbox_facts(struct mailbox *m, uint32_t uid, unsigned wanted,
+    struct message_facts *f)
+{
+	size_t i, k;
+
+	(void)wanted;
+	memset(f, 0, sizeof(*f));
+	for (i = 0; i < m->n && m->entries[i].uid != uid; i++)
+		;
+	if (i == m->n)
+		return STORE_EXPUNGED;
+	f->size = m->contents[i].n;
+	for (k = 0; k < m->contents[i].n; k++)
+		f->size += m->contents[i].p[k] == '\n';
+	return STORE_OK;
 }
 
 enum store_result

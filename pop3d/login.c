@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/base64.h"
+#include "login.h"
 #include "pop3d.h"
 
 #define RESPONSE_BYTES	(LOGIN_INPUT_BYTES - 1024)
@@ -25,15 +25,13 @@ struct verb {
 
 static void	 greet(struct conn *);
 static bool	 take(struct conn *);
-static void	 take_response(struct conn *, struct slice);
 static void	 run_line(struct conn *, struct slice);
 static void	 secured(struct conn *);
-static void	 challenge(struct conn *, struct slice);
 static void	 failed(struct conn *, enum auth_failure, struct slice);
 static void	 refused(struct conn *, enum session_refusal);
 static void	 bye(struct conn *, enum login_end, bool);
 static struct slice tag(const struct conn *);
-static void	 say_error(struct conn *, const char *);
+static void	 say_error(struct conn *, const char *); /* not_sasl(), too */
 static bool	 needs_tls(struct conn *);
 static void	 cmd_user(struct conn *, struct slice);
 static void	 cmd_pass(struct conn *, struct slice);
@@ -51,7 +49,7 @@ const struct login_protocol pop3_login = {
 	.role = ROLE_POP3_LOGIN, .session = ROLE_POP3_SESSION,
 	.auth = AUTH_POP3, .listener = LISTENER_POP3,
 	.front_bytes = sizeof(struct front), .greet = greet, .take = take,
-	.secured = secured, .challenge = challenge, .failed = failed,
+	.secured = secured, .not_sasl = say_error, .failed = failed,
 	.refused = refused, .bye = bye, .tag = tag,
 };
 
@@ -128,7 +126,7 @@ take(struct conn *c)
 	memcpy(copy, line.p, n);
 	conn_consume(c, used);
 	if (response)
-		take_response(c, slice_of(copy, n));
+		conn_respond(c, slice_of(copy, n));
 	else
 		run_line(c, slice_of(copy, n));
 	explicit_bzero(copy, n);
@@ -225,53 +223,11 @@ cmd_auth(struct conn *c, struct slice args)
 {
 	struct slice name = slice_first(args, slice_find(args, ' '));
 	struct slice initial = slice_trim(slice_from(args, name.n));
-	struct buf b = BUF_INIT(SASL_BYTES);
 
 	if (name.n == 0)
 		list_mechanisms(c);
-	else if (needs_tls(c))
-		;
-	else if (!conn_offers(c, name))
-		failed(c, AUTH_NO_MECHANISM, SLICE_EMPTY);
-	else if (initial.n > 0 && !slice_eq(initial, SLICE_LIT("=")) &&
-	    !b64_decode(initial, &b))
-		say_error(c, "That is not base64");
-	else
-		conn_authenticate(c, name, initial.n > 0 ? buf_slice(&b) :
-		    (struct slice){ NULL, 0 }, SLICE_EMPTY);
-	if (b.p != NULL)
-		explicit_bzero(b.p, b.cap);
-	buf_clear(&b);
-}
-
-static void
-challenge(struct conn *c, struct slice bytes)
-{
-	struct buf b = BUF_INIT(LOGIN_OUT_BYTES);
-
-	buf_add_str(&b, "+ ");
-	b64_encode(&b, bytes);
-	buf_add_str(&b, "\r\n");
-	conn_say(c, buf_slice(&b));
-	buf_clear(&b);
-}
-
-static void
-take_response(struct conn *c, struct slice line)
-{
-	struct buf b = BUF_INIT(SASL_BYTES);
-
-	if (slice_eq(line, SLICE_LIT("*"))) {
-		conn_cancel(c);
-		conn_printf(c, "-ERR Cancelled\r\n");
-	} else if (!b64_decode(line, &b)) {
-		conn_cancel(c);
-		say_error(c, "That is not base64");
-	} else
-		conn_respond(c, buf_slice(&b));
-	if (b.p != NULL)
-		explicit_bzero(b.p, b.cap);
-	buf_clear(&b);
+	else if (!needs_tls(c))
+		conn_authenticate(c, name, initial, SLICE_EMPTY);
 }
 
 static void

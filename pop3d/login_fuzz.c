@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* Any input before a login. */
-#include "pop3d.h"
+#include "login.h"
 #include "login/front_fuzz.h"
 
 int	 LLVMFuzzerTestOneInput(const uint8_t *, size_t);

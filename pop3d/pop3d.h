@@ -4,11 +4,9 @@
 #define POP3D_POP3D_H
 
 #include "base/buf.h"
-#include "login/login.h"
+#include "base/slice.h"
 
 #define POP3_LINE_BYTES	512	/* a command; RFC 2449 section 4 has 255 */
-
-extern const struct login_protocol pop3_login;
 
 /* The lines of CAPA (RFC 2449, 5034, 3206, 6856), with the dot.  mechanisms:
  * SP between; before the login only. */

@@ -27,12 +27,14 @@ enum state {
 	P_OVER =	1 << 3,
 };
 
+#define OCTETS_UNKNOWN	UINT64_MAX
+
 struct drop {			/* a message of the maildrop */
 	uint32_t	 uid;
 	bool		 deleted;
 	bool		 retrieved;	/* and was not \Seen before */
 	bool		 seen;
-	uint64_t	 octets;
+	uint64_t	 octets;	/* OCTETS_UNKNOWN until asked for */
 };
 
 struct pop3_session {
@@ -170,7 +172,7 @@ open_maildrop(struct pop3_session *s, struct store *store)
 	s->drops = mem_array(s->ndrops, sizeof(*s->drops));
 	for (i = 0; i < s->ndrops; i++) {
 		s->drops[i].uid = e[i].uid;
-		s->drops[i].octets = e[i].size;
+		s->drops[i].octets = OCTETS_UNKNOWN;
 		s->drops[i].seen = e[i].flags & FLAG_SEEN;
 	}
 	say(s, "+OK Logged in, %zu messages\r\n", s->ndrops);
@@ -356,8 +358,21 @@ find_drop(struct pop3_session *s, struct slice number)
 	return NULL;
 }
 
+/* What STAT has said of a message is true of it for the whole session. */
+static uint64_t
+octets_of(struct pop3_session *s, struct drop *d)
+{
+	struct message_facts f;
+
+	if (d->octets == OCTETS_UNKNOWN) {
+		(void)!mailbox_facts(s->mailbox, d->uid, FACT_SIZE, &f);
+		d->octets = f.size;
+	}
+	return d->octets;
+}
+
 static void
-total(const struct pop3_session *s, size_t *n, uint64_t *octets)
+total(struct pop3_session *s, size_t *n, uint64_t *octets)
 {
 	size_t i;
 
@@ -366,7 +381,7 @@ total(const struct pop3_session *s, size_t *n, uint64_t *octets)
 	for (i = 0; i < s->ndrops; i++)
 		if (!s->drops[i].deleted) {
 			(*n)++;
-			*octets += s->drops[i].octets;
+			*octets += octets_of(s, &s->drops[i]);
 		}
 }
 
@@ -384,7 +399,7 @@ cmd_stat(struct pop3_session *s, struct slice args)
 static void
 cmd_list(struct pop3_session *s, struct slice args)
 {
-	const struct drop *d;
+	struct drop *d;
 	uint64_t octets;
 	size_t n;
 
@@ -398,7 +413,7 @@ cmd_list(struct pop3_session *s, struct slice args)
 	d = find_drop(s, args);
 	if (d != NULL)
 		say(s, "+OK %zu %ju\r\n", (size_t)(d - s->drops) + 1,
-		    (uintmax_t)d->octets);
+		    (uintmax_t)octets_of(s, d));
 }
 
 static void
@@ -408,7 +423,7 @@ more_sizes(struct pop3_session *s)
 	while (s->next < s->ndrops && s->piece.n < PIECE_BYTES) {
 		if (!s->drops[s->next].deleted)
 			buf_printf(&s->piece, "%zu %ju\r\n", s->next + 1,
-			    (uintmax_t)s->drops[s->next].octets);
+			    (uintmax_t)octets_of(s, &s->drops[s->next]));
 		s->next++;
 	}
 	stream_write(&s->stream, buf_slice(&s->piece));
@@ -583,7 +598,7 @@ send_content(struct pop3_session *s, struct drop *d, uint64_t lines)
 	s->dots = 0;
 	if (lines == UINT64_MAX) {
 		d->retrieved = !d->seen;
-		say(s, "+OK %ju octets\r\n", (uintmax_t)d->octets);
+		say(s, "+OK %ju octets\r\n", (uintmax_t)octets_of(s, d));
 	} else {
 		s->rest = top_of(s->rest, lines);
 		say(s, "+OK\r\n");

@@ -437,10 +437,10 @@ write_anew(struct look *l, const struct load *load, const struct stored *s)
 		    store_append_bytes(body.n)));
 	if (store_copy_file(dir, name.s, aside.s) == -1)
 		goto out;
-	fd = fs->open(dir, temporary, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-	if (fd != -1 && fs_write_all(fd, buf_slice(&out), 0) == 0 &&
-	    fs->mtime(fd, load->mtime) == 0 && fs->syncfs(dir) == 0)
-		r = fs->rename(dir, temporary, dir, name.s);
+	fd = fs_open(fs, dir, temporary, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	if (fd != -1 && fs_pwrite(fs, fd, buf_slice(&out), 0) == 0 &&
+	    fs_set_mtime(fs, fd, load->mtime) == 0 && fs->syncfs(dir) == 0)
+		r = fs->renameat(dir, temporary, dir, name.s);
 out:
 	error = errno;
 	if (fd != -1)
@@ -459,7 +459,7 @@ judge_large(struct look *l, uint64_t id, uint64_t size)
 	struct store_name name = store_name("large", id);
 	struct store_name message = store_name("deferred", id);
 	struct stat st;
-	bool there = fs->statat(l->c->dir, name.s, &st) == 0;
+	bool there = fs->fstatat(l->c->dir, name.s, &st) == 0;
 
 	if (there && st.st_size >= 0 && (uint64_t)st.st_size == size)
 		return;
@@ -509,14 +509,14 @@ judge_drop(struct look *l, const char *dir, const char *name)
 	snprintf(path, sizeof(path), "%s/%s", dir, name);
 	snprintf(to, sizeof(to), "drop-%.40s", name);
 	l->c->drops++;
-	if (fs->statat(l->c->dir, path, &st) == -1) {
+	if (fs->fstatat(l->c->dir, path, &st) == -1) {
 		if (errno != ENOENT)
 			tell(l, (struct finding){ .file = path, .error = errno,
 				.remedy = "nothing" }, "cannot be seen");
 	} else if (!S_ISREG(st.st_mode) || st.st_nlink != 1)
 		put_aside(l, path, to, "move it to corrupt/",
 		    "is no regular file with one link");
-	else if (fs_read_file(l->c->dir, path, &b) == -1) {
+	else if (fs_read_file(fs, l->c->dir, path, &b, (&b)->max, NULL) == -1) {
 		if (errno != ENOENT)
 			tell(l, (struct finding){ .file = path, .error = errno,
 				.remedy = "nothing" }, "cannot be read");
@@ -530,7 +530,7 @@ judge_drop(struct look *l, const char *dir, const char *name)
 static void
 look_at_drops(struct look *l, const char *dir)
 {
-	DIR *d = fs_list(l->c->dir, dir);
+	DIR *d = fs_list(fs, l->c->dir, dir, O_NOFOLLOW);
 	struct dirent *e;
 
 	while (d != NULL && (e = readdir(d)) != NULL)
@@ -546,7 +546,7 @@ look_at_limits(struct look *l)
 {
 	struct buf b = BUF_INIT(LIMITS_BYTES);
 
-	if (fs_read_file(l->c->dir, LIMITS_FILE, &b) == 0 &&
+	if (fs_read_file(fs, l->c->dir, LIMITS_FILE, &b, (&b)->max, NULL) == 0 &&
 	    !limits_are_whole(buf_slice(&b)))
 		put_aside(l, LIMITS_FILE, LIMITS_FILE, "move it to corrupt/; "
 		    "counting begins anew", "its checksum is wrong");

@@ -3,8 +3,11 @@
  * check_main - `qmgr check HOW FORM`, which `chasqui queue check` becomes: the
  * working directory is the queue, the rights are its owner's.
  *
- * HOW: look, look-beside (a qmgr is at work), repair.  FORM: text, json.
+ * HOW: look, repair.  FORM: text, json.  Who has the lock on the directory has
+ * the queue; with ours, no qmgr starts meanwhile.
  */
+#include <sys/file.h>
+
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -35,11 +38,16 @@ check_main(const char *how, const char *form)
 	struct check *c = &r.check;
 
 	log_open("chasqui", LOG_LEVEL_ERROR + 1);
-	c->live = strcmp(how, "look-beside") == 0;
 	c->repair = strcmp(how, "repair") == 0;
 	c->tell = print_finding;
 	c->arg = &r;
 	c->dir = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	c->live = c->dir != -1 && flock(c->dir, LOCK_EX | LOCK_NB) == -1;
+	if (c->live && c->repair) {
+		warnx("the suite is running, and what it has open is not "
+		    "mended: `chasqui stop` first");
+		return EX_TEMPFAIL;
+	}
 	if (c->dir == -1 || queue_check(c) == -1) {
 		warn("the queue cannot be looked at");
 		return errno == EACCES || errno == EPERM ? EX_NOPERM :

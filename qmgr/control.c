@@ -761,7 +761,7 @@ show_content(struct client *c, struct entry *e)
 	    !channel_is_busy(c->channel); at += n) {
 		n = e->large_n - at < DATA_BYTES ? e->large_n - at :
 		    DATA_BYTES;
-		if (fs_read_all(fd, bytes, (size_t)n, (off_t)at) == -1)
+		if (fs_read_exactly(fs, fd, bytes, (size_t)n, (off_t)at) == -1)
 			break;
 		send_data(c, slice_of(bytes, (size_t)n));
 	}

@@ -120,7 +120,7 @@ t_open(int dir, const char *path, int flags, mode_t mode)
 	char full[PATH_MAX_];
 
 	if (!(flags & O_CREAT))
-		return fs_real.open(dir, path, flags, mode);
+		return fs_real.openat(dir, path, flags, mode);
 	if (!may_change())
 		return -1;
 	path_at(dir, path, full);
@@ -131,7 +131,7 @@ t_open(int dir, const char *path, int flags, mode_t mode)
 	}
 	/* O_TRUNC of what is there is never needed to be undone here: only
 	 * files nobody needs are written over. */
-	return fs_real.open(dir, path, flags, mode);
+	return fs_real.openat(dir, path, flags, mode);
 }
 
 static ssize_t
@@ -158,7 +158,7 @@ t_write(int fd, const void *p, size_t n, off_t at)
 		assert_true(r >= 0);
 		close(rfd);
 	}
-	return fs_real.write(fd, p, n, at);
+	return fs_real.pwrite(fd, p, n, at);
 }
 
 static int
@@ -222,11 +222,11 @@ t_rename(int dir, const char *from, int to_dir, const char *to)
 	u->what = U_RENAME;
 	path_at(dir, from, u->to);
 	path_at(to_dir, to, u->path);
-	return fs_real.rename(dir, from, to_dir, to);
+	return fs_real.renameat(dir, from, to_dir, to);
 }
 
 static int
-t_unlink(int dir, const char *path)
+t_unlink(int dir, const char *path, int flags)
 {
 	struct undo *u;
 	char full[PATH_MAX_], grave[PATH_MAX_];
@@ -241,21 +241,21 @@ t_unlink(int dir, const char *path)
 		memcpy(u->path, full, sizeof(full));
 		memcpy(u->to, grave, sizeof(grave));
 	}
-	return fs_real.unlink(dir, path);
+	return fs_real.unlinkat(dir, path, flags);
 }
 
 static int
 t_mkdir(int dir, const char *path, mode_t mode)
 {
-	return fs_real.mkdir(dir, path, mode);
+	return fs_real.mkdirat(dir, path, mode);
 }
 
 static int
-t_mtime(int fd, int64_t ms)
+t_mtime(int fd, const struct timespec times[2])
 {
 	if (!may_change())
 		return -1;
-	return fs_real.mtime(fd, ms);
+	return fs_real.futimens(fd, times);
 }
 
 /* Takes back what is not durable, the last first; some of it, or all. */
@@ -307,15 +307,15 @@ static void
 disk_init(void)
 {
 	t_fs = fs_real;
-	t_fs.open = t_open;
-	t_fs.write = t_write;
-	t_fs.datasync = t_datasync;
-	t_fs.sync = t_datasync;
+	t_fs.openat = t_open;
+	t_fs.pwrite = t_write;
+	t_fs.fdatasync = t_datasync;
+	t_fs.fsync = t_datasync;
 	t_fs.syncfs = t_syncfs;
-	t_fs.rename = t_rename;
-	t_fs.unlink = t_unlink;
-	t_fs.mkdir = t_mkdir;
-	t_fs.mtime = t_mtime;
+	t_fs.renameat = t_rename;
+	t_fs.unlinkat = t_unlink;
+	t_fs.mkdirat = t_mkdir;
+	t_fs.futimens = t_mtime;
 	if (disk.undos == NULL)
 		disk.undos = mem_array(UNDOS, sizeof(*disk.undos));
 	snprintf(disk.graveyard, sizeof(disk.graveyard),

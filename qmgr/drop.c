@@ -69,10 +69,10 @@ drop_init(struct qmgr *q)
 
 	q->drops = d;
 	ev_timer_init(&d->timer, q->loop, look, q);
-	if (fs_make_dir(q->dir, TAKEN_DIR, 0700) == -1)
+	if (fs_make_dir(fs, q->dir, TAKEN_DIR, 0700) == -1)
 		log_error("event=no-directory name=%s error=%s", TAKEN_DIR,
 		    LOG_Q(slice_str(strerror(errno))));
-	d->dir = fs->open(q->dir, DROP_DIR, O_RDONLY | O_DIRECTORY, 0);
+	d->dir = fs_open(fs, q->dir, DROP_DIR, O_RDONLY | O_DIRECTORY, 0);
 	if (d->dir == -1)
 		log_warn("event=no-directory name=%s error=%s", DROP_DIR,
 		    LOG_Q(slice_str(strerror(errno))));
@@ -106,7 +106,7 @@ look(void *arg)
 	struct dirent *e;
 	unsigned n = 0;
 	DIR *d = q->drops->dir == -1 || q->stopping || q->disk_full ? NULL :
-	    fs_list(q->dir, DROP_DIR);
+	    fs_list(fs, q->dir, DROP_DIR, O_NOFOLLOW);
 
 	if (d != NULL && q->drops->again)
 		drop_recover(q);
@@ -125,7 +125,7 @@ move(struct qmgr *q, const char *name)
 {
 	uint64_t id = qmgr_new_id(q);
 
-	if (fs->rename(q->drops->dir, name, q->dir, taken_name(id).s) == -1)
+	if (fs->renameat(q->drops->dir, name, q->dir, taken_name(id).s) == -1)
 		log_error("event=drop-not-taken name=%s error=%s",
 		    LOG_Q(slice_str(name)),
 		    LOG_Q(slice_str(strerror(errno))));
@@ -139,7 +139,7 @@ move(struct qmgr *q, const char *name)
 void
 drop_recover(struct qmgr *q)
 {
-	DIR *d = fs_list(q->dir, TAKEN_DIR);
+	DIR *d = fs_list(fs, q->dir, TAKEN_DIR, O_NOFOLLOW);
 	const struct slot *s;
 	struct dirent *e;
 	uint64_t id;
@@ -152,7 +152,7 @@ drop_recover(struct qmgr *q)
 		if (s == NULL)
 			take_in(q, id);
 		else if (s->state != SLOT_COMMITTING)
-			fs->unlink(q->dir, taken_name(id).s);
+			fs->unlinkat(q->dir, taken_name(id).s, 0);
 	}
 	if (d != NULL)
 		closedir(d);
@@ -161,7 +161,7 @@ drop_recover(struct qmgr *q)
 void
 drop_forget(struct qmgr *q, uint64_t id)
 {
-	fs->unlink(q->dir, taken_name(id).s);
+	fs->unlinkat(q->dir, taken_name(id).s, 0);
 }
 
 /* Not waited for: neither a FIFO nor a device gets past the checks. */
@@ -175,8 +175,8 @@ take_in(struct qmgr *q, uint64_t id)
 	buf_init(&d.content, INLINE_BYTES);
 	buf_init(&d.prefix, 4096);
 	errno = 0;
-	d.fd = fs->open(q->dir, taken_name(id).s, O_RDONLY | O_NONBLOCK, 0);
-	if (d.fd != -1 && fs->stat(d.fd, &d.st) == 0 &&
+	d.fd = fs_open(fs, q->dir, taken_name(id).s, O_RDONLY | O_NONBLOCK, 0);
+	if (d.fd != -1 && fs->fstat(d.fd, &d.st) == 0 &&
 	    S_ISREG(d.st.st_mode) && d.st.st_nlink == 1)
 		r = drop_read(&d);
 	if (r == 0)
@@ -200,7 +200,7 @@ refuse(struct drop *d)
 	char name[32];
 	int error = errno;
 
-	fs->unlink(q->dir, store_name("large", d->id).s);
+	fs->unlinkat(q->dir, store_name("large", d->id).s, 0);
 	errno = error;
 	if (errno == ENOSPC || errno == EIO || errno == EMFILE ||
 	    errno == ENFILE || errno == EDQUOT) {
@@ -225,14 +225,15 @@ drop_read(struct drop *d)
 	if (d->st.st_size < DROP_HEADER_BYTES)
 		return -1;
 	p = buf_reserve(&d->front, DROP_HEADER_BYTES);
-	if (fs_read_all(d->fd, p, DROP_HEADER_BYTES, 0) == -1 ||
+	if (fs_read_exactly(fs, d->fd, p, DROP_HEADER_BYTES, 0) == -1 ||
 	    !drop_header_parse(slice_of(p, DROP_HEADER_BYTES),
 	    (uint64_t)d->st.st_size, &d->head))
 		return -1;
 	d->front.n = DROP_HEADER_BYTES;
 	n = d->head.envelope;
 	p = buf_reserve(&d->front, n);
-	if (p == NULL || fs_read_all(d->fd, p, n, DROP_HEADER_BYTES) == -1)
+	if (p == NULL ||
+	    fs_read_exactly(fs, d->fd, p, n, DROP_HEADER_BYTES) == -1)
 		return -1;
 	d->front.n += n;
 	return read_content(d, crc32c(0, buf_slice(&d->front)));
@@ -252,22 +253,22 @@ read_content(struct drop *d, uint32_t crc)
 
 	if (large) {
 		/* what an earlier, cut short reading has left */
-		fs->unlink(d->q->dir, store_name("large", d->id).s);
+		fs->unlinkat(d->q->dir, store_name("large", d->id).s, 0);
 		out = store_large_create(d->q->store, d->id);
 		if (out == -1)
 			goto out;
 	}
 	for (; left > 0; left -= n, at += (off_t)n, out_at += (off_t)n) {
 		n = left < CHUNK_BYTES ? (size_t)left : CHUNK_BYTES;
-		if (fs_read_all(d->fd, chunk, n, at) == -1)
+		if (fs_read_exactly(fs, d->fd, chunk, n, at) == -1)
 			goto out;
 		crc = crc32c(crc, slice_of(chunk, n));
-		if ((large && fs_write_all(out, slice_of(chunk, n),
+		if ((large && fs_pwrite(fs, out, slice_of(chunk, n),
 		    out_at) == -1) ||
 		    (!large && buf_add(&d->content, slice_of(chunk, n)) == -1))
 			goto out;
 	}
-	if (fs_read_all(d->fd, trailer, 4, at) == 0) {
+	if (fs_read_exactly(fs, d->fd, trailer, 4, at) == 0) {
 		w = wire_of(slice_of(trailer, 4));
 		r = get_u32(&w) == crc ? 0 : -1;
 	}

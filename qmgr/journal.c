@@ -23,7 +23,7 @@
 #include "base/mem.h"
 #include "base/num.h"
 #include "base/wire.h"
-#include "fs.h"
+#include "ipc/counters.h"
 #include "journal.h"
 #include "record.h"
 
@@ -35,6 +35,8 @@
 #define SPARE_SEGMENTS	2		/* over the configured number */
 #define RETRY_MS	1000
 #define SCAN_BYTES	(1024 * 1024)
+
+const struct fs *fs = &fs_real;
 
 static const char segment_magic[8] = "CHASQJ1\n";
 
@@ -88,6 +90,7 @@ struct batch {
 	uint64_t	  at;
 	char		  header[FIXED_BYTES];
 	bool		  with_header;
+	int64_t		  took_us;
 	int		  error;
 };
 TAILQ_HEAD(batch_list, batch);
@@ -127,13 +130,20 @@ struct journal {
 	struct making		 maker;
 };
 
+enum header {
+	HEADER_OK,
+	HEADER_NONE,	/* a segment that was never used */
+	HEADER_NEWER,	/* a later version's, and not ours to touch */
+};
+
 static void	 drop_waits(struct batch *);
 static int	 open_segments(struct journal *);
 static struct segment *segment_new(struct journal *, unsigned index);
 static void	 segment_drop(struct journal *, struct segment *);
 static int	 open_segment(struct journal *, struct segment *);
-static bool	 read_headers(struct segment *, uint64_t *ids_r);
-static bool	 header_unpack(struct slice, struct segment *, uint64_t *ids_r);
+static enum header read_headers(struct segment *, uint64_t *ids_r);
+static enum header header_unpack(struct slice, struct segment *,
+		    uint64_t *ids_r);
 static void	 header_pack(const struct journal *, const struct segment *,
 		    char to[FIXED_BYTES]);
 static struct batch *batch_for(struct journal *, size_t);
@@ -244,12 +254,13 @@ open_segments(struct journal *j)
 	DIR *d;
 
 	if (!j->conf.look &&
-	    fs_make_dir(j->conf.dir, JOURNAL_DIR, 0700) == -1)
+	    fs_make_dir(fs, j->conf.dir, JOURNAL_DIR, 0700) == -1)
 		return -1;
-	j->dir = fs->open(j->conf.dir, JOURNAL_DIR, O_RDONLY | O_DIRECTORY, 0);
+	j->dir = fs_open(fs, j->conf.dir, JOURNAL_DIR, O_RDONLY | O_DIRECTORY,
+	    0);
 	if (j->dir == -1)
 		return -1;
-	d = fs_list(j->conf.dir, JOURNAL_DIR);
+	d = fs_list(fs, j->conf.dir, JOURNAL_DIR, O_NOFOLLOW);
 	if (d == NULL)
 		return -1;
 	while ((e = readdir(d)) != NULL) {
@@ -296,17 +307,23 @@ static int
 open_segment(struct journal *j, struct segment *s)
 {
 	struct segment *at;
+	enum header what;
 	struct stat st;
 	uint64_t ids = 0;
 
-	s->fd = fs->open(j->dir, s->name, j->conf.look && !j->conf.mend ?
+	s->fd = fs_open(fs, j->dir, s->name, j->conf.look && !j->conf.mend ?
 	    O_RDONLY : O_RDWR, 0);
-	if (s->fd == -1 || fs->stat(s->fd, &st) == -1)
+	if (s->fd == -1 || fs->fstat(s->fd, &st) == -1)
 		return -1;
 	s->size = (uint64_t)st.st_size;
 	s->state = SEG_FULL;
 	s->headed = true;
-	if (read_headers(s, &ids)) {
+	what = read_headers(s, &ids);
+	if (what == HEADER_NEWER) {
+		errno = EPROTONOSUPPORT;
+		return -1;
+	}
+	if (what == HEADER_OK) {
 		s->used = SEGMENT_HEADER_BYTES;
 		if (s->size > s->should)
 			s->size = s->should;
@@ -327,65 +344,69 @@ open_segment(struct journal *j, struct segment *s)
 	return 0;
 }
 
-static bool
+static enum header
 header_at(struct segment *s, uint64_t at, uint64_t *ids_r)
 {
 	char head[FIXED_BYTES];
 
-	return at + FIXED_BYTES <= s->size &&
-	    fs_read_all(s->fd, head, sizeof(head), (off_t)at) == 0 &&
-	    header_unpack(slice_of(head, sizeof(head)), s, ids_r);
+	if (at + FIXED_BYTES > s->size || fs_read_exactly(fs, s->fd, head,
+	    sizeof(head), (off_t)at) == -1)
+		return HEADER_NONE;
+	return header_unpack(slice_of(head, sizeof(head)), s, ids_r);
 }
 
-/* The first counts, the second where the first cannot be read.  False: a
- * segment that was never used. */
-static bool
+/* The first counts, the second where the first cannot be read. */
+static enum header
 read_headers(struct segment *s, uint64_t *ids_r)
 {
 	struct segment last = *s;
-	uint64_t ids;
-	bool first, second;
+	enum header first, second = HEADER_NONE;
+	uint64_t ids, end;
 
 	first = header_at(s, 0, ids_r);
-	second = s->size > SEGMENT_HEADER_BYTES && header_at(&last,
-	    (first ? s->should : s->size) - SEGMENT_HEADER_BYTES, &ids);
+	end = first == HEADER_OK ? s->should : s->size;
+	if (end > SEGMENT_HEADER_BYTES)
+		second = header_at(&last, end - SEGMENT_HEADER_BYTES, &ids);
 	s->half_headed = first != second;
-	if (!first && second) {
+	if (first != HEADER_NONE)
+		return first;
+	if (second == HEADER_OK) {
 		s->generation = last.generation;
 		s->salt = last.salt;
 		s->should = last.should;
 		*ids_r = ids;
 	}
-	return first || second;
+	return second;
 }
 
-/* False for a header that is none. */
-static bool
+static enum header
 header_unpack(struct slice head, struct segment *s, uint64_t *ids_r)
 {
 	struct wire w;
 	uint64_t generation, size, ids;
-	uint32_t salt, crc;
+	uint32_t salt, crc, version;
 
 	if (memcmp(head.p, segment_magic, 8) != 0)
-		return false;
+		return HEADER_NONE;
 	w = wire_of(slice_from(head, 8));
 	crc = get_u32(&w);
-	if (crc != crc32c(0, slice_from(head, 12)) ||
-	    get_u32(&w) != FORMAT_VERSION)
-		return false;
+	if (crc != crc32c(0, slice_from(head, 12)))
+		return HEADER_NONE;
+	version = get_u32(&w);
+	if (version != FORMAT_VERSION)
+		return version > FORMAT_VERSION ? HEADER_NEWER : HEADER_NONE;
 	generation = get_u64(&w);
 	size = get_u64(&w);
 	ids = get_u64(&w);
 	get_u64(&w);
 	salt = get_u32(&w);
 	if (w.bad || size < SEGMENT_MIN_BYTES)
-		return false;
+		return HEADER_NONE;
 	s->generation = generation;
 	s->salt = salt;
 	s->should = size;
 	*ids_r = ids;
-	return true;
+	return HEADER_OK;
 }
 
 static void
@@ -436,7 +457,7 @@ scan_see(struct scan *c, uint64_t at, size_t n)
 	left = c->s->size - at;
 	c->at = at;
 	c->n = left < SCAN_BYTES ? (size_t)left : SCAN_BYTES;
-	if (fs_read_all(c->s->fd, c->bytes, c->n, (off_t)at) == -1) {
+	if (fs_read_exactly(fs, c->s->fd, c->bytes, c->n, (off_t)at) == -1) {
 		c->n = 0;
 		return NULL;
 	}
@@ -652,7 +673,7 @@ write_void(const struct segment *s, uint64_t at, uint32_t n)
 	b.n = n;
 	crc = htole32(record_crc(s->salt, buf_slice(&b)));
 	memcpy(b.p + 4, &crc, 4);
-	r = fs_write_all(s->fd, buf_slice(&b), (off_t)at);
+	r = fs_pwrite(fs, s->fd, buf_slice(&b), (off_t)at);
 	buf_clear(&b);
 	return r;
 }
@@ -686,13 +707,13 @@ write_headers(struct journal *j, struct segment *s)
 	char head[FIXED_BYTES];
 	struct slice bytes = slice_of(head, sizeof(head));
 
-	if (s->size < s->should && fs->truncate(s->fd, (off_t)s->should) == -1)
+	if (s->size < s->should && fs->ftruncate(s->fd, (off_t)s->should) == -1)
 		return -1;
 	s->size = s->should;
 	header_pack(j, s, head);
-	if (fs_write_all(s->fd, bytes, 0) == -1)
+	if (fs_pwrite(fs, s->fd, bytes, 0) == -1)
 		return -1;
-	return fs_write_all(s->fd, bytes,
+	return fs_pwrite(fs, s->fd, bytes,
 	    (off_t)(s->size - SEGMENT_HEADER_BYTES));
 }
 
@@ -714,7 +735,7 @@ journal_mend(struct journal *j, const struct journal_damage *d)
 		errno = ENOTSUP;
 		break;
 	}
-	return r == -1 ? -1 : fs->datasync(d->fd);
+	return r == -1 ? -1 : fs->fdatasync(d->fd);
 }
 
 void
@@ -991,6 +1012,7 @@ commit_work(struct disk_task *t)
 	struct segment *s = b->segment;
 	struct slice head = slice_of(b->header, sizeof(b->header));
 	uint32_t generation = htole32((uint32_t)s->generation), place, crc;
+	int64_t began_us = clock_mono_us();
 	size_t i;
 	char *p;
 
@@ -1003,12 +1025,13 @@ commit_work(struct disk_task *t)
 		    RECORD_HEADER_BYTES + b->recs[i].body)));
 		memcpy(p + 4, &crc, 4);
 	}
-	if ((b->with_header && (fs_write_all(s->fd, head, 0) == -1 ||
-	    fs_write_all(s->fd, head,
+	if ((b->with_header && (fs_pwrite(fs, s->fd, head, 0) == -1 ||
+	    fs_pwrite(fs, s->fd, head,
 	    (off_t)(s->size - SEGMENT_HEADER_BYTES)) == -1)) ||
-	    fs_write_all(s->fd, buf_slice(&b->bytes), (off_t)b->at) == -1 ||
-	    fs->datasync(s->fd) == -1)
+	    fs_pwrite(fs, s->fd, buf_slice(&b->bytes), (off_t)b->at) == -1 ||
+	    fs->fdatasync(s->fd) == -1)
 		b->error = errno == 0 ? EIO : errno;
+	b->took_us = clock_mono_us() - began_us;
 }
 
 static void
@@ -1027,8 +1050,9 @@ commit_done(struct disk_task *t)
 		s->headed = true;
 		j->failed = false;
 		j->failing_until = 0;
-		j->stats.commits++;
-		j->stats.records += b->nrecs;
+		count(QUEUE_COMMITS);
+		count_time(QUEUE_SYNC, b->took_us);
+		count_add(QUEUE_RECORDS, b->nrecs);
 		j->stats.bytes += b->bytes.n;
 		tell(b, true);
 	}
@@ -1194,11 +1218,11 @@ fill(const struct segment *s)
 		n = s->size - at;
 		if (n > sizeof(zero))
 			n = sizeof(zero);
-		if (fs_write_all(s->fd, slice_of(zero, (size_t)n),
+		if (fs_pwrite(fs, s->fd, slice_of(zero, (size_t)n),
 		    (off_t)at) == -1)
 			return -1;
 	}
-	return fs->sync(s->fd);
+	return fs->fsync(s->fd);
 }
 
 static void
@@ -1208,12 +1232,13 @@ make_work(struct disk_task *t)
 	    offsetof(struct making, task));
 	struct segment *s = m->segment;
 
-	s->fd = fs->open(m->j->dir, s->name, O_RDWR | O_CREAT | O_TRUNC, 0600);
-	if (s->fd != -1 && fill(s) == 0 && fs->sync(m->j->dir) == 0)
+	s->fd = fs_open(fs, m->j->dir, s->name, O_RDWR | O_CREAT | O_TRUNC,
+	    0600);
+	if (s->fd != -1 && fill(s) == 0 && fs->fsync(m->j->dir) == 0)
 		return;
 	m->error = errno == 0 ? EIO : errno;
 	if (s->fd != -1)
-		fs->unlink(m->j->dir, s->name);
+		fs->unlinkat(m->j->dir, s->name, 0);
 }
 
 static void
@@ -1261,8 +1286,8 @@ journal_cleaned(struct journal *j, struct segment *s)
 	if (s->bad || s->size != j->conf.segment_bytes ||
 	    j->nsegments > j->conf.segments) {
 		/* Durably, or its old records could come back one day. */
-		if (fs->unlink(j->dir, s->name) == -1 ||
-		    fs->sync(j->dir) == -1)
+		if (fs->unlinkat(j->dir, s->name, 0) == -1 ||
+		    fs->fsync(j->dir) == -1)
 			log_error("event=segment-not-removed name=%s error=%s",
 			    s->name, LOG_Q(slice_str(strerror(errno))));
 		segment_drop(j, s);
@@ -1312,7 +1337,7 @@ segment_generation(const struct segment *s)
 int
 segment_read(const struct segment *s, void *to, size_t n, uint64_t at)
 {
-	return fs_read_all(s->fd, to, n, (off_t)at);
+	return fs_read_exactly(fs, s->fd, to, n, (off_t)at);
 }
 
 struct segment *

@@ -44,12 +44,17 @@
 #include "base/slice.h"
 #include "ev/loop.h"
 #include "ev/disk.h"
+#include "os/fs.h"
 
 #define SEGMENT_HEADER_BYTES	4096
 #define SEGMENT_MIN_BYTES	(1024 * 1024)
 #define RECORD_HEADER_BYTES	32
 #define RECORD_BODY_BYTES	(400 * 1024)	/* the longest body */
 #define JOURNAL_GATHER_BYTES	(16 * 1024 * 1024)	/* then it is full */
+
+/* What the whole queue is read and written by: the real calls, unless a test
+ * has put others here. */
+extern const struct fs *fs;
 
 struct journal;
 struct segment;
@@ -186,8 +191,6 @@ void	 journal_clean_failed(struct journal *, struct segment *);
 struct segment *journal_oldest(const struct journal *);
 
 struct journal_stats {
-	uint64_t	 commits;
-	uint64_t	 records;
 	uint64_t	 bytes;
 	uint64_t	 failures;
 	unsigned	 segments;

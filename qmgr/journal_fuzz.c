@@ -11,7 +11,6 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/num.h"
-#include "fs.h"
 #include "journal.h"
 #include "record.h"
 
@@ -37,7 +36,7 @@ read_image(int fd, void *to, size_t n, off_t at)
 static int
 stat_image(int fd, struct stat *st)
 {
-	if (fs_real.stat(fd, st) == -1)
+	if (fs_real.fstat(fd, st) == -1)
 		return -1;
 	st->st_size = SIZE;
 	return 0;
@@ -171,8 +170,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 		    0600)) == -1)
 			abort();
 		fuzz_fs = fs_real;
-		fuzz_fs.read = read_image;
-		fuzz_fs.stat = stat_image;
+		fuzz_fs.pread = read_image;
+		fuzz_fs.fstat = stat_image;
 		fs = &fuzz_fs;
 	}
 	if (n > 65536)

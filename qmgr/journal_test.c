@@ -13,7 +13,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "fs.h"
 #include "journal.h"
 
 #define RECORDS	60
@@ -421,7 +420,7 @@ failing_sync(int fd)
 		errno = EIO;
 		return -1;
 	}
-	return fs_real.datasync(fd);
+	return fs_real.fdatasync(fd);
 }
 
 static void
@@ -433,7 +432,7 @@ failed_sync_is_not_believed(void **state)
 
 	(void)state;
 	t_fs = fs_real;
-	t_fs.datasync = failing_sync;
+	t_fs.fdatasync = failing_sync;
 	fs = &t_fs;
 	box_init(&b);
 	replay(&b);
@@ -467,7 +466,7 @@ disk_that_always_fails_refuses_and_recovers(void **state)
 
 	(void)state;
 	t_fs = fs_real;
-	t_fs.datasync = failing_sync;
+	t_fs.fdatasync = failing_sync;
 	fs = &t_fs;
 	box_init(&b);
 	replay(&b);

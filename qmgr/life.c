@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/num.h"
+#include "ipc/counters.h"
 #include "old.h"
 #include "qmgr.h"
 
@@ -200,8 +201,10 @@ rcpt_decided(struct qmgr *q, struct entry *e, struct rcpt *r,
     const struct outcome *o)
 {
 	bool success = (r->notify & NOTIFY_SUCCESS) != 0;
+	int64_t stay_us;
 
 	r->attempted_ms = clock_wall_ms();
+	stay_us = 1000 * (r->attempted_ms - e->env.arrived_ms);
 	log_outcome(e, r, o);
 	if (o->status == OUTCOME_DEFERRED || o->status == OUTCOME_FAILED ||
 	    success)
@@ -215,23 +218,26 @@ rcpt_decided(struct qmgr *q, struct entry *e, struct rcpt *r,
 	switch (o->status) {
 	case OUTCOME_DELIVERED:
 	case OUTCOME_EXPANDED:
-		q->stats.delivered++;
+		count(QUEUE_DELIVERED);
+		count_time(QUEUE_STAY, stay_us);
 		rcpt_enter(e, r, success ? RCPT_OWING : RCPT_DONE);
 		return;
 	case OUTCOME_RELAYED:	/* the next host reports (RFC 3461 5.2.2) */
-		q->stats.relayed++;
+		count(QUEUE_RELAYED);
+		count_time(QUEUE_STAY, stay_us);
 		rcpt_enter(e, r, RCPT_DONE);
 		return;
 	case OUTCOME_RELAYED_NO_DSN:
-		q->stats.relayed++;
+		count(QUEUE_RELAYED);
+		count_time(QUEUE_STAY, stay_us);
 		rcpt_enter(e, r, success ? RCPT_OWING : RCPT_DONE);
 		return;
 	case OUTCOME_DEFERRED:
-		q->stats.deferred++;
+		count(QUEUE_DEFERRED);
 		rcpt_enter(e, r, RCPT_DEFERRED);
 		return;
 	case OUTCOME_FAILED:
-		q->stats.failed++;
+		count(QUEUE_FAILED);
 		decide_failed(q, e, r);
 		return;
 	}
@@ -567,7 +573,7 @@ end(struct qmgr *q, struct entry **ep)
 	assert(TAILQ_EMPTY(&e->jobs));
 	log_info("id=%s event=removed%s", id_text(e->id),
 	    e->delete ? " deleted=1" : "");
-	q->stats.removed++;
+	count(QUEUE_REMOVED);
 	if (file || e->flags & ENTRY_LARGE)
 		end_files(q, e, file);
 	else

@@ -307,7 +307,7 @@ load(struct limits *l)
 {
 	struct buf b = BUF_INIT(LIMITS_BYTES);
 
-	if (fs_read_file(l->q->dir, LIMITS_FILE, &b) == -1) {
+	if (fs_read_file(fs, l->q->dir, LIMITS_FILE, &b, SIZE_MAX, NULL) == -1) {
 		if (errno != ENOENT)
 			log_error("event=limits-unreadable error=%s",
 			    LOG_Q(slice_str(strerror(errno))));
@@ -456,13 +456,13 @@ static void
 save_work(struct disk_task *t)
 {
 	struct limits *l = OF_TASK(t);
-	int fd = fs->open(l->q->dir, LIMITS_FRESH,
+	int fd = fs_open(fs, l->q->dir, LIMITS_FRESH,
 	    O_WRONLY | O_CREAT | O_TRUNC, 0600);
 
 	l->error = 0;
-	if (fd == -1 || fs_write_all(fd, buf_slice(&l->bytes), 0) == -1 ||
-	    fs->datasync(fd) == -1 ||
-	    fs->rename(l->q->dir, LIMITS_FRESH, l->q->dir, LIMITS_FILE) == -1)
+	if (fd == -1 || fs_pwrite(fs, fd, buf_slice(&l->bytes), 0) == -1 ||
+	    fs->fdatasync(fd) == -1 ||
+	    fs->renameat(l->q->dir, LIMITS_FRESH, l->q->dir, LIMITS_FILE) == -1)
 		l->error = errno;
 	if (fd != -1)
 		fs->close(fd);

@@ -2,13 +2,19 @@
 /* qmgr - owns the queue: makes messages durable, schedules every attempt and
  * keeps every recipient's status.  Its parts: qmgr.h.  `qmgr check` looks at a
  * queue's files instead (check_main.c). */
+#include <sys/file.h>
+
 #include <errno.h>
+#include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "check.h"
 #include "ipc/child.h"
 #include "qmgr.h"
+
+#define OWNER_ENDS_MS	10000
 
 struct daemon {
 	struct child	 child;
@@ -21,6 +27,7 @@ static int	 reload(void *, const struct conf *, struct buf *);
 static void	 renew(void *);
 static void	 stop(void *);
 static void	 stopped(void *);
+static void	 own_queue(struct daemon *);
 static void	 status(void *, struct buf *);
 
 static const struct child_edge edges[] = {
@@ -56,6 +63,7 @@ main(int argc, char *argv[])
 		log_fatal("event=no-queue path=%s error=%s",
 		    LOG_Q(slice_str(d->child.conf->path_queue)),
 		    LOG_Q(slice_str(strerror(errno))));
+	own_queue(d);
 	d->q.renew = renew;
 	d->q.renew_arg = &d->child;
 	child_enter(&d->child);
@@ -64,6 +72,25 @@ main(int argc, char *argv[])
 		    LOG_Q(slice_str(d->child.conf->path_queue)),
 		    LOG_Q(slice_str(strerror(errno))));
 	return child_run(&d->child);
+}
+
+/*
+ * The queue has one owner.  Another may be about to end: that of a master which
+ * was killed a moment ago.  Released with the directory, however we end.
+ */
+static void
+own_queue(struct daemon *d)
+{
+	int64_t until = clock_mono_ms() + OWNER_ENDS_MS;
+
+	while (flock(d->q.dir, LOCK_EX | LOCK_NB) == -1) {
+		if (errno != EWOULDBLOCK || clock_mono_ms() >= until)
+			log_fatal("event=queue-in-use path=%s error=%s "
+			    "advice=\"another suite has this queue\"",
+			    LOG_Q(slice_str(d->child.conf->path_queue)),
+			    LOG_Q(slice_str(strerror(errno))));
+		usleep(20 * 1000);
+	}
 }
 
 static void

@@ -19,7 +19,6 @@
 
 #include "conf/conf.h"
 #include "ev/disk.h"
-#include "fs.h"
 #include "ipc/channel.h"
 #include "ipc/delivery.h"
 #include "ipc/master_child.h"
@@ -99,11 +98,6 @@ struct qmgr {
 	bool			 stopping;
 	void			(*stopped)(void *);	/* once all is durable */
 	void			*stopped_arg;
-
-	struct {
-		uint64_t	 queued, delivered, relayed, deferred, failed;
-		uint64_t	 removed, refused;
-	} stats;
 };
 
 /* qmgr.c */

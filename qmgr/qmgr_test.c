@@ -561,7 +561,8 @@ expect_copy(const struct world *w, uint64_t id)
 	char name[64];
 
 	snprintf(name, sizeof(name), "corrupt/%s", queue_id_text(id).s);
-	assert_int_equal(fs_read_file(w->q->dir, name, &bytes), 0);
+	assert_int_equal(fs_read_file(fs, w->q->dir, name, &bytes,
+	    SIZE_MAX, NULL), 0);
 	assert_true(stored_parse(buf_slice(&bytes), id, false, &st));
 	assert_int_equal(st.content.n, 100);
 	buf_clear(&bytes);

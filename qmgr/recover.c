@@ -228,7 +228,7 @@ take_done(struct recovery *r, uint64_t id)
 
 	if (s != NULL)
 		forget(r, s);
-	fs->unlink(r->q->dir, store_name("deferred", id).s);
+	fs->unlinkat(r->q->dir, store_name("deferred", id).s, 0);
 	drop_forget(r->q, id);
 }
 

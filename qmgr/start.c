@@ -7,6 +7,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "ipc/counters.h"
+#include "notes.h"
 #include "old.h"
 #include "qmgr.h"
 
@@ -15,6 +17,7 @@
 
 static void	 configure_sched(struct qmgr *, struct sched_config *);
 static void	 hop_limits(void *, const char *, unsigned *, uint64_t *);
+static void	 show_counts(const struct qmgr *);
 static void	 tick(void *);
 static void	 due(void *);
 static void	 run_sched(void *);
@@ -53,6 +56,8 @@ qmgr_start(struct qmgr *q, struct ev_loop *loop, const struct conf *conf,
 	ev_task_init(&q->sched_task, run_sched, q);
 	q->commits = disk_lane_new(loop, threads);
 	q->files = disk_lane_new(loop, threads);
+	if (notes_check_format(q->dir) == -1 || notes_begin(q->dir) == -1)
+		return -1;
 	q->store = store_open(loop, q->dir, q->files);
 	if (q->store == NULL)
 		return -1;
@@ -153,6 +158,16 @@ qmgr_channel_up(struct qmgr *q, struct channel *c)
 	    role_name(channel_peer(c)), index);
 }
 
+/* What is true only now, for those who look at our counters. */
+static void
+show_counts(const struct qmgr *q)
+{
+	count_set(QUEUE_MESSAGES, q->queue.slots.n);
+	count_set(QUEUE_MEMORY, q->queue.memory + q->queue.content);
+	count_set(QUEUE_JOBS, q->jobs.n);
+	count_set(QUEUE_NEXT_HOPS, q->sched.nhops);
+}
+
 /* ---- clocks ------------------------------------------------------------- */
 
 static void
@@ -162,6 +177,7 @@ tick(void *arg)
 
 	submit_tick(q);
 	limits_tick(q);
+	show_counts(q);
 	if (!q->stopping)
 		old_tick(q);
 	sched_tick(&q->sched);
@@ -239,6 +255,8 @@ try_stop(struct qmgr *q)
 	    disk_lane_load(q->files) > 0)
 		return;
 	q->stopped = NULL;
+	if (q->queue.slots.n == 0)
+		notes_end_empty(q->dir);
 	stopped(q->stopped_arg);
 }
 
@@ -284,21 +302,10 @@ qmgr_status(struct qmgr *q, struct buf *b)
 {
 	struct journal_stats st;
 
+	show_counts(q);
 	journal_stats(q->journal, &st);
-	buf_printf(b, "messages=%zu entries=%zu memory=%zu jobs=%zu "
-	    "next_hops=%u queued=%llu delivered=%llu relayed=%llu "
-	    "deferred=%llu failed=%llu removed=%llu refused=%llu "
-	    "commits=%llu records=%llu journal_bytes=%llu segments=%u "
-	    "segments_free=%u%s", q->queue.slots.n, q->queue.entries,
-	    q->queue.memory + q->queue.content, q->jobs.n, q->sched.nhops,
-	    (unsigned long long)q->stats.queued,
-	    (unsigned long long)q->stats.delivered,
-	    (unsigned long long)q->stats.relayed,
-	    (unsigned long long)q->stats.deferred,
-	    (unsigned long long)q->stats.failed,
-	    (unsigned long long)q->stats.removed,
-	    (unsigned long long)q->stats.refused,
-	    (unsigned long long)st.commits, (unsigned long long)st.records,
+	buf_printf(b, "entries=%zu journal_bytes=%llu segments=%u "
+	    "segments_free=%u%s", q->queue.entries,
 	    (unsigned long long)st.bytes, st.segments, st.free,
 	    disk_lane_is_threaded(q->commits) ? "" : " threads=no");
 }

@@ -10,7 +10,6 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/num.h"
-#include "fs.h"
 #include "record.h"
 #include "store.h"
 
@@ -88,14 +87,14 @@ store_open(struct ev_loop *loop, int dir, struct disk_lane *lane)
 	size_t top;
 	unsigned i;
 
-	if (fs_make_dir(dir, CORRUPT, 0700) == -1)
+	if (fs_make_dir(fs, dir, CORRUPT, 0700) == -1)
 		return NULL;
 	for (top = 0; top < 2; top++) {
-		if (fs_make_dir(dir, tops[top], 0700) == -1)
+		if (fs_make_dir(fs, dir, tops[top], 0700) == -1)
 			return NULL;
 		for (i = 0; i < STORE_DIRS; i++) {
 			snprintf(name, sizeof(name), "%s/%02x", tops[top], i);
-			if (fs->mkdir(dir, name, 0700) == -1 &&
+			if (fs->mkdirat(dir, name, 0700) == -1 &&
 			    errno != EEXIST)
 				return NULL;
 		}
@@ -232,14 +231,14 @@ change_file(const struct change *c)
 	int fd, r = 0, error;
 
 	if (c->kind == UNLINK || c->kind == UNLINK_LARGE)
-		return fs->unlink(c->store->dir, name.s);
-	fd = fs->open(c->store->dir, name.s, O_WRONLY, 0);
+		return fs->unlinkat(c->store->dir, name.s, 0);
+	fd = fs_open(fs, c->store->dir, name.s, O_WRONLY, 0);
 	if (fd == -1)
 		return -1;
 	if (c->kind == APPEND)
-		r = fs_write_all(fd, buf_slice(&c->bytes), (off_t)c->at);
+		r = fs_pwrite(fs, fd, buf_slice(&c->bytes), (off_t)c->at);
 	if (r == 0)
-		r = fs->mtime(fd, c->mtime);
+		r = fs_set_mtime(fs, fd, c->mtime);
 	error = errno;
 	fs->close(fd);
 	errno = error;
@@ -426,7 +425,7 @@ migrate_work(struct disk_task *t)
 {
 	struct migration *m = (struct migration *)(void *)OF_TASK(store_wait, t);
 	struct store_name name = store_name(DEFERRED, m->id);
-	int fd = fs->open(m->wait.store->dir, name.s,
+	int fd = fs_open(fs, m->wait.store->dir, name.s,
 	    O_WRONLY | O_CREAT | O_TRUNC, 0600);
 
 	m->wait.ok = fd != -1 && migrate_file(m, fd) == 0;
@@ -434,7 +433,7 @@ migrate_work(struct disk_task *t)
 	if (fd != -1)
 		fs->close(fd);
 	if (!m->wait.ok && fd != -1)
-		fs->unlink(m->wait.store->dir, name.s);
+		fs->unlinkat(m->wait.store->dir, name.s, 0);
 }
 
 static int
@@ -456,9 +455,9 @@ migrate_file(struct migration *m, int fd)
 	memcpy(m->head.p + 64, &crc, 4);
 	crc = htole32(crc32c(0, slice_of(m->head.p + 12, HEAD_BYTES - 12)));
 	memcpy(m->head.p + 8, &crc, 4);
-	if (fs_write_all(fd, buf_slice(&m->head), 0) == 0 &&
-	    fs_write_all(fd, slice_of(content, m->n),
-	    (off_t)m->head.n) == 0 && fs->mtime(fd, m->mtime) == 0)
+	if (fs_pwrite(fs, fd, buf_slice(&m->head), 0) == 0 &&
+	    fs_pwrite(fs, fd, slice_of(content, m->n),
+	    (off_t)m->head.n) == 0 && fs_set_mtime(fs, fd, m->mtime) == 0)
 		r = 0;
 out:
 	free(copy);
@@ -483,7 +482,7 @@ copy_aside_work(struct disk_task *t)
 	int fd;
 
 	snprintf(to, sizeof(to), "%s/%s", CORRUPT, queue_id_text(m->id).s);
-	fd = fs->open(dir, to, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	fd = fs_open(fs, dir, to, O_WRONLY | O_CREAT | O_TRUNC, 0600);
 	m->wait.ok = fd != -1 && migrate_file(m, fd) == 0;
 	m->error = errno;
 	if (fd != -1)
@@ -501,15 +500,15 @@ int
 store_copy_file(int dir, const char *from, const char *to)
 {
 	char *bytes = mem_realloc(NULL, 65536);
-	int in = fs->open(dir, from, O_RDONLY, 0);
+	int in = fs_open(fs, dir, from, O_RDONLY, 0);
 	int out = in == -1 ? -1 :
-	    fs->open(dir, to, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	    fs_open(fs, dir, to, O_WRONLY | O_CREAT | O_TRUNC, 0600);
 	int error = errno;
 	off_t at = 0;
 	ssize_t n = -1;
 
-	while (out != -1 && (n = fs->read(in, bytes, 65536, at)) > 0) {
-		if (fs_write_all(out, slice_of(bytes, (size_t)n), at) == -1) {
+	while (out != -1 && (n = fs->pread(in, bytes, 65536, at)) > 0) {
+		if (fs_pwrite(fs, out, slice_of(bytes, (size_t)n), at) == -1) {
 			n = -1;
 			break;
 		}
@@ -550,8 +549,8 @@ store_read(int dir, struct load *l)
 	int fd, r = -1;
 
 	buf_init(&l->bytes, FILE_BYTES);
-	fd = fs->open(dir, name.s, O_RDONLY, 0);
-	if (fd == -1 || fs->stat(fd, &st) == -1)
+	fd = fs_open(fs, dir, name.s, O_RDONLY, 0);
+	if (fd == -1 || fs->fstat(fd, &st) == -1)
 		goto out;
 	l->mtime = (int64_t)st.st_mtim.tv_sec * 1000 +
 	    st.st_mtim.tv_nsec / 1000000;
@@ -578,7 +577,7 @@ read_head(struct load *l, int fd, size_t size)
 	char *to;
 
 	if (l->head_only && size >= HEAD_BYTES) {
-		if (fs_read_all(fd, head, sizeof(head), 0) == -1)
+		if (fs_read_exactly(fs, fd, head, sizeof(head), 0) == -1)
 			return -1;
 		w = wire_of(slice_of(head + 48, 12));
 		before = HEAD_BYTES + (size_t)get_u32(&w);
@@ -591,8 +590,8 @@ read_head(struct load *l, int fd, size_t size)
 	}
 	n = size - skip;
 	to = buf_reserve(&l->bytes, n);
-	if (to == NULL || fs_read_all(fd, to, before, 0) == -1 ||
-	    fs_read_all(fd, to + before, n - before,
+	if (to == NULL || fs_read_exactly(fs, fd, to, before, 0) == -1 ||
+	    fs_read_exactly(fs, fd, to + before, n - before,
 	    (off_t)(before + skip)) == -1)
 		return -1;
 	l->bytes.n = n;
@@ -747,19 +746,19 @@ bad:
 int
 store_large_create(struct store *s, uint64_t id)
 {
-	return fs->open(s->dir, store_name(LARGE, id).s,
+	return fs_open(fs, s->dir, store_name(LARGE, id).s,
 	    O_WRONLY | O_CREAT | O_EXCL | O_APPEND, 0600);
 }
 
 int
 store_large_open(struct store *s, uint64_t id, uint64_t size)
 {
-	int fd = fs->open(s->dir, store_name(LARGE, id).s, O_RDONLY, 0);
+	int fd = fs_open(fs, s->dir, store_name(LARGE, id).s, O_RDONLY, 0);
 	struct stat st;
 
 	if (fd == -1)
 		return -1;
-	if (fs->stat(fd, &st) == 0 && (uint64_t)st.st_size == size)
+	if (fs->fstat(fd, &st) == 0 && (uint64_t)st.st_size == size)
 		return fd;
 	fs->close(fd);
 	errno = EIO;
@@ -782,16 +781,16 @@ large_work(struct disk_task *t)
 	struct store_name name = store_name(LARGE, l->id);
 	char dir[16];
 	struct stat st;
-	int fd = fs->open(s->dir, name.s, O_RDONLY, 0), dfd;
+	int fd = fs_open(fs, s->dir, name.s, O_RDONLY, 0), dfd;
 
 	snprintf(dir, sizeof(dir), "%s/%02x", LARGE,
 	    (unsigned)(l->id >> 10 & 0xff));
-	dfd = fs->open(s->dir, dir, O_RDONLY | O_DIRECTORY, 0);
-	if (fd == -1 || dfd == -1 || fs->stat(fd, &st) == -1)
+	dfd = fs_open(fs, s->dir, dir, O_RDONLY | O_DIRECTORY, 0);
+	if (fd == -1 || dfd == -1 || fs->fstat(fd, &st) == -1)
 		l->error = errno;
 	else if (st.st_size < 0 || (uint64_t)st.st_size != l->size)
 		l->error = EMSGSIZE;
-	else if (fs->datasync(fd) == -1 || fs->sync(dfd) == -1)
+	else if (fs->fdatasync(fd) == -1 || fs->fsync(dfd) == -1)
 		l->error = errno;
 	else
 		l->wait.ok = true;
@@ -811,7 +810,7 @@ store_aside_name(int dir, const char *name)
 	unsigned i;
 
 	snprintf(to.s, sizeof(to.s), CORRUPT "/%s", name);
-	for (i = 1; fs->statat(dir, to.s, &st) == 0; i++)
+	for (i = 1; fs->fstatat(dir, to.s, &st) == 0; i++)
 		snprintf(to.s, sizeof(to.s), CORRUPT "/%s.%u", name, i);
 	return to;
 }
@@ -821,7 +820,7 @@ store_put_aside(int dir, const char *path, const char *name,
     struct store_name *to_r)
 {
 	*to_r = store_aside_name(dir, name);
-	return fs->rename(dir, path, dir, to_r->s);
+	return fs->renameat(dir, path, dir, to_r->s);
 }
 
 void
@@ -849,16 +848,16 @@ store_save_damage(int dir, const struct journal_damage *d)
 	    d->name, (unsigned long long)d->generation,
 	    (unsigned long long)from);
 	/* A start that was cut short may have left a part. */
-	out = fs->open(dir, path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	out = fs_open(fs, dir, path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
 	for (at = from; out != -1 && at < to; at += n) {
 		n = to - at < 65536 ? to - at : 65536;
-		if (fs_read_all(fd, bytes, (size_t)n, (off_t)at) == -1 ||
-		    fs_write_all(out, slice_of(bytes, (size_t)n),
+		if (fs_read_exactly(fs, fd, bytes, (size_t)n, (off_t)at) == -1 ||
+		    fs_pwrite(fs, out, slice_of(bytes, (size_t)n),
 		    (off_t)(at - from)) == -1)
 			break;
 	}
 	if (out != -1) {
-		r = at >= to && fs->sync(out) == 0 ? 0 : -1;
+		r = at >= to && fs->fsync(out) == 0 ? 0 : -1;
 		fs->close(out);
 	}
 	free(bytes);
@@ -876,7 +875,7 @@ walk_one(int top, const char *dir,
 	struct stat st;
 	char path[64];
 	uint64_t id;
-	DIR *d = fs_list(top, dir);
+	DIR *d = fs_list(fs, top, dir, O_NOFOLLOW);
 
 	while (d != NULL && (e = readdir(d)) != NULL) {
 		if (!queue_id_parse(slice_str(e->d_name), &id)) {
@@ -887,7 +886,7 @@ walk_one(int top, const char *dir,
 		}
 		snprintf(path, sizeof(path), "%s/%s", dir,
 		    queue_id_text(id).s);
-		if (fs->statat(top, path, &st) == 0 && S_ISREG(st.st_mode))
+		if (fs->fstatat(top, path, &st) == 0 && S_ISREG(st.st_mode))
 			found(arg, id, &st);
 	}
 	if (d != NULL)

@@ -12,7 +12,6 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "fs.h"
 #include "record.h"
 #include "store.h"
 
@@ -143,8 +142,8 @@ write_file(struct box *b, struct entry *e, struct buf *bytes)
 	e->file_end = v.m.size;
 	buf_clear(&v.m.head);
 	if (bytes != NULL)
-		assert_int_equal(fs_read_file(b->fd,
-		    store_name("deferred", ID).s, bytes), 0);
+		assert_int_equal(fs_read_file(fs, b->fd,
+		    store_name("deferred", ID).s, bytes, SIZE_MAX, NULL), 0);
 }
 
 static void
@@ -224,8 +223,8 @@ log_is_applied_once(void **state)
 	}
 	ev_turn(&b.loop, 0);
 	entry_free(&b.q, &b.slot.entry);
-	assert_int_equal(fs_read_file(b.fd, store_name("deferred", ID).s,
-	    &bytes), 0);
+	assert_int_equal(fs_read_file(fs, b.fd, store_name("deferred", ID).s,
+	    &bytes, SIZE_MAX, NULL), 0);
 	e = stored_entry(&b.q, &b.slot, buf_slice(&bytes), ID, false);
 	assert_non_null(e);
 	assert_true(e->held);

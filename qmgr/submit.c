@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "ipc/counters.h"
 #include "old.h"
 #include "qmgr.h"
 
@@ -71,7 +72,7 @@ static void	 entry_commit(struct qmgr *, struct entry *,
 static void	 message_durable(struct journal_wait *, bool durable);
 static void	 undo(struct qmgr *, struct entry **, bool in_journal);
 static bool	 id_use(struct channel *, uint64_t id);
-static void	 refuse(struct qmgr *, struct channel *, uint64_t id,
+static void	 refuse(struct channel *, uint64_t id,
 		    uint16_t code, const char *text);
 
 const struct message_rule smtpd_rules[] = RULES_OF(SMTPD_QMGR);
@@ -281,12 +282,12 @@ id_use(struct channel *c, uint64_t id)
 /* ---- small messages ----------------------------------------------------- */
 
 static void
-refuse(struct qmgr *q, struct channel *c, uint64_t id, uint16_t code,
+refuse(struct channel *c, uint64_t id, uint16_t code,
     const char *text)
 {
 	struct buf *b;
 
-	q->stats.refused++;
+	count(QUEUE_REFUSED);
 	log_info("id=%s event=refused code=%u text=\"%s\"", id_text(id),
 	    (unsigned)code, text);
 	if (c == NULL)
@@ -328,7 +329,7 @@ submit(struct qmgr *q, struct channel *c, struct message *m)
 		return;
 	}
 	if (why != NULL) {
-		refuse(q, c, m->id, 452, why);
+		refuse(c, m->id, 452, why);
 		return;
 	}
 	e = entry_make(q, m->id, body.envelope, c);
@@ -415,7 +416,7 @@ message_durable(struct journal_wait *w, bool durable)
 
 	TAILQ_REMOVE(&q->committing, e, of_peer);
 	if (!durable) {
-		refuse(q, e->from, e->id, 451,
+		refuse(e->from, e->id, 451,
 		    "4.3.0 the queue cannot be written at present");
 		undo(q, &e, true);
 		return;
@@ -429,7 +430,7 @@ message_durable(struct journal_wait *w, bool durable)
 	if (e->from != NULL)
 		channel_send(e->from, SQ_QUEUED, e->id, SLICE_EMPTY);
 	e->from = NULL;
-	q->stats.queued++;
+	count(QUEUE_QUEUED);
 	log_info("id=%s event=queued from=%s size=%llu nrcpt=%u client=%s "
 	    "proto=%s%s%s", id_text(e->id), LOG_Q(e->env.reverse_path),
 	    (unsigned long long)entry_size(e), (unsigned)e->nrcpts,
@@ -521,7 +522,7 @@ over_login_limit(struct qmgr *q, struct entry **ep)
 	}
 	log_info("id=%s event=login-limit login=%s nrcpt=%u", id_text(e->id),
 	    LOG_Q(login), (unsigned)e->nrcpts);
-	refuse(q, e->from, e->id, wait > 0 ? 450 : 452, wait > 0 ?
+	refuse(e->from, e->id, wait > 0 ? 450 : 452, wait > 0 ?
 	    "4.7.1 You have sent as much as you may for now" :
 	    "4.7.1 You have sent to as many recipients as you may for now");
 	TAILQ_REMOVE(&q->committing, e, of_peer);
@@ -548,14 +549,14 @@ spool_ask(struct qmgr *q, struct channel *c, struct message *m)
 	if (why == NULL && size > q->free_bytes)
 		why = "4.3.1 insufficient system storage";
 	if (why != NULL) {
-		refuse(q, c, m->id, 452, why);
+		refuse(c, m->id, 452, why);
 		return;
 	}
 	fd = store_large_create(q->store, m->id);
 	if (fd == -1) {
 		log_error("id=%s event=spool-failed error=%s", id_text(m->id),
 		    LOG_Q(slice_str(strerror(errno))));
-		refuse(q, c, m->id, 452, "4.3.1 insufficient system storage");
+		refuse(c, m->id, 452, "4.3.1 insufficient system storage");
 		return;
 	}
 	sp = mem_alloc(sizeof(*sp));
@@ -588,7 +589,7 @@ submit_spooled(struct qmgr *q, struct channel *c, struct message *m)
 	free(sp);
 	if (why != NULL) {
 		store_unlink_large(q->store, m->id);
-		refuse(q, c, m->id, 452, why);
+		refuse(c, m->id, 452, why);
 		return;
 	}
 	e = entry_make(q, m->id, body.envelope, c);
@@ -640,7 +641,7 @@ spool_synced(struct store_wait *w, bool ok)
 	if (!ok) {
 		log_error("id=%s event=spool-failed error=%s", id_text(e->id),
 		    LOG_Q(slice_str(strerror(y->sync.error))));
-		refuse(q, e->from, e->id, 451,
+		refuse(e->from, e->id, 451,
 		    "4.3.0 the content could not be stored");
 	}
 	undo(q, &e, false);
@@ -679,7 +680,7 @@ submit_tick(struct qmgr *q)
 	struct statvfs st;
 	bool full;
 
-	if (fs->statvfs(q->dir, &st) == -1)
+	if (fs->fstatvfs(q->dir, &st) == -1)
 		return;
 	q->free_bytes = (uint64_t)st.f_bavail * st.f_frsize;
 	full = q->free_bytes < q->conf->queue_min_free;

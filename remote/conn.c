@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "ipc/counters.h"
 #include "attempt.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -60,7 +61,7 @@ conn_open(struct relay *r, struct site *site, const struct target *t,
 		return 0;
 	}
 	saved = errno;
-	r->connect_failed++;
+	count(REMOTE_NOT_CONNECTED);
 	if (!conn_error_is_ours(saved))
 		relay_avoid(r, c->address, c->port, true);
 	c->attempt = NULL;
@@ -91,7 +92,7 @@ conn_adopt(struct relay *r, struct site *site, int fd_take, struct attempt *a)
 	stream_open(&c->stream, r->loop, fd_take, OUT_BYTES, &stream_ops, c);
 	a->conn = c;
 	conn_enter(c, C_HELLO);
-	r->connected++;
+	count(REMOTE_CONNECTED);
 	smtp_start(c);
 }
 
@@ -109,7 +110,7 @@ conn_new(struct relay *r, struct site *site, struct attempt *a)
 	c->stream.fd = -1;
 	reply_init(&c->reply);
 	LIST_INSERT_HEAD(&r->conns, c, entry);
-	r->nconns++;
+	count_set(REMOTE_CONNECTIONS, ++r->nconns);
 	return c;
 }
 
@@ -277,7 +278,7 @@ conn_bury(struct conn *c)
 	LIST_REMOVE(c, entry);
 	LIST_INSERT_HEAD(&r->dead, c, entry);
 	site_release(&c->site);
-	r->nconns--;
+	count_set(REMOTE_CONNECTIONS, --r->nconns);
 	/* A callback of its stream may be what calls us, and an outcome may
 	 * point to its name and reply. */
 	ev_task_ask(r->loop, &r->bury);
@@ -309,7 +310,7 @@ connected(void *arg)
 	 * held back for the reply to what came before. */
 	setsockopt(c->stream.fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	log_debug("event=connected host=%s", LOG_Q(slice_str(c->name)));
-	c->relay->connected++;
+	count(REMOTE_CONNECTED);
 	conn_enter(c, C_HELLO);
 	smtp_start(c);
 }
@@ -339,7 +340,7 @@ secured(void *arg)
 	struct conn *c = arg;
 
 	secure_words(c, c->secured, sizeof(c->secured));
-	c->relay->secured++;
+	count(REMOTE_TLS);
 	smtp_secured(c);
 }
 
@@ -354,7 +355,7 @@ ended(void *arg, enum stream_end how)
 		return;
 	}
 	if (c->state == C_CONNECTING) {
-		c->relay->connect_failed++;
+		count(REMOTE_NOT_CONNECTED);
 		conn_lost(c, (struct enhanced){ 4, 4, 1 },
 		    how == STREAM_TIMEOUT ? "connection timed out" :
 		    strerror(c->stream.error));
@@ -401,7 +402,7 @@ conn_insecure(struct conn *c, const char *why)
 		.enhanced = { 4, 7, 5 }, .site = true,
 		.remote = slice_str(c->name) };
 
-	c->relay->insecure++;
+	count(REMOTE_TLS_FAILED);
 	secure_forget(c);
 	snprintf(text, sizeof(text), "TLS failed: %s", why);
 	if (c->level != SECURE_MAY) {

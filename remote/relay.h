@@ -84,8 +84,6 @@ struct relay {
 	void			(*stopped)(void *);
 	void			*stopped_arg;
 	/* Since the start, for `chasqui status`. */
-	uint64_t		 messages, connected, connect_failed, refused;
-	uint64_t		 secured, insecure;
 };
 
 void	 relay_init(struct relay *, struct ev_loop *, const struct conf *);

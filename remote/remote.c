@@ -196,12 +196,6 @@ status(void *arg, struct buf *b)
 	const struct remote *d = arg;
 	const struct relay *r = &d->relay;
 
-	buf_printf(b, "connections=%zu next-hops=%zu messages=%llu "
-	    "connected=%llu connect-failed=%llu tls=%llu tls-failed=%llu "
-	    "tls-sessions=%zu", r->nconns, r->nsites,
-	    (unsigned long long)r->messages,
-	    (unsigned long long)r->connected,
-	    (unsigned long long)r->connect_failed,
-	    (unsigned long long)r->secured,
-	    (unsigned long long)r->insecure, r->nsessions);
+	buf_printf(b, "next-hops=%zu tls-sessions=%zu", r->nsites,
+	    r->nsessions);
 }

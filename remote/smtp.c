@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 
+#include "ipc/counters.h"
 #include "attempt.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -356,7 +357,7 @@ begin_transaction(struct conn *c)
 	if (!host_can_take_it(c))
 		return;
 	c->messages++;
-	c->relay->messages++;
+	count(REMOTE_MESSAGES);
 	choose_recipients(c);
 	c->say = c->needs_rset ? SAY_RSET : SAY_MAIL;
 	go_on(c);

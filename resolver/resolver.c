@@ -20,6 +20,7 @@
 #include "base/mem.h"
 #include "dns/answer.h"
 #include "ipc/child.h"
+#include "ipc/counters.h"
 #include "local_names.h"
 #include "upstream.h"
 
@@ -52,7 +53,6 @@ struct resolver {
 	size_t		 nquestions;	/* in both lists */
 	struct ev_timer	 timer;		/* for the first that waits */
 	int64_t		 complained_ms;
-	uint64_t	 asked, failed, timed_out; /* since the start */
 };
 
 static void	 acquire(struct resolver *);
@@ -186,13 +186,13 @@ client_asks(void *arg, struct channel *c, struct message *m)
 		channel_breach(c, "question");
 		return;
 	}
-	r->asked++;
+	count(DNS_ASKED);
 	if (!dns_is_host_name(name))
 		answer_status(c, m->id, DNS_INVALID);
 	else if (local_names_answer(type, name, &a, &record))
 		answer(c, m->id, type, &a);
 	else if (r->nquestions >= QUESTIONS) {
-		r->failed++;
+		count(DNS_FAILED);
 		answer_status(c, m->id, DNS_FAILED);
 	} else {
 		q = mem_alloc(sizeof(*q));
@@ -210,7 +210,7 @@ ask_upstream(struct resolver *r, struct question *q)
 {
 	q->asked_ms = clock_mono_ms();
 	TAILQ_INSERT_TAIL(&r->waiting, q, entry);
-	r->nquestions++;
+	count_set(DNS_OPEN, ++r->nquestions);
 	if (TAILQ_FIRST(&r->waiting) == q)
 		set_timer(r);
 	upstream_ask(r->upstream, q->type, q->name, upstream_answers, q);
@@ -223,17 +223,19 @@ upstream_answers(void *arg, const struct dns_answer *a, const char *why)
 	struct resolver *r = q->resolver;
 
 	if (why != NULL && q->client != NULL) {
-		r->failed++;
+		count(DNS_FAILED);
 		log_info("event=lookup-failed type=%s name=%s why=%s",
 		    type_name(q->type), LOG_Q(slice_str(q->name)),
 		    LOG_Q(slice_str(why)));
 	}
 	if (q->client != NULL) {
+		count_time(DNS_ANSWER,
+		    1000 * (clock_mono_ms() - q->asked_ms));
 		answer(q->client, q->id, q->type, a);
 		TAILQ_REMOVE(&r->waiting, q, entry);
 	} else
 		TAILQ_REMOVE(&r->orphans, q, entry);
-	r->nquestions--;
+	count_set(DNS_OPEN, --r->nquestions);
 	free(q);
 }
 
@@ -250,7 +252,7 @@ time_is_up(void *arg)
 		q->client = NULL;
 		TAILQ_REMOVE(&r->waiting, q, entry);
 		TAILQ_INSERT_TAIL(&r->orphans, q, entry);
-		r->timed_out++;
+		count(DNS_TIMED_OUT);
 		if (r->complained_ms != 0 &&
 		    now - r->complained_ms < COMPLAIN_MS)
 			continue;
@@ -258,7 +260,8 @@ time_is_up(void *arg)
 		log_warn("event=lookup-timeout type=%s name=%s servers=%zu "
 		    "first=%s total=%llu", type_name(q->type),
 		    LOG_Q(slice_str(q->name)), r->servers.n,
-		    r->servers.names[0], (unsigned long long)r->timed_out);
+		    r->servers.names[0], (unsigned long long)
+		    counters->counts[COUNTER_DNS_TIMED_OUT]);
 	}
 	set_timer(r);
 }
@@ -352,10 +355,7 @@ status(void *arg, struct buf *b)
 	struct resolver *r = arg;
 	size_t i;
 
-	buf_printf(b, "asked=%llu failed=%llu timed-out=%llu open=%zu "
-	    "servers=", (unsigned long long)r->asked,
-	    (unsigned long long)r->failed,
-	    (unsigned long long)r->timed_out, r->nquestions);
+	buf_add_str(b, "servers=");
 	for (i = 0; i < r->servers.n; i++)
 		buf_printf(b, "%s%s", i > 0 ? "," : "", r->servers.names[i]);
 }

@@ -21,6 +21,7 @@
 #include "base/num.h"
 #include "content.h"
 #include "ipc/smtpd_qmgr.h"
+#include "os/fs.h"
 #include "session.h"
 #include "submission.h"
 #include "submit.h"
@@ -274,26 +275,16 @@ static bool
 write_out(struct session *s)
 {
 	struct tx *tx = s->tx;
-	size_t off = 0;
-	ssize_t w;
 
 	look_at_front(tx);
-	while (off < tx->content.n) {
-		w = write(tx->spool_fd, tx->content.p + off,
-		    tx->content.n - off);
-		if (w == -1 && errno == EINTR)
-			continue;
-		if (w <= 0) {
-			log_error("id=%s event=spool-failed error=%s",
-			    queue_id_text(tx->id).s,
-			    LOG_Q(slice_str(strerror(errno))));
-			content_fail(s, 452, "4.3.1 The message could not be "
-			    "stored, try again later");
-			return false;
-		}
-		off += (size_t)w;
+	if (fs_write(&fs_real, tx->spool_fd, buf_slice(&tx->content)) == -1) {
+		log_error("id=%s event=spool-failed error=%s",
+		    queue_id_text(tx->id).s, LOG_Q(slice_str(strerror(errno))));
+		content_fail(s, 452, "4.3.1 The message could not be stored, "
+		    "try again later");
+		return false;
 	}
-	tx->spooled += off;
+	tx->spooled += tx->content.n;
 	s->d->content_bytes -= tx->content.n;
 	buf_reset(&tx->content);
 	if (tx->spooled - tx->pushed >= PUSH_BYTES)

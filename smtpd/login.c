@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "ipc/auth_client.h"
+#include "ipc/counters.h"
 #include "login.h"
 #include "session.h"
 
@@ -417,7 +418,7 @@ succeeded(struct smtpd *d, struct message *m)
 	s->login = mem_slicedup(login);
 	s->login_counts = true;
 	s->may_relay = true;
-	d->logins++;
+	count(SMTP_LOGINS);
 	log_info("event=login client=%s login=%s tls=%s", s->client.text,
 	    LOG_Q(login), session_is_secure(s) ? "yes" : "no");
 	session_say(s, SLICE_LIT("235 2.7.0 Authentication successful\r\n"));

@@ -17,6 +17,7 @@
 #include "base/num.h"
 #include "content.h"
 #include "login.h"
+#include "ipc/counters.h"
 #include "mail/outcome.h"
 #include "session.h"
 #include "submission.h"
@@ -92,7 +93,7 @@ session_new(struct smtpd *d, int fd_take, const struct client *client)
 		out += LMTP_REPLY_BYTES * set->max_recipients;
 	stream_open(&s->stream, d->loop, fd_take, out, &stream_ops, s);
 	take_slot(d, s);
-	d->connections++;
+	count(SMTP_CONNECTIONS);
 	if (client->tls == LISTENER_TLS_IMPLICIT) {
 		struct tls_context *tls = d->tls_of == NULL ? NULL :
 		    d->tls_of(d->tls_arg, client->listener);
@@ -154,7 +155,7 @@ take_slot(struct smtpd *d, struct session *s)
 	s->slot = d->free_slots[--d->nfree];
 	s->serial = ++d->serial % (1u << SESSION_SERIAL_BITS);
 	d->slots[s->slot] = s;
-	d->nsessions++;
+	count_set(SMTP_SESSIONS, ++d->nsessions);
 	start_clock(d);
 }
 
@@ -659,7 +660,7 @@ log_refusal(struct session *s, unsigned code, struct slice words)
 	struct enhanced_text text = { "" };
 	char id[sizeof("id=") + QUEUE_ID_CHARS + 1] = "";
 
-	s->d->refused++;
+	count(SMTP_REFUSED);
 	if (code >= 500)
 		s->errors++;
 	if (enhanced_parse(&words, &e))
@@ -757,7 +758,7 @@ session_cut(struct session *s, const char *why)
 		rate_disconnected(&d->rate, rate_client(s->client.addr));
 	d->slots[s->slot] = NULL;
 	d->free_slots[d->nfree++] = s->slot;
-	d->nsessions--;
+	count_set(SMTP_SESSIONS, --d->nsessions);
 	TAILQ_INSERT_TAIL(&d->over, s, waiting);
 	ev_task_ask(d->loop, &d->reaper);
 	log_info("event=session client=%s name=%s helo=%s tls=%s messages=%u "

@@ -180,11 +180,7 @@ status(void *arg, struct buf *b)
 {
 	const struct smtpd *d = arg;
 
-	buf_printf(b, "sessions=%zu connections=%ju messages=%ju refused=%ju "
-	    "logins=%ju content_bytes=%ju", d->nsessions, (uintmax_t)d->connections,
-	    (uintmax_t)d->messages, (uintmax_t)d->refused,
-	    (uintmax_t)d->logins,
-	    (uintmax_t)d->content_bytes);
+	buf_printf(b, "content_bytes=%ju", (uintmax_t)d->content_bytes);
 }
 
 static void

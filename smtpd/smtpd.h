@@ -102,10 +102,6 @@ struct smtpd {
 	void			*drained_arg;
 
 	/* Since the start, for status. */
-	uint64_t		 connections;
-	uint64_t		 messages;
-	uint64_t		 logins;
-	uint64_t		 refused;
 };
 
 /* Takes over settings. */

@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/num.h"
 #include "content.h"
+#include "ipc/counters.h"
 #include "ipc/smtpd_qmgr.h"
 #include "session.h"
 #include "submission.h"
@@ -154,6 +155,7 @@ submit_go_on(struct session *s)
 	} else if (s->tx->spool == SPOOL_OPEN && !content_flush(s)) {
 		content_refuse(s, s->tx->fault, s->tx->fault_words);
 	} else {
+		s->tx->submitted_us = clock_mono_us();
 		send_message(s);
 		session_enter(s, S_SUBMITTED);
 	}
@@ -357,7 +359,9 @@ queued(struct smtpd *d, struct message *m)
 	delist(s);
 	tx = s->tx;
 	s->accepted++;
-	d->messages++;
+	count(SMTP_MESSAGES);
+	count_add(SMTP_BYTES, tx->scan.bytes);
+	count_time(SMTP_COMMIT, clock_mono_us() - tx->submitted_us);
 	session_count_message(s);
 	log_info("id=%s event=accepted from=%s nrcpt=%zu size=%ju client=%s%s%s "
 	    "helo=%s proto=%s msgid=%s", queue_id_text(tx->id).s,

@@ -36,6 +36,7 @@ enum spool {
 
 struct tx {
 	uint64_t	 id;		/* queue id */
+	int64_t		 submitted_us;	/* monotonic */
 	uint32_t	 epoch;		/* of the channel that granted it */
 	bool		 in_qmgr;	/* it holds something: ABORT owed */
 

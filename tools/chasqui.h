@@ -23,10 +23,9 @@ struct command {
 	int		(*run)(struct tool *, int argc, char *argv[]);
 };
 
-extern const struct command cmd_init, cmd_start, cmd_stop, cmd_reload,
+extern const struct command cmd_init, cmd_start, cmd_stop, cmd_reload, cmd_restart,
     cmd_status, cmd_confinement, cmd_config, cmd_queue, cmd_mailbox, cmd_table,
-    cmd_explain,
-    cmd_user;
+    cmd_explain, cmd_user, cmd_domain, cmd_alias, cmd_doctor, cmd_import;
 
 /* `chasqui queue check`: argv[0] is "check". */
 int	 run_queue_check(struct tool *, int argc, char *argv[]);
@@ -42,10 +41,12 @@ const char *tool_conf_path(struct tool *);
 /* Loads the configuration once; ends the program with EX_CONFIG and the
  * reasons when it is broken. */
 const struct conf *tool_conf(struct tool *);
+/* The same, after the file has been changed. */
+const struct conf *tool_conf_again(struct tool *);
 /* A channel to one of the suite's sockets (ipc/tool.h: SOCKET_*).  Ends the
  * program with EX_UNAVAILABLE and advice when nobody answers. */
 struct channel *tool_connect(struct tool *, const char *socket);
-/* The same, but NULL when nobody answers. */
+/* The same, but NULL with errno when nobody answers. */
 struct channel *tool_connect_if_running(struct tool *, const char *socket);
 /* As root: becomes the owner of what is to be touched, so that no link leads
  * elsewhere with root's rights.  EX_OK, or a status that was explained. */
@@ -57,5 +58,9 @@ int	 tool_fail(int status, const char *fmt, ...)
  * the other messages; NULL where there are none. */
 int	 tool_answer(struct channel *, void (*on)(void *, struct message *),
 	    void *arg);
+/* Has the suite read its configuration anew; an exit status, and what was wrong
+ * has been told.  The second says nothing where no suite runs. */
+int	 tool_reload(struct channel *);
+int	 tool_reload_if_running(struct tool *);
 
 #endif

@@ -8,16 +8,12 @@
  * again.
  */
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
 
 #include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
-#include <grp.h>
 #include <limits.h>
 #include <netinet/in.h>
-#include <pwd.h>
+#include <readpassphrase.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,13 +22,13 @@
 
 #include "base/num.h"
 #include "chasqui.h"
-#include "ev/tls_self.h"
+#include "dns_records.h"
+#include "instance.h"
 #include "password_file.h"
-#include "os/priv.h"
+#include "sasl/password.h"
 
 #define WORDS		1000	/* of one option */
 #define TEXT_BYTES	(4 * 1024 * 1024)
-#define PREFIX		"_chasqui_"
 
 struct words {
 	const char	*v[WORDS];
@@ -40,8 +36,7 @@ struct words {
 };
 
 struct init {
-	const char	*dir;
-	bool		 own_dir;	/* --dir: everything is below it */
+	struct instance	 at;
 	const char	*hostname;
 	struct words	 domains;
 	struct words	 users;		/* ADDRESS or ADDRESS:PASSWORD */
@@ -49,13 +44,11 @@ struct init {
 	struct words	 networks;
 	const char	*dns;
 	uint64_t	 port_base;	/* 0: the real ports */
-	bool		 as_root;
-	gid_t		 tables_gid;	/* as root: who reads the tables */
-	gid_t		 passwords_gid;	/* as root: who reads the passwords */
 };
 
 static int	 run(struct tool *, int, char *[]);
 static int	 parse_options(struct init *, int, char *[]);
+static int	 ask(struct init *);
 static int	 check(struct init *);
 static int	 check_users(struct init *);
 static int	 make_users(struct init *);
@@ -65,8 +58,7 @@ static int	 write_certificate(const struct init *);
 static int	 write_conf(const struct init *);
 static int	 check_result(const struct init *);
 static void	 say_what_is_next(const struct init *);
-static int	 write_file(const struct init *, const char *name, mode_t,
-		    const struct buf *);
+static void	 say_records(const struct init *);
 static bool	 has_ipv6_loopback(void);
 
 const struct command cmd_init = { "init",
@@ -77,22 +69,24 @@ const struct command cmd_init = { "init",
 	"With --dir all of it is below DIR.  With --port-base each protocol "
 	"is served on its\nport plus N (SMTP on N+25), on the loopback "
 	"addresses, otherwise on its port on all.\nAs root the system users "
-	"that are missing are made.",
+	"that are missing are made.  At a terminal what is not given and\n"
+	"cannot be known is asked for.",
 	"make a configuration, its tables and directories", run };
 
 static int
 run(struct tool *t, int argc, char *argv[])
 {
 	static struct init in;
-	static int (*const steps[])(struct init *) = { check, make_users };
+	static int (*const steps[])(struct init *) = { ask, check,
+		make_users };
 	static int (*const writes[])(const struct init *) = {
 		make_directories, write_tables, write_certificate, write_conf,
 		check_result };
 	int r = parse_options(&in, argc, argv);
 	size_t i;
 
-	if (in.dir == NULL)
-		in.dir = t->dir;
+	if (in.at.dir == NULL)
+		in.at.dir = t->dir;
 	umask(022);
 	for (i = 0; r == 0 && i < sizeof(steps) / sizeof(steps[0]); i++)
 		r = steps[i](&in);
@@ -135,8 +129,8 @@ parse_options(struct init *in, int argc, char *argv[])
 	    -1)
 		switch (ch) {
 		case 'd':
-			in->dir = optarg;
-			in->own_dir = true;
+			in->at.dir = optarg;
+			in->at.own_dir = true;
 			break;
 		case 'h':
 			in->hostname = optarg;
@@ -170,6 +164,92 @@ parse_options(struct init *in, int argc, char *argv[])
 		return tool_usage(&cmd_init);
 	return r;
 }
+
+/* ---- questions ------------------------------------------------------------- */
+
+/* One line, owned by nobody; NULL where it is empty. */
+static const char *
+ask_line(const char *question, const char *dflt)
+{
+	char line[1024];
+	struct slice s;
+
+	printf("%s%s%s%s: ", question, dflt != NULL ? " [" : "",
+	    dflt != NULL ? dflt : "", dflt != NULL ? "]" : "");
+	fflush(stdout);
+	if (fgets(line, sizeof(line), stdin) == NULL)
+		return dflt;
+	s = slice_trim(slice_str(line));
+	return s.n == 0 ? dflt : strndup(s.p, s.n);
+}
+
+static bool
+is_full_name(const char *name)
+{
+	return strchr(name, '.') != NULL && strcmp(name, "localhost") != 0;
+}
+
+static int
+ask_user(struct init *in, const char *domain)
+{
+	char prompt[400], once[PASSWORD_BYTES + 2] = "",
+	    again[PASSWORD_BYTES + 2] = "";
+	const char *name = ask_line("Its first mailbox, which gets postmaster's "
+	    "mail, too (empty: none yet)", NULL);
+	char *word;
+	int r = 0;
+
+	if (name == NULL)
+		return 0;
+	snprintf(prompt, sizeof(prompt), "Its password (empty: none yet): ");
+	if (readpassphrase(prompt, once, sizeof(once), 0) == NULL ||
+	    (once[0] != '\0' && readpassphrase("Once more: ", again,
+	    sizeof(again), 0) == NULL))
+		r = tool_fail(EX_NOINPUT, "no password came");
+	else if (once[0] != '\0' && strcmp(once, again) != 0)
+		r = tool_fail(EX_DATAERR, "they are not the same; nothing was "
+		    "written");
+	else if (asprintf(&word, "%s%s%s%s%s", name,
+	    strchr(name, '@') == NULL ? "@" : "",
+	    strchr(name, '@') == NULL ? domain : "",
+	    once[0] != '\0' ? ":" : "", once) == -1)
+		r = tool_fail(EX_OSERR, "no memory");
+	else
+		r = add_word(&in->users, word);
+	explicit_bzero(once, sizeof(once));
+	explicit_bzero(again, sizeof(again));
+	return r;
+}
+
+/* What was not given and cannot be known; at a terminal only, and for an
+ * instance that is served on the real ports. */
+static int
+ask(struct init *in)
+{
+	const char *domain;
+	char known[256] = "";
+
+	if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO) ||
+	    in->port_base != 0)
+		return 0;
+	if (in->hostname == NULL) {
+		if (gethostname(known, sizeof(known) - 1) == -1 ||
+		    !is_full_name(known))
+			known[0] = '\0';
+		in->hostname = ask_line("The name of this host, as the DNS has "
+		    "it", known[0] != '\0' ? strdup(known) : NULL);
+	}
+	if (in->domains.n > 0 || in->users.n > 0)
+		return 0;
+	domain = ask_line("A domain whose mail is received here (empty: none "
+	    "yet)", NULL);
+	if (domain == NULL)
+		return 0;
+	return add_word(&in->domains, domain) != 0 ? EX_USAGE :
+	    ask_user(in, domain);
+}
+
+/* ---- what is valid ---------------------------------------------------------- */
 
 static bool
 is_domain(struct slice s)
@@ -210,7 +290,7 @@ check(struct init *in)
 	struct conf_net net;
 	size_t i;
 
-	snprintf(path, sizeof(path), "%s/chasqui.conf", in->dir);
+	snprintf(path, sizeof(path), "%s/chasqui.conf", in->at.dir);
 	if (access(path, F_OK) == 0)
 		return tool_fail(EX_CANTCREAT, "%s is there already and is "
 		    "left alone; edit it and `chasqui reload`, or move it "
@@ -269,145 +349,7 @@ check_users(struct init *in)
 	return 0;
 }
 
-/* ---- system users ---------------------------------------------------------- */
-
-static int
-run_useradd(const char *name)
-{
-	int status;
-	pid_t pid;
-
-	fflush(NULL);
-	pid = fork();
-	if (pid == 0) {
-		execlp("useradd", "useradd", "--system", "--user-group",
-		    "--no-create-home", "--home-dir", "/nonexistent",
-		    "--shell", "/usr/sbin/nologin", "--comment",
-		    "Chasqui mail", name, (char *)NULL);
-		_exit(127);
-	}
-	if (pid == -1 || waitpid(pid, &status, 0) == -1)
-		return -1;
-	return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -1;
-}
-
-static int
-make_user(const char *suffix)
-{
-	char name[64];
-
-	snprintf(name, sizeof(name), PREFIX "%s", suffix);
-	if (getpwnam(name) != NULL)
-		return 0;
-	if (run_useradd(name) == -1 && getpwnam(name) == NULL)
-		return tool_fail(EX_OSERR, "the system user %s cannot be made "
-		    "(useradd --system %s); make it by hand and try again",
-		    name, name);
-	printf("made the system user %s\n", name);
-	return 0;
-}
-
-static int
-find_group(const char *suffix, gid_t *gid_r)
-{
-	const struct passwd *pw;
-	char name[64];
-
-	snprintf(name, sizeof(name), PREFIX "%s", suffix);
-	pw = getpwnam(name);
-	if (pw == NULL)
-		return tool_fail(EX_OSERR, "the system user %s has vanished",
-		    name);
-	*gid_r = pw->pw_gid;
-	return 0;
-}
-
-static int
-make_users(struct init *in)
-{
-	const struct priv *row;
-	unsigned role;
-	int r = 0;
-
-	if (geteuid() != 0)
-		return 0;
-	for (role = 0; r == 0 && role < ROLE_LIMIT; role++) {
-		row = priv_of((enum role)role);
-		if (row != NULL && row->user != NULL)
-			r = make_user(row->user);
-	}
-	if (r == 0)
-		r = make_user("mail");
-	if (r == 0)
-		r = find_group("lookup", &in->tables_gid);
-	if (r == 0)
-		r = find_group("verifier", &in->passwords_gid);
-	in->as_root = true;
-	return r;
-}
-
 /* ---- files ----------------------------------------------------------------- */
-
-static int
-make_directories(const struct init *in)
-{
-	/* queue, mail and run get their owners from master. */
-	static const struct {
-		const char	*name;
-		mode_t		 mode;
-	} dirs[] = { { "", 0755 }, { "tables", 0750 }, { "auth", 0750 },
-		{ "tls", 0700 }, { "queue", 0711 }, { "mail", 0750 },
-		{ "run", 0755 }, { "log", 0750 } };
-	enum { TABLES = 1, AUTH = 2, TLS = 3 };
-	char path[PATH_MAX], *p;
-	size_t i;
-
-	snprintf(path, sizeof(path), "%s", in->dir);
-	for (p = strchr(path + 1, '/'); p != NULL; p = strchr(p + 1, '/')) {
-		*p = '\0';
-		if (mkdir(path, 0755) == -1 && errno != EEXIST)
-			return tool_fail(EX_CANTCREAT, "%s: %s", path,
-			    strerror(errno));
-		*p = '/';
-	}
-	for (i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
-		if (!in->own_dir && i > TLS)
-			break;
-		snprintf(path, sizeof(path), "%s%s%s", in->dir,
-		    dirs[i].name[0] == '\0' ? "" : "/", dirs[i].name);
-		if (mkdir(path, dirs[i].mode) == -1 && errno != EEXIST)
-			return tool_fail(EX_CANTCREAT, "%s: %s", path,
-			    strerror(errno));
-		if ((i == TABLES || i == AUTH) && in->as_root &&
-		    (chown(path, 0, i == TABLES ? in->tables_gid :
-		    in->passwords_gid) == -1 || chmod(path, 0750) == -1))
-			return tool_fail(EX_CANTCREAT, "%s: %s", path,
-			    strerror(errno));
-	}
-	return 0;
-}
-
-/* A file that is there stays as it is. */
-static int
-write_file(const struct init *in, const char *name, mode_t mode,
-    const struct buf *text)
-{
-	char path[PATH_MAX];
-	int fd;
-
-	snprintf(path, sizeof(path), "%s/%s", in->dir, name);
-	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
-	if (fd == -1 && errno == EEXIST && strcmp(name, "chasqui.conf") != 0) {
-		printf("%s is there already and is left alone\n", path);
-		return 0;
-	}
-	if (fd == -1 || write(fd, text->p, text->n) != (ssize_t)text->n ||
-	    fchmod(fd, mode) == -1 || fsync(fd) == -1 || close(fd) == -1)
-		return tool_fail(EX_CANTCREAT, "%s: %s", path,
-		    strerror(errno));
-	printf("wrote %s\n", path);
-	return 0;
-}
 
 static void
 mailboxes_text(const struct init *in, struct buf *b)
@@ -516,20 +458,6 @@ passwords_text(const struct init *in, struct buf *b)
 	return r;
 }
 
-/* Only verifiers may read them. */
-static int
-write_passwords(const struct init *in, const struct buf *text)
-{
-	char path[PATH_MAX];
-	int r = write_file(in, "auth/passwords", in->as_root ? 0640 : 0600,
-	    text);
-
-	snprintf(path, sizeof(path), "%s/auth/passwords", in->dir);
-	if (r == 0 && in->as_root && chown(path, 0, in->passwords_gid) == -1)
-		r = tool_fail(EX_CANTCREAT, "%s: %s", path, strerror(errno));
-	return r;
-}
-
 static int
 write_tables(const struct init *in)
 {
@@ -549,13 +477,13 @@ write_tables(const struct init *in)
 	for (i = 0; r == 0 && i < sizeof(tables) / sizeof(tables[0]); i++) {
 		buf_reset(&b);
 		tables[i].text(in, &b);
-		r = write_file(in, tables[i].name, 0644, &b);
+		r = instance_write(&in->at, tables[i].name, 0644, &b);
 	}
 	buf_reset(&b);
 	if (r == 0)
 		r = passwords_text(in, &b);
 	if (r == 0)
-		r = write_passwords(in, &b);
+		r = instance_write_passwords(&in->at, &b);
 	if (b.n > 0)
 		explicit_bzero(b.p, b.n);
 	buf_clear(&b);
@@ -564,9 +492,17 @@ write_tables(const struct init *in)
 
 /* ---- TLS ------------------------------------------------------------------- */
 
-#define CHAIN_FILE	"tls/self-signed.pem"
-#define KEY_FILE	"tls/self-signed.key"
-#define SELF_DAYS	3650
+static int
+make_users(struct init *in)
+{
+	return instance_make_users(&in->at);
+}
+
+static int
+make_directories(const struct init *in)
+{
+	return instance_make_directories(&in->at);
+}
 
 static const char *
 host_name(const struct init *in)
@@ -581,46 +517,10 @@ host_name(const struct init *in)
 	return name;
 }
 
-static bool
-is_there(const struct init *in, const char *name)
-{
-	char path[PATH_MAX];
-
-	snprintf(path, sizeof(path), "%s/%s", in->dir, name);
-	return access(path, F_OK) == 0;
-}
-
-/* So that nothing starts without TLS.  Both files or none are made: a key
- * that is left alone would not fit a new certificate. */
 static int
 write_certificate(const struct init *in)
 {
-	const char *names[] = { host_name(in) };
-	struct tls_self self = { TLS_SELF_P256, names, 1, NULL, SELF_DAYS };
-	struct buf chain = BUF_INIT(65536), key = BUF_INIT(65536);
-	int r;
-
-	if (is_there(in, CHAIN_FILE) && is_there(in, KEY_FILE)) {
-		printf("%s/" CHAIN_FILE " is there already and is left "
-		    "alone\n", in->dir);
-		return 0;
-	}
-	if (is_there(in, CHAIN_FILE) || is_there(in, KEY_FILE))
-		return tool_fail(EX_CANTCREAT, "%s: of " CHAIN_FILE " and "
-		    KEY_FILE " one is there and one is not; move it away",
-		    in->dir);
-	if (tls_self_signed(&self, &chain, &key) == -1)
-		r = tool_fail(EX_SOFTWARE, "no certificate can be made");
-	else {
-		r = write_file(in, CHAIN_FILE, 0600, &chain);
-		if (r == 0)
-			r = write_file(in, KEY_FILE, 0600, &key);
-	}
-	if (key.n > 0)
-		explicit_bzero(key.p, key.n);
-	buf_clear(&key);
-	buf_clear(&chain);
-	return r;
+	return instance_write_certificate(&in->at, host_name(in));
 }
 
 static void
@@ -629,8 +529,8 @@ conf_tls(struct buf *b)
 	buf_add_str(b, "\n# TLS.  This certificate is signed by itself; put "
 	    "the files of a real one here.\n"
 	    "certificate self-signed {\n"
-	    "\tchain = " CHAIN_FILE "\n"
-	    "\tkey = " KEY_FILE "\n"
+	    "\tchain = " INSTANCE_CHAIN "\n"
+	    "\tkey = " INSTANCE_KEY "\n"
 	    "}\n");
 }
 
@@ -655,7 +555,7 @@ conf_places(const struct init *in, struct buf *b)
 {
 	buf_add_str(b, "\n# Where things are; relative paths start from this "
 	    "file's directory.\n");
-	if (in->own_dir)
+	if (in->at.own_dir)
 		buf_add_str(b,
 		    "path.queue = queue\n"
 		    "path.mail = mail\n"
@@ -765,7 +665,7 @@ write_conf(const struct init *in)
 		buf_printf(&b, "dns.servers = %s\n", in->dns);
 	else
 		buf_add_str(&b, "#dns.servers = 192.0.2.53:53\n");
-	r = write_file(in, "chasqui.conf", 0644, &b);
+	r = instance_write(&in->at, "chasqui.conf", 0644, &b);
 	buf_clear(&b);
 	return r;
 }
@@ -778,7 +678,7 @@ check_result(const struct init *in)
 	char path[PATH_MAX];
 	struct conf *conf;
 
-	snprintf(path, sizeof(path), "%s/chasqui.conf", in->dir);
+	snprintf(path, sizeof(path), "%s/chasqui.conf", in->at.dir);
 	conf = conf_load(path, &why);
 	if (conf == NULL) {
 		fprintf(stderr, "%s", buf_cstr(&why));
@@ -793,11 +693,42 @@ check_result(const struct init *in)
 static void
 say_what_is_next(const struct init *in)
 {
-	if (in->own_dir)
-		printf("next: chasqui -C %s start\n", in->dir);
-	else
-		printf("next: chasqui start\n");
+	const char *c = in->at.own_dir ? " -C " : "";
+	const char *dir = in->at.own_dir ? in->at.dir : "";
+
+	if (in->port_base == 0)
+		say_records(in);
+	printf("next: chasqui%s%s start\n", c, dir);
+	if (in->port_base == 0)
+		printf("then: chasqui%s%s doctor\n", c, dir);
 	if (geteuid() != 0)
 		printf("(without root all processes run as this user, without "
 		    "chroot)\n");
+}
+
+/* What other hosts have to find in the DNS. */
+static void
+say_records(const struct init *in)
+{
+	struct buf why = BUF_INIT(64 * 1024);
+	char path[PATH_MAX];
+	struct conf *c;
+	size_t i;
+
+	snprintf(path, sizeof(path), "%s/chasqui.conf", in->at.dir);
+	c = conf_load(path, &why);
+	buf_clear(&why);
+	if (c == NULL || !is_full_name(c->hostname)) {
+		conf_free(&c);
+		return;
+	}
+	printf("\nto publish in the DNS (`chasqui domain records` prints it "
+	    "again):\n\n");
+	dns_records_of_host(c);
+	for (i = 0; i < in->domains.n; i++) {
+		printf("\n");
+		dns_records_of_domain(c, in->domains.v[i]);
+	}
+	printf("\n");
+	conf_free(&c);
 }

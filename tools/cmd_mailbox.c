@@ -199,7 +199,8 @@ result(struct job *j, const char *what, enum store_result r)
 /* ---- list --------------------------------------------------------------- */
 
 static void
-print_json(const struct mailbox_entry *e, const struct mailbox_status *st)
+print_json(const struct mailbox_entry *e, const struct mailbox_status *st,
+    uint64_t bytes)
 {
 	printf("{");
 	json_text("name", e->name);
@@ -207,7 +208,7 @@ print_json(const struct mailbox_entry *e, const struct mailbox_status *st)
 	    ",\"unseen\":%" PRIu32 ",\"bytes\":%" PRIu64 ",\"uidnext\":%"
 	    PRIu32 ",\"uidvalidity\":%" PRIu32 ",\"highestmodseq\":%" PRIu64
 	    "}\n", e->subscribed ? "true" : "false", e->special_use,
-	    st->messages, st->unseen, st->size, st->uidnext, st->uidvalidity,
+	    st->messages, st->unseen, bytes, st->uidnext, st->uidvalidity,
 	    st->highestmodseq);
 }
 
@@ -217,19 +218,22 @@ list_one(void *arg, const struct mailbox_entry *e)
 	struct job *j = arg;
 	struct mailbox_status st;
 	enum store_result r;
+	uint64_t bytes;
 
 	if (!e->exists)
 		return true;
 	r = store_status(j->store, e->name, &st);
+	if (r == STORE_OK)
+		r = store_size(j->store, e->name, false, &bytes);
 	if (r != STORE_OK) {
 		j->status = result(j, "a mailbox", r);
 		return true;
 	}
 	if (j->json)
-		print_json(e, &st);
+		print_json(e, &st, bytes);
 	else
 		printf("%8" PRIu32 " %8" PRIu32 " %12" PRIu64 "  %.*s\n",
-		    st.messages, st.unseen, st.size, SLICE_ARG(e->name));
+		    st.messages, st.unseen, bytes, SLICE_ARG(e->name));
 	return true;
 }
 

@@ -3,15 +3,11 @@
  * cmd_queue_check - `chasqui queue check`: whether all files of the queue are
  * whole, and with --repair the mending of those that are not.
  *
- * qmgr's program does it (qmgr/check_main.c), as the owner of the queue.  While
- * the suite is stopped it inherits the suite's lock, so that none starts
- * meanwhile.
+ * qmgr's program does it (qmgr/check_main.c), as the owner of the queue.
  */
-#include <sys/file.h>
 #include <sys/stat.h>
 
 #include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -19,7 +15,6 @@
 #include "chasqui.h"
 
 static int	 enter_queue(struct tool *);
-static bool	 is_running(struct tool *);
 
 int
 run_queue_check(struct tool *t, int argc, char *argv[])
@@ -47,34 +42,12 @@ run_queue_check(struct tool *t, int argc, char *argv[])
 	if (optind < argc)
 		return tool_fail(EX_USAGE, "check takes no ids: it looks at "
 		    "the whole queue");
-	if (is_running(t)) {
-		if (how[0] == 'r')
-			return tool_fail(EX_TEMPFAIL, "the suite is running, "
-			    "and what it has open is not mended: `chasqui "
-			    "stop` first");
-		how = "look-beside";
-	}
 	status = enter_queue(t);
 	if (status != EX_OK)
 		return status;
 	execl(LIBEXEC_DIR "/qmgr", "qmgr", "check", how, form, (char *)NULL);
 	return tool_fail(EX_UNAVAILABLE, "%s: %s", LIBEXEC_DIR "/qmgr",
 	    strerror(errno));
-}
-
-/* If not, the lock is ours from here on. */
-static bool
-is_running(struct tool *t)
-{
-	struct buf path = BUF_INIT(8192);
-	bool running;
-	int fd;
-
-	buf_printf(&path, "%s/" PID_FILE, tool_conf(t)->path_run);
-	fd = open(buf_cstr(&path), O_RDONLY | O_NOFOLLOW);
-	running = fd != -1 && flock(fd, LOCK_EX | LOCK_NB) == -1;
-	buf_clear(&path);
-	return running;
 }
 
 static int

@@ -10,7 +10,6 @@ static int	 run(struct tool *, int, char *[]);
 const struct command cmd_reload = { "reload", "",
 	"put a changed configuration in force, if it has no mistakes", run };
 
-/* master reads the file, so what is wrong with it is told by master. */
 static int
 run(struct tool *t, int argc, char *argv[])
 {
@@ -21,8 +20,7 @@ run(struct tool *t, int argc, char *argv[])
 	if (argc != 1)
 		return tool_usage(&cmd_reload);
 	c = tool_connect(t, SOCKET_CONTROL);
-	channel_send(c, TL_RELOAD, 1, SLICE_EMPTY);
-	status = tool_answer(c, NULL, NULL);
+	status = tool_reload(c);
 	channel_free(&c);
 	if (status == EX_OK)
 		printf("reloaded\n");

@@ -23,6 +23,8 @@
 #include "sasl/password.h"
 #include "sasl/prep.h"
 #include "sasl/scram.h"
+#include "table_edit.h"
+#include "text_file.h"
 
 #define APP_GROUPS	4	/* of an app password: 4 times 5 characters, */
 #define APP_GROUP	5	/* 100 bits */
@@ -32,11 +34,12 @@
 struct job {
 	struct tool		*tool;
 	const char		*path;
-	struct password_file	 file;
+	struct text_file	 file;
 	char			 login[SASL_LOGIN_BYTES + 1];	/* prepared */
 	unsigned		 protocols;	/* --protocols; 0: not given */
 	const char		*stored;	/* --stored; NULL: not given */
 	bool			 json;
+	bool			 mailbox;	/* --mailbox */
 	struct buf		 out;		/* the new text */
 	struct buf		 why;
 };
@@ -58,13 +61,14 @@ static bool	 scram_salt_of(const struct job *, struct scram_keys *);
 static void	 today(char *, size_t);
 
 const struct command cmd_user = { "user",
-	"add LOGIN [--protocols LIST] [--stored HASH]\n"
+	"add LOGIN [--mailbox] [--protocols LIST] [--stored HASH]\n"
 	"       passwd LOGIN | del LOGIN | disable LOGIN | enable LOGIN\n"
 	"       list [--json]\n"
 	"       app-password add LOGIN NAME [--protocols LIST]\n"
 	"       app-password list LOGIN | app-password revoke LOGIN NAME\n\n"
 	"The password is asked for, or read as a line of the standard input.\n"
-	"LIST is of imap, pop3 and smtp, with commas.",
+	"LIST is of imap, pop3 and smtp, with commas.  --mailbox adds the login to "
+	"the mailboxes\nof its virtual domain, too.",
 	"add and change those who log in", run_user };
 
 static const struct {
@@ -89,7 +93,7 @@ run_user(struct tool *t, int argc, char *argv[])
 	int r;
 
 	j.tool = t;
-	j.out = BUF_INIT(PASSWORD_FILE_BYTES);
+	j.out = BUF_INIT(TEXT_FILE_BYTES);
 	j.why = BUF_INIT(8192);
 	r = parse_options(&j, &argc, argv);
 	if (r != 0)
@@ -109,6 +113,7 @@ parse_options(struct job *j, int *argc, char *argv[])
 		{ "protocols", required_argument, NULL, 'p' },
 		{ "stored", required_argument, NULL, 's' },
 		{ "json", no_argument, NULL, 'j' },
+		{ "mailbox", no_argument, NULL, 'm' },
 		{ NULL, 0, NULL, 0 },
 	};
 	int ch, i, n = 1;
@@ -126,6 +131,9 @@ parse_options(struct job *j, int *argc, char *argv[])
 			break;
 		case 'j':
 			j->json = true;
+			break;
+		case 'm':
+			j->mailbox = true;
 			break;
 		default:
 			return tool_usage(&cmd_user);
@@ -175,7 +183,7 @@ begin(struct job *j, const char *login, bool to_change)
 		buf_clear(&b);
 	}
 	set_owner(j);
-	if (password_file_open(&j->file, j->path, to_change, &j->why) == -1)
+	if (text_file_open(&j->file, j->path, to_change, &j->why) == -1)
 		return tool_fail(errno == EACCES ? EX_NOPERM : EX_CANTCREAT,
 		    "%s", buf_cstr(&j->why));
 	return 0;
@@ -184,9 +192,9 @@ begin(struct job *j, const char *login, bool to_change)
 static int
 finish(struct job *j)
 {
-	int r = password_file_replace(&j->file, buf_slice(&j->out), &j->why);
+	int r = text_file_replace(&j->file, buf_slice(&j->out), &j->why);
 
-	password_file_close(&j->file);
+	text_file_close(&j->file);
 	explicit_bzero(j->out.n > 0 ? j->out.p : j->login, j->out.n);
 	buf_clear(&j->out);
 	if (r == -1 || j->why.n > 0)
@@ -241,7 +249,7 @@ replace_main(struct job *j, const struct account *a)
 static int
 no_such_user(struct job *j)
 {
-	password_file_close(&j->file);
+	text_file_close(&j->file);
 	return tool_fail(NOT_FOUND, "%s has no account in %s; `chasqui user "
 	    "add %s` makes one", j->login, j->path, j->login);
 }
@@ -366,7 +374,7 @@ set_password(struct job *j, struct account *a)
 		replace_main(j, a);
 		r = finish(j);
 	} else
-		password_file_close(&j->file);
+		text_file_close(&j->file);
 	if (password.n > 0)
 		explicit_bzero(password.p, password.n);
 	buf_clear(&password);
@@ -377,15 +385,36 @@ set_password(struct job *j, struct account *a)
 /* ---- verbs --------------------------------------------------------------------- */
 
 /* A login of a virtual domain needs a mailbox, too. */
-static void
-say_what_is_missing(struct job *j)
+static int
+put_mailbox(struct job *j, const char *table)
+{
+	struct table_edit e;
+	struct table_entry entry;
+	int r = table_edit_begin(&e, tool_conf(j->tool), table, true);
+
+	if (r != 0)
+		return r;
+	if (table_text_find(&e.reader, slice_str(j->login), &entry)) {
+		table_edit_abandon(&e);
+		return EX_OK;
+	}
+	table_edit_add(&e, slice_str(j->login), SLICE_EMPTY);
+	r = table_edit_finish(&e);
+	if (r == 0)
+		printf("its mailbox is in the table %s\n", table);
+	return r;
+}
+
+/* With --mailbox it is made to be there. */
+static int
+see_to_mailbox(struct job *j)
 {
 	const struct conf *c = tool_conf(j->tool);
 	struct slice login = slice_str(j->login);
 	size_t at = slice_rfind(login, '@'), i;
 
 	if (at == login.n)
-		return;
+		return EX_OK;
 	for (i = 0; i < c->ndomains; i++)
 		if (slice_eq_nocase(slice_from(login, at + 1),
 		    slice_str(c->domains[i].name)))
@@ -393,12 +422,17 @@ say_what_is_missing(struct job *j)
 	if (i == c->ndomains)
 		printf("note: %s is not a domain of this host; %s can send, "
 		    "but has no mailbox\n", j->login + at + 1, j->login);
-	else if (strcmp(c->domains[i].type, "virtual") == 0 &&
-	    c->domains[i].mailboxes.n > 0)
+	else if (strcmp(c->domains[i].type, "virtual") != 0 ||
+	    c->domains[i].mailboxes.n == 0)
+		return EX_OK;
+	else if (j->mailbox)
+		return put_mailbox(j, c->domains[i].mailboxes.v[0]);
+	else
 		printf("note: the mailbox is that of %s in the table %s "
 		    "(`chasqui table query %s %s` shows whether it is "
 		    "there)\n", j->login, c->domains[i].mailboxes.v[0],
 		    c->domains[i].mailboxes.v[0], j->login);
+	return EX_OK;
 }
 
 static int
@@ -411,7 +445,7 @@ run_add(struct job *j, int argc, char *argv[])
 	if (r != 0)
 		return r;
 	if (find_main(j, &old)) {
-		password_file_close(&j->file);
+		text_file_close(&j->file);
 		return tool_fail(EX_CANTCREAT, "%s has an account already; "
 		    "`chasqui user passwd %s` changes its password", j->login,
 		    j->login);
@@ -428,7 +462,7 @@ run_add(struct job *j, int argc, char *argv[])
 	} else
 		r = set_password(j, &a);
 	if (r == 0)
-		say_what_is_missing(j);
+		r = see_to_mailbox(j);
 	return r;
 }
 
@@ -552,7 +586,7 @@ print_all(struct job *j, bool apps_of)
 		if (l.account.login.n > 0 && (!apps_of ||
 		    (is_his(j, &l.account) && l.account.app.n > 0)))
 			print_account(j, &l.account);
-	password_file_close(&j->file);
+	text_file_close(&j->file);
 	return EX_OK;
 }
 
@@ -638,7 +672,7 @@ app_add(struct job *j, int argc, char *argv[])
 	if (!find_main(j, &main))
 		return no_such_user(j);
 	if (!app_name_is_valid(a.app) || has_app(j, a.app)) {
-		password_file_close(&j->file);
+		text_file_close(&j->file);
 		return tool_fail(EX_USAGE, "\"%s\" is not a name for an app "
 		    "password (letters, digits, . _ -), or is in use",
 		    argv[1]);
@@ -688,7 +722,7 @@ app_revoke(struct job *j, int argc, char *argv[])
 		return r;
 	if (argv[1][0] != '\0' && drop_lines(j, argv[1]) > 0)
 		return finish(j);
-	password_file_close(&j->file);
+	text_file_close(&j->file);
 	return tool_fail(NOT_FOUND, "%s has no app password \"%s\"; `chasqui "
 	    "user app-password list %s` shows them", j->login, argv[1],
 	    j->login);

@@ -10,7 +10,6 @@
 #include <sys/stat.h>
 
 #include <err.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +20,7 @@
 #include "base/num.h"
 #include "mail/address.h"
 #include "mail/dropfile.h"
+#include "os/fs.h"
 #include "submission.h"
 
 struct writer {
@@ -131,15 +131,6 @@ write_file(struct submission *s, int fd, struct slice front)
 static int
 put(struct writer *w, struct slice s)
 {
-	ssize_t n;
-
 	w->crc = crc32c(w->crc, s);
-	for (; s.n > 0; s = slice_from(s, (size_t)n)) {
-		n = write(w->fd, s.p, s.n);
-		if (n == -1 && errno == EINTR)
-			n = 0;
-		else if (n == -1)
-			return -1;
-	}
-	return 0;
+	return fs_write(&fs_real, w->fd, s);
 }

@@ -107,6 +107,13 @@ tool_conf(struct tool *t)
 	return t->conf;
 }
 
+const struct conf *
+tool_conf_again(struct tool *t)
+{
+	conf_free(&t->conf);
+	return tool_conf(t);
+}
+
 /* ---- talking to the suite ------------------------------------------------- */
 
 static void
@@ -176,8 +183,10 @@ tool_connect_if_running(struct tool *t, const char *name)
 {
 	struct buf path = BUF_INIT(2 * PATH_MAX);
 	struct channel *c = connect_to(t, name, &path);
+	int saved = errno;
 
 	buf_clear(&path);
+	errno = saved;
 	return c;
 }
 
@@ -208,4 +217,28 @@ tool_answer(struct channel *c, void (*on)(void *, struct message *),
 	}
 	return tool_fail(EX_UNAVAILABLE, "the suite has not answered; its log "
 	    "may say why");
+}
+
+/* master reads the file, so what is wrong with it is told by master. */
+int
+tool_reload(struct channel *c)
+{
+	channel_send(c, TL_RELOAD, 1, SLICE_EMPTY);
+	return tool_answer(c, NULL, NULL);
+}
+
+int
+tool_reload_if_running(struct tool *t)
+{
+	struct channel *c = tool_connect_if_running(t, SOCKET_CONTROL);
+	int status;
+
+	if (c == NULL && errno == EACCES)
+		return tool_fail(EX_NOPERM, "the file is changed, but only "
+		    "root, or who runs the suite, may reload it");
+	if (c == NULL)
+		return EX_OK;
+	status = tool_reload(c);
+	channel_free(&c);
+	return status;
 }

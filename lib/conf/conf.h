@@ -79,6 +79,12 @@ void	 conf_free(struct conf **);
  * keys that have their default value. */
 int	 conf_write(const struct conf *, uint32_t readers, bool defaults,
 	    struct buf *);
+/* One word as conf_parse() reads it, in quotes where it needs them. */
+int	 conf_word_write(struct buf *, const char *);
+/* Where in a text that conf_parse() reads the block `KIND NAME { ... }` stands:
+ * from its kind to behind its '}'.  Names are compared without case. */
+bool	 conf_block_find(struct slice text, const char *kind, const char *name,
+	    struct slice *span_r);
 /* The part of a role as a sealed memfd, and back (fd stays the caller's). */
 int	 conf_to_memfd(const struct conf *, enum role);
 struct conf *conf_from_fd(int fd, struct buf *why);

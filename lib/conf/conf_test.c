@@ -590,6 +590,54 @@ logins_know_how_long_a_session_may_be_silent(void **state)
 	buf_clear(&why);
 }
 
+static void
+a_block_is_found_where_it_stands(void **state)
+{
+	static const struct {
+		const char	*text, *name;	/* of a domain */
+		const char	*span;		/* NULL: none */
+	} cases[] = {
+		{ "domain a.example { type = relay }\n", "a.example",
+		    "domain a.example { type = relay }" },
+		{ "hostname = x\ndomain a.example {\n\ttype = relay\n}\n",
+		    "A.Example", "domain a.example {\n\ttype = relay\n}" },
+		{ "# domain a.example {\ndomain \"a.example\" { }", "a.example",
+		    "domain \"a.example\" { }" },
+		{ "relay_networks = { 127.0.0.0/8 }\ndomain b { }; domain a { }",
+		    "a", "domain a { }" },
+		{ "domain b { mailboxes = { domain a } }\ndomain a { }", "a",
+		    "domain a { }" },
+		{ "smtp.banner = \"domain a { }\"\ndomain a { } # }", "a",
+		    "domain a { }" },
+		{ "domain a { catch_all = \"x}\\\"}@b\" }", "a",
+		    "domain a { catch_all = \"x}\\\"}@b\" }" },
+		{ "table a { path = a }\n", "a", NULL },
+		{ "domain a {\n", "a", NULL },
+		{ "domain a { \"", "a", NULL },
+		{ "domain a\n{ }", "a", NULL },
+		{ "} } domain a { }", "a", NULL },
+		{ "", "a", NULL },
+	};
+	struct slice span, text;
+	size_t i, n;
+
+	(void)state;
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		text = slice_str(cases[i].text);
+		if (cases[i].span == NULL) {
+			assert_false(conf_block_find(text, "domain",
+			    cases[i].name, &span));
+			continue;
+		}
+		assert_true(conf_block_find(text, "domain", cases[i].name,
+		    &span));
+		assert_true(slice_eq(span, slice_str(cases[i].span)));
+		for (n = 0; n < (size_t)(span.p + span.n - text.p); n++)
+			assert_false(conf_block_find(slice_first(text, n),
+			    "domain", cases[i].name, &span));
+	}
+}
+
 int
 main(void)
 {
@@ -607,6 +655,7 @@ main(void)
 		cmocka_unit_test(next_hops_and_endpoints_are_told_apart),
 		cmocka_unit_test(keys_explain_themselves),
 		cmocka_unit_test(resolv_conf_gives_the_name_servers),
+		cmocka_unit_test(a_block_is_found_where_it_stands),
 		cmocka_unit_test(logins_know_how_long_a_session_may_be_silent),
 	};
 

@@ -87,6 +87,8 @@ X(process_verifier, "process.verifier", INT, "0", 0, 64, R_MASTER,	\
   "How many processes verify passwords; 0 for one a core.  A change takes a restart.") \
 X(process_hung, "process.hung", DURATION, "60s", 0, 86400000, R_MASTER,	\
   "A process that has not answered master for so long is killed and started again; 0 for never.  Processes of users are not asked.") \
+X(process_retire, "process.retire", DURATION, "1h", 1000, 604800000, R_MASTER, \
+  "After a restart those who read their mail keep the processes that they have for so long; then these say goodbye.") \
 X(process_memory, "process.memory", SIZE, "2G", 67108864, 1099511627776, R_MASTER, \
   "The address space that one process may use.")			\
 									\

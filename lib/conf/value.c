@@ -17,7 +17,6 @@ static int	 set_number(const struct conf_key *, void *, const char *,
 		    struct buf *);
 static int	 set_list(struct arena *, const struct conf_key *, void *,
 		    const char *const *, size_t, struct buf *, size_t *);
-static int	 write_word(struct buf *, const char *);
 static int	 write_list(struct buf *, const struct conf_list *);
 static void	 write_number(struct buf *, enum conf_type, uint64_t);
 
@@ -233,7 +232,7 @@ conf_value_write(const struct conf_key *key, const void *object,
 
 	switch (key->type) {
 	case CONF_STRING:
-		return write_word(out, *(const char *const *)from);
+		return conf_word_write(out, *(const char *const *)from);
 	case CONF_BOOL:
 		return buf_add_str(out, *(const bool *)from ? "yes" : "no");
 	case CONF_INT:
@@ -249,8 +248,8 @@ conf_value_write(const struct conf_key *key, const void *object,
 	return -1;
 }
 
-static int
-write_word(struct buf *out, const char *word)
+int
+conf_word_write(struct buf *out, const char *word)
 {
 	size_t i;
 	int r = 0;
@@ -280,7 +279,7 @@ write_list(struct buf *out, const struct conf_list *list)
 	for (i = 0, r = 0; i < list->n; i++) {
 		if (i > 0)
 			r |= buf_add_byte(out, ' ');
-		r |= write_word(out, list->v[i]);
+		r |= conf_word_write(out, list->v[i]);
 	}
 	return r;
 }

@@ -32,6 +32,8 @@ static void	 offer_again(void *);
 static void	 flush_output(struct stream *);
 static ssize_t	 send_some(struct stream *);
 static void	 all_is_sent(struct stream *);
+static void	 said_all(struct stream *);
+static void	 drain(struct stream *);
 static void	 end(struct stream *, enum stream_end);
 static void	 time_is_up(void *);
 
@@ -126,6 +128,13 @@ stream_close_when_sent(struct stream *s)
 	buf_clear(&s->kept);
 	s->kept_off = 0;
 	ev_task_ask(s->loop, &s->task);
+}
+
+void
+stream_close_gently(struct stream *s, int64_t ms)
+{
+	s->drain_ms = ms;
+	stream_close_when_sent(s);
 }
 
 struct slice
@@ -276,6 +285,8 @@ update_wants(struct stream *s)
 
 	if (s->connecting)
 		wants = EV_WANT_WRITE;
+	else if (s->draining)
+		wants = s->ended ? 0 : EV_WANT_READ;
 	else if (s->securing && s->clear == 0 && !s->ended)
 		wants = s->securing_writes ? EV_WANT_WRITE : EV_WANT_READ;
 	else if (!s->ended) {
@@ -297,6 +308,10 @@ io_ready(void *arg, int ready)
 	running = s;
 	if (s->connecting) {
 		finish_connect(s);
+		return;
+	}
+	if (s->draining) {
+		drain(s);
 		return;
 	}
 	if (s->securing && s->clear == 0) {
@@ -481,7 +496,7 @@ offer_again(void *arg)
 {
 	struct stream *s = arg;
 
-	if (s->connecting || s->ended)
+	if (s->connecting || s->ended || s->draining)
 		return;
 	running = s;
 	if (s->resumed) {
@@ -528,7 +543,7 @@ flush_output(struct stream *s)
 	/* Nobody waits for a handshake that only a farewell would follow. */
 	if (s->closing && (stream_unsent(s) == 0 ||
 	    (s->securing && s->clear == 0))) {
-		end(s, STREAM_EOF);
+		said_all(s);
 		return;
 	}
 	update_wants(s);
@@ -555,12 +570,44 @@ all_is_sent(struct stream *s)
 	buf_clear(&s->out);
 	s->out_off = 0;
 	if (s->closing) {
-		end(s, STREAM_EOF);
+		said_all(s);
 		return;
 	}
 	update_wants(s);
 	if (s->ops->sent != NULL)
 		s->ops->sent(s->arg);
+}
+
+/* The last words are with the kernel. */
+static void
+said_all(struct stream *s)
+{
+	if (s->drain_ms == 0 || s->eof) {
+		end(s, STREAM_EOF);
+		return;
+	}
+	if (s->layer != NULL)
+		s->layer->finish(s);
+	if (shutdown(s->fd, SHUT_WR) == -1) {
+		end(s, STREAM_EOF);
+		return;
+	}
+	s->draining = true;
+	ev_timer_set(&s->timer, s->drain_ms);
+	update_wants(s);
+}
+
+/* Below the layer: nobody wants to know what it says. */
+static void
+drain(struct stream *s)
+{
+	ssize_t n = recv(s->fd, shared, READ_BYTES, 0);
+
+	if (n == -1 && (errno == EAGAIN || errno == EINTR))
+		return;
+	s->drained += n > 0 ? (size_t)n : 0;
+	if (n <= 0 || s->drained > STREAM_DRAIN_BYTES)
+		end(s, STREAM_EOF);
 }
 
 static void
@@ -587,5 +634,5 @@ time_is_up(void *arg)
 	struct stream *s = arg;
 
 	s->connecting = false;
-	end(s, STREAM_TIMEOUT);
+	end(s, s->draining ? STREAM_EOF : STREAM_TIMEOUT);
 }

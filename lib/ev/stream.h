@@ -70,6 +70,9 @@ struct stream {
 	bool			 eof;
 	bool			 ended;
 	bool			 closing;	/* close when all is sent */
+	bool			 draining;	/* it is, and our side is shut */
+	int64_t			 drain_ms;	/* > 0: closes gently */
+	size_t			 drained;
 	bool			 half_open;	/* output goes on after EOF */
 	bool			 eof_told;
 };
@@ -89,6 +92,12 @@ bool	 stream_is_open(const struct stream *);
 /* Closes once the output is with the kernel (`ended` then comes with
  * STREAM_EOF); input from now on is discarded. */
 void	 stream_close_when_sent(struct stream *);
+/* The same for a peer that may go on talking: to close with input unread would
+ * be a reset, which can take our last words with it.  So our side is shut
+ * first, and what still comes is read and dropped, until the peer has closed
+ * too, ms have passed or STREAM_DRAIN_BYTES have come; then `ended`. */
+#define STREAM_DRAIN_BYTES	(1024 * 1024)
+void	 stream_close_gently(struct stream *, int64_t ms);
 
 /* From now on the peer's EOF ends only the input: `ended` says so with
  * STREAM_EOF, once, and what is written is still sent.  It may come again with

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -668,6 +669,76 @@ refused_connection_ends_with_its_error(void **state)
 		assert_int_equal(errno, ECONNREFUSED);
 }
 
+/* The stream and its peer over TCP, where unread input makes a close a reset. */
+static void
+over_tcp(void)
+{
+	struct sockaddr_in in;
+	int fd = listen_tcp(&in);
+
+	stream_close(&side.stream);
+	close(side.peer);
+	side.ends = 0;
+	side.peer = socket(AF_INET, SOCK_STREAM, 0);
+	assert_int_equal(connect(side.peer, (struct sockaddr *)&in,
+	    sizeof(in)), 0);
+	fcntl(side.peer, F_SETFL, O_NONBLOCK);
+	stream_open(&side.stream, &side.loop, accept(fd, NULL, NULL), OUT_MAX,
+	    &ops, &side);
+	close(fd);
+}
+
+static void
+closing_gently_loses_no_last_words(void **state)
+{
+	struct buf b = BUF_INIT(1024 * 1024);
+	struct pollfd p = { .events = POLLIN };
+	char c;
+
+	(void)state;
+	over_tcp();
+	stream_pause(&side.stream);
+	say("much that nobody reads");
+	stream_write(&side.stream, SLICE_LIT("bye"));
+	stream_close_gently(&side.stream, 60000);
+	turn();
+	say("and more");
+	turn();
+	p.fd = side.peer;
+	assert_int_equal(poll(&p, 1, -1), 1);
+	assert_int_equal(drain(&b), 3);
+	assert_int_equal(recv(side.peer, &c, 1, 0), 0);
+	assert_int_equal(side.ends, 0);
+	shutdown(side.peer, SHUT_WR);
+	turn_to_end();
+	assert_int_equal(side.end, STREAM_EOF);
+	assert_int_equal(side.offers, 0);
+	buf_clear(&b);
+}
+
+static void
+closing_gently_has_an_end(void **state)
+{
+	static const char much[64 * 1024];
+	ssize_t n;
+	size_t sent = 0;
+
+	(void)state;
+	over_tcp();
+	stream_close_gently(&side.stream, 60000);
+	while (side.ends == 0) {
+		n = send(side.peer, much, sizeof(much), MSG_NOSIGNAL);
+		sent += n > 0 ? (size_t)n : 0;
+		turn();
+	}
+	assert_int_equal(side.end, STREAM_EOF);
+	assert_true(sent > STREAM_DRAIN_BYTES);
+	over_tcp();
+	stream_close_gently(&side.stream, 1);
+	turn_to_end();
+	assert_int_equal(side.end, STREAM_EOF);
+}
+
 static void
 reset_is_an_error(void **state)
 {
@@ -734,6 +805,8 @@ main(void)
 		TEST(writing_to_a_peer_that_is_gone_is_an_error),
 		TEST(connects_and_tells_so),
 		TEST(refused_connection_ends_with_its_error),
+		TEST(closing_gently_loses_no_last_words),
+		TEST(closing_gently_has_an_end),
 		TEST(reset_is_an_error),
 		TEST(what_cannot_be_started_leaves_nothing_to_close),
 		TEST(half_open_stream_sends_on),

@@ -43,6 +43,11 @@ struct tls_server_config {
 	int64_t		 ticket_life_ms;
 	/* Sessions are resumed only where this is the same; copied. */
 	const char	*name;
+	/* The protocol's name in ALPN (RFC 7301), copied; NULL: it has none.  A
+	 * client that speaks of others only is refused, so that what was meant
+	 * for another server is not said to this one; without a name of our own
+	 * that is one who speaks of the web's. */
+	const char	*alpn;
 	bool		 tls13_only;
 	tls_sign_fn	 sign;
 	void		*sign_arg;

@@ -17,7 +17,8 @@
 
 /* A server signs, so its suites of TLS 1.2 are those with an ephemeral key;
  * CBC with SHA-2 for hosts of 2012 that have no GCM for RSA. */
-#define SERVER_CIPHERS	"ECDHE+AESGCM:ECDHE+CHACHA20:ECDHE+SHA384:ECDHE+SHA256"
+#define SERVER_CIPHERS	"ECDHE+AESGCM:ECDHE+CHACHA20:ECDHE+SHA384:"	    \
+	"ECDHE+SHA256:!CAMELLIA:!ARIA"
 /* A client takes what there is: less than that would be plain text. */
 #define CLIENT_CIPHERS	"HIGH:!aNULL:!PSK:!SRP"
 #define GROUPS		"X25519:P-256:P-384"
@@ -32,6 +33,8 @@ static int	 ask_clients(struct tls_context *, struct slice, struct buf *);
 static int	 name_sessions(struct tls_context *,
 		    const struct tls_server_config *);
 static int	 answer_name(SSL *, int *, void *);
+static int	 choose_protocol(SSL *, const unsigned char **, unsigned char *,
+		    const unsigned char *, unsigned, void *);
 static int	 add_cas(SSL_CTX *, struct slice, STACK_OF(X509_NAME) *);
 
 static OSSL_LIB_CTX *library;
@@ -114,6 +117,8 @@ tls_server_new(const struct tls_server_config *config, struct buf *why)
 	if (c == NULL)
 		return NULL;
 	c->server = true;
+	if (config->alpn != NULL)
+		c->alpn = mem_strdup(config->alpn);
 	if (set_up_server(c, config, why) == -1) {
 		if (why->n == 0)
 			buf_add_str(why, tls_why("OpenSSL refuses"));
@@ -135,6 +140,7 @@ set_up_server(struct tls_context *c, const struct tls_server_config *config,
 	SSL_CTX_set_session_cache_mode(ssl, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_max_cert_list(ssl, CLIENT_CHAIN_BYTES);
 	SSL_CTX_set_tlsext_servername_callback(ssl, answer_name);
+	SSL_CTX_set_alpn_select_cb(ssl, choose_protocol, c);
 	SSL_CTX_set_cert_cb(ssl, tls_identity_choose, c);
 	if (config->tls13_only &&
 	    SSL_CTX_set_min_proto_version(ssl, TLS1_3_VERSION) != 1)
@@ -211,6 +217,38 @@ answer_name(SSL *ssl, int *alert, void *arg)
 	return SSL_TLSEXT_ERR_OK;
 }
 
+static bool
+is_of_web(struct slice protocol)
+{
+	return slice_starts(protocol, SLICE_LIT("http/")) ||
+	    slice_eq(protocol, SLICE_LIT("h2")) ||
+	    slice_eq(protocol, SLICE_LIT("h3"));
+}
+
+/* RFC 7301 section 3.2; OpenSSL has looked at the list's form. */
+static int
+choose_protocol(SSL *ssl, const unsigned char **chosen_r, unsigned char *n_r,
+    const unsigned char *list, unsigned n, void *arg)
+{
+	const struct tls_context *c = arg;
+	bool foreign = c->alpn != NULL;
+	struct slice protocol;
+	unsigned at;
+
+	(void)ssl;
+	for (at = 0; at < n && list[at] < n - at; at += 1u + list[at]) {
+		protocol = slice_of(list + at + 1, list[at]);
+		foreign = foreign || is_of_web(protocol);
+		if (c->alpn == NULL ||
+		    !slice_eq(protocol, slice_str(c->alpn)))
+			continue;
+		*chosen_r = list + at + 1;
+		*n_r = list[at];
+		return SSL_TLSEXT_ERR_OK;
+	}
+	return foreign ? SSL_TLSEXT_ERR_ALERT_FATAL : SSL_TLSEXT_ERR_NOACK;
+}
+
 /* How many; -1 on failure.  names may be NULL. */
 static int
 add_cas(SSL_CTX *ssl, struct slice pem, STACK_OF(X509_NAME) *names)
@@ -282,5 +320,6 @@ tls_context_release(struct tls_context **cp)
 		return;
 	SSL_CTX_free(c->ssl);
 	tls_identities_free(c);
+	free(c->alpn);
 	free(c);
 }

@@ -25,6 +25,7 @@ struct tls_context {
 	bool			 server;
 	bool			 asks_client;	/* for a certificate */
 	const uint8_t		*ticket_keys;	/* borrowed for good */
+	char			*alpn;		/* owned; NULL: no name */
 	struct tls_identity	*identities;	/* owned array */
 	size_t			 nidentities;
 	struct tls_name		*names;		/* owned array */

@@ -141,6 +141,8 @@ on_secured(void *arg)
 static const struct stream_ops ops = { on_input, NULL, NULL, on_end,
 	on_secured };
 
+static const char *server_alpn;		/* of those made from here on */
+
 static struct tls_context *
 server_with_of(size_t n, const int *which, bool only13, struct slice cas)
 {
@@ -149,7 +151,8 @@ server_with_of(size_t n, const int *which, bool only13, struct slice cas)
 		.ncertificates = n, .client_cas = cas,
 		.ticket_keys = (const void *)&tickets,
 		.ticket_bytes = sizeof(tickets), .ticket_life_ms = 60000,
-		.tls13_only = only13, .name = "test", .sign = sign };
+		.tls13_only = only13, .name = "test", .alpn = server_alpn,
+		.sign = sign };
 	struct buf why = BUF_INIT(1000);
 	struct tls_context *tls;
 	size_t i;
@@ -321,6 +324,67 @@ tls13_carries_bytes(void **state)
 	    "                                TLS 1.3, server CertificateVerify",
 	    98);
 	assert_int_equal(keys.ninput, 98 + 48);
+}
+
+static char chosen[32];			/* by the server, as the client hears */
+
+static void
+note_chosen(const SSL *ssl, int where, int ret)
+{
+	const unsigned char *p;
+	unsigned n;
+
+	(void)ret;
+	if (!(where & SSL_CB_HANDSHAKE_DONE))
+		return;
+	SSL_get0_alpn_selected(ssl, &p, &n);
+	snprintf(chosen, sizeof(chosen), "%.*s", (int)n, (const char *)p);
+}
+
+/* ALPN: RFC 7301; to be taken for another protocol's server is an attack. */
+static void
+protocol_that_is_not_ours_is_refused(void **state)
+{
+	static const struct {
+		const char	*ours, *offered, *chosen; /* NULL: refused */
+	} cases[] = {
+		{ "imap", "", "" },
+		{ "imap", "\4imap", "imap" },
+		{ "imap", "\10http/1.1\4imap", "imap" },
+		{ "imap", "\10http/1.1", NULL },
+		{ "imap", "\4pop3", NULL },
+		{ "imap", "\4IMAP\5imaps\3ima", NULL },
+		{ NULL, "", "" },
+		{ NULL, "\4smtp", "" },
+		{ NULL, "\2h2\10http/1.1", NULL },
+		{ NULL, "\4smtp\10http/1.0", NULL },
+	};
+	struct slice offered;
+	size_t i;
+
+	(void)state;
+	SSL_CTX_set_info_callback(client_tls->ssl, note_chosen);
+	for (i = 0; i < 2 * sizeof(cases) / sizeof(cases[0]); i++) {
+		tls_context_release(&server_tls);
+		server_alpn = cases[i / 2].ours;
+		server_tls = server_with(1, (const int[]){ EC_A });
+		server_alpn = NULL;
+		offered = slice_str(cases[i / 2].offered);
+		only_version(client_tls, i % 2 == 0 ? TLS1_3_VERSION :
+		    TLS1_2_VERSION);
+		assert_int_equal(SSL_CTX_set_alpn_protos(client_tls->ssl,
+		    (const void *)offered.p, (unsigned)offered.n), 0);
+		handshake(NULL);
+		if (cases[i / 2].chosen == NULL) {
+			assert_int_equal(server.secured, 0);
+			assert_non_null(strstr(stream_tls_error(
+			    &client.stream), "no application protocol"));
+		} else {
+			assert_secured();
+			assert_string_equal(chosen, cases[i / 2].chosen);
+		}
+		close_both();
+	}
 }
 
 static void
@@ -1131,6 +1195,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CASE(tls13_carries_bytes),
+		CASE(protocol_that_is_not_ours_is_refused),
 		CASE(tls12_carries_bytes),
 		CASE(tls11_is_refused),
 		CASE(only_tls13_is_spoken_where_it_is_the_minimum),

@@ -214,6 +214,9 @@ make_context(struct certificates *c, const struct conf_listener *l)
 	struct buf why = BUF_INIT(WHY_BYTES);
 	struct tls_context *tls = NULL;
 
+	/* Both are the registered names; SMTP has none. */
+	if (strcmp(l->mode, "imap") == 0 || strcmp(l->mode, "pop3") == 0)
+		config.alpn = l->mode;
 	config.ncertificates = choose(c, l, list, &config.client_cas);
 	if (config.ncertificates > 0) {
 		tls = tls_server_new(&config, &why);

@@ -7,11 +7,13 @@
  * The daemon's own functions run only from child_run(), when all that it set
  * up after child_init() is in place.
  */
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
 #include <assert.h>
 #include <err.h>
+#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sysexits.h>
@@ -21,6 +23,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "ipc/child.h"
+#include "ipc/counters.h"
 
 #define START_MS	30000	/* master sends all of it at once */
 #define WHY_BYTES	4000	/* of CTL_RELOADED */
@@ -38,6 +41,7 @@ static void	 take_reload(struct child *, struct message *);
 static void	 take_stop(struct child *, struct message *);
 static void	 take_status_ask(struct child *, struct message *);
 static void	 take_ping(struct child *, struct message *);
+static void	 take_retire(struct child *, struct message *);
 static void	 hand_over(struct child *, struct child_gift *);
 static void	 keep_order(struct child *, struct message *);
 static void	 carry_out_orders(struct child *);
@@ -73,6 +77,7 @@ static const struct {
 	{ CTL_STOP,	 AT_START | AT_WORK,	take_stop },
 	{ CTL_STATUS_ASK, AT_WORK,		take_status_ask },
 	{ CTL_PING,	 AT_WORK,		take_ping },
+	{ CTL_RETIRE,	 AT_WORK,		take_retire },
 };
 
 /* ---- start-up ----------------------------------------------------------- */
@@ -82,6 +87,8 @@ child_init(struct child *c, const struct child_spec *spec, void *arg, int argc,
     char *argv[])
 {
 	must_be_started_by_master(argc > 0 ? argv[0] : role_name(spec->role));
+	/* master starts us by a descriptor, which leaves a number there. */
+	prctl(PR_SET_NAME, program_invocation_short_name, 0, 0, 0);
 	memset(c, 0, sizeof(*c));
 	c->spec = spec;
 	c->arg = arg;
@@ -265,6 +272,13 @@ take_shared(struct child *c, struct message *m)
 	struct child_gift g = { .fd = -1 };
 	struct slice name = get_slice(&m->body, 64);
 
+	if (wire_done(&m->body) &&
+	    slice_eq(name, slice_str(COUNTERS_SHARED))) {
+		if (counters_share(take_fd(m)) == -1)
+			log_warn("event=counters-not-shared why=\"%s\"",
+			    strerror(errno));
+		return;
+	}
 	if (!wire_done(&m->body) || c->spec->shared == NULL) {
 		channel_breach(c->master, "shared");
 		return;
@@ -474,10 +488,30 @@ take_ping(struct child *c, struct message *m)
 	channel_send(c->master, CTL_PONG, 0, SLICE_EMPTY);
 }
 
+static void
+take_retire(struct child *c, struct message *m)
+{
+	(void)m;
+	if (c->spec->retire != NULL)
+		c->spec->retire(c->arg);
+}
+
 void
 child_renew(struct child *c)
 {
 	channel_send(c->master, CTL_RENEW, 0, SLICE_EMPTY);
+}
+
+static void
+tell_counts(const struct child *c, struct buf *words)
+{
+	const char *group = counters_group(c->spec->role);
+	unsigned i;
+
+	for (i = 0; i < COUNTERS_END; i++)
+		if (strcmp(counter_infos[i].group, group) == 0)
+			buf_printf(words, " %s=%ju", counter_infos[i].word,
+			    (uintmax_t)counters->counts[i]);
 }
 
 static void
@@ -490,6 +524,7 @@ take_status_ask(struct child *c, struct message *m)
 		buf_add_byte(&words, ' ');
 		c->spec->status(c->arg, &words);
 	}
+	tell_counts(c, &words);
 	channel_send(c->master, CTL_STATUS, m->id, buf_slice(&words));
 	buf_clear(&words);
 }

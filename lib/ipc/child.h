@@ -59,6 +59,10 @@ struct child_spec {
 	/* Finish what is under way, then ev_stop().  NULL: stop at once.
 	 * master kills after 30 s. */
 	void	(*stop)(void *arg);
+	/* Another has taken this one's place: accept nobody more, and end as
+	 * after stop once the last client has gone by itself.  NULL: nobody
+	 * connects, and it goes on serving its peers. */
+	void	(*retire)(void *arg);
 	/* key=value words for `chasqui status`.  May be NULL. */
 	void	(*status)(void *arg, struct buf *);
 	/* CTL_* messages beyond these.  Those that come before GO are kept

@@ -8,10 +8,17 @@
 void
 json_text(const char *key, struct slice s)
 {
+	printf("\"%s\":", key);
+	json_string(s);
+}
+
+void
+json_string(struct slice s)
+{
 	bool utf8 = slice_is_utf8(s);
 	size_t i;
 
-	printf("\"%s\":\"", key);
+	putchar('"');
 	for (i = 0; i < s.n; i++) {
 		unsigned char c = (unsigned char)s.p[i];
 

@@ -7,5 +7,6 @@
 
 /* On stdout: "key":"text", escaped; bytes that are no UTF-8 as U+FFFD. */
 void	 json_text(const char *key, struct slice);
+void	 json_string(struct slice);	/* without a key, for arrays */
 
 #endif

@@ -50,11 +50,14 @@
 	X(CTL_SESSION_END, 33, EITHER, 0,  8,   8)	/* imapd, pop3d: u64 session that nobody wants any more */ \
 	X(CTL_SPAWN,	   34, MASTER, 2,  36,  9200)	/* to the spawn: u64 session, u32 uid, u32 gid, u64 quota bytes, u64 quota messages, slice login, slice directory, slice Maildir; fds as they were wanted */ \
 	X(CTL_SPAWN_ENDED, 35, EITHER, 0,  16,  16)	/* spawn: u64 session, u32 process, u32 status of wait(2) */ \
+	X(CTL_SPAWN_WHO,   36, MASTER, 0,  8,   8)	/* to the spawn: u64 session that should have ended; the answer is SPAWN_IS for each process that it still has, or nothing */ \
+	X(CTL_SPAWN_IS,	   37, EITHER, 1,  8,   8)	/* spawn: u64 session; fd: pidfd_open(2) of a process of it */ \
 	X(CTL_PING,	   40, MASTER, 0,  0,   0)	/* are you there? */ \
 	X(CTL_PONG,	   41, EITHER, 0,  0,   0)	/* child: its loop turns */ \
 	X(CTL_RENEW,	   42, EITHER, 0,  0,   0)	/* child: another is to take its place; STOP comes */ \
 	X(CTL_TEXT,	   43, MASTER, 1,  5,   64)	/* to bounce: slice name of a file below path.templates; fd: it, to read */ \
 	X(CTL_TEXTS_TAKE,  44, MASTER, 0,  0,   0)	/* the TEXTs since the last of these are all there are */ \
+	X(CTL_RETIRE,	   45, MASTER, 0,  0,   0)	/* accept nobody more; end when the last client has gone */ \
 	X(CTL_LOGIN,	   48, MASTER, 0,  5,   400)	/* to auth, a verifier: slice login name; what is known of it? */ \
 	X(CTL_LOGIN_IS,	   49, EITHER, 0,  0,   16384)	/* auth, verifier: lines */
 

@@ -2,7 +2,7 @@
 /*
  * The tools' requests, over Unix sockets below path.run:
  *
- *	control.sock	master	status, stop, reload	root or the owner
+ *	control.sock	master	status, stop, reload, restart	root or the owner
  *	queue.sock	qmgr	list, show, change	list: anybody
  *	lookup.sock	lookup	explain, table query	root or the owner
  *
@@ -18,14 +18,13 @@
 #define SOCKET_QUEUE	"queue.sock"
 #define SOCKET_LOOKUP	"lookup.sock"
 #define SOCKET_SUBMIT	"submit.sock"
-/* Beside them: master's process id; locked with flock(2) while it lives. */
-#define PID_FILE	"master.pid"
 
 /*        name             no  sender  fds min  max     body; id: tool's */
 #define TOOL_REQUESTS(X)						\
 	X(TL_STATUS,	    1, TOOL,   0,  0,   0)	/* master: a line a process, key=value */ \
 	X(TL_STOP,	    2, TOOL,   0,  0,   0)	/* master: TL_END when all have ended */ \
 	X(TL_RELOAD,	    3, TOOL,   0,  0,   0)	/* master: lines say what is wrong */ \
+	X(TL_RESTART,	    4, TOOL,   0,  0,   0)	/* master: TL_END when another serves in its place, or why not */ \
 	X(TL_QUEUE_LIST,   10, TOOL,   0,  4,   8192)	/* qmgr: packed filter */ \
 	X(TL_QUEUE_SHOW,   11, TOOL,   0,  8,   8)	/* qmgr: u64 id; lines, then content in TL_DATA */ \
 	X(TL_QUEUE_CHANGE, 12, TOOL,   0,  6,   8192)	/* qmgr: u8 enum queue_change, u8 dry run, packed filter; a line for each message */ \
@@ -33,6 +32,7 @@
 	X(TL_TABLE_QUERY,  21, TOOL,   0,  8,   4096)	/* lookup: slice table, slice key */ \
 	X(TL_MAILBOX,	   22, TOOL,   0,  4,   1024)	/* lookup: slice login or address; its Maildir in TL_DATA */ \
 	X(TL_LOGIN,	   23, TOOL,   0,  5,   400)	/* master, lookup: slice login name; lines say what each knows of it */ \
+	X(TL_COUNTS,	    4, TOOL,   0,  0,   0)	/* master: TL_DATA for each process: u32 role, u32 index, u32 restarts, u32 COUNTERS_END, u32 TIMES_END, struct counters */ \
 	X(TL_LINE,	   30, EITHER, 0,  0,   65536)	/* the body is text without newline */ \
 	X(TL_DATA,	   31, EITHER, 0,  0,   65536)	\
 	X(TL_ENTRY,	   32, EITHER, 0,  8,   65536)	/* a packed struct queue_entry */ \

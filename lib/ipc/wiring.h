@@ -25,14 +25,14 @@
 	X(KEYS,		10, "keys",	   ONE)			\
 	X(IMAP_LOGIN,	11, "imapd",	   PER_CORE)		\
 	X(POP3_LOGIN,	12, "pop3d",	   PER_CORE)		\
-	X(IMAP_SESSION,	13, "imapd",	   PER_LOGIN)	/* of the spawn */ \
+	X(IMAP_SESSION,	13, "imapd-session", PER_LOGIN)	/* of the spawn */ \
 	X(LOOKUP,	14, "lookup",	   ONE)			\
 	X(RESOLVER,	15, "resolver",	   ONE)			\
 	X(TOOL,		16, "chasqui",	   ON_DEMAND)	/* by socket */ \
 	X(COMMAND,	17, "local",	   PER_UID)	/* runs programs */ \
-	X(POP3_SESSION,	18, "pop3d",	   PER_LOGIN)		\
-	X(IMAP_SPAWN,	19, "imapd",	   ONE)		/* forks sessions */ \
-	X(POP3_SPAWN,	20, "pop3d",	   ONE)
+	X(POP3_SESSION,	18, "pop3d-session", PER_LOGIN)		\
+	X(IMAP_SPAWN,	19, "imapd-session", ONE)	/* forks sessions */ \
+	X(POP3_SPAWN,	20, "pop3d-session", ONE)
 
 enum role {
 #define X(name, no, program, instances) ROLE_##name = (no),
@@ -68,9 +68,11 @@ enum role {
 	X(AUTH_LOOKUP,	    AUTH,     LOOKUP)	/* ipc/auth_lookup.h */	\
 	X(NEWS_IMAP,	    LOCAL,    IMAP_LOGIN) /* ipc/news.h */	\
 	X(NEWS_POP3,	    LOCAL,    POP3_LOGIN)			\
+	X(NEWS_RESTART,	    LOCAL,    LOCAL)	/* of before, after */	\
 	X(IMAP_SESSIONS,    IMAP_LOGIN, IMAP_SESSION) /* ipc/session.h, by fd */ \
 	X(POP3_SESSIONS,    POP3_LOGIN, POP3_SESSION)			\
 	X(TOOL_MASTER,	    TOOL,     MASTER)	/* ipc/tool.h, control.sock */ \
+	X(RESTART,	    TOOL,     MASTER)	/* ipc/handover.h: the next one */ \
 	X(TOOL_QMGR,	    TOOL,     QMGR)	/* ipc/tool.h, queue.sock */ \
 	X(TOOL_LOOKUP,	    TOOL,     LOOKUP)	/* ipc/tool.h, lookup.sock */
 

@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "ipc/counters.h"
 #include "login/login.h"
 
 #define SLOT_BITS	24
@@ -30,6 +31,7 @@ static void	 client_sent(void *);
 static void	 client_ended(void *, enum stream_end);
 static bool	 listens_still(struct conn *);
 static void	 time_is_up(void *);
+static bool	 is_farewell(const char *);
 
 static const struct stream_ops client_ops = { .input = client_input,
 	.sent = client_sent, .ended = client_ended, .secured = secured };
@@ -61,7 +63,7 @@ conn_new(struct login *l, int fd_take, const struct client *who,
 	    LOGIN_OUT_BYTES + PUMP_BYTES, &client_ops, c);
 	stream_stay_half_open(&c->client);
 	take_slot(l, c);
-	l->connections++;
+	count(LOGIN_CONNECTIONS);
 	ev_timer_init(&c->timer, &l->child.loop, time_is_up, c);
 	ev_timer_set(&c->timer, l->login_ms);
 	if (!turn_away(c))
@@ -87,7 +89,7 @@ take_slot(struct login *l, struct conn *c)
 	l->slots[c->id] = c;
 	conn_rename(c);
 	TAILQ_INSERT_TAIL(&l->conns, c, entry);
-	l->nconns++;
+	count_set(LOGIN_CLIENTS, ++l->nconns);
 }
 
 void
@@ -344,12 +346,19 @@ listens_still(struct conn *c)
 	return false;
 }
 
-/* Of a login, or of a session that has been parked for too long. */
+/* Of a login, of a session that has been parked for too long, or of one whose
+ * client has closed his side. */
 static void
 time_is_up(void *arg)
 {
-	if (!session_retry(arg))
-		conn_bye(arg, LOGIN_END_TIME);
+	struct conn *c = arg;
+
+	if (c->state == CONN_SESSION && stream_unsent(&c->client) > 0)
+		ev_timer_set(&c->timer, c->l->gone_ms);	/* he still reads */
+	else if (c->state == CONN_SESSION)
+		conn_cut(c, "eof");
+	else if (!session_retry(c))
+		conn_bye(c, LOGIN_END_TIME);
 }
 
 /* ---- output --------------------------------------------------------------------- */
@@ -414,14 +423,14 @@ conn_enter(struct conn *c, enum conn_state to)
 	log_debug("event=state client=%s from=%s to=%s", c->who.text,
 	    states[c->state].name, states[to].name);
 	if (c->state == CONN_SESSION)
-		l->nsessions--;
+		count_set(LOGIN_SESSIONS, --l->nsessions);
 	if (c->state == CONN_PARKED)
-		l->nparked--;
+		count_set(LOGIN_PARKED, --l->nparked);
 	c->state = to;
 	if (to == CONN_SESSION)
-		l->nsessions++;
+		count_set(LOGIN_SESSIONS, ++l->nsessions);
 	if (to == CONN_PARKED)
-		l->nparked++;
+		count_set(LOGIN_PARKED, ++l->nparked);
 }
 
 void
@@ -457,7 +466,17 @@ conn_close(struct conn *c, const char *why)
 	ev_timer_stop(&c->timer);
 	stream_timeout(&c->client, c->login != NULL ? LINGER_MS : CLOSING_MS);
 	stream_resume(&c->client);
-	stream_close_when_sent(&c->client);
+	if (is_farewell(why))
+		stream_close_when_sent(&c->client);
+	else
+		stream_close_gently(&c->client, DRAIN_MS);
+}
+
+static bool
+is_farewell(const char *why)
+{
+	return strcmp(why, "logout") == 0 || strcmp(why, "quit") == 0 ||
+	    strcmp(why, "eof") == 0;
 }
 
 void
@@ -483,7 +502,7 @@ conn_cut(struct conn *c, const char *why)
 	l->slots[c->id % SLOT_LIMIT] = NULL;
 	l->free_slots[l->nfree++] = (uint32_t)(c->id % SLOT_LIMIT);
 	TAILQ_REMOVE(&l->conns, c, entry);
-	l->nconns--;
+	count_set(LOGIN_CLIENTS, --l->nconns);
 	TAILQ_INSERT_TAIL(&l->over, c, entry);
 	ev_task_ask(&l->child.loop, &l->reaper);
 }

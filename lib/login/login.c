@@ -33,9 +33,9 @@ static bool	 address_of(const union address *, sa_family_t *,
 		    uint8_t addr[16]);
 static void	 shared(void *, const char *, int);
 static int	 reload(void *, const struct conf *, struct buf *);
+static void	 retire(void *);
 static void	 stop(void *);
 static void	 stop_is_late(void *);
-static void	 status(void *, struct buf *);
 static void	 control(void *, struct message *);
 static void	 reap(void *);
 
@@ -52,7 +52,7 @@ login_main(const struct login_protocol *protocol, int argc, char *argv[])
 	static struct child_spec spec = { .edges = edges,
 		.channel_up = channel_up, .listener = listener,
 		.shared = shared, .reload = reload, .stop = stop,
-		.status = status, .control = control };
+		.retire = retire, .control = control };
 	static struct login l;
 
 	spec.role = protocol->role;
@@ -80,6 +80,7 @@ login_init(struct login *l, const struct login_protocol *protocol)
 	l->hostname = mem_strdup("localhost");
 	l->max_connections = l->client_connections = 1000;
 	l->login_ms = 60000;
+	l->gone_ms = GONE_MS;
 }
 
 void
@@ -156,15 +157,16 @@ control(void *arg, struct message *m)
 		session_control(l, m);
 }
 
+/* Those that are there go on as ever. */
 static void
-status(void *arg, struct buf *b)
+retire(void *arg)
 {
-	const struct login *l = arg;
+	struct login *l = arg;
 
-	buf_printf(b, "clients=%zu sessions=%zu parked=%zu connections=%ju "
-	    "logins=%ju parkings=%ju", l->nconns, l->nsessions, l->nparked,
-	    (uintmax_t)l->connections, (uintmax_t)l->logins,
-	    (uintmax_t)l->parkings);
+	l->retiring = true;
+	while (!LIST_EMPTY(&l->listeners))
+		listener_free(LIST_FIRST(&l->listeners));
+	ev_task_ask(&l->child.loop, &l->reaper);
 }
 
 /* Sessions say goodbye themselves. */
@@ -321,6 +323,6 @@ reap(void *arg)
 		buf_clear(&c->watched);
 		free(c);
 	}
-	if (l->stopping && l->nconns == 0)
+	if ((l->stopping || l->retiring) && l->nconns == 0)
 		ev_stop(&l->child.loop);
 }

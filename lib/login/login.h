@@ -43,7 +43,10 @@
 #define LOGIN_FAILURES		10		/* logins that failed */
 #define PUMP_BYTES		(256 * 1024)	/* on its way, each direction */
 #define CLOSING_MS		10000	/* for the last words */
+#define DRAIN_MS		2000	/* for the client to read them */
 #define LINGER_MS		60000	/* for a session's last output */
+#define GONE_MS			30000	/* for a session to go on talking to who
+					 * has closed his side */
 #define STOPPING_MS		5000		/* for sessions to say BYE */
 #define WATCH_BYTES		8192		/* names that one watches */
 
@@ -89,7 +92,8 @@ struct login_protocol {
 	bool	(*take)(struct conn *);
 	/* After STARTTLS: forget what was said in clear (RFC 3207). */
 	void	(*secured)(struct conn *);
-	void	(*challenge)(struct conn *, struct slice);
+	/* What was to be a SASL response is none, and counts as an error. */
+	void	(*not_sasl)(struct conn *, const char *text);
 	void	(*failed)(struct conn *, enum auth_failure, struct slice text);
 	void	(*refused)(struct conn *, enum session_refusal);
 	/* The last words; in_session: after the login, where the protocol
@@ -180,6 +184,7 @@ struct login {
 	struct ev_task		 reaper;
 	struct ev_timer		 stop_timer;
 	bool			 stopping;
+	bool			 retiring;	/* ends with the last client */
 	/* What auth offers, SP between. */
 	char			*with_tls;	/* owned */
 	char			*without_tls;	/* owned */
@@ -193,10 +198,8 @@ struct login {
 	uint64_t		 client_connections;
 	int64_t			 login_ms;
 	int64_t			 idle_ms;	/* parked for so long: autologout */
+	int64_t			 gone_ms;	/* GONE_MS */
 	/* Since the start: */
-	uint64_t		 connections;
-	uint64_t		 logins;
-	uint64_t		 parkings;
 };
 
 int	 login_main(const struct login_protocol *, int argc, char *argv[]);
@@ -212,7 +215,9 @@ void	 conn_consume(struct conn *, size_t);
 void	 conn_say(struct conn *, struct slice);
 void	 conn_printf(struct conn *, const char *fmt, ...)
 	    __attribute__((format(printf, 2, 3)));
-/* The last words were said: sends them and closes.  why is for the log. */
+/* The last words were said: sends them and closes.  why is for the log; after
+ * "logout", "quit" and "eof" nothing more is expected of the client, otherwise
+ * what it goes on to say does not cost it our last words. */
 void	 conn_close(struct conn *, const char *why);
 /* Counts a bad command; true when it was the last that is borne (the end has
  * been said). */
@@ -228,15 +233,18 @@ void	 conn_start_tls(struct conn *);
 struct slice conn_mechanisms(const struct conn *);
 bool	 conn_offers(const struct conn *, struct slice mechanism);
 
-/* The answer is challenge(), failed(), or a session.  initial.p NULL: none. */
+/* What follows is a challenge ("+ " and base64: RFC 9051 section 6.2.2, 5034
+ * section 4), after which the state is RESPONSE; or failed(), not_sasl(), or a
+ * session.  initial: base64, or "=" for an empty response (RFC 4959 section 3);
+ * empty: there is none. */
 void	 conn_authenticate(struct conn *, struct slice mechanism,
 	    struct slice initial, struct slice client_name);
 /* Name and password, as PLAIN. */
 void	 conn_login(struct conn *, struct slice name, struct slice password,
 	    struct slice client_name);
-void	 conn_respond(struct conn *, struct slice response);
-/* The client said "*", or sent nonsense: auth is told, nothing follows. */
-void	 conn_cancel(struct conn *);
+/* In RESPONSE: the client's line, without CRLF: base64, or "*", which ends the
+ * attempt. */
+void	 conn_respond(struct conn *, struct slice line);
 
 /* ---- between the files ------------------------------------------------------- */
 

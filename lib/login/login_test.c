@@ -42,6 +42,24 @@ take_line(struct conn *c)
 	if (n == in.n)
 		return false;
 	line = slice_first(in, n);
+	if (c->state == CONN_RESPONSE) {
+		char copy[100];
+
+		memcpy(copy, line.p, n);
+		conn_consume(c, n + 1);
+		conn_respond(c, slice_of(copy, n));
+		return true;
+	}
+	if (slice_starts(line, SLICE_LIT("auth "))) {
+		size_t m = slice_find(slice_from(line, 5), ' ');
+		char *copy = mem_slicedup(line);
+
+		conn_consume(c, n + 1);
+		conn_authenticate(c, slice_of(copy + 5, m), slice_of(copy + 5 + m +
+		    (5 + m < n), n - 5 - m - (5 + m < n)), SLICE_EMPTY);
+		free(copy);
+		return true;
+	}
 	if (slice_eq(line, SLICE_LIT("login"))) {
 		conn_consume(c, n + 1);
 		conn_login(c, SLICE_LIT("alice"), SLICE_LIT("secret"),
@@ -75,9 +93,9 @@ say_bye(struct conn *c, enum login_end end, bool in_session)
 }
 
 static void
-say_challenge(struct conn *c, struct slice s)
+say_not_sasl(struct conn *c, const char *text)
 {
-	conn_printf(c, "%.*s\n", SLICE_ARG(s));
+	conn_printf(c, "not SASL: %s\n", text);
 }
 
 static struct slice
@@ -91,7 +109,7 @@ static const struct login_protocol protocol = {
 	.role = ROLE_IMAP_LOGIN, .session = ROLE_IMAP_SESSION,
 	.auth = AUTH_IMAP, .listener = LISTENER_IMAP, .front_bytes = 1,
 	.greet = say_hello, .take = take_line, .secured = say_hello,
-	.challenge = say_challenge, .failed = say_failed,
+	.not_sasl = say_not_sasl, .failed = say_failed,
 	.refused = say_refused, .bye = say_bye, .tag = tag,
 };
 
@@ -111,13 +129,32 @@ static struct {
 	uint64_t	 ended;		/* the last that nobody wants */
 } wanted;
 
+/* What auth was told last, after the mechanism's name of AU_START. */
+static struct buf auth_told = BUF_INIT(SASL_BYTES + 100);
+
 static void
 auth_is_asked(void *arg, struct channel *c, struct message *m)
 {
+	int i;
+
 	(void)arg;
 	(void)c;
-	if (m->type == AU_START)
+	buf_reset(&auth_told);
+	if (m->type == AU_CANCEL)
+		buf_add_str(&auth_told, "cancel");
+	if (m->type == AU_START) {
 		auth_id = m->id;
+		get_u8(&m->body);
+		buf_add_str(&auth_told, get_u8(&m->body) & AUTH_INITIAL ?
+		    "initial " : "none ");
+		for (i = 0; i < 4; i++)		/* both addresses */
+			get_u64(&m->body);
+		for (i = 0; i < 4; i++)
+			get_slice(&m->body, 512);
+	}
+	if (m->type == AU_START || m->type == AU_RESPONSE)
+		buf_add(&auth_told, m->type == AU_START ?
+		    get_slice(&m->body, SASL_BYTES) : get_rest(&m->body));
 }
 
 static void
@@ -212,6 +249,13 @@ auth_says_no(void)
 }
 
 static void
+auth_asks(const char *challenge)
+{
+	channel_send(auth, AU_CHALLENGE, auth_id, slice_str(challenge));
+	turn();
+}
+
+static void
 master_refuses(enum session_refusal why)
 {
 	struct buf *b = channel_begin(master, CTL_SESSION_REFUSED, wanted.id);
@@ -253,8 +297,16 @@ session_is_told(void *arg, struct channel *c, struct message *m)
 	assert_true(wire_done(&m->body));
 }
 
-static const struct channel_ops fake_session = { session_is_told, is_down,
-	NULL };
+static void
+session_is_let_go(void *arg, struct channel *c)
+{
+	(void)arg;
+	(void)c;
+	session.channel = NULL;
+}
+
+static const struct channel_ops fake_session = { session_is_told,
+	session_is_let_go, NULL };
 
 static void
 session_starts(void)
@@ -374,6 +426,7 @@ client_ended(void *arg, enum stream_end how)
 	(void)arg;
 	(void)how;
 	client.ends++;
+	stream_close(&client.stream);
 }
 
 static const struct stream_ops client_ops = { .input = client_reads,
@@ -663,6 +716,39 @@ refused_session_leads_back_to_the_login(void **state)
 	assert_int_equal(c->state, CONN_SESSION);
 }
 
+#define TOLD(text)							\
+	assert_true(slice_eq(buf_slice(&auth_told), SLICE_LIT(text)))
+
+static void
+dialogue_of_sasl_is_in_base64(void **state)
+{
+	struct conn *c;
+
+	(void)state;
+	l.from_here = (free(l.from_here), mem_strdup("PLAIN"));
+	c = client_connects(false, true);
+	client_says("auth PLAIN\n");
+	TOLD("none ");
+	auth_asks("who?");
+	client_says("*\n");
+	TOLD("cancel");
+	client_says("auth PLAIN =\n");
+	TOLD("initial ");
+	auth_asks("");
+	client_says("bWU=\n");
+	TOLD("me");
+	auth_asks("again?");
+	client_says("b W U\n");
+	TOLD("cancel");
+	client_says("auth plain b\n");
+	client_says("auth OTHER\n");
+	client_says("auth PLAIN bWU=\n");
+	assert_int_equal(c->state, CONN_AUTH);
+	GOT("hello\n+ d2hvPw==\r\nnot SASL: Cancelled\n"
+	    "+ \r\n+ YWdhaW4/\r\nnot SASL: That is not base64\n"
+	    "not SASL: That is not base64\nfailed 2\n");
+}
+
 static void
 login_process_without_auth_says_so(void **state)
 {
@@ -725,6 +811,19 @@ session_that_dies_is_told_of(void **state)
 	}
 }
 
+/* Within TLS: what the client still says cannot be written any more. */
+static void
+last_words_of_a_session_outlive_its_end(void **state)
+{
+	(void)state;
+	logged_in(true);
+	buf_reset(&client.got);
+	client_sends(3 * PUMP_BYTES);
+	assert_int_equal(send(session.fd, "* BYE\n", 6, 0), 6);
+	session_ends("errors");
+	GOT("* BYE\n");
+}
+
 /* All that the session says reaches who has closed its side. */
 static void
 half_closed_client_gets_all_answers(void **state)
@@ -769,6 +868,18 @@ half_closed_client_gets_all_answers(void **state)
 		assert_int_equal(l.nconns, 0);
 	}
 	buf_clear(&b);
+}
+
+static void
+session_that_outlives_its_client_is_cut_off(void **state)
+{
+	(void)state;
+	logged_in(true);
+	l.gone_ms = 1;
+	stream_close(&client.stream);
+	turn_to_the_end();
+	assert_int_equal(l.nconns, 0);
+	assert_int_equal(wanted.ended, 7);
 }
 
 static void
@@ -974,10 +1085,13 @@ main(void)
 		TEST(too_many_are_turned_away),
 		TEST(too_much_before_the_login_ends_it),
 		TEST(refused_session_leads_back_to_the_login),
+		TEST(dialogue_of_sasl_is_in_base64),
 		TEST(login_process_without_auth_says_so),
 		TEST(session_gets_what_was_read_ahead),
 		TEST(session_that_dies_is_told_of),
+		TEST(last_words_of_a_session_outlive_its_end),
 		TEST(half_closed_client_gets_all_answers),
+		TEST(session_that_outlives_its_client_is_cut_off),
 		TEST(client_that_says_no_more_is_still_answered),
 		TEST(pump_holds_back),
 		TEST(input_wakes_a_parked_session),

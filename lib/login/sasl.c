@@ -9,12 +9,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/base64.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "ipc/counters.h"
 #include "login/login.h"
 
 #define NAME_BYTES	256	/* of what the client calls itself */
 
+static void	 ask(struct conn *, struct slice mechanism,
+		    struct slice initial, struct slice client_name);
+static void	 not_sasl(struct conn *, const char *);
 static void	 auth_says(void *, struct channel *, struct message *);
 static void	 auth_is_down(void *, struct channel *);
 static void	 take_mechanisms(struct login *, struct message *);
@@ -116,9 +121,10 @@ start(struct conn *c, struct channel *auth, struct slice mechanism,
 	channel_end(auth);
 }
 
-void
-conn_authenticate(struct conn *c, struct slice mechanism,
-    struct slice initial, struct slice client_name)
+/* initial.p NULL: none. */
+static void
+ask(struct conn *c, struct slice mechanism, struct slice initial,
+    struct slice client_name)
 {
 	struct channel *auth = auth_of(c);
 
@@ -133,6 +139,33 @@ conn_authenticate(struct conn *c, struct slice mechanism,
 		start(c, auth, mechanism, initial, client_name);
 }
 
+static void
+wipe(struct buf *b)
+{
+	if (b->p != NULL)
+		explicit_bzero(b->p, b->cap);
+	buf_clear(b);
+}
+
+void
+conn_authenticate(struct conn *c, struct slice mechanism,
+    struct slice initial, struct slice client_name)
+{
+	struct buf b = BUF_INIT(SASL_BYTES);
+
+	if (!conn_offers(c, mechanism)) {
+		c->l->protocol->failed(c, c->l->with_tls[0] == '\0' ?
+		    AUTH_TRY_LATER : AUTH_NO_MECHANISM, SLICE_EMPTY);
+		conn_error(c);
+	} else if (initial.n == 0)
+		ask(c, mechanism, (struct slice){ NULL, 0 }, client_name);
+	else if (slice_eq(initial, SLICE_LIT("=")) || b64_decode(initial, &b))
+		ask(c, mechanism, buf_slice(&b), client_name);
+	else
+		not_sasl(c, "That is not base64");
+	wipe(&b);
+}
+
 void
 conn_login(struct conn *c, struct slice name, struct slice password,
     struct slice client_name)
@@ -143,35 +176,42 @@ conn_login(struct conn *c, struct slice name, struct slice password,
 	    buf_add_byte(&b, '\0') == 0 && buf_add(&b, password) == 0 &&
 	    memchr(name.p, '\0', name.n) == NULL &&
 	    memchr(password.p, '\0', password.n) == NULL)
-		conn_authenticate(c, SLICE_LIT("PLAIN"), buf_slice(&b),
-		    client_name);
+		ask(c, SLICE_LIT("PLAIN"), buf_slice(&b), client_name);
 	else {
 		conn_enter(c, CONN_AUTH);
 		fail(c, AUTH_BAD, SLICE_EMPTY);
 	}
-	if (b.p != NULL)
-		explicit_bzero(b.p, b.cap);
-	buf_clear(&b);
+	wipe(&b);
 }
 
 void
-conn_respond(struct conn *c, struct slice response)
+conn_respond(struct conn *c, struct slice line)
 {
 	struct channel *auth = auth_of(c);
+	struct buf b = BUF_INIT(SASL_BYTES);
 
-	conn_enter(c, CONN_AUTH);
-	if (auth == NULL || response.n > SASL_BYTES)
-		fail(c, auth == NULL ? AUTH_TRY_LATER : AUTH_PROTOCOL,
-		    SLICE_EMPTY);
-	else
-		channel_send(auth, AU_RESPONSE, c->id, response);
+	if (slice_eq(line, SLICE_LIT("*")))
+		not_sasl(c, "Cancelled");
+	else if (!b64_decode(line, &b))
+		not_sasl(c, "That is not base64");
+	else {
+		conn_enter(c, CONN_AUTH);
+		if (auth == NULL)
+			fail(c, AUTH_TRY_LATER, SLICE_EMPTY);
+		else
+			channel_send(auth, AU_RESPONSE, c->id, buf_slice(&b));
+	}
+	wipe(&b);
 }
 
-void
-conn_cancel(struct conn *c)
+/* auth is told where it knows of the attempt; nothing follows from it. */
+static void
+not_sasl(struct conn *c, const char *text)
 {
 	sasl_gone(c);
-	conn_enter(c, CONN_TALK);
+	if (c->state == CONN_RESPONSE)
+		conn_enter(c, CONN_TALK);
+	c->l->protocol->not_sasl(c, text);
 }
 
 void
@@ -232,8 +272,14 @@ auth_says(void *arg, struct channel *ch, struct message *m)
 static void
 take_challenge(struct conn *c, struct message *m)
 {
+	struct buf b = BUF_INIT(LOGIN_OUT_BYTES);
+
 	conn_enter(c, CONN_RESPONSE);
-	c->l->protocol->challenge(c, get_rest(&m->body));
+	buf_add_str(&b, "+ ");
+	b64_encode(&b, get_rest(&m->body));
+	buf_add_str(&b, "\r\n");
+	conn_say(c, buf_slice(&b));
+	buf_clear(&b);
 	conn_resume(c);
 }
 
@@ -249,7 +295,7 @@ take_ok(struct conn *c, struct message *m)
 	}
 	c->asking = false;
 	c->login = mem_slicedup(login);
-	c->l->logins++;
+	count(LOGIN_LOGINS);
 	session_begin(c, grant);
 }
 

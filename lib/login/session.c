@@ -27,6 +27,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "ipc/counters.h"
 #include "login/login.h"
 
 #define RETRY_MS	500	/* then ever later, up to SLOW times that */
@@ -402,7 +403,7 @@ take_park(struct conn *c, struct message *m)
 	}
 	buf_add(&c->parked, state);
 	conn_enter(c, CONN_PARKED);
-	c->l->parkings++;
+	count(LOGIN_PARKINGS);
 	c->news = news != c->news_sent;
 	channel_free(&c->seat);
 	if (c->l->stopping) {
@@ -560,12 +561,15 @@ inner_sent(void *arg)
 		stream_resume(&c->client);
 }
 
+/* It is told to end, and gets no more of who may be there no longer than it
+ * keeps talking to him: a session that does not is cut off. */
 bool
 session_client_ended(struct conn *c)
 {
 	if (!stream_is_open(&c->inner))
 		return false;
 	c->client_gone = true;
+	ev_timer_set(&c->timer, c->l->gone_ms);
 	if (c->parked.n == 0 && stream_unsent(&c->inner) == 0)
 		shutdown(c->inner.fd, SHUT_WR);
 	return true;
@@ -586,6 +590,8 @@ inner_input(void *arg)
 	}
 	stream_write(&c->client, in);
 	stream_consume(&c->inner, in.n);
+	if (c->client_gone && in.n > 0)
+		ev_timer_set(&c->timer, c->l->gone_ms);
 }
 
 void
@@ -600,7 +606,9 @@ inner_ended(void *arg, enum stream_end how)
 {
 	struct conn *c = arg;
 
-	(void)how;
+	/* It closed while we wrote: its last words are still there. */
+	if (how == STREAM_ERROR)
+		read_out(c);
 	stream_close(&c->inner);
 	c->inner_done = true;
 	if (c->state == CONN_PARKED && c->wake)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* spawn - see spawn.h. */
+#include <sys/syscall.h>
 #include <sys/tree.h>
 #include <sys/wait.h>
 
@@ -15,6 +16,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "ipc/counters.h"
 #include "login/spawn.h"
 #include "os/priv.h"
 #include "os/takeover.h"
@@ -45,6 +47,7 @@ struct spawn {
 static void	 control(void *, struct message *);
 static void	 status(void *, struct buf *);
 static void	 take_order(struct spawn *, struct message *);
+static void	 show_processes(struct spawn *, struct message *);
 static void	 tell_ended(struct spawn *, uint64_t session, pid_t, int);
 static void	 somebody_died(void *, int);
 static void	 become_session(struct spawn *, struct seat *, struct priv_ids *,
@@ -100,6 +103,8 @@ control(void *arg, struct message *m)
 
 	if (m->type == CTL_SPAWN)
 		take_order(s, m);
+	else if (m->type == CTL_SPAWN_WHO)
+		show_processes(s, m);
 	else
 		channel_breach(s->child.master, "not-for-a-spawn");
 }
@@ -129,6 +134,7 @@ take_order(struct spawn *s, struct message *m)
 	s->begun++;
 	pid = fork();
 	if (pid == 0) {
+		counters_keep_to_myself();
 		seat.login = mem_slicedup(login);
 		seat.directory = mem_slicedup(directory);
 		seat.maildir = mem_slicedup(maildir);
@@ -144,6 +150,29 @@ take_order(struct spawn *s, struct message *m)
 	f->session = seat.id;
 	RB_INSERT(forked_tree, &s->forked, f);
 	s->nforked++;
+}
+
+/* To master, which may end them; a pid of ours is nobody else's, since we have
+ * not waited for it. */
+static void
+show_processes(struct spawn *s, struct message *m)
+{
+	uint64_t session = get_u64(&m->body);
+	struct forked *f;
+	struct buf *b;
+	int fd;
+
+	RB_FOREACH(f, forked_tree, &s->forked) {
+		if (f->session != session)
+			continue;
+		fd = (int)syscall(SYS_pidfd_open, f->pid, 0);
+		if (fd == -1)
+			continue;
+		b = channel_begin(s->child.master, CTL_SPAWN_IS, 0);
+		if (b != NULL)
+			put_u64(b, session);
+		channel_end_fds(s->child.master, &fd, 1);
+	}
 }
 
 static void

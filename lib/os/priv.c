@@ -52,7 +52,6 @@
 #define FORK_CAPABILITIES	(UINT64_C(1) << CAP_SETUID |		\
 	UINT64_C(1) << CAP_SETGID | UINT64_C(1) << CAP_SETPCAP |	\
 	UINT64_C(1) << CAP_SYS_CHROOT)
-#define LAST_KEPT		CAP_SYS_CHROOT	/* of these, by number */
 
 static const struct priv rows[ROLE_LIMIT] = {
 	/*		    name	user	    root   network    files      extra */
@@ -195,20 +194,20 @@ enter_own_root(const struct priv_ids *ids)
 		    LOG_Q(slice_str(ids->writable)), strerror(errno));
 }
 
-/* Of one that holds little already nothing but that little is asked about. */
+/* What an earlier call has dropped is not asked about again. */
 static void
 drop_bounding_set(uint64_t keep)
 {
-	static bool dropped;
-	unsigned long cap, last = dropped ? LAST_KEPT : 63;
+	static uint64_t held = UINT64_MAX;
+	unsigned cap;
 
-	for (cap = 0; cap <= last; cap++)
-		if (!(keep & UINT64_C(1) << cap) &&
+	for (cap = 0; cap < 64; cap++)
+		if (held & ~keep & UINT64_C(1) << cap &&
 		    prctl(PR_CAPBSET_READ, cap, 0, 0, 0) == 1 &&
 		    prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) == -1)
-			log_fatal("event=cannot-drop capability=%lu "
+			log_fatal("event=cannot-drop capability=%u "
 			    "why=\"%s\"", cap, strerror(errno));
-	dropped = true;
+	held &= keep;
 }
 
 /* Groups, gid, uid. */
@@ -260,20 +259,26 @@ prove(const struct priv *row, const struct priv_ids *ids)
 		log_fatal("event=setuid-reversible");
 }
 
-/* A change of root's uid has emptied these already, but not where it was kept
- * from that, or where master was started by another uid with ambient
- * capabilities. */
+/* Of those that it may have, these are in force.  A change of root's uid has
+ * emptied them already, but not where it was kept from that, or where master
+ * was started by another uid with ambient capabilities. */
 static void
 keep_capabilities(uint64_t keep)
 {
 	struct __user_cap_header_struct head = { _LINUX_CAPABILITY_VERSION_3,
 		0 };
-	struct __user_cap_data_struct data[2];
+	struct __user_cap_data_struct have[2];
+	unsigned i;
 
 	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
-	memset(data, 0, sizeof(data));
-	data[0].effective = data[0].permitted = (uint32_t)keep;
-	if (syscall(SYS_capset, &head, data) == -1)
+	if (syscall(SYS_capget, &head, have) == -1)
+		log_fatal("event=capget-failed why=\"%s\"", strerror(errno));
+	for (i = 0; i < 2; i++) {
+		have[i].permitted &= (uint32_t)(keep >> 32 * i);
+		have[i].effective = have[i].permitted;
+		have[i].inheritable = 0;
+	}
+	if (syscall(SYS_capset, &head, have) == -1)
 		log_fatal("event=capset-failed why=\"%s\"", strerror(errno));
 }
 
@@ -346,25 +351,8 @@ priv_master_capabilities(void)
 void
 priv_limit_master(void)
 {
-	struct __user_cap_header_struct head = { _LINUX_CAPABILITY_VERSION_3,
-		0 };
-	struct __user_cap_data_struct have[2];
-	uint64_t kept = priv_master_capabilities();
-	uint32_t half;
-	unsigned i;
-
 	if (geteuid() != 0)
 		return;
-	drop_bounding_set(kept);
-	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
-	if (syscall(SYS_capget, &head, have) == -1)
-		log_fatal("event=capget-failed why=\"%s\"", strerror(errno));
-	for (i = 0; i < 2; i++) {
-		half = (uint32_t)(kept >> 32 * i);
-		have[i].permitted &= half;
-		have[i].effective = have[i].permitted;
-		have[i].inheritable = 0;
-	}
-	if (syscall(SYS_capset, &head, have) == -1)
-		log_fatal("event=capset-failed why=\"%s\"", strerror(errno));
+	drop_bounding_set(priv_master_capabilities());
+	keep_capabilities(priv_master_capabilities());
 }

@@ -80,8 +80,8 @@ static const char *const groups[GROUPS] = {
 	[THREADS] = "",
 	[TRIES] = "",
 	/* What a fork needs to become a session, its priv_enter() included. */
-	[FORKS] = "wait4 waitid close_range setgroups setresgid setresuid prctl "
-	    "chroot capset landlock_create_ruleset landlock_add_rule "
+	[FORKS] = "wait4 waitid pidfd_open close_range setgroups setresgid setresuid prctl "
+	    "chroot capget capset landlock_create_ruleset landlock_add_rule "
 	    "landlock_restrict_self seccomp prlimit64 rt_sigaction tgkill",
 	/* What ASan and UBSan need to write a report. */
 	[SANITIZERS] = "open openat stat readlink readlinkat access faccessat "

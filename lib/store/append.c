@@ -107,7 +107,7 @@ enum store_result
 append_message(struct append *a, uint64_t size, uint8_t flags,
     const struct slice *keywords, size_t nkeywords, int64_t internal_ms)
 {
-	const struct store_fs *fs = a->store->fs;
+	const struct fs *fs = a->store->fs;
 	enum store_result r = store_has_room(a->store, a->bytes + size);
 	char path[NAME_MAX + 8];
 	struct one *o;
@@ -177,7 +177,7 @@ append_bytes(struct append *a, struct slice s)
 static enum store_result
 flush(struct append *a)
 {
-	if (store_fs_write(a->store->fs, a->fd, buf_slice(&a->out)) == -1)
+	if (fs_write(a->store->fs, a->fd, buf_slice(&a->out)) == -1)
 		return store_failed(a->store);
 	buf_reset(&a->out);
 	return STORE_OK;
@@ -214,7 +214,7 @@ name_it(struct append *a, struct one *o)
 enum store_result
 append_end(struct append *a)
 {
-	const struct store_fs *fs = a->store->fs;
+	const struct fs *fs = a->store->fs;
 	struct one *o = &a->v[a->n - 1];
 	struct timespec t[2];
 
@@ -244,7 +244,7 @@ append_end(struct append *a)
 	if (a->nfds < OPEN_FILES && a->nfds + 1 == a->n)
 		a->fds[a->nfds++] = a->fd;
 	else
-		store_fs_close(fs, a->fd);
+		fs_close(fs, a->fd);
 	a->fd = -1;
 	return a->failed;
 }
@@ -271,12 +271,12 @@ static int
 put_one(struct append *a, const struct one *o, uint32_t uid)
 {
 	struct message_record m = { .uid = uid, .flags = o->flags,
-		.in_tmp = true, .keywords = o->bits, .size = o->size,
-		.stored = o->stored, .internal_ms = o->internal_ms,
-		.saved_ms = o->saved_ms };
+		.in_tmp = true, .keywords = o->bits, .facts = { .size = o->size,
+		.internal_ms = o->internal_ms, .saved_ms = o->saved_ms },
+		.stored = o->stored };
 	size_t at;
 
-	memcpy(m.guid, o->guid, sizeof(m.guid));
+	memcpy(m.facts.guid, o->guid, sizeof(o->guid));
 	m.base = slice_of(o->name, o->base_n);
 	m.info = slice_str(o->name + o->base_n);
 	return record_begin(&a->to->group, REC_ADD, &at) == -1 ||
@@ -335,7 +335,7 @@ commit(struct append *a, struct appended *done)
 static enum store_result
 sync_files(struct append *a)
 {
-	const struct store_fs *fs = a->store->fs;
+	const struct fs *fs = a->store->fs;
 	size_t i;
 
 	if (a->nfds < a->n)
@@ -351,7 +351,7 @@ sync_files(struct append *a)
 static enum store_result
 sync_all(struct append *a)
 {
-	const struct store_fs *fs = a->store->fs;
+	const struct fs *fs = a->store->fs;
 	enum store_result r = STORE_OK;
 	int cur;
 
@@ -361,14 +361,14 @@ sync_all(struct append *a)
 		a->to->unsynced_ms = 0;
 		return STORE_OK;
 	}
-	cur = store_fs_dir(fs, a->to->dir, "cur");
+	cur = fs_open_dir(fs, a->to->dir, "cur");
 	if (cur == -1)
 		return store_failed(a->store);
 	if (a->n == 1 && a->fds[0] != -1)
 		r = sync_files(a);
 	if (r == STORE_OK && fs->fsync(cur) == -1)
 		r = store_failed(a->store);
-	store_fs_close(fs, cur);
+	fs_close(fs, cur);
 	return r == STORE_OK ? index_sync(a->to) : r;
 }
 
@@ -411,9 +411,9 @@ append_abort(struct append **ap)
 	*ap = NULL;
 	if (a == NULL)
 		return;
-	store_fs_close(a->store->fs, a->fd);
+	fs_close(a->store->fs, a->fd);
 	for (i = 0; i < a->nfds; i++)
-		store_fs_close(a->store->fs, a->fds[i]);
+		fs_close(a->store->fs, a->fds[i]);
 	if (!a->committed && a->n > 0 && target(a) == STORE_OK)
 		for (i = 0; i < a->n; i++) {
 			snprintf(path, sizeof(path), "tmp/%s", a->v[i].name);
@@ -436,21 +436,25 @@ append_abort(struct append **ap)
 static enum store_result
 link_one(struct append *a, struct mailbox *from, size_t i)
 {
-	const struct store_fs *fs = a->store->fs;
+	const struct fs *fs = a->store->fs;
 	const struct message_entry *e = &from->state.entries[i];
 	const struct slot *t = &from->state.slots[i];
 	struct buf path = BUF_INIT(PATH_MAX);
 	char to[NAME_MAX + 8], unique[MESSAGE_NAME_BYTES];
 	char info[MESSAGE_NAME_BYTES];
-	enum store_result r = STORE_OK;
 	struct one *o = next_one(a);
+	enum store_result r;
 	size_t n;
 	int len;
 
+	r = facts_need(from, i, FACT_SIZE | FACT_DATES);
+	if (r != STORE_OK)
+		return r;
 	store_unique_name(a->store, unique, &o->saved_ms);
 	n = info_write(info, SLICE_EMPTY, e->flags, 0, 0);
 	len = snprintf(o->name, sizeof(o->name), "%s,S=%llu,W=%llu%.*s", unique,
-	    (unsigned long long)t->stored, (unsigned long long)e->size,
+	    (unsigned long long)t->stored,
+	    (unsigned long long)t->facts.size,
 	    (int)n, info);
 	if (len < 0 || (size_t)len >= sizeof(o->name)) {
 		errno = ENAMETOOLONG;
@@ -459,10 +463,10 @@ link_one(struct append *a, struct mailbox *from, size_t i)
 	o->base_n = (uint8_t)((size_t)len - n);
 	o->flags = e->flags & FLAGS_STORED;
 	o->bits = e->keywords;
-	o->size = e->size;
+	o->size = t->facts.size;
 	o->stored = t->stored;
-	o->internal_ms = e->internal_ms;
-	memcpy(o->guid, e->guid, sizeof(o->guid));
+	o->internal_ms = t->facts.internal_ms;
+	memcpy(o->guid, t->facts.guid, sizeof(o->guid));
 	snprintf(to, sizeof(to), "tmp/%s", o->name);
 	state_path(&from->state, i, &path);
 	if (fs->linkat(from->dir, buf_cstr(&path), a->to->dir, to) == 0) {
@@ -485,16 +489,16 @@ static enum store_result
 copy_bytes(struct append *a, struct mailbox *from, const char *path,
     const char *to)
 {
-	const struct store_fs *fs = a->store->fs;
+	const struct fs *fs = a->store->fs;
 	struct buf b = BUF_INIT((size_t)1 << 30);
 	struct timespec t[2];
 	struct stat st;
 	int fd, r;
 
-	r = store_fs_read_file(fs, from->dir, path, &b, (size_t)1 << 30, &st);
+	r = fs_read_file(fs, from->dir, path, &b, (size_t)1 << 30, &st);
 	fd = r == -1 ? -1 : fs->openat(a->to->dir, to, O_WRONLY | O_CREAT |
 	    O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	r = fd == -1 ? -1 : store_fs_write(fs, fd, buf_slice(&b));
+	r = fd == -1 ? -1 : fs_write(fs, fd, buf_slice(&b));
 	buf_clear(&b);
 	if (fd == -1)
 		return store_failed(a->store);
@@ -503,11 +507,11 @@ copy_bytes(struct append *a, struct mailbox *from, const char *path,
 	if (r == -1 || fs->futimens(fd, t) == -1 || fs->fsync(fd) == -1) {
 		enum store_result bad = store_failed(a->store);
 
-		store_fs_close(fs, fd);
+		fs_close(fs, fd);
 		fs->unlinkat(a->to->dir, to, 0);
 		return bad;
 	}
-	store_fs_close(fs, fd);
+	fs_close(fs, fd);
 	return STORE_OK;
 }
 
@@ -539,17 +543,18 @@ static enum store_result
 link_all(struct append *a, struct mailbox *from, struct uid_list uids,
     bool move, struct copied *c)
 {
-	enum store_result r = STORE_OK;
+	enum store_result r = index_whole(from);
 	uint64_t bytes = 0;
 	ssize_t found;
 	size_t i;
 
 	for (i = 0; i < uids.n; i++) {
 		found = state_find(&from->state, uids.v[i]);
-		if (found != -1)
+		if (found != -1 && r == STORE_OK &&
+		    facts_need(from, (size_t)found, FACT_DATES) == STORE_OK)
 			bytes += from->state.slots[found].stored;
 	}
-	if (!move)
+	if (!move && r == STORE_OK)
 		r = store_has_room(a->store, bytes);
 	for (i = 0; i < uids.n && r == STORE_OK; i++) {
 		found = state_find(&from->state, uids.v[i]);

@@ -8,7 +8,7 @@
 
 #include <limits.h>
 
-#include "fs.h"
+#include "os/fs.h"
 #include "state.h"
 
 #define LOG_NAME	"chasqui.log"
@@ -22,7 +22,7 @@
 #define KEPT		2	/* mailboxes that were closed, in memory */
 
 struct store {
-	const struct store_fs *fs;
+	const struct fs *fs;
 	struct store_options options;
 	int		 root;		/* owned */
 	char		*path;		/* owned */
@@ -53,8 +53,11 @@ struct mailbox {
 	uint64_t	 snap_bytes;
 	unsigned	 locked;	/* depth */
 	bool		 stale;		/* the log is to be opened again */
+	bool		 is_open;	/* changes are told */
+	bool		 distrusted;	/* and its snapshot read whole at once */
 	int64_t		 unsynced_ms;	/* since when; 0: nothing is */
 	bool		 names_late;	/* flags are to go into names */
+	bool		 facts_late;	/* some were found out */
 	uint32_t	 nrecent;
 	uint64_t	 counted, counted_generation; /* log_at of head */
 	struct state	 state;
@@ -105,6 +108,10 @@ void	 index_settle(struct mailbox *);
 void	 index_close(struct mailbox *);
 /* EXAMINE, too, keeps the index, where the file system lets it. */
 bool	 index_is_writable(const struct mailbox *);
+/* Makes sure that all of the state is there: slots, not only entries.  Where
+ * that part of the snapshot turns out to be damaged, the index is made anew:
+ * places in the arrays change as by index_lock(). */
+enum store_result index_whole(struct mailbox *);
 /* What others have written since. */
 enum store_result index_catch_up(struct mailbox *);
 /* The lock, and then index_catch_up(): what follows is as the newest record
@@ -149,10 +156,22 @@ void	 scan_stamp_after(struct mailbox *, const struct stamp[2]);
 /* Flags into file names, those that are late; under the lock. */
 enum store_result scan_set_names(struct mailbox *);
 /* Whether a file is shorter than its name says it should be. */
-bool	 scan_is_cut(const struct store_fs *, int dir, const char *name,
+bool	 scan_is_cut(const struct fs *, int dir, const char *name,
 	    struct slice base, uint64_t stored);
 bool	 scan_wants_name(const struct mailbox *, size_t i,
 	    char info[MESSAGE_NAME_BYTES], size_t *n_r);
+
+/* ---- facts.c ------------------------------------------------------------- */
+
+/* What was found out of a message from its file: the state has it, and
+ * facts_write() will remember it.  crlf_bytes NULL: only the dates. */
+void	 facts_learn(struct mailbox *, size_t i, const struct stat *,
+	    const uint64_t *crlf_bytes);
+/* Those that a slot has not; the index is whole. STORE_EXPUNGED: the file is
+ * gone. */
+enum store_result facts_need(struct mailbox *, size_t i, unsigned wanted);
+/* Writes what was learnt; under the lock. */
+enum store_result facts_write(struct mailbox *);
 
 /* ---- takeover.c ---------------------------------------------------------- */
 

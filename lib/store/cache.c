@@ -68,7 +68,7 @@ cache_forget(struct mailbox *mb)
 static int
 make_cache(struct mailbox *mb)
 {
-	const struct store_fs *fs = mb->store->fs;
+	const struct fs *fs = mb->store->fs;
 	struct file_header h = { .kind = FILE_CACHE, .uidvalidity = 1 };
 	struct buf b = BUF_INIT(FILE_HEADER_BYTES);
 	char name[64];
@@ -82,9 +82,9 @@ make_cache(struct mailbox *mb)
 	fs->unlinkat(mb->dir, name, 0);
 	fd = fs->openat(mb->dir, name, O_RDWR | O_CREAT | O_EXCL | O_APPEND |
 	    O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd != -1 && (store_fs_write(fs, fd, buf_slice(&b)) == -1 ||
+	if (fd != -1 && (fs_write(fs, fd, buf_slice(&b)) == -1 ||
 	    fs->linkat(mb->dir, name, mb->dir, CACHE_NAME) == -1)) {
-		store_fs_close(fs, fd);
+		fs_close(fs, fd);
 		fd = -1;
 	}
 	fs->unlinkat(mb->dir, name, 0);
@@ -95,7 +95,7 @@ make_cache(struct mailbox *mb)
 static void
 cache_open(struct mailbox *mb, bool create)
 {
-	const struct store_fs *fs = mb->store->fs;
+	const struct fs *fs = mb->store->fs;
 	struct cache *c = mb->cache;
 	struct buf b = BUF_INIT(FILE_HEADER_BYTES);
 	struct file_header h;
@@ -107,7 +107,7 @@ cache_open(struct mailbox *mb, bool create)
 	c->missing = c->fd == -1;
 	if (c->fd == -1)
 		return;
-	if (store_fs_read(fs, c->fd, &b, FILE_HEADER_BYTES, 0) == -1 ||
+	if (fs_read(fs, c->fd, &b, FILE_HEADER_BYTES, 0) == -1 ||
 	    !file_header_unpack(buf_slice(&b), FILE_CACHE, &h) ||
 	    memcmp(h.guid, mb->state.guid, sizeof(h.guid)) != 0)
 		cache_drop(mb);
@@ -123,12 +123,12 @@ cache_open(struct mailbox *mb, bool create)
 static void
 cache_drop(struct mailbox *mb)
 {
-	const struct store_fs *fs = mb->store->fs;
+	const struct fs *fs = mb->store->fs;
 	struct cache *c = mb->cache;
 
 	if (!mb->read_only)
 		fs->unlinkat(mb->dir, CACHE_NAME, 0);
-	store_fs_close(fs, c->fd);
+	fs_close(fs, c->fd);
 	c->fd = -1;
 	c->missing = true;
 	mb->state.cache_id = 0;
@@ -168,7 +168,7 @@ build_table(struct mailbox *mb)
 	c->table = mem_array(c->table_cap, sizeof(*c->table));
 	c->table_n = s->n;
 	for (i = 0; i < s->n; i++) {
-		at = guid_slot(c, s->entries[i].guid);
+		at = guid_slot(c, s->slots[i].facts.guid);
 		while (c->table[at] != 0)
 			at = (at + 1) & (c->table_cap - 1);
 		c->table[at] = (uint32_t)i + 1;
@@ -184,7 +184,8 @@ attach(struct mailbox *mb, const char *guid, uint64_t at, uint32_t n)
 
 	for (; c->table[slot] != 0; slot = (slot + 1) & (c->table_cap - 1)) {
 		i = c->table[slot] - 1;
-		if (i < s->n && memcmp(s->entries[i].guid, guid, 16) == 0) {
+		if (i < s->n && memcmp(s->slots[i].facts.guid,
+		    guid, 16) == 0) {
 			s->slots[i].cache_at = at;
 			s->slots[i].cache_n = n;
 		}
@@ -195,7 +196,7 @@ attach(struct mailbox *mb, const char *guid, uint64_t at, uint32_t n)
 static void
 read_tail(struct mailbox *mb)
 {
-	const struct store_fs *fs = mb->store->fs;
+	const struct fs *fs = mb->store->fs;
 	struct cache *c = mb->cache;
 	struct state *s = &mb->state;
 	struct buf b = BUF_INIT(CACHE_MAX_BYTES);
@@ -206,7 +207,7 @@ read_tail(struct mailbox *mb)
 	if (fs->fstat(c->fd, &st) == -1 ||
 	    (uint64_t)st.st_size <= s->cache_end)
 		return;
-	if (store_fs_read(fs, c->fd, &b, (size_t)st.st_size - s->cache_end,
+	if (fs_read(fs, c->fd, &b, (size_t)st.st_size - s->cache_end,
 	    (off_t)s->cache_end) == -1) {
 		buf_clear(&b);
 		return;
@@ -231,7 +232,7 @@ read_tail(struct mailbox *mb)
 static struct slice
 bytes_at(struct mailbox *mb, uint64_t at, size_t n)
 {
-	const struct store_fs *fs = mb->store->fs;
+	const struct fs *fs = mb->store->fs;
 	struct cache *c = mb->cache;
 	struct buf *b = &c->window;
 	uint64_t from = c->window_at;
@@ -239,7 +240,7 @@ bytes_at(struct mailbox *mb, uint64_t at, size_t n)
 	if (n > WINDOW_BYTES) {
 		b = &c->record;
 		buf_reset(b);
-		if (store_fs_read(fs, c->fd, b, n, (off_t)at) == -1 ||
+		if (fs_read(fs, c->fd, b, n, (off_t)at) == -1 ||
 		    b->n < n)
 			return SLICE_EMPTY;
 		return buf_slice(b);
@@ -247,7 +248,7 @@ bytes_at(struct mailbox *mb, uint64_t at, size_t n)
 	if (at < from || at + n > from + b->n) {
 		buf_reset(b);
 		c->window_at = at;
-		if (store_fs_read(fs, c->fd, b, WINDOW_BYTES, (off_t)at) ==
+		if (fs_read(fs, c->fd, b, WINDOW_BYTES, (off_t)at) ==
 		    -1 || b->n < n)
 			return SLICE_EMPTY;
 	}
@@ -272,7 +273,7 @@ cache_find(struct mailbox *mb, size_t i, struct slice *summary_r)
 	bytes = bytes_at(mb, t->cache_at, t->cache_n);
 	if (record_read(bytes, mb->state.cache_id, &r) != RECORD_OK ||
 	    r.type != REC_CACHE || r.body.n < 16 ||
-	    memcmp(r.body.p, mb->state.entries[i].guid, 16) != 0) {
+	    memcmp(r.body.p, t->facts.guid, 16) != 0) {
 		t->cache_n = 0;
 		return false;
 	}
@@ -294,7 +295,7 @@ cache_pack(struct buf *b, uint64_t id, const uint8_t guid[16],
 		b->n = start;
 		return -1;
 	}
-	group_seal(b, at, id, 0);
+	group_seal(b, at, b->n, id, 0);
 	return 0;
 }
 
@@ -342,7 +343,7 @@ is_mostly_dead(struct mailbox *mb)
 	if (s->cache_end < COMPACT_BYTES)
 		return false;
 	for (i = 0; i < s->n; i++)
-		if (!s->slots[i].gone)
+		if (!state_is_gone(s, i))
 			live += s->slots[i].cache_n;
 	return live < s->cache_end / 4;
 }
@@ -355,12 +356,12 @@ cache_close(struct mailbox *mb)
 	if (c == NULL)
 		return;
 	cache_flush(mb);
-	if (c->fd != -1 && !mb->read_only) {
+	if (c->fd != -1 && !mb->read_only && mb->state.partial == 0) {
 		read_tail(mb);
 		if (c->fd != -1 && is_mostly_dead(mb))
 			cache_drop(mb);
 	}
-	store_fs_close(mb->store->fs, c->fd);
+	fs_close(mb->store->fs, c->fd);
 	buf_clear(&c->window);
 	buf_clear(&c->out);
 	buf_clear(&c->record);

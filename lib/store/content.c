@@ -37,6 +37,10 @@ open_message(struct mailbox *mb, uint32_t uid, ssize_t *i_r)
 {
 	int fd;
 
+	if (index_whole(mb) != STORE_OK) {
+		errno = EIO;
+		return -1;
+	}
 	*i_r = state_find(&mb->state, uid);
 	if (*i_r == -1) {
 		errno = ENOENT;
@@ -74,14 +78,27 @@ mailbox_find_file(struct mailbox *mb, uint32_t uid, ssize_t *i_r)
 	if (fd == -1)
 		return errno == ENOENT ? STORE_EXPUNGED :
 		    store_failed(mb->store);
-	store_fs_close(mb->store->fs, fd);
+	fs_close(mb->store->fs, fd);
 	return STORE_OK;
+}
+
+static uint64_t
+crlf_bytes(struct slice s)
+{
+	const char *p, *end = s.p + s.n;
+	uint64_t n = s.n;
+
+	for (p = s.p; p < end && (p = memchr(p, '\n', (size_t)(end - p))) !=
+	    NULL; p++)
+		n += p == s.p || p[-1] != '\r';
+	return n;
 }
 
 static enum store_result
 read_message(struct mailbox *mb, uint32_t uid, struct buf *b)
 {
-	const struct store_fs *fs = mb->store->fs;
+	const struct fs *fs = mb->store->fs;
+	uint64_t bytes;
 	struct stat st;
 	ssize_t i;
 	int r, fd = open_message(mb, uid, &i);
@@ -95,9 +112,15 @@ read_message(struct mailbox *mb, uint32_t uid, struct buf *b)
 		r = -1;
 	}
 	if (r == 0)
-		r = store_fs_read(fs, fd, b, (size_t)st.st_size, 0);
-	store_fs_close(fs, fd);
-	return r == 0 ? STORE_OK : store_failed(mb->store);
+		r = fs_read(fs, fd, b, (size_t)st.st_size, 0);
+	fs_close(fs, fd);
+	if (r == -1)
+		return store_failed(mb->store);
+	if (mb->state.slots[i].unknown != 0) {
+		bytes = crlf_bytes(buf_slice(b));
+		facts_learn(mb, (size_t)i, &st, &bytes);
+	}
+	return STORE_OK;
 }
 
 /* What the first line's end is, holds for all: a file has one kind. */
@@ -136,10 +159,12 @@ enum store_result
 mailbox_summary(struct mailbox *mb, uint32_t uid, struct slice *summary_r)
 {
 	struct message_content c;
-	enum store_result r;
+	enum store_result r = index_whole(mb);
 	ssize_t i = state_find(&mb->state, uid);
 
 	*summary_r = SLICE_EMPTY;
+	if (r != STORE_OK)
+		return r;
 	if (i == -1)
 		return STORE_EXPUNGED;
 	if (cache_find(mb, (size_t)i, summary_r) ||
@@ -152,7 +177,7 @@ mailbox_summary(struct mailbox *mb, uint32_t uid, struct slice *summary_r)
 	i = state_find(&mb->state, uid);
 	if (mb->store->options.summarise(c.bytes, &mb->summary) == 0 &&
 	    i != -1) {
-		cache_add(mb, mb->state.entries[i].guid,
+		cache_add(mb, mb->state.slots[i].facts.guid,
 		    buf_slice(&mb->summary));
 		*summary_r = buf_slice(&mb->summary);
 	}

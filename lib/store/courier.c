@@ -98,7 +98,7 @@ parse_file_name(struct slice name, struct slice *base_r, uint64_t *rank_r)
 }
 
 static void
-read_file(const struct store_fs *fs, int dir, const char *name,
+read_file(const struct fs *fs, int dir, const char *name,
     struct state *s, uint64_t *ranks)
 {
 	struct buf b = BUF_INIT(KEYWORD_FILE_BYTES);
@@ -109,7 +109,7 @@ read_file(const struct store_fs *fs, int dir, const char *name,
 	if (!parse_file_name(slice_str(name), &base, &rank))
 		return;
 	i = state_find_name(s, slice_first(base, slice_find(base, ':')));
-	if (i != -1 && rank > ranks[i] && store_fs_read_file(fs, dir, name, &b,
+	if (i != -1 && rank > ranks[i] && fs_read_file(fs, dir, name, &b,
 	    KEYWORD_FILE_BYTES, NULL) == 0) {
 		ranks[i] = rank;
 		courier_keyword_file(buf_slice(&b), s, (size_t)i);
@@ -118,9 +118,9 @@ read_file(const struct store_fs *fs, int dir, const char *name,
 }
 
 void
-courier_keyword_files(const struct store_fs *fs, int dir, struct state *s)
+courier_keyword_files(const struct fs *fs, int dir, struct state *s)
 {
-	DIR *d = store_fs_list(fs, dir, KEYWORDS_DIR);
+	DIR *d = fs_list(fs, dir, KEYWORDS_DIR, 0);
 	struct dirent *e;
 	uint64_t *ranks;
 	size_t n = 0;
@@ -173,7 +173,8 @@ set_uidl(struct state *s, size_t i, struct slice uidl)
 static void
 parse_size(struct slice line, struct state *s)
 {
-	struct message_record m = { .uid = s->uidnext };
+	struct message_record m = { .uid = s->uidnext,
+		.unknown = NAME_ONLY };
 	struct buf uidl = BUF_INIT(1024);
 	size_t blank = slice_rfind(line, ' '), before;
 	struct slice last, name;
@@ -210,7 +211,7 @@ parse_size(struct slice line, struct state *s)
 	else if (i != -1)
 		set_uidl(s, (size_t)i, m.uidl);
 	else {
-		guid_of_name(m.base, m.guid);
+		guid_of_name(m.base, m.facts.guid);
 		state_add(s, &m);
 	}
 	buf_clear(&uidl);

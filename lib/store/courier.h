@@ -3,7 +3,7 @@
 #ifndef STORE_COURIER_H
 #define STORE_COURIER_H
 
-#include "fs.h"
+#include "os/fs.h"
 #include "state.h"
 
 #define KEYWORD_FILE_BYTES ((size_t)64 << 10)	/* of one message */
@@ -13,7 +13,7 @@ void	 courier_keywords_parse(struct slice text, struct state *);
 /* One file of courierimapkeywords/: all keywords of message i. */
 void	 courier_keyword_file(struct slice text, struct state *, size_t i);
 /* Those files, which are newer than :list.  dir: the mailbox's. */
-void	 courier_keyword_files(const struct store_fs *, int dir,
+void	 courier_keyword_files(const struct fs *, int dir,
 	    struct state *);
 /* courierpop3dsizelist: UIDLs, of messages that get a UID where they have
  * none.  False: not such a file. */

@@ -84,7 +84,7 @@ read_header(struct store *s, int fd, enum file_kind kind,
     struct file_header *h)
 {
 	struct buf b = BUF_INIT(FILE_HEADER_BYTES);
-	bool ok = store_fs_read(s->fs, fd, &b, FILE_HEADER_BYTES, 0) == 0 &&
+	bool ok = fs_read(s->fs, fd, &b, FILE_HEADER_BYTES, 0) == 0 &&
 	    file_header_unpack(buf_slice(&b), kind, h);
 
 	buf_clear(&b);
@@ -117,7 +117,7 @@ store_delivered(struct store *s, struct slice mailbox, const char *file_name,
 static bool
 begin(struct store *s, struct deliveries *d, const char *dir)
 {
-	const struct store_fs *fs = s->fs;
+	const struct fs *fs = s->fs;
 	struct file_header h;
 	char path[NAME_MAX + 32];
 	struct stat st;
@@ -137,7 +137,7 @@ begin(struct store *s, struct deliveries *d, const char *dir)
 		d->cache_id = h.generation;
 		memcpy(d->cache_guid, h.guid, sizeof(h.guid));
 	}
-	store_fs_close(fs, fd);
+	fs_close(fs, fd);
 	return true;
 }
 
@@ -165,7 +165,7 @@ summarise(struct store *s, struct deliveries *d, const char *file_name,
 
 	if (message.n == 0) {
 		snprintf(path, sizeof(path), "%s/new/%s", d->dir, file_name);
-		if (store_fs_read_file(s->fs, s->root, path, &b, READ_BYTES,
+		if (fs_read_file(s->fs, s->root, path, &b, READ_BYTES,
 		    NULL) == 0)
 			message = buf_slice(&b);
 	}
@@ -187,12 +187,12 @@ gather(struct store *s, struct deliveries *d, const char *file_name,
 
 	if (m.base.n > MESSAGE_NAME_BYTES)
 		return -1;
-	m.size = number_after(file_name, ",W=");
+	m.facts.size = number_after(file_name, ",W=");
 	/* Whoever scans the directory reads it from the file. */
-	if (m.size < stored)
+	if (m.facts.size < stored)
 		return 0;
-	m.internal_ms = m.saved_ms = clock_wall_ms();
-	guid_of_name(m.base, m.guid);
+	m.facts.internal_ms = m.facts.saved_ms = clock_wall_ms();
+	guid_of_name(m.base, m.facts.guid);
 	if (record_begin(&d->records, REC_DELIVERED, &at) == -1 ||
 	    put_message(&d->records, &m) == -1 ||
 	    record_end(&d->records, at) == -1) {
@@ -200,7 +200,7 @@ gather(struct store *s, struct deliveries *d, const char *file_name,
 		return -1;
 	}
 	if (d->cache_id != 0)
-		summarise(s, d, file_name, m.guid, message);
+		summarise(s, d, file_name, m.facts.guid, message);
 	return 0;
 }
 
@@ -209,7 +209,7 @@ gather(struct store *s, struct deliveries *d, const char *file_name,
 static enum store_result
 write_out(struct store *s, struct deliveries *d)
 {
-	const struct store_fs *fs = s->fs;
+	const struct fs *fs = s->fs;
 	enum store_result r = STORE_OK;
 	struct file_header h;
 	size_t at, n;
@@ -218,24 +218,24 @@ write_out(struct store *s, struct deliveries *d)
 
 	if (d->records.n == 0)
 		return STORE_OK;
-	dir = store_fs_dir(fs, s->root, d->dir);
+	dir = fs_open_dir(fs, s->root, d->dir);
 	log = dir == -1 ? -1 : lock_log(s, dir, &h, &end);
 	if (log != -1) {
 		/* Each counts for itself. */
 		for (at = 0; at < d->records.n; at += n)
 			n = record_seal(&d->records, at, h.generation, 0);
-		if (store_fs_pwrite(fs, log, buf_slice(&d->records), end) ==
+		if (fs_pwrite(fs, log, buf_slice(&d->records), end) ==
 		    -1) {
 			r = store_failed(s);
 			(void)!fs->ftruncate(log, end);
-			store_fs_close(fs, log);
+			fs_close(fs, log);
 		} else {
 			store_log_unlock(log);
 			keep_unsynced(d, log);
 		}
 		write_summaries(s, d, dir);
 	}
-	store_fs_close(fs, dir);
+	fs_close(fs, dir);
 	buf_reset(&d->records);
 	buf_reset(&d->summaries);
 	return r;
@@ -244,7 +244,7 @@ write_out(struct store *s, struct deliveries *d)
 static int
 lock_log(struct store *s, int dir, struct file_header *h, off_t *end_r)
 {
-	const struct store_fs *fs = s->fs;
+	const struct fs *fs = s->fs;
 	struct stat st;
 	int fd, tries;
 
@@ -255,14 +255,14 @@ lock_log(struct store *s, int dir, struct file_header *h, off_t *end_r)
 			return -1;
 		if (store_log_lock(fd, LOCK_MS) != STORE_OK ||
 		    fs->fstat(fd, &st) == -1) {
-			store_fs_close(fs, fd);
+			fs_close(fs, fd);
 			return -1;
 		}
 		if (st.st_nlink > 0 && read_header(s, fd, FILE_LOG, h)) {
 			*end_r = st.st_size;
 			return fd;
 		}
-		store_fs_close(fs, fd);
+		fs_close(fs, fd);
 	}
 	return -1;
 }
@@ -270,7 +270,7 @@ lock_log(struct store *s, int dir, struct file_header *h, off_t *end_r)
 static void
 write_summaries(struct store *s, struct deliveries *d, int dir)
 {
-	const struct store_fs *fs = s->fs;
+	const struct fs *fs = s->fs;
 	struct file_header h;
 	int fd;
 
@@ -281,7 +281,7 @@ write_summaries(struct store *s, struct deliveries *d, int dir)
 	if (fd != -1 && read_header(s, fd, FILE_CACHE, &h) &&
 	    h.generation == d->cache_id)
 		(void)!fs->write(fd, d->summaries.p, d->summaries.n);
-	store_fs_close(fs, fd);
+	fs_close(fs, fd);
 }
 
 /* ---- syncing ------------------------------------------------------------ */
@@ -307,7 +307,7 @@ store_deliveries_write(struct store *s)
 		return STORE_OK;
 	r = write_out(s, d);
 	while (d->n > 0)
-		store_fs_close(s->fs, d->unsynced[--d->n]);
+		fs_close(s->fs, d->unsynced[--d->n]);
 	return r;
 }
 
@@ -320,7 +320,7 @@ store_deliveries_sync(struct store *s)
 	if (d == NULL)
 		return STORE_OK;
 	r = write_out(s, d);
-	for (; d->n > 0; store_fs_close(s->fs, d->unsynced[d->n]))
+	for (; d->n > 0; fs_close(s->fs, d->unsynced[d->n]))
 		if (s->fs->fdatasync(d->unsynced[--d->n]) == -1)
 			r = store_failed(s);
 	return r;

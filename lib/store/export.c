@@ -25,7 +25,7 @@ put_line(const struct state *s, size_t i, struct buf *b)
 	if (memmem(base.p, base.n, ",S=", 3) == NULL)
 		buf_printf(b, " S%" PRIu64, s->slots[i].stored);
 	if (memmem(base.p, base.n, ",W=", 3) == NULL)
-		buf_printf(b, " W%" PRIu64, e->size);
+		buf_printf(b, " W%" PRIu64, s->slots[i].facts.size);
 	if (uidl.n > 0)
 		buf_printf(b, " P%.*s", SLICE_ARG(uidl));
 	else if (s->uidl_format == UIDL_COURIER)
@@ -48,9 +48,10 @@ export_uidlist(struct mailbox *mb)
 		buf_printf(&b, "%02x", s->guid[i]);
 	buf_add_byte(&b, '\n');
 	for (i = 0; i < s->n; i++)
-		if (!s->slots[i].gone)
+		if (!state_is_gone(s, i) && facts_need(mb, i,
+		    FACT_SIZE | FACT_DATES) == STORE_OK)
 			put_line(s, i, &b);
-	if (store_fs_replace(mb->store->fs, mb->dir, "dovecot-uidlist",
+	if (fs_replace(mb->store->fs, mb->dir, "dovecot-uidlist",
 	    buf_slice(&b), true) == -1)
 		r = store_failed(mb->store);
 	buf_clear(&b);
@@ -67,7 +68,7 @@ export_keywords(struct mailbox *mb)
 	for (i = 0; i < 26; i++)
 		if (mb->state.keywords[i] != NULL)
 			buf_printf(&b, "%d %s\n", i, mb->state.keywords[i]);
-	if (b.n > 0 && store_fs_replace(mb->store->fs, mb->dir,
+	if (b.n > 0 && fs_replace(mb->store->fs, mb->dir,
 	    "dovecot-keywords", buf_slice(&b), true) == -1)
 		r = store_failed(mb->store);
 	buf_clear(&b);

@@ -140,12 +140,12 @@ t_openat(int dir, const char *path, int flags, mode_t mode)
 	struct stat st;
 
 	if (!(flags & O_CREAT))
-		return store_fs_real.openat(dir, path, flags, mode);
+		return fs_real.openat(dir, path, flags, mode);
 	if (!may_change())
 		return -1;
 	if (fstatat(dir, path, &st, AT_SYMLINK_NOFOLLOW) == -1)
 		undo_new(U_CREATE, dir, path);
-	return store_fs_real.openat(dir, path, flags, mode);
+	return fs_real.openat(dir, path, flags, mode);
 }
 
 static void
@@ -180,11 +180,11 @@ t_pwrite(int fd, const void *p, size_t n, off_t at)
 		int error = errno;
 
 		if (!disk.dead || disk.changes == disk.at)
-			(void)!store_fs_real.pwrite(fd, p, n / 2, at);
+			(void)!fs_real.pwrite(fd, p, n / 2, at);
 		errno = error;
 		return -1;
 	}
-	return store_fs_real.pwrite(fd, p, n, at);
+	return fs_real.pwrite(fd, p, n, at);
 }
 
 static ssize_t
@@ -193,7 +193,7 @@ t_write(int fd, const void *p, size_t n)
 	if (!may_change())
 		return -1;
 	remember(fd, -1, n);
-	return store_fs_real.write(fd, p, n);
+	return fs_real.write(fd, p, n);
 }
 
 static int
@@ -206,7 +206,7 @@ t_renameat(int dir, const char *from, int to_dir, const char *to)
 	u = undo_new(U_RENAME, to_dir, to);
 	path_at(dir, from, u->from);
 	bury(to_dir, to, u->over);
-	return store_fs_real.renameat(dir, from, to_dir, to);
+	return fs_real.renameat(dir, from, to_dir, to);
 }
 
 static int
@@ -216,7 +216,7 @@ t_linkat(int dir, const char *from, int to_dir, const char *to)
 
 	if (!may_change())
 		return -1;
-	r = store_fs_real.linkat(dir, from, to_dir, to);
+	r = fs_real.linkat(dir, from, to_dir, to);
 	if (r == 0)
 		undo_new(U_CREATE, to_dir, to);
 	return r;
@@ -234,7 +234,7 @@ t_unlinkat(int dir, const char *path, int flags)
 		u = undo_new(U_UNLINK, dir, path);
 		memcpy(u->from, grave, sizeof(grave));
 	}
-	return store_fs_real.unlinkat(dir, path, flags);
+	return fs_real.unlinkat(dir, path, flags);
 }
 
 static int
@@ -247,7 +247,7 @@ t_ftruncate(int fd, off_t size)
 	assert_int_equal(fstat(fd, &st), 0);
 	if (size < st.st_size)
 		remember(fd, size, (size_t)(st.st_size - size));
-	return store_fs_real.ftruncate(fd, size);
+	return fs_real.ftruncate(fd, size);
 }
 
 static int
@@ -325,12 +325,12 @@ cut_power(bool some)
 	disk.boot_s += 1000;
 }
 
-static struct store_fs fs_fault;
+static struct fs fs_fault;
 
 static void
 disk_begin(enum plan plan, unsigned at)
 {
-	fs_fault = store_fs_real;
+	fs_fault = fs_real;
 	fs_fault.openat = t_openat;
 	fs_fault.pwrite = t_pwrite;
 	fs_fault.write = t_write;

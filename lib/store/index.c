@@ -28,12 +28,14 @@
 #define LOAD_TRIES	4	/* without the lock */
 #define BOOT_SLACK_S	5	/* the clock was set a little */
 #define LOG_BYTES	(UINT64_C(8) << 30)
+#define FIRST_BYTES	(64 * 1024)	/* of a snapshot: numbers, or all */
 
 enum load {
 	LOADED,
 	LOAD_NONE,	/* there is no log */
 	LOAD_AGAIN,	/* somebody is making a new generation */
 	LOAD_DAMAGED,
+	LOAD_NEWER,	/* a later version has written it */
 	LOAD_FAILED,	/* errno */
 };
 
@@ -43,7 +45,11 @@ static enum load load(struct mailbox *, struct state *);
 static enum load read_log_header(struct mailbox *, struct file_header *);
 static enum load read_snap(struct mailbox *, const struct file_header *,
 		    struct state *);
+static enum load read_rest(struct mailbox *, struct state *);
+static bool	 group_needs_rest(struct state *, struct slice group);
 static enum load replay(struct mailbox *, struct state *, struct changes *);
+static enum store_result adopt(struct mailbox *, struct state *take);
+static struct changes *changes_of(struct mailbox *);
 static enum store_result create(struct mailbox *);
 static enum store_result fill(struct mailbox *, struct state *known,
 		    const struct file_header *);
@@ -52,6 +58,8 @@ static enum store_result install_log(struct mailbox *);
 static enum store_result stale(struct mailbox *);
 static void	 salvage_file(struct mailbox *, const char *name,
 		    enum file_kind, struct state *, struct file_header *);
+static void	 salvage_records(struct state *, const struct buf *,
+		    uint64_t generation, bool entries);
 static enum store_result lock_fd(struct mailbox *, int fd);
 static enum store_result take_lock(struct mailbox *);
 static enum store_result after_boot(struct mailbox *);
@@ -83,7 +91,7 @@ index_open(struct mailbox *mb)
 static int
 open_log(struct mailbox *mb)
 {
-	const struct store_fs *fs = mb->store->fs;
+	const struct fs *fs = mb->store->fs;
 	int flags = O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
 	int fd = fs->openat(mb->dir, LOG_NAME, O_RDWR | flags, 0);
 
@@ -111,7 +119,7 @@ index_load(struct mailbox *mb)
 	state_init(&mb->state);
 	buf_init(&mb->group, GROUP_BYTES);
 	for (i = 0; i < LOAD_TRIES && l != LOADED; i++) {
-		store_fs_close(mb->store->fs, mb->log);
+		fs_close(mb->store->fs, mb->log);
 		mb->log = open_log(mb);
 		if (mb->log == -1)
 			return errno == ENOENT ? STORE_DAMAGED : failed(mb);
@@ -121,21 +129,28 @@ index_load(struct mailbox *mb)
 	}
 	if (l == LOAD_FAILED)
 		return failed(mb);
+	if (l == LOAD_NEWER)
+		return STORE_NEWER;
 	if (l != LOADED)
 		return STORE_DAMAGED;
 	state_replace(&mb->state, &s, NULL);
 	state_compact(&mb->state);
-	return STORE_OK;
+	l = mb->state.partial > 0 ? read_rest(mb, &mb->state) : LOADED;
+	return l == LOADED ? STORE_OK : l == LOAD_FAILED ? failed(mb) :
+	    STORE_DAMAGED;
 }
 
 void
 index_settle(struct mailbox *mb)
 {
-	if (mb->log != -1 && !mb->read_only &&
-	    (mb->names_late || mb->log_at > LOG_MIN_BYTES) &&
-	    index_lock(mb) == STORE_OK) {
-		if (mb->names_late)
+	bool names = mb->names_late && !mb->read_only;
+
+	if (index_is_writable(mb) && (names || mb->facts_late ||
+	    mb->log_at > LOG_MIN_BYTES) && index_lock(mb) == STORE_OK) {
+		if (names)
 			scan_set_names(mb);
+		if (mb->facts_late)
+			facts_write(mb);
 		index_snapshot(mb, false);
 		index_unlock(mb);
 	}
@@ -146,9 +161,9 @@ index_settle(struct mailbox *mb)
 void
 index_close(struct mailbox *mb)
 {
-	const struct store_fs *fs = mb->store->fs;
+	const struct fs *fs = mb->store->fs;
 
-	store_fs_close(fs, mb->log);
+	fs_close(fs, mb->log);
 	mb->log = -1;
 	state_clear(&mb->state);
 	buf_clear(&mb->group);
@@ -161,7 +176,7 @@ index_close(struct mailbox *mb)
 static enum store_result
 reload(struct mailbox *mb)
 {
-	const struct store_fs *fs = mb->store->fs;
+	const struct fs *fs = mb->store->fs;
 	struct state s;
 	enum load l = LOAD_AGAIN;
 	enum store_result r;
@@ -171,7 +186,7 @@ reload(struct mailbox *mb)
 	mb->stale = false;
 	for (i = 0; i < LOAD_TRIES && l == LOAD_AGAIN; i++) {
 		if (mb->locked == 0) {
-			store_fs_close(fs, mb->log);
+			fs_close(fs, mb->log);
 			mb->log = open_log(mb);
 		}
 		if (mb->log == -1 && errno != ENOENT)
@@ -182,13 +197,14 @@ reload(struct mailbox *mb)
 	}
 	switch (l) {
 	case LOADED:
-		state_replace(&mb->state, &s, &mb->pending);
-		return after_boot(mb);
+		return adopt(mb, &s);
 	case LOAD_NONE:
 		if (mb->store->fs->fstat(mb->dir, &st) == 0 &&
 		    st.st_nlink == 0)
 			return STORE_NO_MAILBOX;
 		return create(mb);
+	case LOAD_NEWER:
+		return STORE_NEWER;
 	case LOAD_FAILED:
 		return failed(mb);
 	case LOAD_AGAIN:
@@ -204,15 +220,41 @@ reload(struct mailbox *mb)
 	if (r != STORE_OK)
 		return r;
 	l = load(mb, &s);
-	if (l == LOADED) {
-		state_replace(&mb->state, &s, &mb->pending);
-		r = after_boot(mb);
-	} else if (l == LOAD_FAILED)
+	if (l == LOADED)
+		r = adopt(mb, &s);
+	else if (l == LOAD_FAILED)
 		r = failed(mb);
+	else if (l == LOAD_NEWER)
+		r = STORE_NEWER;
 	else
 		r = index_rebuild(mb, "damaged");
 	index_unlock(mb);
 	return r;
+}
+
+/* While it is being opened there is nobody to tell. */
+static struct changes *
+changes_of(struct mailbox *mb)
+{
+	return mb->is_open ? &mb->pending : NULL;
+}
+
+/* A state that was loaded takes the place of ours. */
+static enum store_result
+adopt(struct mailbox *mb, struct state *take)
+{
+	enum load l = LOADED;
+
+	if (mb->state.n > 0 && take->partial > 0)
+		l = read_rest(mb, take);
+	if (l != LOADED) {
+		state_clear(take);
+		mb->stale = mb->distrusted = true;
+		return l == LOAD_FAILED ? failed(mb) : STORE_DAMAGED;
+	}
+	mb->distrusted = false;
+	state_replace(&mb->state, take, changes_of(mb));
+	return after_boot(mb);
 }
 
 /* Into a new state; nothing of mb changes but log_at.  s is initialised, and
@@ -252,20 +294,22 @@ read_log_header(struct mailbox *mb, struct file_header *h)
 	struct buf b = BUF_INIT(FILE_HEADER_BYTES);
 	enum load l = LOAD_DAMAGED;
 
-	if (store_fs_read(mb->store->fs, mb->log, &b, FILE_HEADER_BYTES, 0) ==
+	if (fs_read(mb->store->fs, mb->log, &b, FILE_HEADER_BYTES, 0) ==
 	    -1)
 		l = LOAD_FAILED;
 	else if (file_header_unpack(buf_slice(&b), FILE_LOG, h))
 		l = LOADED;
+	else if (file_header_is_newer(buf_slice(&b), FILE_LOG))
+		l = LOAD_NEWER;
 	buf_clear(&b);
 	return l;
 }
 
 /* One group: all of it or none. */
 static bool
-apply_snap_records(struct slice in, uint64_t generation, struct state *s)
+apply_snap_group(struct slice in, uint64_t generation, struct state *s)
 {
-	struct record r = { 0 };
+	struct record r = { .commit = true };
 
 	while (record_read(in, generation, &r) == RECORD_OK) {
 		if (!state_apply(s, &r, false, NULL))
@@ -275,24 +319,61 @@ apply_snap_records(struct slice in, uint64_t generation, struct state *s)
 	return in.n == 0 && r.commit;
 }
 
+/* Where the second group of a snapshot begins; its end where there is none. 0:
+ * it is damaged. */
+static uint64_t
+rest_begins(struct slice snap, uint64_t generation, uint64_t end)
+{
+	struct snap_record v;
+	struct record r;
+	struct wire w;
+
+	if (record_read(slice_from(snap, FILE_HEADER_BYTES), generation, &r) !=
+	    RECORD_OK || r.type != REC_SNAP)
+		return 0;
+	w = wire_of(r.body);
+	v = get_snap(&w);
+	if (!wire_done(&w) || (v.rest_at != 0 &&
+	    (v.rest_at < FILE_HEADER_BYTES || v.rest_at > end)))
+		return 0;
+	return v.rest_at != 0 ? v.rest_at : end;
+}
+
 static enum load
 read_snap(struct mailbox *mb, const struct file_header *log, struct state *s)
 {
+	const struct fs *fs = mb->store->fs;
 	struct buf b = BUF_INIT(GROUP_BYTES);
 	struct file_header h;
 	enum load l = LOAD_DAMAGED;
+	struct stat st;
+	uint64_t rest;
+	int fd = fs->openat(mb->dir, SNAP_NAME, O_RDONLY | O_NOFOLLOW |
+	    O_NONBLOCK | O_CLOEXEC, 0);
 
-	if (store_fs_read_file(mb->store->fs, mb->dir, SNAP_NAME, &b,
-	    GROUP_BYTES, NULL) == -1) {
-		l = errno == ENOENT ? LOAD_DAMAGED :
-		    errno == EINVAL || errno == ELOOP || errno == EFBIG ?
-		    LOAD_DAMAGED : LOAD_FAILED;
+	if (fd == -1) {
+		l = errno == ENOENT || errno == ELOOP ? LOAD_DAMAGED :
+		    LOAD_FAILED;
 		/* Its maker links the log first. */
 		if (errno == ENOENT && mb->locked == 0)
 			l = LOAD_AGAIN;
 		goto end;
 	}
-	mb->snap_bytes = b.n;
+	if (fs->fstat(fd, &st) == -1) {
+		l = LOAD_FAILED;
+		goto end;
+	}
+	if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size > GROUP_BYTES)
+		goto end;
+	mb->snap_bytes = (uint64_t)st.st_size;
+	if (fs_read(fs, fd, &b, FIRST_BYTES, 0) == -1) {
+		l = LOAD_FAILED;
+		goto end;
+	}
+	if (file_header_is_newer(buf_slice(&b), FILE_SNAP)) {
+		l = LOAD_NEWER;
+		goto end;
+	}
 	if (!file_header_unpack(buf_slice(&b), FILE_SNAP, &h) ||
 	    memcmp(h.guid, log->guid, sizeof(h.guid)) != 0)
 		goto end;
@@ -303,16 +384,69 @@ read_snap(struct mailbox *mb, const struct file_header *log, struct state *s)
 	if (h.generation != log->generation &&
 	    h.generation != log->generation + 1)
 		goto end;
-	if (!apply_snap_records(slice_from(buf_slice(&b), FILE_HEADER_BYTES),
-	    h.generation, s))
+	rest = rest_begins(buf_slice(&b), h.generation, mb->snap_bytes);
+	if (rest > b.n && fs_read(fs, fd, &b, (size_t)rest - b.n,
+	    (off_t)b.n) == -1) {
+		l = LOAD_FAILED;
 		goto end;
+	}
+	if (b.n < rest || !apply_snap_group(slice_from(slice_first(
+	    buf_slice(&b), (size_t)rest), FILE_HEADER_BYTES), h.generation, s))
+		goto end;
+	s->rest_at = rest;
+	s->rest_end = mb->snap_bytes;
+	s->rest_fd = fd;
+	fd = -1;
 	memcpy(s->guid, h.guid, sizeof(s->guid));
 	s->generation = h.generation;
 	s->uidvalidity = h.uidvalidity;
 	l = LOADED;
+	if (s->partial == 0 || mb->distrusted)
+		l = read_rest(mb, s);
 end:
+	fs_close(fs, fd);
 	buf_clear(&b);
 	return l;
+}
+
+/* The second group of the snapshot that a state was made of. */
+static enum load
+read_rest(struct mailbox *mb, struct state *s)
+{
+	struct buf b = BUF_INIT(GROUP_BYTES);
+	size_t n = (size_t)(s->rest_end - s->rest_at);
+	enum load l = LOADED;
+
+	if (fs_read(mb->store->fs, s->rest_fd, &b, n,
+	    (off_t)s->rest_at) == -1)
+		l = LOAD_FAILED;
+	else if (b.n < n || !apply_snap_group(buf_slice(&b), s->generation,
+	    s) || !state_end_rest(s))
+		l = LOAD_DAMAGED;
+	buf_clear(&b);
+	return l;
+}
+
+enum store_result
+index_whole(struct mailbox *mb)
+{
+	enum load l = LOADED;
+	enum store_result r;
+
+	if (mb->state.partial > 0)
+		l = read_rest(mb, &mb->state);
+	if (l != LOAD_DAMAGED)
+		return l == LOADED ? STORE_OK : failed(mb);
+	/* Whoever reads it next reads all of it, and sees that. */
+	mb->stale = mb->distrusted = true;
+	if (!index_is_writable(mb))
+		return STORE_DAMAGED;
+	if (mb->locked > 0)
+		return reload(mb);
+	r = index_lock(mb);
+	if (r == STORE_OK)
+		index_unlock(mb);
+	return r;
 }
 
 /* The bytes of the whole group at the front; 0: it is not whole. */
@@ -345,11 +479,25 @@ apply_group(struct state *s, struct slice group, bool own, struct changes *c)
 	return ok;
 }
 
+static bool
+group_needs_rest(struct state *s, struct slice group)
+{
+	struct record r;
+
+	if (s->partial == 0)
+		return false;
+	for (; record_read(group, s->generation, &r) == RECORD_OK;
+	    group = slice_from(group, r.bytes))
+		if (state_needs_rest(s, &r))
+			return true;
+	return false;
+}
+
 /* The log from log_at on, into a state of its generation. */
 static enum load
 replay(struct mailbox *mb, struct state *s, struct changes *c)
 {
-	const struct store_fs *fs = mb->store->fs;
+	const struct fs *fs = mb->store->fs;
 	struct buf b = BUF_INIT(LOG_BYTES);
 	struct slice in;
 	struct stat st;
@@ -362,13 +510,17 @@ replay(struct mailbox *mb, struct state *s, struct changes *c)
 		return LOAD_DAMAGED;
 	if ((uint64_t)st.st_size == mb->log_at)
 		return LOADED;
-	if (store_fs_read(fs, mb->log, &b, (size_t)st.st_size - mb->log_at,
+	if (fs_read(fs, mb->log, &b, (size_t)st.st_size - mb->log_at,
 	    (off_t)mb->log_at) == -1) {
 		buf_clear(&b);
 		return LOAD_FAILED;
 	}
 	in = buf_slice(&b);
 	while ((n = group_bytes(in, s->generation)) > 0) {
+		if (group_needs_rest(s, slice_first(in, n)))
+			l = read_rest(mb, s);
+		if (l != LOADED)
+			goto end;
 		/* With a right checksum and wrong contents: not ours. */
 		if (!apply_group(s, slice_first(in, n), false, c)) {
 			l = LOAD_DAMAGED;
@@ -404,7 +556,7 @@ index_catch_up(struct mailbox *mb)
 		return reload(mb);
 	if ((uint64_t)st.st_size == mb->log_at)
 		return STORE_OK;
-	l = replay(mb, &mb->state, &mb->pending);
+	l = replay(mb, &mb->state, changes_of(mb));
 	if (l == LOAD_DAMAGED)
 		return reload(mb);
 	return l == LOADED ? STORE_OK : failed(mb);
@@ -456,7 +608,7 @@ lock_fd(struct mailbox *mb, int fd)
 static enum store_result
 take_lock(struct mailbox *mb)
 {
-	const struct store_fs *fs = mb->store->fs;
+	const struct fs *fs = mb->store->fs;
 	enum store_result r;
 	struct stat st;
 
@@ -577,16 +729,16 @@ group_is_to_last(const struct mailbox *mb)
 enum store_result
 index_commit(struct mailbox *mb, bool own)
 {
-	const struct store_fs *fs = mb->store->fs;
+	const struct fs *fs = mb->store->fs;
 	struct state *s = &mb->state;
 	bool sync;
 
 	if (mb->group.n == 0)
 		return STORE_OK;
 	sync = mb->log != -1 && reserve(mb);
-	group_seal(&mb->group, 0, s->generation, s->modseq + 1);
+	group_seal(&mb->group, 0, mb->group.n, s->generation, s->modseq + 1);
 	if (mb->log != -1) {
-		if (store_fs_pwrite(fs, mb->log, buf_slice(&mb->group),
+		if (fs_pwrite(fs, mb->log, buf_slice(&mb->group),
 		    (off_t)mb->log_at) == -1) {
 			enum store_result r = failed(mb);
 
@@ -598,7 +750,7 @@ index_commit(struct mailbox *mb, bool own)
 		if (mb->unsynced_ms == 0 && group_is_to_last(mb))
 			mb->unsynced_ms = clock_mono_ms();
 	}
-	apply_group(s, buf_slice(&mb->group), own, &mb->pending);
+	apply_group(s, buf_slice(&mb->group), own, changes_of(mb));
 	buf_reset(&mb->group);
 	return sync ? index_sync(mb) : STORE_OK;
 }
@@ -644,13 +796,13 @@ static void
 unlink_renamed(struct mailbox *mb, struct slice paths)
 {
 	static const char *const subs[] = { "new", "cur" };
-	const struct store_fs *fs = mb->store->fs;
+	const struct fs *fs = mb->store->fs;
 	struct dirent *e;
 	DIR *d;
 	int i;
 
 	for (i = 0; i < 2; i++) {
-		d = store_fs_list(fs, mb->dir, subs[i]);
+		d = fs_list(fs, mb->dir, subs[i], 0);
 		while (d != NULL && (e = readdir(d)) != NULL)
 			if (e->d_name[0] != '.' &&
 			    is_expunged(paths, e->d_name))
@@ -664,7 +816,7 @@ unlink_renamed(struct mailbox *mb, struct slice paths)
 static int
 link_added(struct mailbox *mb)
 {
-	const struct store_fs *fs = mb->store->fs;
+	const struct fs *fs = mb->store->fs;
 	const struct buf *b = &mb->state.links;
 	char from[NAME_MAX + 8], to[NAME_MAX + 8];
 	const char *p;
@@ -682,7 +834,7 @@ link_added(struct mailbox *mb)
 enum store_result
 index_finish(struct mailbox *mb)
 {
-	const struct store_fs *fs = mb->store->fs;
+	const struct fs *fs = mb->store->fs;
 	struct state *s = &mb->state;
 	struct buf missing = BUF_INIT(UINT32_MAX);
 	struct stamp before[2];
@@ -733,15 +885,18 @@ write_snap(struct mailbox *mb, uint64_t generation)
 	struct file_header h = { .kind = FILE_SNAP, .generation = generation,
 		.uidvalidity = s->uidvalidity };
 	struct buf b = BUF_INIT(GROUP_BYTES);
+	size_t rest_at;
 	int r = -1;
 
 	memcpy(h.guid, s->guid, sizeof(h.guid));
 	file_header_pack(&b, &h);
-	if (state_pack(s, &b) == -1)
+	if (state_pack(s, &b, &rest_at) == -1)
 		errno = EFBIG;
 	else {
-		group_seal(&b, FILE_HEADER_BYTES, generation, s->modseq);
-		r = store_fs_replace(mb->store->fs, mb->dir, SNAP_NAME,
+		group_seal(&b, FILE_HEADER_BYTES, rest_at, generation,
+		    s->modseq);
+		group_seal(&b, rest_at, b.n, generation, s->modseq);
+		r = fs_replace(mb->store->fs, mb->dir, SNAP_NAME,
 		    buf_slice(&b), true);
 		mb->snap_bytes = b.n;
 	}
@@ -753,7 +908,7 @@ write_snap(struct mailbox *mb, uint64_t generation)
 static int
 make_log(struct mailbox *mb, uint64_t generation, char name[64])
 {
-	const struct store_fs *fs = mb->store->fs;
+	const struct fs *fs = mb->store->fs;
 	struct state *s = &mb->state;
 	struct file_header h = { .kind = FILE_LOG, .generation = generation,
 		.uidvalidity = s->uidvalidity };
@@ -770,9 +925,9 @@ make_log(struct mailbox *mb, uint64_t generation, char name[64])
 		return -1;
 	memcpy(h.guid, s->guid, sizeof(h.guid));
 	file_header_pack(&b, &h);
-	if (store_fs_pwrite(fs, fd, buf_slice(&b), 0) == -1 ||
+	if (fs_pwrite(fs, fd, buf_slice(&b), 0) == -1 ||
 	    fs->fsync(fd) == -1 || lock_fd(mb, fd) != STORE_OK) {
-		store_fs_close(fs, fd);
+		fs_close(fs, fd);
 		fs->unlinkat(mb->dir, name, 0);
 		fd = -1;
 	}
@@ -783,13 +938,13 @@ make_log(struct mailbox *mb, uint64_t generation, char name[64])
 static int
 sync_names(struct mailbox *mb)
 {
-	const struct store_fs *fs = mb->store->fs;
-	int r, cur = store_fs_dir(fs, mb->dir, "cur");
+	const struct fs *fs = mb->store->fs;
+	int r, cur = fs_open_dir(fs, mb->dir, "cur");
 
 	if (cur == -1)
 		return -1;
 	r = fs->fsync(cur);
-	store_fs_close(fs, cur);
+	fs_close(fs, cur);
 	return r;
 }
 
@@ -798,8 +953,11 @@ sync_names(struct mailbox *mb)
 static enum store_result
 new_generation(struct mailbox *mb)
 {
+	enum store_result r = index_whole(mb);
 	uint64_t generation = mb->state.generation + 1;
 
+	if (r != STORE_OK)
+		return r;
 	/* A snapshot says no more what names were before. */
 	if (sync_names(mb) == -1)
 		return failed(mb);
@@ -815,7 +973,7 @@ new_generation(struct mailbox *mb)
 static enum store_result
 install_log(struct mailbox *mb)
 {
-	const struct store_fs *fs = mb->store->fs;
+	const struct fs *fs = mb->store->fs;
 	enum store_result r = STORE_OK;
 	char name[64];
 	int fd = make_log(mb, mb->state.generation, name);
@@ -824,13 +982,13 @@ install_log(struct mailbox *mb)
 		return stale(mb);
 	if (fs->renameat(mb->dir, name, mb->dir, LOG_NAME) == -1) {
 		r = stale(mb);
-		store_fs_close(fs, fd);
+		fs_close(fs, fd);
 		fs->unlinkat(mb->dir, name, 0);
 		return r;
 	}
 	if (fs->fsync(mb->dir) == -1)
 		r = failed(mb);
-	store_fs_close(fs, mb->log);
+	fs_close(fs, mb->log);
 	mb->log = fd;
 	mb->log_at = FILE_HEADER_BYTES;
 	mb->unsynced_ms = 0;
@@ -854,7 +1012,7 @@ stale(struct mailbox *mb)
 static enum store_result
 create(struct mailbox *mb)
 {
-	const struct store_fs *fs = mb->store->fs;
+	const struct fs *fs = mb->store->fs;
 	struct file_header found = { 0 };
 	struct state known;
 	enum store_result r;
@@ -877,7 +1035,7 @@ create(struct mailbox *mb)
 		return failed(mb);
 	if (fs->linkat(mb->dir, name, mb->dir, LOG_NAME) == -1) {
 		r = errno == EEXIST ? STORE_OK : failed(mb);
-		store_fs_close(fs, fd);
+		fs_close(fs, fd);
 		fs->unlinkat(mb->dir, name, 0);
 		return r == STORE_OK ? reload(mb) : r;
 	}
@@ -897,7 +1055,7 @@ set_aside(struct mailbox *mb, const char *name, struct slice content)
 	char to[64];
 
 	snprintf(to, sizeof(to), "%s.damaged", name);
-	(void)!store_fs_replace(mb->store->fs, mb->dir, to, content, false);
+	(void)!fs_replace(mb->store->fs, mb->dir, to, content, false);
 }
 
 /* Every record that has kept its checksum, in order. */
@@ -906,11 +1064,8 @@ salvage_file(struct mailbox *mb, const char *name, enum file_kind kind,
     struct state *known, struct file_header *h)
 {
 	struct buf b = BUF_INIT(LOG_BYTES);
-	struct slice in;
-	struct record r;
-	size_t at, budget = SEARCH_BYTES;
 
-	if (store_fs_read_file(mb->store->fs, mb->dir, name, &b, LOG_BYTES,
+	if (fs_read_file(mb->store->fs, mb->dir, name, &b, LOG_BYTES,
 	    NULL) == -1 || b.n <= FILE_HEADER_BYTES ||
 	    !file_header_unpack(buf_slice(&b), kind, h)) {
 		if (b.n > FILE_HEADER_BYTES)
@@ -919,14 +1074,43 @@ salvage_file(struct mailbox *mb, const char *name, enum file_kind kind,
 		return;
 	}
 	set_aside(mb, name, buf_slice(&b));
-	in = slice_from(buf_slice(&b), FILE_HEADER_BYTES);
-	while (record_search(in, h->generation, &budget, &at)) {
+	known->salvage = kind == FILE_SNAP;
+	salvage_records(known, &b, h->generation, false);
+	/* Flags, now that there are messages to have them. */
+	if (kind == FILE_SNAP)
+		salvage_records(known, &b, h->generation, true);
+	known->salvage = false;
+	buf_clear(&b);
+}
+
+static void
+salvage_records(struct state *known, const struct buf *b, uint64_t generation,
+    bool entries)
+{
+	struct slice in = slice_from(buf_slice(b), FILE_HEADER_BYTES);
+	size_t at, budget = SEARCH_BYTES;
+	struct record r;
+
+	while (record_search(in, generation, &budget, &at)) {
 		in = slice_from(in, at);
-		record_read(in, h->generation, &r);
-		state_apply(known, &r, false, NULL);
+		record_read(in, generation, &r);
+		if ((r.type == REC_ENTRIES) == entries)
+			state_apply(known, &r, false, NULL);
 		in = slice_from(in, r.bytes);
 	}
+}
+
+/* The log cannot say so any more. */
+static bool
+snap_is_newer(struct mailbox *mb)
+{
+	struct buf b = BUF_INIT(GROUP_BYTES);
+	bool newer = fs_read_file(mb->store->fs, mb->dir, SNAP_NAME, &b,
+	    GROUP_BYTES, NULL) == 0 &&
+	    file_header_is_newer(buf_slice(&b), FILE_SNAP);
+
 	buf_clear(&b);
+	return newer;
 }
 
 enum store_result
@@ -936,6 +1120,8 @@ index_rebuild(struct mailbox *mb, const char *why)
 	enum store_result r;
 	struct state known;
 
+	if (why != NULL && snap_is_newer(mb))
+		return STORE_NEWER;
 	state_init(&known);
 	salvage_file(mb, SNAP_NAME, FILE_SNAP, &known, &snap);
 	if (why != NULL)
@@ -948,6 +1134,7 @@ index_rebuild(struct mailbox *mb, const char *why)
 		takeover_read(mb, &known);
 	r = fill(mb, &known, &snap);
 	state_clear(&known);
+	mb->distrusted = r != STORE_OK;
 	return r;
 }
 
@@ -961,7 +1148,8 @@ take_over_again(struct mailbox *mb)
 
 	if (r != STORE_OK)
 		return r == STORE_READ_ONLY ? STORE_OK : r;
-	if (takeover_is_newer(mb)) {
+	r = index_whole(mb);
+	if (r == STORE_OK && takeover_is_newer(mb)) {
 		state_init(&all);
 		h.generation = mb->state.generation;
 		if (takeover_again(mb, &all))
@@ -1040,7 +1228,7 @@ fill(struct mailbox *mb, struct state *known, const struct file_header *h)
 	s = mb->state;
 	mb->state = old;
 	if (r == STORE_OK)
-		state_replace(&mb->state, &s, &mb->pending);
+		state_replace(&mb->state, &s, changes_of(mb));
 	else
 		state_clear(&s);
 	return r;

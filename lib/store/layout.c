@@ -54,7 +54,7 @@ say(struct walk *w, const char *what)
 static bool
 convert_below(struct walk *w, int dir, unsigned depth)
 {
-	DIR *d = store_fs_list(w->store->fs, dir, ".");
+	DIR *d = fs_list(w->store->fs, dir, ".", 0);
 	struct dirent *e;
 	bool all = true;
 
@@ -75,26 +75,26 @@ convert_below(struct walk *w, int dir, unsigned depth)
 static bool
 convert_one(struct walk *w, int dir, const char *name, unsigned depth)
 {
-	const struct store_fs *fs = w->store->fs;
+	const struct fs *fs = w->store->fs;
 	size_t was = w->path.n;
 	bool is_mailbox, all;
 	struct stat st;
-	int fd = store_fs_dir(fs, dir, name);
+	int fd = fs_open_dir(fs, dir, name);
 
 	if (fd == -1)
 		return true;		/* a file, or a link */
 	if ((was > 0 && buf_add_byte(&w->path, '/') == -1) ||
 	    buf_add_str(&w->path, name) == -1) {
 		w->path.n = was;
-		store_fs_close(fs, fd);
+		fs_close(fs, fd);
 		return false;
 	}
 	is_mailbox = fs->fstatat(fd, "cur", &st) == 0 && S_ISDIR(st.st_mode);
 	all = convert_below(w, fd, depth + 1);
 	if (is_mailbox && !w->dry && all)
-		store_fs_close(fs, fs->openat(fd, "maildirfolder", O_WRONLY |
+		fs_close(fs, fs->openat(fd, "maildirfolder", O_WRONLY |
 		    O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600));
-	store_fs_close(fs, fd);
+	fs_close(fs, fd);
 	if (is_mailbox) {
 		w->n++;
 		if (!all && !w->dry)
@@ -126,7 +126,7 @@ name_of_path(struct slice path, struct buf *name)
 static bool
 move(struct walk *w, bool is_mailbox)
 {
-	const struct store_fs *fs = w->store->fs;
+	const struct fs *fs = w->store->fs;
 	struct buf name = BUF_INIT(STORE_NAME_BYTES + 1);
 	char to[NAME_MAX + 1], path[PATH_MAX];
 	struct stat st;

@@ -141,7 +141,7 @@ static enum store_result
 gather(struct store *s, struct list *l)
 {
 	struct buf b = BUF_INIT(STORE_NAME_BYTES + 1);
-	DIR *d = store_fs_list(s->fs, s->root, ".");
+	DIR *d = fs_list(s->fs, s->root, ".", 0);
 	struct dirent *e;
 
 	if (d == NULL)
@@ -298,36 +298,36 @@ static enum store_result
 make_directories(struct store *s, const char *dir)
 {
 	static const char *const parts[] = { "new", "tmp", "cur" };
-	const struct store_fs *fs = s->fs;
+	const struct fs *fs = s->fs;
 	enum store_result r = STORE_OK;
 	size_t i;
 	int fd, marker;
 
 	if (fs->mkdirat(s->root, dir, 0700) == -1 && errno != EEXIST)
 		return store_failed(s);
-	fd = store_fs_dir(fs, s->root, dir);
+	fd = fs_open_dir(fs, s->root, dir);
 	if (fd == -1)
 		return store_failed(s);
 	marker = fs->openat(fd, "maildirfolder", O_WRONLY | O_CREAT |
 	    O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
-	store_fs_close(fs, marker);
+	fs_close(fs, marker);
 	for (i = 0; i < 3 && r == STORE_OK; i++)
 		if (fs->mkdirat(fd, parts[i], 0700) == -1 && errno != EEXIST)
 			r = store_failed(s);
-	store_fs_close(fs, fd);
+	fs_close(fs, fd);
 	return r;
 }
 
 static enum store_result
 sync_directory(struct store *s, const char *dir)
 {
-	const struct store_fs *fs = s->fs;
-	int fd = store_fs_dir(fs, s->root, dir);
+	const struct fs *fs = s->fs;
+	int fd = fs_open_dir(fs, s->root, dir);
 	enum store_result r = STORE_OK;
 
 	if (fd == -1 || fs->fsync(fd) == -1 || fs->fsync(s->root) == -1)
 		r = store_failed(s);
-	store_fs_close(fs, fd);
+	fs_close(fs, fd);
 	return r;
 }
 
@@ -474,7 +474,7 @@ store_create_special(struct store *s)
 static void
 remove_tree(struct store *s, int at, const char *name, unsigned depth)
 {
-	DIR *d = store_fs_list(s->fs, at, name);
+	DIR *d = fs_list(s->fs, at, name, 0);
 	struct dirent *e;
 
 	while (d != NULL && (e = readdir(d)) != NULL) {
@@ -494,7 +494,7 @@ remove_tree(struct store *s, int at, const char *name, unsigned depth)
 static void
 remove_deleted(struct store *s)
 {
-	DIR *d = store_fs_list(s->fs, s->root, ".");
+	DIR *d = fs_list(s->fs, s->root, ".", 0);
 	struct dirent *e;
 
 	while (d != NULL && (e = readdir(d)) != NULL)

@@ -50,7 +50,7 @@ open_as(struct store *s, struct slice name, bool read_only, bool quiet,
 		mailbox_free(&mb);
 		return r;
 	}
-	mb->pending.n = 0;
+	mb->is_open = true;
 	if (quiet) {
 		*mb_r = mb;
 		return STORE_OK;
@@ -82,7 +82,7 @@ mailbox_open(struct store *s, struct slice name, bool read_only,
 static bool
 is_in_place(struct mailbox *mb)
 {
-	const struct store_fs *fs = mb->store->fs;
+	const struct fs *fs = mb->store->fs;
 	char dir[NAME_MAX + 1];
 	struct stat ours, now;
 
@@ -211,7 +211,7 @@ static enum store_result
 open_directory(struct mailbox *mb)
 {
 	static const char *const parts[] = { "cur", "new", "tmp" };
-	const struct store_fs *fs = mb->store->fs;
+	const struct fs *fs = mb->store->fs;
 	char dir[NAME_MAX + 1];
 	enum store_result r = store_dir_of(mb->store, slice_str(mb->name),
 	    dir);
@@ -266,7 +266,7 @@ mailbox_free(struct mailbox **mbp)
 	if (mb == NULL)
 		return;
 	index_close(mb);
-	store_fs_close(mb->store->fs, mb->dir);
+	fs_close(mb->store->fs, mb->dir);
 	buf_clear(&mb->summary);
 	free(mb->name);
 	free(mb);
@@ -394,13 +394,13 @@ mark_recent(struct mailbox *mb, uint32_t from)
 
 	for (i = state_lower(s, from); i < s->n; i++) {
 		s->entries[i].flags |= FLAG_RECENT;
-		if (s->slots[i].in_new)
+		if (state_is_new(s, i))
 			mb->names_late = true;
 	}
 	/* Gone ones count until they are told of. */
 	for (mb->nrecent = 0, i = s->n; i-- > 0 && s->entries[i].flags &
 	    FLAG_RECENT;)
-		mb->nrecent += !s->slots[i].gone;
+		mb->nrecent += !state_is_gone(s, i);
 }
 
 /* The session that sees messages first, has them recent, and no other. */
@@ -701,6 +701,11 @@ mailbox_expunge(struct mailbox *mb, struct uid_list uids, bool deleted_only)
 	r = index_lock(mb);
 	if (r != STORE_OK)
 		return r;
+	r = index_whole(mb);
+	if (r != STORE_OK) {
+		index_unlock(mb);
+		return r;
+	}
 	buf_reset(&mb->group);
 	record_begin(&mb->group, REC_EXPUNGE, &at);
 	for (i = 0; i < uids.n; i++) {
@@ -709,6 +714,7 @@ mailbox_expunge(struct mailbox *mb, struct uid_list uids, bool deleted_only)
 		    !(mb->state.entries[found].flags & FLAG_DELETED)))
 			continue;
 		ranges_add(&ranges, (size_t)found);
+		(void)!facts_need(mb, (size_t)found, FACT_DATES);
 		bytes += mb->state.slots[found].stored;
 	}
 	ranges_end(&ranges);
@@ -782,9 +788,12 @@ enum store_result
 mailbox_uidl(struct mailbox *mb, uint32_t uid, struct buf *b)
 {
 	const struct state *s = &mb->state;
+	enum store_result whole = index_whole(mb);
 	ssize_t i = state_find(s, uid);
 	int r;
 
+	if (whole != STORE_OK)
+		return whole;
 	if (i == -1)
 		return STORE_EXPUNGED;
 	r = s->slots[i].uidl_n > 0 ? buf_add(b, state_uidl(s, (size_t)i)) :

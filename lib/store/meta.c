@@ -58,12 +58,12 @@ meta_read(struct store *s, struct meta *m)
 {
 	memset(m, 0, sizeof(*m));
 	buf_init(&m->text, META_BYTES);
-	if (store_fs_read_file(s->fs, s->root, META_NAME, &m->text, META_BYTES,
+	if (fs_read_file(s->fs, s->root, META_NAME, &m->text, META_BYTES,
 	    NULL) == -1)
 		return errno == ENOENT ? STORE_OK : store_failed(s);
 	if (!parse(m)) {
 		m->n = 0;
-		(void)!store_fs_replace(s->fs, s->root,
+		(void)!fs_replace(s->fs, s->root,
 		    META_NAME ".damaged", buf_slice(&m->text), false);
 	}
 	return STORE_OK;
@@ -132,7 +132,7 @@ meta_write(struct store *s, const struct meta *m)
 		put_u32(&all, FORMAT_VERSION);
 		put_u32(&all, crc32c(0, buf_slice(&body)));
 		buf_add(&all, buf_slice(&body));
-		r = store_fs_replace(s->fs, s->root, META_NAME,
+		r = fs_replace(s->fs, s->root, META_NAME,
 		    buf_slice(&all), true) == -1 ||
 		    s->fs->fsync(s->root) == -1 ? store_failed(s) : STORE_OK;
 	}

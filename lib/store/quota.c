@@ -28,15 +28,15 @@ struct newer {
 	bool		 found;
 };
 
-static int	 read_file(const struct store_fs *, int dir, struct size_file *);
-static int	 count_all(const struct store_fs *, int dir, struct quota *);
-static int	 each_folder(const struct store_fs *, int dir,
-		    int (*)(const struct store_fs *, int folder, void *), void *);
-static int	 is_newer(const struct store_fs *, int folder, void *);
-static int	 count_folder(const struct store_fs *, int folder, void *);
-static int	 count_messages(const struct store_fs *, int dir, const char *sub,
+static int	 read_file(const struct fs *, int dir, struct size_file *);
+static int	 count_all(const struct fs *, int dir, struct quota *);
+static int	 each_folder(const struct fs *, int dir,
+		    int (*)(const struct fs *, int folder, void *), void *);
+static int	 is_newer(const struct fs *, int folder, void *);
+static int	 count_folder(const struct fs *, int folder, void *);
+static int	 count_messages(const struct fs *, int dir, const char *sub,
 		    struct quota *);
-static void	 write_file(const struct store_fs *, int dir, const struct quota *limits,
+static void	 write_file(const struct fs *, int dir, const struct quota *limits,
 		    const struct quota *used);
 
 /* ---- the file's text ---------------------------------------------------- */
@@ -114,7 +114,7 @@ maildirsize_parse(struct slice text, struct quota *limits_r,
 
 /* 0, or -1 where it has to be made anew. */
 static int
-read_file(const struct store_fs *fs, int dir, struct size_file *f)
+read_file(const struct fs *fs, int dir, struct size_file *f)
 {
 	char text[MAILDIRSIZE_BYTES];
 	struct stat st;
@@ -135,7 +135,7 @@ read_file(const struct store_fs *fs, int dir, struct size_file *f)
 }
 
 static int
-recount(const struct store_fs *fs, int dir, const struct quota *limits,
+recount(const struct fs *fs, int dir, const struct quota *limits,
     struct quota *used)
 {
 	if (count_all(fs, dir, used) == -1)
@@ -159,7 +159,7 @@ fits(const struct quota *limits, const struct quota *used, uint64_t bytes)
  * so it is asked only then.
  */
 static bool
-is_doubtful(const struct store_fs *fs, int dir, const struct size_file *f)
+is_doubtful(const struct fs *fs, int dir, const struct size_file *f)
 {
 	struct newer n = { .than = f->mtime };
 	time_t now = time(NULL);
@@ -170,7 +170,7 @@ is_doubtful(const struct store_fs *fs, int dir, const struct size_file *f)
 }
 
 int
-quota_used(const struct store_fs *fs, int dir, uint64_t bytes,
+quota_used(const struct fs *fs, int dir, uint64_t bytes,
     struct quota *used_r)
 {
 	struct size_file f;
@@ -184,7 +184,7 @@ quota_used(const struct store_fs *fs, int dir, uint64_t bytes,
 }
 
 int
-quota_has_room(const struct store_fs *fs, int dir, const struct quota *limits,
+quota_has_room(const struct fs *fs, int dir, const struct quota *limits,
     uint64_t bytes)
 {
 	struct quota used;
@@ -204,7 +204,7 @@ quota_has_room(const struct store_fs *fs, int dir, const struct quota *limits,
 
 /* One write, so that lines of several writers never mix. */
 void
-quota_change(const struct store_fs *fs, int dir, int64_t bytes,
+quota_change(const struct fs *fs, int dir, int64_t bytes,
     int64_t messages)
 {
 	char line[64];
@@ -226,8 +226,8 @@ quota_change(const struct store_fs *fs, int dir, int64_t bytes,
 
 /* The Maildir itself and its folders: what begins with a dot beside new/. */
 static int
-each_folder(const struct store_fs *fs, int dir,
-    int (*fn)(const struct store_fs *, int folder, void *arg), void *arg)
+each_folder(const struct fs *fs, int dir,
+    int (*fn)(const struct fs *, int folder, void *arg), void *arg)
 {
 	struct dirent *e;
 	int sub, r, fd = fs->openat(dir, ".",
@@ -259,7 +259,7 @@ each_folder(const struct store_fs *fs, int dir,
 
 /* The clock of files ticks slowly: of the same time means maybe later. */
 static int
-is_newer(const struct store_fs *fs, int folder, void *arg)
+is_newer(const struct fs *fs, int folder, void *arg)
 {
 	static const char *const subs[] = { "new", "cur" };
 	struct newer *n = arg;
@@ -277,14 +277,14 @@ is_newer(const struct store_fs *fs, int folder, void *arg)
 }
 
 static int
-count_all(const struct store_fs *fs, int dir, struct quota *used)
+count_all(const struct fs *fs, int dir, struct quota *used)
 {
 	*used = (struct quota){ 0, 0 };
 	return each_folder(fs, dir, count_folder, used);
 }
 
 static int
-count_folder(const struct store_fs *fs, int folder, void *used)
+count_folder(const struct fs *fs, int folder, void *used)
 {
 	return count_messages(fs, folder, "new", used) == -1 ||
 	    count_messages(fs, folder, "cur", used) == -1 ? -1 : 0;
@@ -309,7 +309,7 @@ message_bytes(int dir, const char *name)
 }
 
 static int
-count_messages(const struct store_fs *fs, int dir, const char *sub,
+count_messages(const struct fs *fs, int dir, const char *sub,
     struct quota *used)
 {
 	struct dirent *e;
@@ -337,7 +337,7 @@ count_messages(const struct store_fs *fs, int dir, const char *sub,
 
 /* Failing is no harm: the next one counts again. */
 static void
-write_file(const struct store_fs *fs, int dir, const struct quota *limits,
+write_file(const struct fs *fs, int dir, const struct quota *limits,
     const struct quota *used)
 {
 	static unsigned turn;
@@ -355,7 +355,7 @@ write_file(const struct store_fs *fs, int dir, const struct quota *limits,
 	    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd == -1 || n < 0)
 		return;
-	r = store_fs_write(fs, fd, slice_of(text, (size_t)n));
+	r = fs_write(fs, fd, slice_of(text, (size_t)n));
 	fs->close(fd);
 	if (r == -1 || fs->renameat(dir, name, dir, FILE_NAME) == -1)
 		fs->unlinkat(dir, name, 0);

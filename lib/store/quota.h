@@ -15,7 +15,7 @@
 
 #include "base/parse.h"
 #include "base/slice.h"
-#include "fs.h"
+#include "os/fs.h"
 
 #define MAILDIRSIZE_BYTES	5120	/* from here on it is made anew */
 
@@ -30,17 +30,17 @@ enum parse maildirsize_parse(struct slice text, struct quota *limits_r,
 
 /* What is used, when so many bytes are to be added; dir is the Maildir.  -1
  * with errno. */
-int	 quota_used(const struct store_fs *, int dir, uint64_t bytes,
+int	 quota_used(const struct fs *, int dir, uint64_t bytes,
 	    struct quota *used_r);
 /*
  * Whether a message of so many bytes has room: 1, or 0.  A file that says no
  * is not believed before the directories were read once more, unless they
  * have not changed since it was written.  -1 with errno: not known.
  */
-int	 quota_has_room(const struct store_fs *, int dir, const struct quota *limits,
+int	 quota_has_room(const struct fs *, int dir, const struct quota *limits,
 	    uint64_t bytes);
 /* So much was added, or taken away. */
-void	 quota_change(const struct store_fs *, int dir, int64_t bytes,
+void	 quota_change(const struct fs *, int dir, int64_t bytes,
 	    int64_t messages);
 
 #endif

@@ -27,8 +27,10 @@ file_header_pack(struct buf *b, const struct file_header *h)
 	put_u32(b, crc32c(0, slice_of(b->p + start, FILE_HEADER_BYTES - 4)));
 }
 
-bool
-file_header_unpack(struct slice in, enum file_kind kind, struct file_header *h)
+/* Magic and checksum, which stay what they are in every version; rest_r is
+ * what is between them, and begins with the version. */
+static bool
+is_header(struct slice in, enum file_kind kind, struct wire *rest_r)
 {
 	struct wire w;
 	uint32_t crc;
@@ -39,10 +41,30 @@ file_header_unpack(struct slice in, enum file_kind kind, struct file_header *h)
 	crc = get_u32(&w);
 	if (crc != crc32c(0, slice_first(in, FILE_HEADER_BYTES - 4)))
 		return false;
-	w = wire_of(slice_from(slice_first(in, FILE_HEADER_BYTES), 8));
-	h->kind = kind;
-	if (get_u32(&w) != FORMAT_VERSION)
+	*rest_r = wire_of(slice_from(slice_first(in, FILE_HEADER_BYTES), 8));
+	return true;
+}
+
+bool
+file_header_is_newer(struct slice in, enum file_kind kind)
+{
+	struct wire w;
+
+	return is_header(in, kind, &w) && get_u32(&w) > FORMAT_VERSION;
+}
+
+bool
+file_header_unpack(struct slice in, enum file_kind kind, struct file_header *h)
+{
+	struct wire w;
+	uint32_t version;
+
+	if (!is_header(in, kind, &w))
 		return false;
+	version = get_u32(&w);
+	if (version < FORMAT_OLDEST || version > FORMAT_VERSION)
+		return false;
+	h->kind = kind;
 	h->uidvalidity = get_u32(&w);
 	memcpy(h->guid, w.rest.p, sizeof(h->guid));
 	w.rest = slice_from(w.rest, sizeof(h->guid));
@@ -140,13 +162,14 @@ record_seal(struct buf *b, size_t at, uint64_t generation, uint64_t modseq)
 }
 
 void
-group_seal(struct buf *b, size_t from, uint64_t generation, uint64_t modseq)
+group_seal(struct buf *b, size_t from, size_t to, uint64_t generation,
+    uint64_t modseq)
 {
 	size_t bytes;
 
-	for (; from < b->n; from += bytes) {
+	for (; from < to; from += bytes) {
 		bytes = RECORD_HEADER_BYTES + padded(load_u32(b->p + from));
-		seal(b->p + from, generation, modseq, from + bytes == b->n);
+		seal(b->p + from, generation, modseq, from + bytes == to);
 	}
 }
 
@@ -206,8 +229,14 @@ record_search(struct slice in, uint64_t generation, size_t *budget,
 
 /* ---- bodies ------------------------------------------------------------- */
 
-/* In one piece: a snapshot has a hundred thousand of them. */
 #define MESSAGE_FIXED	86
+#define REST_FIXED	68
+#define ENTRY_BYTES	26
+
+static int	 put_names(struct buf *, const struct message_record *);
+static void	 get_names(struct wire *, size_t fixed, const char *lengths,
+		    struct message_record *);
+static void	 check_message(struct wire *, const struct message_record *);
 
 int
 put_message(struct buf *b, const struct message_record *m)
@@ -222,18 +251,24 @@ put_message(struct buf *b, const struct message_record *m)
 	p[5] = (char)(m->in_new | m->in_tmp << 1);
 	store_u64(p + 6, m->keywords);
 	store_u64(p + 14, m->modseq);
-	store_u64(p + 22, m->size);
+	store_u64(p + 22, m->facts.size);
 	store_u64(p + 30, m->stored);
-	store_u64(p + 38, (uint64_t)m->internal_ms);
-	store_u64(p + 46, (uint64_t)m->saved_ms);
-	memcpy(p + 54, m->guid, 16);
+	store_u64(p + 38, (uint64_t)m->facts.internal_ms);
+	store_u64(p + 46, (uint64_t)m->facts.saved_ms);
+	memcpy(p + 54, m->facts.guid, 16);
 	store_u64(p + 70, m->cache_at);
 	store_u32(p + 78, m->cache_n);
 	p[82] = (char)(unsigned char)m->base.n;
 	p[83] = (char)(unsigned char)m->info.n;
 	p[84] = (char)(unsigned char)m->uidl.n;
-	p[85] = 0;
+	p[85] = (char)m->unknown;
 	b->n += MESSAGE_FIXED;
+	return put_names(b, m);
+}
+
+static int
+put_names(struct buf *b, const struct message_record *m)
+{
 	return buf_add(b, m->base) == -1 || buf_add(b, m->info) == -1 ||
 	    buf_add(b, m->uidl) == -1 ? -1 : 0;
 }
@@ -251,21 +286,19 @@ is_safe_name(struct slice s)
 	return memchr(s.p, '/', s.n) == NULL && memchr(s.p, '\0', s.n) == NULL;
 }
 
+static bool
+is_time(int64_t ms)
+{
+	return ms >= -TIME_MAX_MS && ms <= TIME_MAX_MS;
+}
+
 struct message_record
 get_message(struct wire *w)
 {
 	struct message_record m = { 0 };
 	const char *p = w->rest.p;
-	size_t base, info, uidl;
 
 	if (w->bad || w->rest.n < MESSAGE_FIXED) {
-		wire_fail(w);
-		return m;
-	}
-	base = (unsigned char)p[82];
-	info = (unsigned char)p[83];
-	uidl = (unsigned char)p[84];
-	if (w->rest.n < MESSAGE_FIXED + base + info + uidl) {
 		wire_fail(w);
 		return m;
 	}
@@ -275,24 +308,160 @@ get_message(struct wire *w)
 	m.in_tmp = p[5] >> 1 & 1;
 	m.keywords = load_u64(p + 6);
 	m.modseq = load_u64(p + 14);
-	m.size = load_u64(p + 22);
+	m.facts.size = load_u64(p + 22);
 	m.stored = load_u64(p + 30);
-	m.internal_ms = (int64_t)load_u64(p + 38);
-	m.saved_ms = (int64_t)load_u64(p + 46);
-	memcpy(m.guid, p + 54, 16);
+	m.facts.internal_ms = (int64_t)load_u64(p + 38);
+	m.facts.saved_ms = (int64_t)load_u64(p + 46);
+	memcpy(m.facts.guid, p + 54, 16);
 	m.cache_at = load_u64(p + 70);
 	m.cache_n = load_u32(p + 78);
-	m.base = slice_of(p + MESSAGE_FIXED, base);
-	m.info = slice_of(p + MESSAGE_FIXED + base, info);
-	m.uidl = slice_of(p + MESSAGE_FIXED + base + info, uidl);
-	w->rest = slice_from(w->rest, MESSAGE_FIXED + base + info + uidl);
-	if (base == 0 || base + info > MESSAGE_NAME_BYTES ||
-	    uidl > MESSAGE_UIDL_BYTES || m.base.p[0] == '.' ||
-	    !is_safe_name(m.base) || !is_safe_name(m.info) ||
-	    m.internal_ms < -TIME_MAX_MS || m.internal_ms > TIME_MAX_MS ||
-	    m.saved_ms < -TIME_MAX_MS || m.saved_ms > TIME_MAX_MS)
-		wire_fail(w);
+	m.unknown = (uint8_t)p[85] & NAME_ONLY;
+	get_names(w, MESSAGE_FIXED, p + 82, &m);
+	check_message(w, &m);
 	return m;
+}
+
+/* Behind the fixed bytes; their lengths are three bytes among these. */
+static void
+get_names(struct wire *w, size_t fixed, const char *lengths,
+    struct message_record *m)
+{
+	size_t base = (unsigned char)lengths[0];
+	size_t info = (unsigned char)lengths[1];
+	size_t uidl = (unsigned char)lengths[2];
+	const char *p = w->rest.p + fixed;
+
+	if (w->rest.n < fixed + base + info + uidl) {
+		wire_fail(w);
+		return;
+	}
+	m->base = slice_of(p, base);
+	m->info = slice_of(p + base, info);
+	m->uidl = slice_of(p + base + info, uidl);
+	w->rest = slice_from(w->rest, fixed + base + info + uidl);
+}
+
+static void
+check_message(struct wire *w, const struct message_record *m)
+{
+	if (w->bad || m->base.n == 0 ||
+	    m->base.n + m->info.n > MESSAGE_NAME_BYTES ||
+	    m->uidl.n > MESSAGE_UIDL_BYTES || m->base.p[0] == '.' ||
+	    !is_safe_name(m->base) || !is_safe_name(m->info) ||
+	    !is_time(m->facts.internal_ms) || !is_time(m->facts.saved_ms))
+		wire_fail(w);
+}
+
+int
+put_message_rest(struct buf *b, const struct message_record *m)
+{
+	char *p = buf_reserve(b, REST_FIXED + m->base.n + m->info.n +
+	    m->uidl.n);
+
+	if (p == NULL)
+		return -1;
+	store_u32(p, m->uid);
+	p[4] = (char)m->unknown;
+	p[5] = (char)(unsigned char)m->base.n;
+	p[6] = (char)(unsigned char)m->info.n;
+	p[7] = (char)(unsigned char)m->uidl.n;
+	store_u64(p + 8, m->facts.size);
+	store_u64(p + 16, m->stored);
+	store_u64(p + 24, (uint64_t)m->facts.internal_ms);
+	store_u64(p + 32, (uint64_t)m->facts.saved_ms);
+	memcpy(p + 40, m->facts.guid, 16);
+	store_u64(p + 56, m->cache_at);
+	store_u32(p + 64, m->cache_n);
+	b->n += REST_FIXED;
+	return put_names(b, m);
+}
+
+struct message_record
+get_message_rest(struct wire *w)
+{
+	struct message_record m = { 0 };
+	const char *p = w->rest.p;
+
+	if (w->bad || w->rest.n < REST_FIXED) {
+		wire_fail(w);
+		return m;
+	}
+	m.uid = load_u32(p);
+	m.unknown = (uint8_t)p[4] & NAME_ONLY;
+	m.facts.size = load_u64(p + 8);
+	m.stored = load_u64(p + 16);
+	m.facts.internal_ms = (int64_t)load_u64(p + 24);
+	m.facts.saved_ms = (int64_t)load_u64(p + 32);
+	memcpy(m.facts.guid, p + 40, 16);
+	m.cache_at = load_u64(p + 56);
+	m.cache_n = load_u32(p + 64);
+	get_names(w, REST_FIXED, p + 5, &m);
+	check_message(w, &m);
+	return m;
+}
+
+int
+put_entry(struct buf *b, const struct entry_record *e)
+{
+	char *p = buf_reserve(b, ENTRY_BYTES);
+
+	if (p == NULL)
+		return -1;
+	store_u32(p, e->uid);
+	store_u32(p + 4, e->name_hash);
+	store_u64(p + 8, e->keywords);
+	store_u64(p + 16, e->modseq);
+	p[24] = (char)e->flags;
+	p[25] = e->in_new;
+	b->n += ENTRY_BYTES;
+	return 0;
+}
+
+struct entry_record
+get_entry(struct wire *w)
+{
+	struct entry_record e = { 0 };
+	const char *p = w->rest.p;
+
+	if (w->bad || w->rest.n < ENTRY_BYTES) {
+		wire_fail(w);
+		return e;
+	}
+	e.uid = load_u32(p);
+	e.name_hash = load_u32(p + 4);
+	e.keywords = load_u64(p + 8);
+	e.modseq = load_u64(p + 16);
+	e.flags = (uint8_t)p[24] & FLAGS_STORED;
+	e.in_new = p[25] & 1;
+	w->rest = slice_from(w->rest, ENTRY_BYTES);
+	return e;
+}
+
+int
+put_facts(struct buf *b, const struct facts_record *f)
+{
+	put_u32(b, f->uid);
+	put_u8(b, f->unknown);
+	put_u64(b, f->size);
+	put_u64(b, f->stored);
+	put_u64(b, (uint64_t)f->internal_ms);
+	return put_u64(b, (uint64_t)f->saved_ms);
+}
+
+struct facts_record
+get_facts(struct wire *w)
+{
+	struct facts_record f;
+
+	f.uid = get_u32(w);
+	f.unknown = get_u8(w) & NAME_ONLY;
+	f.size = get_u64(w);
+	f.stored = get_u64(w);
+	f.internal_ms = (int64_t)get_u64(w);
+	f.saved_ms = (int64_t)get_u64(w);
+	if (!is_time(f.internal_ms) || !is_time(f.saved_ms))
+		wire_fail(w);
+	return f;
 }
 
 int
@@ -353,6 +522,8 @@ get_range(struct wire *w, struct range *r)
 	return true;
 }
 
+#define SNAP_REST	68	/* where rest_at is in the body */
+
 int
 put_snap(struct buf *b, const struct snap_record *s)
 {
@@ -365,7 +536,14 @@ put_snap(struct buf *b, const struct snap_record *s)
 	put_u64(b, (uint64_t)s->boot_s);
 	put_u64(b, s->cache_id);
 	put_u64(b, s->cache_end);
-	return put_u64(b, s->messages);
+	put_u64(b, s->messages);
+	return put_u64(b, s->rest_at);
+}
+
+void
+snap_set_rest(struct buf *b, size_t at, uint64_t rest_at)
+{
+	store_u64(b->p + at + RECORD_HEADER_BYTES + SNAP_REST, rest_at);
 }
 
 struct snap_record
@@ -383,10 +561,26 @@ get_snap(struct wire *w)
 	s.cache_id = get_u64(w);
 	s.cache_end = get_u64(w);
 	s.messages = get_u64(w);
+	s.rest_at = w->rest.n > 0 ? get_u64(w) : 0;
 	if (s.uidnext == 0 || s.modseq >= UINT64_MAX / 4 ||
 	    s.modseq_limit >= UINT64_MAX / 4)
 		wire_fail(w);
 	return s;
+}
+
+uint32_t
+name_hash(struct slice s)
+{
+	uint64_t h = UINT64_C(0x9e3779b97f4a7c15);
+	char last[8] = { 0 };
+
+	for (; s.n >= 8; s = slice_from(s, 8)) {
+		h = (h ^ load_u64(s.p)) * UINT64_C(0xff51afd7ed558ccd);
+		h ^= h >> 32;
+	}
+	memcpy(last, s.p, s.n);
+	h = (h ^ load_u64(last) ^ (uint64_t)s.n << 56) * UINT64_C(0xc4ceb9fe1a85ec53);
+	return (uint32_t)(h ^ h >> 29);
 }
 
 /* Names are made by mail servers, not by who writes the messages; a keyed hash

@@ -13,8 +13,11 @@
  *	the body, padded with zeros to RECORD_ALIGN
  *
  * A group of records ends with one that has RECORD_COMMIT and counts as a
- * whole or not at all.  A snapshot has the same form: REC_SNAP, then records
- * that make an empty mailbox what it was, one group.
+ * whole or not at all.  A snapshot has the same form, in two groups.  The first
+ * makes an empty mailbox what it was, as far as flags and numbers go; the
+ * second has the rest, names and facts, which many who open a mailbox never
+ * ask for.  REC_SNAP, the first record, says where the second begins.  (Version
+ * 1 had one group with REC_ADD for each message; it is still read.)
  */
 #ifndef STORE_RECORD_H
 #define STORE_RECORD_H
@@ -25,12 +28,14 @@
 #include "base/buf.h"
 #include "base/slice.h"
 #include "base/wire.h"
+#include "store.h"
 
 #define FILE_HEADER_BYTES	64
 #define RECORD_HEADER_BYTES	24
 #define RECORD_ALIGN		8
 #define RECORD_BYTES		(16 * 1024 * 1024)	/* of a body */
-#define FORMAT_VERSION		1
+#define FORMAT_VERSION		2
+#define FORMAT_OLDEST		1	/* that is read */
 #define MESSAGE_NAME_BYTES	255	/* base name and flags: NAME_MAX */
 #define MESSAGE_UIDL_BYTES	70
 
@@ -47,6 +52,9 @@ void	 file_header_pack(struct buf *, const struct file_header *);
 /* False: no such file, or damaged.  in is at least the header. */
 bool	 file_header_unpack(struct slice in, enum file_kind,
 	    struct file_header *);
+/* It is whole, and of a format that a later version has brought: not ours to
+ * read, to mend or to replace. */
+bool	 file_header_is_newer(struct slice in, enum file_kind);
 
 #define RECORD_COMMIT	1
 
@@ -71,6 +79,9 @@ enum record_type {
 	REC_UIDL,	/* u8 format of UIDLs */
 	REC_DONE,	/* files of all expunged messages are removed, those of
 			 * messages that were added are in their place */
+	REC_FACTS,	/* struct facts_record, any number of them */
+	REC_ENTRIES,	/* struct entry_record, up to BLOCK_MESSAGES; snapshots only */
+	REC_REST,	/* the rest of as many messages; snapshots only */
 };
 
 struct record {
@@ -85,8 +96,8 @@ struct record {
  * Both -1 at the ceiling: then the buf's contents are of no use. */
 int	 record_begin(struct buf *, enum record_type, size_t *at_r);
 int	 record_end(struct buf *, size_t at);
-/* Makes the records of a buf from an offset on one group. */
-void	 group_seal(struct buf *, size_t from, uint64_t generation,
+/* Makes the records of a buf between two offsets one group. */
+void	 group_seal(struct buf *, size_t from, size_t to, uint64_t generation,
 	    uint64_t modseq);
 
 /* Makes the one at an offset a group; its bytes. */
@@ -118,11 +129,9 @@ struct message_record {
 					 * REC_DONE, and then in cur/ */
 	uint64_t	 keywords;
 	uint64_t	 modseq;
-	uint64_t	 size;		/* with CRLF */
-	uint64_t	 stored;	/* bytes of the file */
-	int64_t		 internal_ms;
-	int64_t		 saved_ms;
-	uint8_t		 guid[16];
+	uint8_t		 unknown;	/* enum message_fact; KNOWN_BY_LIST */
+	struct message_facts facts;
+	uint64_t	 stored;	/* bytes of the file; known with the dates */
 	uint64_t	 cache_at;	/* snapshots: in the cache; 0 not there */
 	uint32_t	 cache_n;
 	struct slice	 base;		/* of the file name, up to ":" */
@@ -131,6 +140,34 @@ struct message_record {
 };
 int	 put_message(struct buf *, const struct message_record *);
 struct message_record get_message(struct wire *);
+
+#define KNOWN_BY_LIST	4	/* of another server's, which has no flags */
+#define NAME_ONLY	(FACT_SIZE | FACT_DATES | KNOWN_BY_LIST)
+#define BLOCK_MESSAGES	64	/* as many are lost by one damaged byte */
+
+/* The rest of a message: what a struct entry_record has not.  flags, keywords
+ * and mod-sequence are left alone. */
+int	 put_message_rest(struct buf *, const struct message_record *);
+struct message_record get_message_rest(struct wire *);
+
+struct entry_record {
+	uint32_t	 uid, name_hash;
+	uint8_t		 flags;
+	bool		 in_new;
+	uint64_t	 keywords, modseq;
+};
+int	 put_entry(struct buf *, const struct entry_record *);
+struct entry_record get_entry(struct wire *);
+
+/* What was found out of a message that is in the index. */
+struct facts_record {
+	uint32_t	 uid;
+	uint8_t		 unknown;
+	uint64_t	 size, stored;
+	int64_t		 internal_ms, saved_ms;
+};
+int	 put_facts(struct buf *, const struct facts_record *);
+struct facts_record get_facts(struct wire *);
 
 struct flags_record {
 	uint8_t		 add, del;
@@ -158,10 +195,15 @@ struct snap_record {
 	int64_t		 boot_s;
 	uint64_t	 cache_id, cache_end;
 	uint64_t	 messages;
+	uint64_t	 rest_at;	/* in the file; 0: there is one group */
 };
 int	 put_snap(struct buf *, const struct snap_record *);
+/* Sets rest_at in the record that begins at an offset. */
+void	 snap_set_rest(struct buf *, size_t at, uint64_t rest_at);
 struct snap_record get_snap(struct wire *);
 
+/* Of a base name; equal names have equal ones. */
+uint32_t name_hash(struct slice base);
 /* The message's GUID from its first name, so that it is found again even when
  * the index is lost. */
 void	 guid_of_name(struct slice base, uint8_t guid[16]);

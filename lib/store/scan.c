@@ -28,7 +28,6 @@
 
 #define TRIES		5
 #define YOUNG_NS	INT64_C(100000000)
-#define READ_BYTES	(64 * 1024)
 #define NAMES_BYTES	(UINT64_C(2) << 30)
 #define COMMIT_BYTES	(UINT64_C(3) << 30)
 
@@ -60,8 +59,7 @@ static void	 see_again(struct scan *, size_t i, struct slice info,
 		    bool in_new);
 static void	 expunge_missing(struct scan *);
 static void	 add_found(struct scan *);
-static void	 add_one(struct scan *, struct found *, int dir,
-		    char *buffer);
+static void	 add_one(struct scan *, struct found *, int dir);
 
 /* ---- stamps ------------------------------------------------------------- */
 
@@ -161,7 +159,7 @@ scan_stamp_before(struct mailbox *mb, struct stamp before[2])
 void
 scan_stamp_after(struct mailbox *mb, const struct stamp before[2])
 {
-	const struct store_fs *fs = mb->store->fs;
+	const struct fs *fs = mb->store->fs;
 	struct state *s = &mb->state;
 	struct stamp now[2] = { s->new_stamp, s->cur_stamp };
 	bool changed = false;
@@ -173,7 +171,7 @@ scan_stamp_after(struct mailbox *mb, const struct stamp before[2])
 		now[i] = stamp_now(mb, i);
 		if (same_stamp(&before[i], &now[i]))
 			continue;
-		fd = store_fs_dir(fs, mb->dir, subs[i]);
+		fd = fs_open_dir(fs, mb->dir, subs[i]);
 		if (fd == -1)
 			continue;
 		now[i] = mark(mb, fd, now[i]);
@@ -207,8 +205,8 @@ begin_try(struct scan *c)
 	c->nfound = 0;
 	c->stable = true;
 	for (i = 0; i < s->n; i++)
-		s->slots[i].unseen_file = !s->slots[i].gone &&
-		    (s->slots[i].in_new ? c->what & SCAN_NEW :
+		s->slots[i].unseen_file = !state_is_gone(s, i) &&
+		    (state_is_new(s, i) ? c->what & SCAN_NEW :
 		    c->what & SCAN_CUR);
 }
 
@@ -228,9 +226,11 @@ enum store_result
 scan_mailbox(struct mailbox *mb, int what, struct state *known)
 {
 	struct scan c = { .mb = mb, .what = what, .known = known };
-	enum store_result r = STORE_OK;
+	enum store_result r = index_whole(mb);
 	int i, tries = 0;
 
+	if (r != STORE_OK)
+		return r;
 	buf_init(&c.names, NAMES_BYTES);
 	c.stamps[0] = mb->state.new_stamp;
 	c.stamps[1] = mb->state.cur_stamp;
@@ -264,14 +264,24 @@ scan_mailbox(struct mailbox *mb, int what, struct state *known)
 	return r;
 }
 
+static bool
+is_file(const struct fs *fs, int dir, const struct dirent *e)
+{
+	struct stat st;
+
+	if (e->d_type != DT_UNKNOWN)
+		return e->d_type == DT_REG;
+	return fs->fstatat(dir, e->d_name, &st) == 0 && S_ISREG(st.st_mode);
+}
+
 static enum store_result
 read_directory(struct scan *c, int i)
 {
-	const struct store_fs *fs = c->mb->store->fs;
+	const struct fs *fs = c->mb->store->fs;
 	struct stamp after;
 	struct dirent *e;
 	struct stat st;
-	DIR *d = store_fs_list(fs, c->mb->dir, subs[i]);
+	DIR *d = fs_list(fs, c->mb->dir, subs[i], 0);
 
 	if (d == NULL && errno == ENOENT && i == 0) {
 		c->stamps[i] = (struct stamp){ 0, 0, 0 };
@@ -283,7 +293,7 @@ read_directory(struct scan *c, int i)
 		goto failed;
 	c->stamps[i] = mark(c->mb, dirfd(d), stamp_of(&st));
 	while ((errno = 0, e = readdir(d)) != NULL)
-		if (e->d_name[0] != '.' && e->d_type != DT_DIR)
+		if (e->d_name[0] != '.' && is_file(fs, dirfd(d), e))
 			see(c, e->d_name, i == 0);
 	if (errno != 0 || fs->fstat(dirfd(d), &st) == -1)
 		goto failed;
@@ -397,11 +407,11 @@ see_again(struct scan *c, size_t i, struct slice info, bool in_new)
 	size_t at;
 
 	/* A second file of that name, or the same in another place. */
-	if (!t->unseen_file && (t->in_new ? c->what & SCAN_NEW :
+	if (!t->unseen_file && (state_is_new(s, i) ? c->what & SCAN_NEW :
 	    c->what & SCAN_CUR))
 		return;
 	t->unseen_file = false;
-	if (t->in_new == in_new && slice_eq(state_info(s, i), info))
+	if (state_is_new(s, i) == in_new && slice_eq(state_info(s, i), info))
 		return;
 	/* After a power cut a name of ours may be lost, its record not. */
 	if (c->what & SCAN_SIZES && state_had_info(s, i, info))
@@ -425,6 +435,8 @@ is_shorter(struct scan *c, size_t i)
 	struct stat st;
 	bool shorter;
 
+	if (mb->state.slots[i].unknown & FACT_DATES)
+		return false;
 	state_path(&mb->state, i, &path);
 	shorter = mb->store->fs->fstatat(mb->dir, buf_cstr(&path), &st) == 0 &&
 	    (uint64_t)st.st_size < mb->state.slots[i].stored;
@@ -441,7 +453,7 @@ expunge_missing(struct scan *c)
 	bool any = false;
 
 	for (i = 0; i < s->n; i++) {
-		if (s->slots[i].gone || (!s->slots[i].unseen_file &&
+		if (state_is_gone(s, i) || (!s->slots[i].unseen_file &&
 		    !(c->what & SCAN_SIZES && is_shorter(c, i))))
 			continue;
 		if (!any)
@@ -494,8 +506,7 @@ same_base(const struct scan *c, const struct found *a, const struct found *b)
 static void
 add_found(struct scan *c)
 {
-	const struct store_fs *fs = c->mb->store->fs;
-	char *buffer;
+	const struct fs *fs = c->mb->store->fs;
 	size_t i;
 	int dirs[2];
 
@@ -504,15 +515,12 @@ add_found(struct scan *c)
 	sort_names = c->names.p;
 	qsort(c->found, c->nfound, sizeof(*c->found), by_arrival);
 	for (i = 0; i < 2; i++)
-		dirs[i] = store_fs_dir(fs, c->mb->dir, subs[i]);
-	buffer = mem_alloc(READ_BYTES);
+		dirs[i] = fs_open_dir(fs, c->mb->dir, subs[i]);
 	for (i = 0; i < c->nfound; i++)
 		if (i == 0 || !same_base(c, &c->found[i - 1], &c->found[i]))
-			add_one(c, &c->found[i], dirs[!c->found[i].in_new],
-			    buffer);
-	free(buffer);
+			add_one(c, &c->found[i], dirs[!c->found[i].in_new]);
 	for (i = 0; i < 2; i++)
-		store_fs_close(fs, dirs[i]);
+		fs_close(fs, dirs[i]);
 }
 
 /* ",S=1234" in a name. */
@@ -520,40 +528,20 @@ static bool
 number_in_name(struct slice base, const char *key, uint64_t *v_r)
 {
 	struct slice s;
-	const char *at = memmem(base.p, base.n, key, 3);
+	const char *at = memchr(base.p, ',', base.n);
 
+	if (at != NULL)
+		at = memmem(at, (size_t)(base.p + base.n - at), key, 3);
 	if (at == NULL)
 		return false;
 	s = slice_of(at + 3, (size_t)(base.p + base.n - at) - 3);
 	return parse_u64(&s, v_r) == PARSE_OK && (s.n == 0 || s.p[0] == ',');
 }
 
-/* Bytes with each line's end as CRLF. */
-static uint64_t
-virtual_bytes(const struct store_fs *fs, int fd, uint64_t stored, char *buffer)
-{
-	uint64_t at = 0, more = 0;
-	const char *p, *end;
-	char last = '\0';
-	ssize_t n;
-
-	while ((n = fs->pread(fd, buffer, READ_BYTES, (off_t)at)) > 0) {
-		end = buffer + n;
-		for (p = buffer; (p = memchr(p, '\n',
-		    (size_t)(end - p))) != NULL; p++)
-			more += (p == buffer ? last : p[-1]) != '\r';
-		last = end[-1];
-		at += (uint64_t)n;
-		if (n < READ_BYTES)
-			break;
-	}
-	return stored + more;
-}
-
 /* What a power cut has left of a message that was not durable: shorter than its
  * name says.  One that is compressed is so by right. */
 bool
-scan_is_cut(const struct store_fs *fs, int dir, const char *name,
+scan_is_cut(const struct fs *fs, int dir, const char *name,
     struct slice base, uint64_t stored)
 {
 	static const struct slice magics[] = { { "\x1f\x8b", 2 },
@@ -570,8 +558,8 @@ scan_is_cut(const struct store_fs *fs, int dir, const char *name,
 	fd = fs->openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK |
 	    O_CLOEXEC, 0);
 	if (fd != -1)
-		(void)!store_fs_read(fs, fd, &b, 16, 0);
-	store_fs_close(fs, fd);
+		(void)!fs_read(fs, fd, &b, 16, 0);
+	fs_close(fs, fd);
 	for (i = 0; i < sizeof(magics) / sizeof(magics[0]); i++)
 		if (slice_starts(buf_slice(&b), magics[i]))
 			cut = false;
@@ -579,40 +567,31 @@ scan_is_cut(const struct store_fs *fs, int dir, const char *name,
 	return cut;
 }
 
-/* Sizes and dates of a file.  False: it is gone, or no message. */
+/* What the name tells; the rest is left open.  Where a name says how long its
+ * file is, a power cut may have left less of it, unless another server has
+ * listed it.  False: it is gone, or no message. */
 static bool
-look_at(struct scan *c, int dir, struct message_record *m, const char *name,
-    char *buffer)
+facts_of_name(struct scan *c, int dir, struct message_record *m,
+    const char *name)
 {
-	const struct store_fs *fs = c->mb->store->fs;
+	const struct fs *fs = c->mb->store->fs;
 	struct stat st;
-	bool ok = false;
-	int fd;
+	uint64_t whole;
 
-	if (m->size == 0)
-		number_in_name(m->base, ",W=", &m->size);
-	if (m->size > 0) {
-		if (fs->fstatat(dir, name, &st) == -1 || !S_ISREG(st.st_mode))
-			return false;
-	} else {
-		fd = fs->openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK |
-		    O_CLOEXEC, 0);
-		if (fd == -1)
-			return false;
-		ok = fs->fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
-		if (ok)
-			m->size = virtual_bytes(fs, fd,
-			    (uint64_t)st.st_size, buffer);
-		store_fs_close(fs, fd);
-		if (!ok)
-			return false;
-	}
-	m->stored = (uint64_t)st.st_size;
-	if (scan_is_cut(fs, dir, name, m->base, m->stored))
+	if (m->unknown & FACT_SIZE &&
+	    number_in_name(m->base, ",W=", &m->facts.size))
+		m->unknown &= (uint8_t)~FACT_SIZE;
+	if (m->unknown & KNOWN_BY_LIST ||
+	    !number_in_name(m->base, ",S=", &whole))
+		return true;
+	if (fs->fstatat(dir, name, &st) == -1 || scan_is_cut(fs, dir, name,
+	    m->base, (uint64_t)st.st_size))
 		return false;
-	m->internal_ms = ns_of(&st.st_mtim) / 1000000;
-	if (m->saved_ms == 0)
-		m->saved_ms = ns_of(&st.st_ctim) / 1000000;
+	m->stored = (uint64_t)st.st_size;
+	m->facts.internal_ms = ns_of(&st.st_mtim) / 1000000;
+	if (m->facts.saved_ms == 0)
+		m->facts.saved_ms = ns_of(&st.st_ctim) / 1000000;
+	m->unknown &= (uint8_t)~FACT_DATES;
 	return true;
 }
 
@@ -622,15 +601,14 @@ take_known(const struct state *known, size_t i, struct message_record *m)
 	struct message_record k = state_message(known, i);
 
 	m->uid = k.uid;
-	m->size = k.size;
-	m->saved_ms = k.saved_ms;
+	m->facts = k.facts;
+	m->unknown = FACT_DATES | k.unknown;
 	m->modseq = k.modseq;
-	memcpy(m->guid, k.guid, sizeof(m->guid));
 	m->uidl = k.uidl;
-	m->keywords |= k.saved_ms == 0 ? k.keywords : 0;
+	m->keywords |= k.unknown & KNOWN_BY_LIST ? k.keywords : 0;
 	/* Flags that had not reached the name yet; a record of an index says
 	 * what the name was then. */
-	if (k.saved_ms != 0) {
+	if (!(k.unknown & KNOWN_BY_LIST)) {
 		uint8_t was, is = m->flags;
 		uint64_t kwas, kis = m->keywords;
 
@@ -643,12 +621,13 @@ take_known(const struct state *known, size_t i, struct message_record *m)
 }
 
 static void
-add_one(struct scan *c, struct found *f, int dir, char *buffer)
+add_one(struct scan *c, struct found *f, int dir)
 {
 	struct mailbox *mb = c->mb;
 	struct state *s = &mb->state;
 	char name[NAME_MAX + 1];
-	struct message_record m = { .in_new = f->in_new };
+	struct message_record m = { .in_new = f->in_new,
+		.unknown = FACT_SIZE | FACT_DATES };
 	uint32_t next = s->uidnext;
 	size_t at;
 
@@ -657,21 +636,27 @@ add_one(struct scan *c, struct found *f, int dir, char *buffer)
 	memcpy(name, m.base.p, m.base.n + m.info.n);
 	name[m.base.n + m.info.n] = '\0';
 	info_parse(m.info, &m.flags, &m.keywords);
-	guid_of_name(m.base, m.guid);
+	guid_of_name(m.base, m.facts.guid);
 	if (f->known != -1)
 		take_known(c->known, (size_t)f->known, &m);
 	m.keywords &= defined_keywords(s);
-	if (!look_at(c, dir, &m, name, buffer))
+	if (!facts_of_name(c, dir, &m, name))
 		return;
+	m.unknown &= (uint8_t)~KNOWN_BY_LIST;
+	/* An index that is being made: there is no log for a record to go to. */
+	if (c->known != NULL) {
+		if (m.uid == 0)
+			m.uid = next;
+		m.modseq = s->modseq;
+		(void)state_add(s, &m);
+		return;
+	}
 	/* The records are applied when all are there, so UIDs are counted
 	 * here: in the group, each takes the next. */
-	if (m.uid == 0)
-		m.uid = next + c->mb->added;
-	if (m.uid == UINT32_MAX || m.uid == 0)
+	m.uid = next + mb->added;
+	if (m.uid == UINT32_MAX || m.uid < next)
 		return;
-	if (m.uid >= next + c->mb->added)
-		c->mb->added = m.uid - next + 1;
-	m.modseq = 0;
+	mb->added++;
 	record_begin(&mb->group, REC_ADD, &at);
 	if (put_message(&mb->group, &m) == -1)
 		return;
@@ -691,18 +676,20 @@ scan_wants_name(const struct mailbox *mb, size_t i,
 	    s->entries[i].keywords, defined_keywords(s));
 	if (s->slots[i].base_n + *n_r > MESSAGE_NAME_BYTES)
 		return false;
-	return s->slots[i].in_new ? !mb->read_only :
+	return state_is_new(s, i) ? !mb->read_only :
 	    !slice_eq(now, slice_of(info, *n_r));
 }
 
 static void
 set_name(struct mailbox *mb, size_t i, struct slice info)
 {
-	const struct store_fs *fs = mb->store->fs;
+	const struct fs *fs = mb->store->fs;
 	struct state *s = &mb->state;
 	struct buf from = BUF_INIT(PATH_MAX), to = BUF_INIT(PATH_MAX);
 	size_t at;
 
+	/* A new name is another date of the file's last change. */
+	(void)!facts_need(mb, i, FACT_DATES);
 	state_path(s, i, &from);
 	buf_add_str(&to, "cur/");
 	buf_add(&to, state_base(s, i));
@@ -726,12 +713,16 @@ scan_set_names(struct mailbox *mb)
 	struct state *s = &mb->state;
 	char info[MESSAGE_NAME_BYTES];
 	struct stamp before[2];
+	enum store_result r;
 	size_t i, n;
 
+	r = index_whole(mb);
+	if (r != STORE_OK)
+		return r;
 	buf_reset(&mb->group);
 	scan_stamp_before(mb, before);
 	for (i = 0; i < s->n; i++)
-		if (!s->slots[i].gone && scan_wants_name(mb, i, info, &n))
+		if (!state_is_gone(s, i) && scan_wants_name(mb, i, info, &n))
 			set_name(mb, i, slice_of(info, n));
 	mb->names_late = false;
 	if (mb->group.n == 0)

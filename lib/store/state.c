@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "base/num.h"
@@ -10,6 +11,7 @@
 
 #define NAMES_BYTES	UINT32_MAX	/* offsets are 32 bits wide */
 #define SNAP_RANGES	1024		/* in one REC_VANISHED */
+#define FEW_ASKS	16		/* for names, before a table is made */
 
 static bool	 apply_message(struct state *, const struct record *,
 		    struct changes *);
@@ -25,6 +27,15 @@ static bool	 apply_small(struct state *, const struct record *,
 		    struct changes *);
 static bool	 apply_vanished(struct state *, const struct record *);
 static bool	 apply_snap(struct state *, const struct record *);
+static bool	 is_missing(const struct state *, size_t i);
+static bool	 put_off(struct state *, const struct record *);
+static bool	 apply_facts(struct state *, const struct record *);
+static bool	 apply_entries(struct state *, const struct record *);
+static bool	 apply_rest(struct state *, const struct record *);
+static void	 grow(struct state *, size_t cap);
+static void	 set_slot(struct state *, size_t i,
+		    const struct message_record *);
+static bool	 may_have_name(struct state *, struct slice base);
 static void	 table_add(struct state *, size_t i);
 static void	 table_drop(struct state *);
 
@@ -35,6 +46,8 @@ state_init(struct state *s)
 	buf_init(&s->names, NAMES_BYTES);
 	buf_init(&s->unlinks, NAMES_BYTES);
 	buf_init(&s->links, NAMES_BYTES);
+	buf_init(&s->late, NAMES_BYTES);
+	s->rest_fd = -1;
 	s->uidnext = 1;
 	s->recent_from = 1;
 	s->modseq = 1;
@@ -54,6 +67,9 @@ state_clear(struct state *s)
 	buf_clear(&s->names);
 	buf_clear(&s->unlinks);
 	buf_clear(&s->links);
+	buf_clear(&s->late);
+	if (s->rest_fd != -1)
+		close(s->rest_fd);
 	state_init(s);
 }
 
@@ -75,7 +91,13 @@ state_apply(struct state *s, const struct record *r, bool own,
 	case REC_KEYWORD:
 		return apply_keyword(s, r);
 	case REC_NAME:
-		return apply_name(s, r);
+		return apply_name(s, r) && put_off(s, r);
+	case REC_FACTS:
+		return apply_facts(s, r) && put_off(s, r);
+	case REC_ENTRIES:
+		return apply_entries(s, r);
+	case REC_REST:
+		return apply_rest(s, r);
 	case REC_VANISHED:
 		return apply_vanished(s, r);
 	case REC_SNAP:
@@ -111,41 +133,53 @@ next_modseq(struct state *s, const struct record *r)
 bool
 state_add(struct state *s, const struct message_record *m)
 {
-	struct message_entry *e;
-	struct slot *t;
-	size_t name = s->names.n;
-
 	if (m->uid == 0 || m->uid == UINT32_MAX || s->n >= STORE_MESSAGES ||
 	    (s->n > 0 && m->uid <= s->entries[s->n - 1].uid))
 		return false;
 	if (buf_reserve(&s->names, m->base.n + m->info.n + m->uidl.n) == NULL)
 		return false;
-	if (s->n == s->cap) {
-		s->cap = s->cap * 2 + 64;
-		s->entries = mem_regrow(s->entries, s->cap,
-		    sizeof(*s->entries));
-		s->slots = mem_regrow(s->slots, s->cap, sizeof(*s->slots));
-	}
-	e = &s->entries[s->n];
-	t = &s->slots[s->n];
-	*e = (struct message_entry){ .uid = m->uid, .flags = m->flags,
-		.keywords = m->keywords, .modseq = m->modseq, .size = m->size,
-		.internal_ms = m->internal_ms, .saved_ms = m->saved_ms };
-	memcpy(e->guid, m->guid, sizeof(e->guid));
-	*t = (struct slot){ .name = (uint32_t)name,
-		.base_n = (uint8_t)m->base.n, .info_n = (uint8_t)m->info.n,
-		.uidl_n = (uint8_t)m->uidl.n, .in_new = m->in_new,
-		.cache_at = m->cache_at, .cache_n = m->cache_n,
-		.stored = m->stored };
-	buf_add(&s->names, m->base);
-	buf_add(&s->names, m->info);
-	buf_add(&s->names, m->uidl);
+	if (s->n == s->cap)
+		grow(s, s->cap * 2 + 64);
+	s->entries[s->n] = (struct message_entry){ .uid = m->uid,
+		.flags = m->flags, .marks = m->in_new ? MARK_NEW : 0,
+		.name_hash = name_hash(m->base), .keywords = m->keywords,
+		.modseq = m->modseq };
+	set_slot(s, s->n, m);
 	s->n++;
 	if (m->uid >= s->uidnext)
 		s->uidnext = m->uid + 1;
 	if (s->table != NULL)
 		table_add(s, s->n - 1);
 	return true;
+}
+
+/* New slots are empty; pages of them that nobody needs are never touched. */
+static void
+grow(struct state *s, size_t cap)
+{
+	s->entries = mem_regrow(s->entries, cap, sizeof(*s->entries));
+	if (s->slots == NULL)
+		s->slots = mem_array(cap, sizeof(*s->slots));
+	else {
+		s->slots = mem_regrow(s->slots, cap, sizeof(*s->slots));
+		memset(s->slots + s->cap, 0,
+		    (cap - s->cap) * sizeof(*s->slots));
+	}
+	s->cap = cap;
+}
+
+/* All of a message that is not in its entry. */
+static void
+set_slot(struct state *s, size_t i, const struct message_record *m)
+{
+	s->slots[i] = (struct slot){ .facts = m->facts,
+		.name = (uint32_t)s->names.n, .base_n = (uint8_t)m->base.n,
+		.info_n = (uint8_t)m->info.n, .uidl_n = (uint8_t)m->uidl.n,
+		.unknown = m->unknown, .cache_at = m->cache_at,
+		.cache_n = m->cache_n, .stored = m->stored };
+	buf_add(&s->names, m->base);
+	buf_add(&s->names, m->info);
+	buf_add(&s->names, m->uidl);
 }
 
 static bool
@@ -178,7 +212,7 @@ apply_delivered(struct state *s, const struct record *r, struct changes *c)
 	if (!wire_done(&w))
 		return false;
 	/* A scan was faster than the worker's record. */
-	if (state_find_name(s, m.base) != -1)
+	if (may_have_name(s, m.base) && state_find_name(s, m.base) != -1)
 		return true;
 	m.uid = s->uidnext;
 	m.modseq = next_modseq(s, r);
@@ -262,16 +296,15 @@ apply_expunge(struct state *s, const struct record *r, struct changes *c)
 	uint64_t modseq;
 	size_t i;
 
-	if (!ranges_are_good(w))
+	if (!ranges_are_good(w) || s->partial > 0)
 		return false;
 	modseq = next_modseq(s, r);
 	while (get_range(&w, &uids))
 		for (i = state_lower(s, uids.lo); i < s->n &&
 		    s->entries[i].uid <= uids.hi; i++) {
-			if (s->slots[i].gone)
+			if (state_is_gone(s, i))
 				continue;
-			s->slots[i].gone = true;
-			s->ngone++;
+			state_mark_gone(s, i);
 			state_path(s, i, &s->unlinks);
 			buf_add_byte(&s->unlinks, '\0');
 			vanish(s, s->entries[i].uid, modseq);
@@ -312,9 +345,167 @@ apply_name(struct state *s, const struct record *r)
 		return true;
 	if (s->slots[i].base_n + info.n > MESSAGE_NAME_BYTES)
 		return false;
-	s->slots[i].in_new = in_new;
-	state_set_info(s, (size_t)i, info);
+	s->entries[i].marks = (uint8_t)((s->entries[i].marks & ~MARK_NEW) |
+	    (in_new ? MARK_NEW : 0));
+	if (!is_missing(s, (size_t)i))
+		state_set_info(s, (size_t)i, info);
 	return true;
+}
+
+/* ---- what a snapshot has in two parts ------------------------------------ */
+
+static bool
+is_missing(const struct state *s, size_t i)
+{
+	return i < s->partial;
+}
+
+/* Kept until the slots are there. */
+static bool
+put_off(struct state *s, const struct record *r)
+{
+	return s->partial == 0 || (put_u8(&s->late, (uint8_t)r->type) == 0 &&
+	    put_slice(&s->late, r->body) == 0);
+}
+
+static bool
+apply_facts(struct state *s, const struct record *r)
+{
+	struct wire w = wire_of(r->body);
+	struct facts_record f;
+	struct slot *t;
+	ssize_t i;
+
+	while (!w.bad && w.rest.n > 0) {
+		f = get_facts(&w);
+		i = w.bad ? -1 : state_find(s, f.uid);
+		if (i == -1 || is_missing(s, (size_t)i))
+			continue;
+		t = &s->slots[i];
+		t->unknown = f.unknown;
+		t->facts.size = f.size;
+		t->facts.internal_ms = f.internal_ms;
+		t->facts.saved_ms = f.saved_ms;
+		t->stored = f.stored;
+		t->facts_late = false;
+	}
+	return wire_done(&w);
+}
+
+static bool
+apply_entries(struct state *s, const struct record *r)
+{
+	struct wire w = wire_of(r->body);
+	struct entry_record e;
+	ssize_t i;
+
+	while (!w.bad && w.rest.n > 0) {
+		e = get_entry(&w);
+		if (w.bad || e.uid == 0 || e.uid == UINT32_MAX)
+			return false;
+		if (s->salvage) {
+			i = state_find(s, e.uid);
+			if (i == -1)
+				continue;
+			s->entries[i].flags = e.flags;
+			s->entries[i].keywords = e.keywords;
+			s->entries[i].modseq = e.modseq;
+			continue;
+		}
+		if (s->n != s->partial || s->n >= STORE_MESSAGES ||
+		    (s->n > 0 && e.uid <= s->entries[s->n - 1].uid))
+			return false;
+		if (s->n == s->cap)
+			grow(s, s->cap * 2 + 64);
+		s->entries[s->n++] = (struct message_entry){ .uid = e.uid,
+			.flags = e.flags, .marks = e.in_new ? MARK_NEW : 0,
+			.name_hash = e.name_hash, .keywords = e.keywords,
+			.modseq = e.modseq };
+		s->partial = s->n;
+	}
+	return wire_done(&w);
+}
+
+/* Without its entry a message has the flags of its name. */
+static void
+salvage_rest(struct state *s, struct message_record *m)
+{
+	info_parse(m->info, &m->flags, &m->keywords);
+	m->modseq = s->modseq;
+	(void)state_add(s, m);
+}
+
+static bool
+apply_rest(struct state *s, const struct record *r)
+{
+	struct wire w = wire_of(r->body);
+	struct message_record m;
+
+	while (!w.bad && w.rest.n > 0) {
+		m = get_message_rest(&w);
+		if (w.bad)
+			return false;
+		if (s->salvage) {
+			salvage_rest(s, &m);
+			continue;
+		}
+		if (s->nrest >= s->partial ||
+		    s->entries[s->nrest].uid != m.uid ||
+		    s->entries[s->nrest].name_hash != name_hash(m.base) ||
+		    buf_reserve(&s->names, m.base.n + m.info.n +
+		    m.uidl.n) == NULL)
+			return false;
+		set_slot(s, s->nrest++, &m);
+	}
+	return wire_done(&w);
+}
+
+bool
+state_needs_rest(struct state *s, const struct record *r)
+{
+	struct wire w = wire_of(r->body);
+	struct message_record m;
+
+	if (s->partial == 0)
+		return false;
+	if (r->type == REC_EXPUNGE)
+		return true;
+	if (r->type != REC_DELIVERED)
+		return false;
+	m = get_message(&w);
+	return !w.bad && may_have_name(s, m.base);
+}
+
+bool
+state_end_rest(struct state *s)
+{
+	struct wire w;
+	struct record r = { 0 };
+
+	if (s->nrest != s->partial)
+		return false;
+	s->partial = s->nrest = 0;
+	if (s->rest_fd != -1)
+		close(s->rest_fd);
+	s->rest_fd = -1;
+	for (w = wire_of(buf_slice(&s->late)); !w.bad && w.rest.n > 0;) {
+		r.type = (enum record_type)get_u8(&w);
+		r.body = get_slice(&w, RECORD_BYTES);
+		if (!w.bad)
+			(void)state_apply(s, &r, true, NULL);
+	}
+	buf_clear(&s->late);
+	buf_init(&s->late, NAMES_BYTES);
+	return true;
+}
+
+void
+state_mark_gone(struct state *s, size_t i)
+{
+	if (state_is_gone(s, i))
+		return;
+	s->entries[i].marks |= MARK_GONE;
+	s->ngone++;
 }
 
 static bool
@@ -445,12 +636,8 @@ apply_snap(struct state *s, const struct record *r)
 	s->cache_id = v.cache_id;
 	s->cache_end = v.cache_end;
 	/* Room at once; a number that lies makes no more than records would. */
-	if (v.messages < STORE_MESSAGES && v.messages > s->cap) {
-		s->cap = (size_t)v.messages + 64;
-		s->entries = mem_regrow(s->entries, s->cap,
-		    sizeof(*s->entries));
-		s->slots = mem_regrow(s->slots, s->cap, sizeof(*s->slots));
-	}
+	if (v.messages < STORE_MESSAGES && v.messages > s->cap)
+		grow(s, (size_t)v.messages + 64);
 	return true;
 }
 
@@ -476,7 +663,7 @@ state_find(const struct state *s, uint32_t uid)
 {
 	size_t i = state_lower(s, uid);
 
-	return i < s->n && s->entries[i].uid == uid && !s->slots[i].gone ?
+	return i < s->n && s->entries[i].uid == uid && !state_is_gone(s, i) ?
 	    (ssize_t)i : -1;
 }
 
@@ -506,7 +693,7 @@ state_uidl(const struct state *s, size_t i)
 int
 state_path(const struct state *s, size_t i, struct buf *b)
 {
-	return buf_add_str(b, s->slots[i].in_new ? "new/" : "cur/") == -1 ||
+	return buf_add_str(b, state_is_new(s, i) ? "new/" : "cur/") == -1 ||
 	    buf_add(b, state_base(s, i)) == -1 ||
 	    buf_add(b, state_info(s, i)) == -1 ? -1 : 0;
 }
@@ -539,26 +726,10 @@ state_had_info(const struct state *s, size_t i, struct slice info)
 	    slice_eq(slice_of(s->names.p + t->was, t->was_n), info);
 }
 
-static uint64_t
-name_hash(struct slice s)
-{
-	uint64_t h = UINT64_C(0x9e3779b97f4a7c15), word;
-
-	for (; s.n >= 8; s = slice_from(s, 8)) {
-		memcpy(&word, s.p, 8);
-		h = (h ^ word) * UINT64_C(0xff51afd7ed558ccd);
-		h ^= h >> 32;
-	}
-	word = 0;
-	memcpy(&word, s.p, s.n);
-	h = (h ^ word ^ (uint64_t)s.n << 56) * UINT64_C(0xc4ceb9fe1a85ec53);
-	return h ^ h >> 29;
-}
-
 static void
 table_put(struct state *s, size_t i)
 {
-	size_t at = (size_t)name_hash(state_base(s, i)) & (s->table_cap - 1);
+	size_t at = s->entries[i].name_hash & (s->table_cap - 1);
 
 	while (s->table[at] != 0)
 		at = (at + 1) & (s->table_cap - 1);
@@ -596,21 +767,56 @@ table_drop(struct state *s)
 	s->table_cap = 0;
 }
 
+/* The first message of that hash from a place in the table on, or -1. */
+static ssize_t
+table_next(const struct state *s, uint32_t hash, size_t *at)
+{
+	size_t i;
+
+	for (; s->table[*at] != 0; *at = (*at + 1) & (s->table_cap - 1)) {
+		i = s->table[*at] - 1;
+		if (s->entries[i].name_hash == hash)
+			return (ssize_t)i;
+	}
+	return -1;
+}
+
 /* Gone ones are passed over: a name may come back. */
 ssize_t
 state_find_name(struct state *s, struct slice base)
 {
-	size_t at, i;
+	uint32_t hash = name_hash(base);
+	size_t at;
+	ssize_t i;
 
 	if (s->table == NULL)
 		table_build(s);
-	at = (size_t)name_hash(base) & (s->table_cap - 1);
-	for (; s->table[at] != 0; at = (at + 1) & (s->table_cap - 1)) {
-		i = s->table[at] - 1;
-		if (!s->slots[i].gone && slice_eq(state_base(s, i), base))
-			return (ssize_t)i;
-	}
+	at = hash & (s->table_cap - 1);
+	for (; (i = table_next(s, hash, &at)) != -1;
+	    at = (at + 1) & (s->table_cap - 1))
+		if (!state_is_gone(s, (size_t)i) &&
+		    slice_eq(state_base(s, (size_t)i), base))
+			return i;
 	return -1;
+}
+
+/* By its hash alone.  A few are looked for without a table. */
+static bool
+may_have_name(struct state *s, struct slice base)
+{
+	uint32_t hash = name_hash(base);
+	size_t i, at;
+
+	if (s->table == NULL && ++s->name_asks > FEW_ASKS)
+		table_build(s);
+	if (s->table != NULL) {
+		at = hash & (s->table_cap - 1);
+		return table_next(s, hash, &at) != -1;
+	}
+	for (i = 0; i < s->n; i++)
+		if (s->entries[i].name_hash == hash)
+			return true;
+	return false;
 }
 
 struct message_record
@@ -619,14 +825,13 @@ state_message(const struct state *s, size_t i)
 	const struct message_entry *e = &s->entries[i];
 	const struct slot *t = &s->slots[i];
 	struct message_record m = { .uid = e->uid, .flags = e->flags,
-		.in_new = t->in_new, .keywords = e->keywords,
-		.modseq = e->modseq, .size = e->size, .stored = t->stored,
-		.internal_ms = e->internal_ms, .saved_ms = e->saved_ms,
+		.in_new = state_is_new(s, i), .keywords = e->keywords,
+		.modseq = e->modseq, .unknown = t->unknown,
+		.facts = t->facts, .stored = t->stored,
 		.cache_at = t->cache_at, .cache_n = t->cache_n,
 		.base = state_base(s, i), .info = state_info(s, i),
 		.uidl = state_uidl(s, i) };
 
-	memcpy(m.guid, e->guid, sizeof(m.guid));
 	m.flags &= FLAGS_STORED;
 	return m;
 }
@@ -640,7 +845,7 @@ state_compact(struct state *s)
 
 	if (s->ngone > 0) {
 		for (i = 0; i < s->n; i++) {
-			if (s->slots[i].gone)
+			if (state_is_gone(s, i))
 				continue;
 			if (to != i) {
 				s->entries[to] = s->entries[i];
@@ -708,8 +913,50 @@ pack_facts(const struct state *s, struct buf *b)
 	record_end(b, at);
 }
 
+/* Records of a type, each of a block of messages that are there. */
+static int
+pack_blocks(const struct state *s, struct buf *b, enum record_type type,
+    int (*put)(const struct state *, size_t i, struct buf *))
+{
+	size_t at = 0, i, n = 0;
+
+	for (i = 0; i < s->n; i++) {
+		if (state_is_gone(s, i))
+			continue;
+		if (n == 0 && record_begin(b, type, &at) == -1)
+			return -1;
+		if (put(s, i, b) == -1)
+			return -1;
+		if (++n == BLOCK_MESSAGES) {
+			if (record_end(b, at) == -1)
+				return -1;
+			n = 0;
+		}
+	}
+	return n > 0 ? record_end(b, at) : 0;
+}
+
+static int
+pack_entry(const struct state *s, size_t i, struct buf *b)
+{
+	const struct message_entry *e = &s->entries[i];
+	struct entry_record r = { e->uid, e->name_hash,
+		e->flags & FLAGS_STORED, state_is_new(s, i), e->keywords,
+		e->modseq };
+
+	return put_entry(b, &r);
+}
+
+static int
+pack_rest(const struct state *s, size_t i, struct buf *b)
+{
+	struct message_record m = state_message(s, i);
+
+	return put_message_rest(b, &m);
+}
+
 int
-state_pack(const struct state *s, struct buf *b)
+state_pack(const struct state *s, struct buf *b, size_t *rest_at_r)
 {
 	struct snap_record v = { .uidnext = s->uidnext,
 		.uid_limit = s->uid_limit, .recent_from = s->recent_from,
@@ -717,25 +964,19 @@ state_pack(const struct state *s, struct buf *b)
 		.vanished_floor = s->vanished_floor, .boot_s = s->boot_s,
 		.cache_id = s->cache_id, .cache_end = s->cache_end,
 		.messages = s->n - s->ngone };
-	struct message_record m;
-	size_t at, i;
+	size_t at;
 
 	if (record_begin(b, REC_SNAP, &at) == -1)
 		return -1;
 	put_snap(b, &v);
 	record_end(b, at);
 	pack_facts(s, b);
-	if (pack_vanished(s, b) == -1)
+	if (pack_vanished(s, b) == -1 ||
+	    pack_blocks(s, b, REC_ENTRIES, pack_entry) == -1)
 		return -1;
-	for (i = 0; i < s->n; i++) {
-		if (s->slots[i].gone)
-			continue;
-		m = state_message(s, i);
-		if (record_begin(b, REC_ADD, &at) == -1 ||
-		    put_message(b, &m) == -1 || record_end(b, at) == -1)
-			return -1;
-	}
-	return 0;
+	*rest_at_r = b->n;
+	snap_set_rest(b, at, b->n);
+	return pack_blocks(s, b, REC_REST, pack_rest);
 }
 
 void
@@ -746,14 +987,13 @@ state_count(const struct state *s, struct mailbox_status *st)
 
 	memset(st, 0, sizeof(*st));
 	for (i = 0; i < s->n; i++) {
-		if (s->slots[i].gone)
+		if (state_is_gone(s, i))
 			continue;
 		e = &s->entries[i];
 		st->messages++;
 		st->recent += (e->uid >= s->recent_from);
 		st->unseen += !(e->flags & FLAG_SEEN);
 		st->deleted += !!(e->flags & FLAG_DELETED);
-		st->size += e->size;
 	}
 	st->uidnext = s->uidnext;
 	st->uidvalidity = s->uidvalidity;
@@ -768,7 +1008,8 @@ same_to_see(const struct message_entry *a, const struct message_entry *b)
 	    a->keywords == b->keywords && a->modseq == b->modseq;
 }
 
-/* Takes over message i of the old state as one that is gone. */
+/* Takes over message i of the old state as one that is gone.  Nobody asks for
+ * its slot, which may be missing. */
 static void
 keep_gone(struct state *to, const struct state *old, size_t i)
 {
@@ -778,8 +1019,8 @@ keep_gone(struct state *to, const struct state *old, size_t i)
 	if (!state_add(to, &m))
 		return;
 	to->uidnext = uidnext;
-	to->slots[to->n - 1].gone = true;
-	to->ngone++;
+	to->entries[to->n - 1].name_hash = old->entries[i].name_hash;
+	state_mark_gone(to, to->n - 1);
 }
 
 void
@@ -811,7 +1052,7 @@ state_replace(struct state *old, struct state *new, struct changes *c)
 		    old->entries[i].uid < new->entries[j].uid)) {
 			if (i < old->visible)
 				keep_gone(&all, old, i);
-			if (!old->slots[i].gone)
+			if (!state_is_gone(old, i))
 				changes_add(c, old->entries[i].uid,
 				    CHANGE_EXPUNGED, new->modseq);
 			visible = i < old->visible ? all.n : visible;
@@ -839,7 +1080,8 @@ state_replace(struct state *old, struct state *new, struct changes *c)
 	free(new->entries);
 	free(new->slots);
 	free(new->table);
-	/* all has unlinks, links and vanished of the new one. */
+	/* all has unlinks, links and vanished of the new one, which is whole. */
+	assert(new->partial == 0);
 	buf_clear(&new->names);
 	state_init(new);
 	state_clear(old);

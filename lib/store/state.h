@@ -6,6 +6,11 @@
  * were there at the last refresh.  An expunged message stays, marked gone,
  * until state_compact(), so that sequence numbers do not move under a
  * session that has not been told.
+ *
+ * A snapshot gives entries first.  The slots of the first `partial` of them are
+ * empty then, until the records of its second group have been applied; what
+ * needs slots before that is put off (REC_NAME, REC_FACTS) or may not be
+ * applied (state_needs_rest()).
  */
 #ifndef STORE_STATE_H
 #define STORE_STATE_H
@@ -18,12 +23,17 @@
 #define MODSEQ_RESERVE	(UINT64_C(1) << 20)
 #define TAKEN_KINDS	8
 
-/* What an entry has that is nobody else's business. */
+/* message_entry.marks */
+#define MARK_GONE	1	/* expunged */
+#define MARK_NEW	2	/* its file is in new/ */
+
+/* The rest of an entry. */
 struct slot {
+	struct message_facts facts;
 	uint32_t	 name;		/* offset in names: base, info, uidl */
 	uint8_t		 base_n, info_n, uidl_n;
-	bool		 in_new;
-	bool		 gone;
+	uint8_t		 unknown;	/* of facts; KNOWN_BY_LIST */
+	bool		 facts_late;	/* found out, and no record says so */
 	bool		 unseen_file;	/* for a scan */
 	bool		 has_was;
 	uint8_t		 was_n;
@@ -55,6 +65,14 @@ struct state {
 	size_t		 n, cap;
 	size_t		 visible;
 	size_t		 ngone;
+	size_t		 partial;	/* 0: all is there */
+	size_t		 nrest;		/* of these, slots that have come */
+	int		 rest_fd;	/* owned, -1: the snapshot, */
+	uint64_t	 rest_at, rest_end; /* where the rest is in it */
+	struct buf	 late;		/* records put off: u8 type, slice body */
+	unsigned	 name_asks;	/* before table was built */
+	bool		 salvage;	/* names first, then flags: both count
+					 * without the other */
 	struct buf	 names;
 	uint8_t		 guid[16];
 	uint64_t	 generation;
@@ -90,6 +108,22 @@ void	 state_clear(struct state *);
  * cannot be; nothing was changed. */
 bool	 state_apply(struct state *, const struct record *, bool own,
 	    struct changes *);
+/* Whether a record cannot be applied to a state of which a part is missing. */
+bool	 state_needs_rest(struct state *, const struct record *);
+/* All of the rest was applied: what was put off follows.  False: some of it was
+ * missing, or it was another mailbox's. */
+bool	 state_end_rest(struct state *);
+static inline bool
+state_is_gone(const struct state *s, size_t i)
+{
+	return s->entries[i].marks & MARK_GONE;
+}
+static inline bool
+state_is_new(const struct state *s, size_t i)
+{
+	return s->entries[i].marks & MARK_NEW;
+}
+void	 state_mark_gone(struct state *, size_t i);
 /* Adds a message at the end. */
 bool	 state_add(struct state *, const struct message_record *);
 /* The index of a UID that is not gone, or -1. */
@@ -109,9 +143,9 @@ void	 state_set_info(struct state *, size_t i, struct slice info);
 struct message_record state_message(const struct state *, size_t i);
 /* Drops what is gone, and makes all visible. */
 void	 state_compact(struct state *);
-/* A snapshot of it: REC_SNAP and the rest, one group, not sealed.  -1: too
- * large. */
-int	 state_pack(const struct state *, struct buf *);
+/* A snapshot of it at the end of a buf, two groups, not sealed: the second
+ * begins at *rest_at_r.  -1: too large. */
+int	 state_pack(const struct state *, struct buf *, size_t *rest_at_r);
 void	 state_count(const struct state *, struct mailbox_status *);
 /* A new state of the same mailbox takes the place of an old one: messages that
  * the old one showed and the new one has not stay as gone ones. */

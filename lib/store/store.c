@@ -28,13 +28,13 @@ store_open(const char *path, const struct store_options *o)
 	if (o == NULL)
 		o = &none;
 	s->options = *o;
-	s->fs = o->fs != NULL ? o->fs : &store_fs_real;
+	s->fs = o->fs != NULL ? o->fs : &fs_real;
 	s->path = mem_strdup(path);
 	host_for_names(s);
-	s->root = store_fs_dir(s->fs, AT_FDCWD, path);
+	s->root = fs_open_dir(s->fs, AT_FDCWD, path);
 	if (s->root == -1 && errno == ENOENT && o->create &&
 	    (s->fs->mkdirat(AT_FDCWD, path, 0700) == 0 || errno == EEXIST))
-		s->root = store_fs_dir(s->fs, AT_FDCWD, path);
+		s->root = fs_open_dir(s->fs, AT_FDCWD, path);
 	if (s->root == -1 || (o->create && make_parts(s, s->root) == -1)) {
 		error = errno;
 		store_close(&s);
@@ -57,7 +57,7 @@ store_close(struct store **sp)
 	mailbox_close(&s->target);
 	mailbox_drop_kept(s);
 	deliveries_free(&s->deliveries);
-	store_fs_close(s->fs, s->root);
+	fs_close(s->fs, s->root);
 	free(s->path);
 	free(s);
 }
@@ -116,6 +116,8 @@ store_strerror(enum store_result r)
 		return "4.2.0 The mailbox is locked by another program";
 	case STORE_DAMAGED:
 		return "4.2.0 The mailbox's index is damaged";
+	case STORE_NEWER:
+		return "4.2.0 The mailbox's index is of a newer version";
 	case STORE_LIMIT:
 		return "4.2.0 A limit is reached";
 	case STORE_FAILED:

@@ -33,7 +33,7 @@
 struct store;
 struct mailbox;
 struct append;
-struct store_fs;
+struct fs;
 
 enum store_result {
 	STORE_OK,
@@ -48,6 +48,7 @@ enum store_result {
 	STORE_EXPUNGED,		/* that message is gone: [EXPUNGEISSUED] */
 	STORE_BUSY,		/* the lock was not to be had: [INUSE] */
 	STORE_DAMAGED,		/* set aside; `chasqui mailbox repair` */
+	STORE_NEWER,		/* a later version's; nothing was touched */
 	STORE_LIMIT,		/* one of the limits below: [LIMIT] */
 	STORE_FAILED,		/* errno of store_errno(): [UNAVAILABLE] */
 };
@@ -71,7 +72,7 @@ enum uidl_format {
 enum uidl_format uidl_format_parse(struct slice);
 
 struct store_options {
-	const struct store_fs	*fs;		/* NULL: the real calls */
+	const struct fs	*fs;		/* NULL: the real calls */
 	bool		 create;	/* make the Maildir where there is none */
 	bool		 create_special; /* and Sent, Drafts, Trash, Junk, Archive,
 					 * where there is none of these */
@@ -151,12 +152,15 @@ struct mailbox_status {
 	uint32_t	 uidnext;
 	uint32_t	 uidvalidity;
 	uint64_t	 highestmodseq;
-	uint64_t	 size;		/* bytes, with CRLF */
 	uint8_t		 guid[16];	/* MAILBOXID (RFC 8474) */
 };
 /* Without opening it; takes in foreign changes first. */
 enum store_result store_status(struct store *, struct slice name,
 	    struct mailbox_status *);
+/* Bytes of its messages, or only of those that have \Deleted, with CRLF; reads
+ * each message whose size nobody has asked for before. */
+enum store_result store_size(struct store *, struct slice name,
+	    bool deleted_only, uint64_t *bytes_r);
 
 struct store_usage { uint64_t bytes, messages; };
 /* Of all mailboxes together. */
@@ -176,8 +180,21 @@ enum flag {
 struct message_entry {
 	uint32_t	 uid;
 	uint8_t		 flags;		/* enum flag */
+	uint8_t		 marks;		/* the store's own */
+	uint32_t	 name_hash;	/* the store's own */
 	uint64_t	 keywords;	/* bit i: mailbox_keyword_name(i) */
 	uint64_t	 modseq;
+};
+
+/* What is told of a message only when somebody asks: a Maildir that is opened
+ * for the first time gives names and nothing else. */
+enum message_fact {
+	FACT_SIZE = 1,		/* may read the whole message, once */
+	FACT_DATES = 2,		/* may look at the file, once */
+};
+#define FACT_GUID	0	/* is always known */
+
+struct message_facts {
 	uint64_t	 size;		/* with CRLF */
 	int64_t		 internal_ms;	/* INTERNALDATE, since 1970 */
 	int64_t		 saved_ms;	/* SAVEDATE */
@@ -195,6 +212,10 @@ const struct mailbox_status *mailbox_head(const struct mailbox *);
 const struct message_entry *mailbox_entries(const struct mailbox *, size_t *n_r);
 /* NULL: there is no such message. */
 const struct message_entry *mailbox_find(const struct mailbox *, uint32_t uid);
+/* wanted: enum message_fact, or'ed; others are set where they are known.  What
+ * the files do not give any more is 0, and the answer is not STORE_OK. */
+enum store_result mailbox_facts(struct mailbox *, uint32_t uid,
+	    unsigned wanted, struct message_facts *);
 bool	 mailbox_is_read_only(const struct mailbox *);
 struct slice mailbox_name(const struct mailbox *);
 

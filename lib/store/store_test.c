@@ -52,9 +52,9 @@ appended_messages_are_there_after_reopening(void **arg)
 	assert_int_equal(mailbox_head(mb)->uidvalidity, validity);
 	assert_int_equal(e[0].uid, 1);
 	assert_int_equal(e[0].flags & FLAGS_STORED, FLAG_SEEN);
-	assert_int_equal(e[0].size, 20);
-	assert_int_equal(e[0].internal_ms, 1700000000123);
-	assert_int_equal(e[1].size, 15);
+	assert_int_equal(facts_of(mb, e[0].uid).size, 20);
+	assert_int_equal(facts_of(mb, e[0].uid).internal_ms, 1700000000123);
+	assert_int_equal(facts_of(mb, e[1].uid).size, 15);
 	assert_int_equal(mailbox_content(mb, 1, &c), STORE_OK);
 	assert_int_equal(c.bytes.n, 17);
 	assert_false(c.crlf);
@@ -82,10 +82,10 @@ files_of_others_are_taken_in(void **arg)
 	assert_int_equal(c[0].what, CHANGE_NEW);
 	e = mailbox_entries(mb, &n);
 	assert_int_equal(n, 3);
-	assert_int_equal(e[0].size, 8);
+	assert_int_equal(facts_of(mb, e[0].uid).size, 8);
 	assert_int_equal(e[1].flags & FLAGS_STORED, FLAG_FLAGGED | FLAG_SEEN);
-	assert_int_equal(e[1].size, 8);
-	assert_int_equal(e[2].size, 11);
+	assert_int_equal(facts_of(mb, e[1].uid).size, 8);
+	assert_int_equal(facts_of(mb, e[2].uid).size, 11);
 	assert_true(e[2].flags & FLAG_RECENT);
 	refresh(mb, &c, &n);
 	assert_int_equal(n, 0);
@@ -227,6 +227,7 @@ copies_keep_flags_dates_and_guid(void **arg)
 	struct world *w = *arg;
 	struct mailbox *mb, *to;
 	const struct message_entry *e, *f;
+	struct message_facts a, b;
 	struct copied c;
 	uint32_t uids[] = { 1, 2, 7 };
 	size_t n;
@@ -245,9 +246,11 @@ copies_keep_flags_dates_and_guid(void **arg)
 	e = mailbox_entries(mb, &n);
 	f = mailbox_entries(to, &n);
 	assert_int_equal(n, 2);
-	assert_memory_equal(e[0].guid, f[0].guid, 16);
+	a = facts_of(mb, e[0].uid);
+	b = facts_of(to, f[0].uid);
+	assert_memory_equal(a.guid, b.guid, 16);
 	assert_int_equal(f[0].flags & FLAGS_STORED, FLAG_FLAGGED);
-	assert_int_equal(e[0].internal_ms, f[0].internal_ms);
+	assert_int_equal(a.internal_ms, b.internal_ms);
 	assert_int_equal(mailbox_copy(mb, (struct uid_list){ uids, 1 },
 	    SLICE_LIT("X"), true, &c), STORE_OK);
 	assert_int_equal(c.to[0], 3);
@@ -367,7 +370,7 @@ a_delivery_gets_its_uid_without_a_scan(void **arg)
 	e = mailbox_entries(mb, &n);
 	assert_int_equal(n, 1);
 	assert_int_equal(e[0].uid, 1);
-	assert_int_equal(e[0].size, 11);
+	assert_int_equal(facts_of(mb, e[0].uid).size, 11);
 	/* Found by a scan first: the record is of no account. */
 	put_file(w, "new/1700000003.M1Q1.host,S=8,W=11", "A: b\n\nx\n");
 	refresh(mb, &c, &n);

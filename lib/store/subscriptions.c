@@ -78,10 +78,10 @@ static void
 read_text(struct store *s, struct buf *b, enum subscriptions_form *form_r)
 {
 	*form_r = SUBSCRIPTIONS_V1;
-	if (store_fs_read_file(s->fs, s->root, FILE_NAME, b,
+	if (fs_read_file(s->fs, s->root, FILE_NAME, b,
 	    SUBSCRIPTIONS_BYTES, NULL) == 0)
 		*form_r = subscriptions_form(buf_slice(b));
-	else if (store_fs_read_file(s->fs, s->root, COURIER_NAME, b,
+	else if (fs_read_file(s->fs, s->root, COURIER_NAME, b,
 	    SUBSCRIPTIONS_BYTES, NULL) == 0)
 		*form_r = SUBSCRIPTIONS_COURIER;
 }
@@ -160,7 +160,7 @@ change(struct store *s, const struct slice *names, size_t n, bool on)
 		if (!write_name(&w, names[i]))
 			r = STORE_LIMIT;
 	if (r == STORE_OK && w.found != (on ? n : 0) &&
-	    store_fs_replace(s->fs, s->root, FILE_NAME, buf_slice(&w.text),
+	    fs_replace(s->fs, s->root, FILE_NAME, buf_slice(&w.text),
 	    true) == -1)
 		r = store_failed(s);
 	buf_clear(&w.text);

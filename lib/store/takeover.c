@@ -138,7 +138,9 @@ parse_extension(struct slice word, struct message_record *m)
 	switch (word.p[0]) {
 	case 'W':
 		if (slice_to_u64(value, 1, INT64_MAX, &v))
-			m->size = v;
+			m->facts.size = v;
+		if (m->facts.size > 0)
+			m->unknown &= (uint8_t)~FACT_SIZE;
 		break;
 	case 'P':
 		/* Without a value it is the base name. */
@@ -146,8 +148,8 @@ parse_extension(struct slice word, struct message_record *m)
 			m->uidl = value;
 		break;
 	case 'G':
-		if (!parse_guid(value, m->guid))
-			guid_of_name(value, m->guid);
+		if (!parse_guid(value, m->facts.guid))
+			guid_of_name(value, m->facts.guid);
 		break;
 	default:
 		break;
@@ -159,7 +161,7 @@ static const char *
 parse_message(struct slice line, unsigned version, struct state *s)
 {
 	static const uint8_t none[16];
-	struct message_record m = { 0 };
+	struct message_record m = { .unknown = NAME_ONLY };
 	struct slice word;
 	uint32_t next = s->uidnext;
 	uint64_t uid;
@@ -188,14 +190,14 @@ parse_message(struct slice line, unsigned version, struct state *s)
 	if (m.uidl.p != NULL && m.uidl.n == 0 &&
 	    m.base.n <= MESSAGE_UIDL_BYTES)
 		m.uidl = m.base;
-	if (memcmp(m.guid, none, sizeof(none)) == 0)
-		guid_of_name(m.base, m.guid);
+	if (memcmp(m.facts.guid, none, sizeof(none)) == 0)
+		guid_of_name(m.base, m.facts.guid);
 	/* Of a name that stands there twice, the later UID counts. */
 	earlier = state_find_name(s, m.base);
 	if (!state_add(s, &m))
 		return "its UID is not above those before it";
 	if (earlier != -1)
-		s->slots[earlier].gone = true;
+		state_mark_gone(s, (size_t)earlier);
 	if (next > s->uidnext)
 		s->uidnext = next;
 	return NULL;
@@ -284,7 +286,7 @@ take(struct mailbox *mb, const char *name, size_t max, struct buf *b,
 	struct stat st;
 
 	buf_reset(b);
-	if (store_fs_read_file(mb->store->fs, mb->dir, name, b, max, &st) == -1)
+	if (fs_read_file(mb->store->fs, mb->dir, name, b, max, &st) == -1)
 		return false;
 	known->taken[kind] = taken_of(&st);
 	return true;
@@ -303,7 +305,7 @@ read_dovecot(struct mailbox *mb, struct buf *b, struct state *known)
 	if (fault.what != NULL) {
 		/* An export would write over the only copy. */
 		if (mb->log != -1)
-			(void)!store_fs_replace(mb->store->fs, mb->dir,
+			(void)!fs_replace(mb->store->fs, mb->dir,
 			    REFUSED_NAME, buf_slice(b), true);
 		complain(mb, &fault);
 	}
@@ -449,7 +451,7 @@ unite(struct state *theirs, struct state *ours, struct state *all)
 
 	unite_keywords(theirs, ours, to);
 	for (i = 0; i < theirs->n; i++) {
-		at = theirs->slots[i].gone ? -1 :
+		at = state_is_gone(theirs, i) ? -1 :
 		    state_find_name(ours, state_base(theirs, i));
 		if (at != -1)
 			done[at] = true;
@@ -458,12 +460,12 @@ unite(struct state *theirs, struct state *ours, struct state *all)
 		m = state_message(theirs, i);
 		for (; same && next < ours->n &&
 		    ours->entries[next].uid <= m.uid; next++)
-			if (!done[next] && !ours->slots[next].gone &&
+			if (!done[next] && !state_is_gone(ours, next) &&
 			    ours->entries[next].uid < m.uid) {
 				k = ours_with(ours, next, to);
 				done[next] = state_add(all, &k);
 			}
-		if (theirs->slots[i].gone)
+		if (state_is_gone(theirs, i))
 			continue;
 		at = state_find_name(ours, m.base);
 		if (at != -1) {
@@ -478,7 +480,7 @@ unite(struct state *theirs, struct state *ours, struct state *all)
 	if (all->uidnext < theirs->uidnext)
 		all->uidnext = theirs->uidnext;
 	for (i = 0; i < ours->n; i++) {
-		if (done[i] || ours->slots[i].gone)
+		if (done[i] || state_is_gone(ours, i))
 			continue;
 		k = ours_with(ours, i, to);
 		if (!same || k.uid < all->uidnext)
@@ -555,7 +557,7 @@ takeover_fault(struct mailbox *mb, struct buf *line)
 	if (takeover_is_newer(mb))
 		buf_add_str(line, "dovecot-uidlist was written since it was "
 		    "read; the next session takes it in");
-	else if (store_fs_read_file(mb->store->fs, mb->dir, "dovecot-uidlist",
+	else if (fs_read_file(mb->store->fs, mb->dir, "dovecot-uidlist",
 	    &b, UIDLIST_BYTES, NULL) == 0) {
 		uidlist_parse(buf_slice(&b), &s, &fault);
 		if (fault.what != NULL)
@@ -574,16 +576,16 @@ takeover_fault(struct mailbox *mb, struct buf *line)
 static int
 put_guid(const struct state *s, size_t i, struct buf *b)
 {
-	const struct message_entry *e = &s->entries[i];
+	const uint8_t *guid = s->slots[i].facts.guid;
 	uint8_t of_name[16];
 	size_t k;
 	int r = 0;
 
 	guid_of_name(state_base(s, i), of_name);
-	if (memcmp(of_name, e->guid, sizeof(of_name)) == 0)
+	if (memcmp(of_name, guid, sizeof(of_name)) == 0)
 		return buf_add(b, state_base(s, i));
-	for (k = 0; k < sizeof(e->guid) && r == 0; k++)
-		r = buf_printf(b, "%02x", e->guid[k]) == -1 ? -1 : 0;
+	for (k = 0; k < sizeof(of_name) && r == 0; k++)
+		r = buf_printf(b, "%02x", guid[k]) == -1 ? -1 : 0;
 	return r;
 }
 
@@ -652,11 +654,11 @@ takeover_uidvalidity(struct store *s)
 	struct dirent *e;
 	DIR *d;
 
-	if (store_fs_read_file(s->fs, s->root, name, &b, 64, NULL) == 0)
+	if (fs_read_file(s->fs, s->root, name, &b, 64, NULL) == 0)
 		(void)!parse_hex32(slice_trim(buf_slice(&b)), &last);
 	buf_clear(&b);
 	/* An empty file beside it says the same in its name. */
-	d = store_fs_list(s->fs, s->root, ".");
+	d = fs_list(s->fs, s->root, ".", 0);
 	while (d != NULL && (e = readdir(d)) != NULL)
 		if (strncmp(e->d_name, name, sizeof(name) - 1) == 0 &&
 		    e->d_name[sizeof(name) - 1] == '.' &&

@@ -477,7 +477,7 @@ mailboxes_in_directories_are_converted(void **arg)
 static int
 fstatat_two_days_ago(int dir, const char *path, struct stat *st)
 {
-	int r = store_fs_real.fstatat(dir, path, st);
+	int r = fs_real.fstatat(dir, path, st);
 
 	if (strstr(path, "old") != NULL) {
 		st->st_mtim.tv_sec -= 2 * 86400;
@@ -494,8 +494,8 @@ old_temporary_files_are_removed(void **arg)
 	static const char *const go[] = { "tmp/old.M1",
 		"chasqui.log.tmp.old.1", "dovecot-uidlist.tmp.old" };
 	struct world *w = *arg;
-	const struct store_fs *was = w->store->fs;
-	struct store_fs fs = *was;
+	const struct fs *was = w->store->fs;
+	struct fs fs = *was;
 	struct mailbox *mb;
 	size_t i;
 

@@ -128,7 +128,7 @@ get_file(const struct world *w, const char *name)
 	char path[PATH_MAX];
 
 	test_path(path, sizeof(path), "%s/%s", w->dir, name);
-	assert_int_equal(store_fs_read_file(&store_fs_real, AT_FDCWD, path, &b,
+	assert_int_equal(fs_read_file(&fs_real, AT_FDCWD, path, &b,
 	    1 << 26, NULL), 0);
 	return b;
 }
@@ -176,6 +176,16 @@ open_box(struct store *s, struct slice name)
 
 	assert_int_equal(mailbox_open(s, name, false, &mb), STORE_OK);
 	return mb;
+}
+
+static inline struct message_facts
+facts_of(struct mailbox *mb, uint32_t uid)
+{
+	struct message_facts f;
+
+	assert_int_equal(mailbox_facts(mb, uid, FACT_SIZE | FACT_DATES, &f),
+	    STORE_OK);
+	return f;
 }
 
 static inline enum store_result

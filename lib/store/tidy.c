@@ -30,8 +30,8 @@ is_ours(const char *name)
 static void
 tidy(struct mailbox *mb, const char *sub, bool only_ours)
 {
-	const struct store_fs *fs = mb->store->fs;
-	DIR *d = store_fs_list(fs, mb->dir, sub);
+	const struct fs *fs = mb->store->fs;
+	DIR *d = fs_list(fs, mb->dir, sub, 0);
 	time_t before = time(NULL) - LEFT_OVER_S;
 	struct dirent *e;
 	struct stat st;

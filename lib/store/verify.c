@@ -52,7 +52,7 @@ tell(struct check *c, const char *fmt, ...)
 static void
 check_directory(struct check *c, const char *sub)
 {
-	DIR *d = store_fs_list(c->mb->store->fs, c->mb->dir, sub);
+	DIR *d = fs_list(c->mb->store->fs, c->mb->dir, sub, 0);
 	struct dirent *e;
 
 	if (d == NULL) {
@@ -88,10 +88,11 @@ check_file(struct check *c, int dir, const char *sub, const char *name)
 		    s->entries[i].uid);
 	c->seen[i] = true;
 	if (!slice_eq(info, state_info(s, (size_t)i)) ||
-	    s->slots[i].in_new != (strcmp(sub, "new") == 0))
+	    state_is_new(s, (size_t)i) != (strcmp(sub, "new") == 0))
 		tell(c, "UID %" PRIu32 ": its file is %s/%s now",
 		    s->entries[i].uid, sub, name);
-	if (c->mb->store->fs->fstatat(dir, name, &st) == 0 &&
+	if (!(s->slots[i].unknown & FACT_DATES) &&
+	    c->mb->store->fs->fstatat(dir, name, &st) == 0 &&
 	    (uint64_t)st.st_size != s->slots[i].stored)
 		tell(c, "UID %" PRIu32 ": %lld bytes, %" PRIu64
 		    " in the index", s->entries[i].uid, (long long)st.st_size,
@@ -105,7 +106,7 @@ check_messages(struct check *c)
 	size_t i;
 
 	for (i = 0; i < s->n; i++)
-		if (!c->seen[i] && !s->slots[i].gone)
+		if (!c->seen[i] && !state_is_gone(s, i))
 			tell(c, "UID %" PRIu32 ": its file is missing",
 			    s->entries[i].uid);
 }

@@ -65,7 +65,7 @@ class System(Story):
         m = self.box.imap(name, "right", tls=True)
         self.addCleanup(m.shutdown)
         wait_for(lambda: m.select()[1] == [b"1"] or m.noop() and False, "the message")
-        sessions = [p for p in self.box.pids("imapd") if proc_status(p)["Uid"].split()[0] == str(self.anna.pw_uid)]
+        sessions = [p for p in self.box.pids("imapd-session") if proc_status(p)["Uid"].split()[0] == str(self.anna.pw_uid)]
         self.assertEqual(len(sessions), 1)
         self.assertEqual(proc_status(sessions[0])["Seccomp"], "2")
         self.assertEqual(proc_status(sessions[0])["Groups"].split(), [])

@@ -7,9 +7,10 @@ mailboxes, so that nothing but the session's confinement is between them.
 """
 import os
 import socket
+import struct
 import unittest
 
-from harness import HOOKS_PREFIX, PATIENCE, Story, descendants, needs_root, run, wait_for
+from harness import HOOKS_PREFIX, PATIENCE, Story, any_certificate, descendants, needs_root, run, wait_for
 
 MALLORY, BOB = "mallory@example.org", "bob@example.org"
 KILLED = "killed"
@@ -19,13 +20,15 @@ AT_FDCWD = -100
 class Captured:
     """A connection whose process does what it is told; anew when it was killed."""
 
-    def __init__(self, box, port, begin, word=b"* "):
-        self.box, self.port, self.begin, self.word = box, port, begin, word
+    def __init__(self, box, port, begin, word=b"* ", tls=False):
+        self.box, self.port, self.begin, self.word, self.tls = box, port, begin, word, tls
         self.s = None
 
     def connect(self):
         def once():
             self.s = socket.create_connection(("127.0.0.1", self.box.base + self.port), PATIENCE)
+            if self.tls:
+                self.s = any_certificate().wrap_socket(self.s)
             self.f = self.s.makefile("rb")
             try:
                 return self.begin(self) or True
@@ -234,6 +237,22 @@ class Session:
         self.assertEqual(self.bobs.noop()[0], "OK")
         self.assertEqual(self.bob_session(), bob)
 
+    def test_it_does_not_outlive_its_client(self):
+        c = self.captured(tls=True)
+        pid = c.call("getpid")[0]
+        c.send("XTAKEOVER poll 0 0 -1")     # deaf to all that could end it
+
+        def is_deaf():
+            with open(f"/proc/{pid}/syscall") as f:
+                return f.read().split()[1:3] == ["0x0", "0x0"]
+        wait_for(is_deaf, "the session to be deaf")
+        c.s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        c.close()                           # by a reset
+        self.box.wait_log(r"event=session-killed .*login=mallory")
+        wait_for(lambda: not os.path.exists(f"/proc/{pid}"), "the end of the session")
+        self.box.wait_log(rf"event=session-died .*child={pid} signal=SIGKILL")
+        self.assertEqual(self.bobs.noop()[0], "OK")
+
     def test_no_programs_processes_mounts_or_users(self):
         c = self.captured()
         for name, *words in (
@@ -281,8 +300,8 @@ class Session:
 
 
 class CapturedImap(Session, CapturedStory):
-    def captured(self):
-        c = Captured(self.box, 143, imap_begin)
+    def captured(self, tls=False):
+        c = Captured(self.box, 993 if tls else 143, imap_begin, tls=tls)
         self.addCleanup(c.close)
         return c
 
@@ -297,8 +316,8 @@ class CapturedImap(Session, CapturedStory):
 
 
 class CapturedPop3(Session, CapturedStory):
-    def captured(self):
-        c = Captured(self.box, 110, pop3_begin)
+    def captured(self, tls=False):
+        c = Captured(self.box, 995 if tls else 110, pop3_begin, tls=tls)
         self.addCleanup(c.close)
         return c
 

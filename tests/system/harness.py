@@ -36,6 +36,7 @@ MAILQ = os.path.join(PREFIX, "bin", "mailq")
 NEWALIASES = os.path.join(PREFIX, "bin", "newaliases")
 WORK = os.environ.get("CHASQUI_TEST_WORK", "/var/tmp/chasqui-stories")
 POSTFIX_ROOT = os.environ.get("CHASQUI_POSTFIX_ROOT", "")
+COURIER_ROOT = os.environ.get("CHASQUI_COURIER_ROOT", "")
 OWN_NET = os.environ.get("CHASQUI_OWN_NET") == "1"
 PORTS = int(os.environ.get("CHASQUI_PORTS", "20000"))
 PATIENCE = float(os.environ.get("CHASQUI_PATIENCE", "40"))

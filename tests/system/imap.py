@@ -718,7 +718,7 @@ class Parked(ImapStory):
     keys = {"imap.park": "200ms"}
 
     def sessions(self, user):
-        return [p for p in self.box.pids("imapd") if f"imap-session {user}" in title(p)]
+        return [p for p in self.box.pids("imapd-session") if f"imap-session {user}" in title(p)]
 
     def parked(self, user):
         wait_for(lambda: not self.sessions(user), f"the sessions of {user} to be parked")

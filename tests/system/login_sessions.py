@@ -140,7 +140,7 @@ class Imap4(LoginStory):
 
     def test_sessions_outlive_their_spawn(self):
         c = self.logged_in()
-        os.kill(next(p for p in self.box.pids("imapd") if "imap-spawn" in open(f"/proc/{p}/cmdline").read()), signal.SIGKILL)
+        os.kill(next(p for p in self.box.pids("imapd-session") if "imap-spawn" in open(f"/proc/{p}/cmdline").read()), signal.SIGKILL)
         self.assertRegex(c.command("NOOP")[1], "^OK")
 
         def again():
@@ -183,7 +183,7 @@ class Parked(LoginStory):
         c = self.logged_in("bob@example.org")
         c.command("SELECT INBOX")
         wait_for(lambda: not self.sessions(), "the session to be parked")
-        os.kill(next(p for p in self.box.pids("imapd") if "imap-spawn" in open(f"/proc/{p}/cmdline").read()), signal.SIGKILL)
+        os.kill(next(p for p in self.box.pids("imapd-session") if "imap-spawn" in open(f"/proc/{p}/cmdline").read()), signal.SIGKILL)
         self.assertRegex(c.command("NOOP")[1], "^OK")
 
     def test_a_delivery_is_heard_of(self):

@@ -41,12 +41,14 @@ real_boot_s(void)
 	return (clock_wall_ms() - clock_ms(CLOCK_BOOTTIME)) / 1000;
 }
 
-const struct store_fs store_fs_real = {
+const struct fs fs_real = {
 	.openat = real_openat,
+	.close = close,
 	.mkdirat = mkdirat,
 	.pread = pread,
 	.pwrite = pwrite,
 	.write = write,
+	.writev = writev,
 	.renameat = renameat,
 	.linkat = real_linkat,
 	.unlinkat = unlinkat,
@@ -54,15 +56,38 @@ const struct store_fs store_fs_real = {
 	.fdatasync = fdatasync,
 	.fsync = fsync,
 	.syncfs = syncfs,
+	.fchmod = fchmod,
 	.futimens = futimens,
 	.fstat = real_fstat,
 	.fstatat = real_fstatat,
-	.close = close,
+	.fstatvfs = fstatvfs,
 	.boot_s = real_boot_s,
 };
 
 int
-store_fs_write(const struct store_fs *fs, int fd, struct slice s)
+fs_open(const struct fs *fs, int dir, const char *path, int flags, mode_t mode)
+{
+	return fs->openat(dir, path, flags | O_CLOEXEC | O_NOFOLLOW, mode);
+}
+
+int
+fs_open_dir(const struct fs *fs, int at, const char *path)
+{
+	return fs->openat(at, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+}
+
+void
+fs_close(const struct fs *fs, int fd)
+{
+	int error = errno;
+
+	if (fd != -1)
+		fs->close(fd);
+	errno = error;
+}
+
+int
+fs_write(const struct fs *fs, int fd, struct slice s)
 {
 	ssize_t w;
 
@@ -80,7 +105,35 @@ store_fs_write(const struct store_fs *fs, int fd, struct slice s)
 }
 
 int
-store_fs_pwrite(const struct store_fs *fs, int fd, struct slice s, off_t at)
+fs_writev(const struct fs *fs, int fd, struct iovec *iov, int n)
+{
+	ssize_t w;
+
+	while (n > 0) {
+		if (iov->iov_len == 0) {
+			iov++;
+			n--;
+			continue;
+		}
+		w = fs->writev(fd, iov, n);
+		if (w == -1 && errno == EINTR)
+			continue;
+		if (w == 0)
+			errno = EIO;
+		if (w <= 0)
+			return -1;
+		for (; n > 0 && (size_t)w >= iov->iov_len; iov++, n--)
+			w -= (ssize_t)iov->iov_len;
+		if (n > 0) {
+			iov->iov_base = (char *)iov->iov_base + w;
+			iov->iov_len -= (size_t)w;
+		}
+	}
+	return 0;
+}
+
+int
+fs_pwrite(const struct fs *fs, int fd, struct slice s, off_t at)
 {
 	ssize_t w;
 
@@ -99,8 +152,28 @@ store_fs_pwrite(const struct store_fs *fs, int fd, struct slice s, off_t at)
 }
 
 int
-store_fs_read(const struct store_fs *fs, int fd, struct buf *b, size_t n,
-    off_t at)
+fs_read_exactly(const struct fs *fs, int fd, void *to, size_t n, off_t at)
+{
+	char *p = to;
+	ssize_t r;
+
+	while (n > 0) {
+		r = fs->pread(fd, p, n, at);
+		if (r == -1 && errno == EINTR)
+			continue;
+		if (r == 0)
+			errno = EIO;
+		if (r <= 0)
+			return -1;
+		p += r;
+		n -= (size_t)r;
+		at += r;
+	}
+	return 0;
+}
+
+int
+fs_read(const struct fs *fs, int fd, struct buf *b, size_t n, off_t at)
 {
 	ssize_t r;
 	char *to;
@@ -126,12 +199,11 @@ store_fs_read(const struct store_fs *fs, int fd, struct buf *b, size_t n,
 }
 
 int
-store_fs_read_file(const struct store_fs *fs, int dir, const char *name,
+fs_read_file(const struct fs *fs, int dir, const char *name,
     struct buf *b, size_t max, struct stat *st_r)
 {
 	struct stat st;
-	int r = -1, fd = fs->openat(dir, name,
-	    O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0);
+	int r = -1, fd = fs_open(fs, dir, name, O_RDONLY | O_NONBLOCK, 0);
 
 	if (fd == -1)
 		return -1;
@@ -140,22 +212,16 @@ store_fs_read_file(const struct store_fs *fs, int dir, const char *name,
 	errno = !S_ISREG(st.st_mode) ? EINVAL : EFBIG;
 	if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size > max)
 		goto end;
-	r = store_fs_read(fs, fd, b, (size_t)st.st_size, 0);
+	r = fs_read(fs, fd, b, (size_t)st.st_size, 0);
 	if (st_r != NULL)
 		*st_r = st;
 end:
-	store_fs_close(fs, fd);
+	fs_close(fs, fd);
 	return r;
 }
 
 int
-store_fs_dir(const struct store_fs *fs, int at, const char *path)
-{
-	return fs->openat(at, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
-}
-
-int
-store_fs_replace(const struct store_fs *fs, int dir, const char *name,
+fs_replace(const struct fs *fs, int dir, const char *name,
     struct slice content, bool sync)
 {
 	static unsigned turn;
@@ -166,14 +232,13 @@ store_fs_replace(const struct store_fs *fs, int dir, const char *name,
 	    turn++);
 	/* What a crash has left may be the file itself by another name. */
 	fs->unlinkat(dir, tmp, 0);
-	fd = fs->openat(dir, tmp,
-	    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	fd = fs_open(fs, dir, tmp, O_WRONLY | O_CREAT | O_EXCL, 0600);
 	if (fd == -1)
 		return -1;
-	r = store_fs_write(fs, fd, content);
+	r = fs_write(fs, fd, content);
 	if (r == 0 && sync)
 		r = fs->fsync(fd);
-	store_fs_close(fs, fd);
+	fs_close(fs, fd);
 	if (r == 0)
 		r = fs->renameat(dir, tmp, dir, name);
 	if (r == -1) {
@@ -185,23 +250,33 @@ store_fs_replace(const struct store_fs *fs, int dir, const char *name,
 	return r;
 }
 
-DIR *
-store_fs_list(const struct store_fs *fs, int at, const char *path)
+int
+fs_make_dir(const struct fs *fs, int dir, const char *name, mode_t mode)
 {
-	int fd = store_fs_dir(fs, at, path);
+	if (fs->mkdirat(dir, name, mode) == 0)
+		return fs->fsync(dir);
+	return errno == EEXIST ? 0 : -1;
+}
+
+int
+fs_set_mtime(const struct fs *fs, int fd, int64_t ms)
+{
+	struct timespec t[2] = {
+		{ .tv_nsec = UTIME_OMIT },
+		{ ms / 1000, ms % 1000 * 1000000 },
+	};
+
+	return fs->futimens(fd, t);
+}
+
+DIR *
+fs_list(const struct fs *fs, int at, const char *path, int flags)
+{
+	int fd = fs->openat(at, path,
+	    O_RDONLY | O_DIRECTORY | O_CLOEXEC | flags, 0);
 	DIR *d = fd == -1 ? NULL : fdopendir(fd);
 
 	if (d == NULL && fd != -1)
-		store_fs_close(fs, fd);
+		fs_close(fs, fd);
 	return d;
-}
-
-void
-store_fs_close(const struct store_fs *fs, int fd)
-{
-	int error = errno;
-
-	if (fd != -1)
-		fs->close(fd);
-	errno = error;
 }
