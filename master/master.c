@@ -183,12 +183,13 @@ cores(void)
 static void
 raise_descriptor_limit(void)
 {
-	struct rlimit r;
+	const rlim_t wanted = 131072;
+	struct rlimit r, more = { wanted, wanted };
 
-	if (getrlimit(RLIMIT_NOFILE, &r) == -1)
+	if (getrlimit(RLIMIT_NOFILE, &r) == -1 || (r.rlim_max < wanted &&
+	    geteuid() == 0 && setrlimit(RLIMIT_NOFILE, &more) == 0))
 		return;
-	if (geteuid() == 0 && r.rlim_max < 131072)
-		r.rlim_max = 131072;
+	/* Root may lack the right to have more, in a container. */
 	r.rlim_cur = r.rlim_max;
 	setrlimit(RLIMIT_NOFILE, &r);
 }

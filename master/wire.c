@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 
 #include <errno.h>
+#include <signal.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -355,6 +356,9 @@ wire_pair(struct process *p, struct process *q)
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, s) == -1) {
 		log_error("event=cannot-wire one=%s other=%s why=\"%s\"",
 		    role_name(p->role), role_name(q->role), strerror(errno));
+		/* Without it p would be of no use for ever; its successor is
+		 * started when that has waited. */
+		kill(p->pid, SIGKILL);
 		return;
 	}
 	give_channel(p, q, s[0]);

@@ -796,7 +796,7 @@ show_content(struct client *c, struct entry *e)
 	}
 	if (!(e->flags & ENTRY_LARGE))
 		return;
-	fd = store_large_open(c->q->store, e->id);
+	fd = store_large_open(c->q->store, e->id, e->large_n);
 	bytes = mem_realloc(NULL, DATA_BYTES);
 	for (at = 0; fd != -1 && at < e->large_n &&
 	    !channel_is_busy(c->channel); at += n) {

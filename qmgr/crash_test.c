@@ -501,8 +501,8 @@ check_empty(const struct life *l)
 {
 	size_t files = 0;
 
-	store_walk(l->w.q->store, "deferred", count_file, &files);
-	store_walk(l->w.q->store, "large", count_file, &files);
+	store_walk(l->w.q->dir, "deferred", count_file, &files);
+	store_walk(l->w.q->dir, "large", count_file, &files);
 	return files == 0 ? NULL : because("%zu files are left over", files);
 }
 

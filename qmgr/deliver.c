@@ -281,7 +281,7 @@ send_packed(struct qmgr *q, struct attempt *j, struct channel *c)
 	if (content == NULL)
 		return false;
 	if (e->flags & ENTRY_LARGE) {
-		fd = store_large_open(q->store, e->id);
+		fd = store_large_open(q->store, e->id, e->large_n);
 		if (fd == -1) {
 			entry_unreadable(q, e, errno);
 			goto out;

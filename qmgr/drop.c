@@ -22,7 +22,6 @@
 #include "mail/header.h"
 #include "qmgr.h"
 
-#define TAKEN		"taken"
 #define AT_A_TIME	20	/* files in one turn */
 #define EVERY_MS	10000
 #define CHUNK_BYTES	65536
@@ -59,7 +58,7 @@ taken_name(uint64_t id)
 {
 	struct store_name n;
 
-	snprintf(n.s, sizeof(n.s), TAKEN "/%s", queue_id_text(id).s);
+	snprintf(n.s, sizeof(n.s), TAKEN_DIR "/%s", queue_id_text(id).s);
 	return n;
 }
 
@@ -70,8 +69,8 @@ drop_init(struct qmgr *q)
 
 	q->drops = d;
 	ev_timer_init(&d->timer, q->loop, look, q);
-	if (fs_make_dir(fs, q->dir, TAKEN, 0700) == -1)
-		log_error("event=no-directory name=%s error=%s", TAKEN,
+	if (fs_make_dir(fs, q->dir, TAKEN_DIR, 0700) == -1)
+		log_error("event=no-directory name=%s error=%s", TAKEN_DIR,
 		    LOG_Q(slice_str(strerror(errno))));
 	d->dir = fs_open(fs, q->dir, DROP_DIR, O_RDONLY | O_DIRECTORY, 0);
 	if (d->dir == -1)
@@ -140,7 +139,7 @@ move(struct qmgr *q, const char *name)
 void
 drop_recover(struct qmgr *q)
 {
-	DIR *d = fs_list(fs, q->dir, TAKEN, O_NOFOLLOW);
+	DIR *d = fs_list(fs, q->dir, TAKEN_DIR, O_NOFOLLOW);
 	const struct slot *s;
 	struct dirent *e;
 	uint64_t id;
@@ -197,9 +196,12 @@ static void
 refuse(struct drop *d)
 {
 	struct qmgr *q = d->q;
-	char to[64];
+	struct store_name to;
+	char name[32];
+	int error = errno;
 
 	fs->unlinkat(q->dir, store_name("large", d->id).s, 0);
+	errno = error;
 	if (errno == ENOSPC || errno == EIO || errno == EMFILE ||
 	    errno == ENFILE || errno == EDQUOT) {
 		log_error("id=%s event=drop-unreadable error=%s",
@@ -207,11 +209,11 @@ refuse(struct drop *d)
 		q->drops->again = true;
 		return;
 	}
-	snprintf(to, sizeof(to), "corrupt/drop-%s", queue_id_text(d->id).s);
+	snprintf(name, sizeof(name), "drop-%s", queue_id_text(d->id).s);
+	store_put_aside(q->dir, taken_name(d->id).s, name, &to);
 	log_error("id=%s event=drop-set-aside file=%s uid=%u error=%s",
-	    id_text(d->id), to, (unsigned)d->st.st_uid, errno == 0 ?
-	    "format" : LOG_Q(slice_str(strerror(errno))));
-	fs->renameat(q->dir, taken_name(d->id).s, q->dir, to);
+	    id_text(d->id), to.s, (unsigned)d->st.st_uid, error == 0 ?
+	    "format" : LOG_Q(slice_str(strerror(error))));
 }
 
 static int
@@ -220,6 +222,8 @@ drop_read(struct drop *d)
 	char *p;
 	size_t n;
 
+	if (d->st.st_size < DROP_HEADER_BYTES)
+		return -1;
 	p = buf_reserve(&d->front, DROP_HEADER_BYTES);
 	if (fs_read_exactly(fs, d->fd, p, DROP_HEADER_BYTES, 0) == -1 ||
 	    !drop_header_parse(slice_of(p, DROP_HEADER_BYTES),

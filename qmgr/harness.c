@@ -33,6 +33,7 @@ void
 world_init(struct world *w, const char *more)
 {
 	struct buf text = BUF_INIT(65536), why = BUF_INIT(65536);
+	const char *top = getenv("TMPDIR");
 
 	memset(w, 0, sizeof(*w));
 	w->spool_fd = -1;
@@ -40,7 +41,8 @@ world_init(struct world *w, const char *more)
 	    LOG_LEVEL_DEBUG : LOG_LEVEL_ERROR + 1);
 	ev_loop_init(&w->loop);
 	snprintf(w->dir, sizeof(w->dir), "%s/qmgr_test.XXXXXX",
-	    access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+	    top != NULL ? top : access("/dev/shm", W_OK) == 0 ? "/dev/shm" :
+	    "/tmp");
 	assert_non_null(mkdtemp(w->dir));
 	buf_printf(&text, "path.queue = %s\nqueue.journal = 1M\n"
 	    "queue.segments = 3\nqueue.min_free = 0\n%s%s", w->dir,

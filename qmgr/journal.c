@@ -25,6 +25,7 @@
 #include "base/wire.h"
 #include "ipc/counters.h"
 #include "journal.h"
+#include "record.h"
 
 #define JOURNAL_DIR	"journal"
 #define RECORD_MAGIC	0xc5636552u	/* "Rec\xc5" */
@@ -57,6 +58,8 @@ struct segment {
 	uint32_t	 salt;
 	uint64_t	 used;		/* where the next record goes */
 	bool		 headed;	/* its header is durable */
+	bool		 half_headed;	/* one of the two is damaged */
+	uint64_t	 should;	/* the size that its header gives */
 	bool		 files;
 	bool		 bad;		/* a write failed: not used again */
 	struct young_list young;
@@ -139,6 +142,7 @@ static int	 open_segments(struct journal *);
 static struct segment *segment_new(struct journal *, unsigned index);
 static void	 segment_drop(struct journal *, struct segment *);
 static int	 open_segment(struct journal *, struct segment *);
+static enum header read_headers(struct segment *, uint64_t *ids_r);
 static enum header header_unpack(struct slice, struct segment *,
 		    uint64_t *ids_r);
 static void	 header_pack(const struct journal *, const struct segment *,
@@ -250,7 +254,8 @@ open_segments(struct journal *j)
 	uint64_t index;
 	DIR *d;
 
-	if (fs_make_dir(fs, j->conf.dir, JOURNAL_DIR, 0700) == -1)
+	if (!j->conf.look &&
+	    fs_make_dir(fs, j->conf.dir, JOURNAL_DIR, 0700) == -1)
 		return -1;
 	j->dir = fs_open(fs, j->conf.dir, JOURNAL_DIR, O_RDONLY | O_DIRECTORY,
 	    0);
@@ -297,41 +302,35 @@ segment_drop(struct journal *j, struct segment *s)
 	free(s);
 }
 
-/* Puts it into the ring by generation; its size and header decide what can
- * be read from it. */
+/* Puts it into the ring by generation; its header decides what can be read
+ * from it. */
 static int
 open_segment(struct journal *j, struct segment *s)
 {
-	char head[FIXED_BYTES];
 	struct segment *at;
 	enum header what;
 	struct stat st;
 	uint64_t ids = 0;
-	int i;
 
-	s->fd = fs_open(fs, j->dir, s->name, O_RDWR, 0);
+	s->fd = fs_open(fs, j->dir, s->name, j->conf.look && !j->conf.mend ?
+	    O_RDONLY : O_RDWR, 0);
 	if (s->fd == -1 || fs->fstat(s->fd, &st) == -1)
 		return -1;
 	s->size = (uint64_t)st.st_size;
 	s->state = SEG_FULL;
 	s->headed = true;
-	if (s->size < SEGMENT_MIN_BYTES)
-		s->bad = true;	/* its making was cut short */
-	else
-		for (i = 0; i < 2 && s->used == 0; i++) {
-			if (fs_read_exactly(fs, s->fd, head, sizeof(head),
-			    i == 0 ? 0 : (off_t)(s->size -
-			    SEGMENT_HEADER_BYTES)) == -1)
-				continue;
-			what = header_unpack(slice_of(head, sizeof(head)), s,
-			    &ids);
-			if (what == HEADER_NEWER) {
-				errno = EPROTONOSUPPORT;
-				return -1;
-			}
-			if (what == HEADER_OK)
-				s->used = SEGMENT_HEADER_BYTES;
-		}
+	what = read_headers(s, &ids);
+	if (what == HEADER_NEWER) {
+		errno = EPROTONOSUPPORT;
+		return -1;
+	}
+	if (what == HEADER_OK) {
+		s->used = SEGMENT_HEADER_BYTES;
+		if (s->size > s->should)
+			s->size = s->should;
+	}
+	if (s->size < SEGMENT_MIN_BYTES || s->size < s->should)
+		s->bad = true;	/* its making was cut short, or it was */
 	if (s->generation > j->generation)
 		j->generation = s->generation;
 	if (ids > j->ids)
@@ -344,6 +343,41 @@ open_segment(struct journal *j, struct segment *s)
 	else
 		TAILQ_INSERT_TAIL(&j->ring, s, link);
 	return 0;
+}
+
+static enum header
+header_at(struct segment *s, uint64_t at, uint64_t *ids_r)
+{
+	char head[FIXED_BYTES];
+
+	if (at + FIXED_BYTES > s->size || fs_read_exactly(fs, s->fd, head,
+	    sizeof(head), (off_t)at) == -1)
+		return HEADER_NONE;
+	return header_unpack(slice_of(head, sizeof(head)), s, ids_r);
+}
+
+/* The first counts, the second where the first cannot be read. */
+static enum header
+read_headers(struct segment *s, uint64_t *ids_r)
+{
+	struct segment last = *s;
+	enum header first, second = HEADER_NONE;
+	uint64_t ids, end;
+
+	first = header_at(s, 0, ids_r);
+	end = first == HEADER_OK ? s->should : s->size;
+	if (end > SEGMENT_HEADER_BYTES)
+		second = header_at(&last, end - SEGMENT_HEADER_BYTES, &ids);
+	s->half_headed = first != second;
+	if (first != HEADER_NONE)
+		return first;
+	if (second == HEADER_OK) {
+		s->generation = last.generation;
+		s->salt = last.salt;
+		s->should = last.should;
+		*ids_r = ids;
+	}
+	return second;
 }
 
 static enum header
@@ -367,10 +401,11 @@ header_unpack(struct slice head, struct segment *s, uint64_t *ids_r)
 	ids = get_u64(&w);
 	get_u64(&w);
 	salt = get_u32(&w);
-	if (w.bad || size != s->size)
+	if (w.bad || size < SEGMENT_MIN_BYTES)
 		return HEADER_NONE;
 	s->generation = generation;
 	s->salt = salt;
+	s->should = size;
 	*ids_r = ids;
 	return HEADER_OK;
 }
@@ -507,43 +542,201 @@ looks_used(struct scan *c)
 	return p != NULL && memcmp(p, &magic, 4) == 0;
 }
 
+/* Whether a record of this generation was begun at a place, and how far it
+ * would reach; 0: none was. */
+static uint64_t
+begun_at(struct scan *c, uint64_t at)
+{
+	const char *p = scan_see(c, at, RECORD_HEADER_BYTES);
+	uint32_t magic, n, generation, place;
+	struct wire w;
+	uint64_t end;
+
+	if (p == NULL)
+		return 0;
+	w = wire_of(slice_of(p, RECORD_HEADER_BYTES));
+	magic = get_u32(&w);
+	get_u32(&w);
+	n = get_u32(&w);
+	generation = get_u32(&w);
+	get_u64(&w);
+	get_u32(&w);
+	place = get_u32(&w);
+	if (generation != (uint32_t)c->s->generation ||
+	    (magic != RECORD_MAGIC && place != (uint32_t)(at / 8)))
+		return 0;
+	if (n > RECORD_BODY_BYTES)
+		n = 0;
+	end = at + (RECORD_HEADER_BYTES + (uint64_t)n + 7) / 8 * 8;
+	return end < c->s->size ? end : c->s->size;
+}
+
+/* A damage function, and what it is told. */
+struct teller {
+	void	(*fn)(void *, const struct journal_damage *);
+	void	*arg;
+};
+
+static void
+tell_damage(const struct teller *t, enum damage_kind kind, struct segment *s,
+    uint64_t from, uint64_t to)
+{
+	struct journal_damage d = { kind, s, s->name, s->generation, s->fd,
+		from, to };
+
+	t->fn(t->arg, &d);
+}
+
+static void
+tell_tail(const struct teller *t, struct scan *c, struct segment *s,
+    uint64_t from)
+{
+	uint64_t to = from, end;
+
+	while ((end = begun_at(c, to)) != 0)
+		to = end;
+	if (to > from)
+		tell_damage(t, DAMAGE_TAIL, s, from, to);
+}
+
+static void
+replay_segment(struct scan *c, struct segment *s,
+    void (*record)(void *, const struct record *), const struct teller *t)
+{
+	struct record r;
+	uint64_t at, next;
+	size_t whole;
+
+	for (at = SEGMENT_HEADER_BYTES;; at += whole) {
+		if (!record_at(c, at, &r, &whole)) {
+			next = next_record(c, at + 8);
+			if (next == 0)
+				break;	/* the tail */
+			tell_damage(t, DAMAGE_RECORDS, s, at, next);
+			at = next;
+			if (!record_at(c, at, &r, &whole))
+				break;	/* not readable any more */
+		}
+		r.segment = s;
+		record(t->arg, &r);
+	}
+	s->used = at;
+	tell_tail(t, c, s, at);
+}
+
 void
 journal_replay(struct journal *j,
     void (*record)(void *, const struct record *),
     void (*damage)(void *, const struct journal_damage *), void *arg)
 {
 	struct scan c = { .bytes = mem_realloc(NULL, SCAN_BYTES) };
-	struct record r;
+	struct teller t = { damage, arg };
 	struct segment *s;
-	uint64_t at, next;
-	size_t whole;
 
 	TAILQ_FOREACH(s, &j->ring, link) {
 		c.s = s;
 		c.n = 0;
 		if (s->used == 0) {
 			if (looks_used(&c))
-				damage(arg, &(struct journal_damage){
-				    s->name, s->fd, 0, s->size });
+				tell_damage(&t, DAMAGE_SEGMENT, s, 0, s->size);
 			continue;
 		}
-		for (at = SEGMENT_HEADER_BYTES;; at += whole) {
-			if (!record_at(&c, at, &r, &whole)) {
-				next = next_record(&c, at + 8);
-				if (next == 0)
-					break;	/* the tail */
-				damage(arg, &(struct journal_damage){
-				    s->name, s->fd, at, next });
-				at = next;
-				if (!record_at(&c, at, &r, &whole))
-					break;	/* not readable any more */
-			}
-			r.segment = s;
-			record(arg, &r);
-		}
-		s->used = at;
+		if (s->size < s->should)
+			tell_damage(&t, DAMAGE_SHORT, s, s->size, s->should);
+		else if (s->half_headed)
+			tell_damage(&t, DAMAGE_HEADER, s, 0, FIXED_BYTES);
+		replay_segment(&c, s, record, &t);
 	}
 	free(c.bytes);
+}
+
+/* ---- mending ------------------------------------------------------------ */
+
+/* A record of nothing, which fills a place. */
+static int
+write_void(const struct segment *s, uint64_t at, uint32_t n)
+{
+	struct buf b = BUF_INIT(RECORD_HEADER_BYTES + RECORD_BODY_BYTES);
+	uint32_t crc;
+	char *body;
+	int r;
+
+	put_u32(&b, RECORD_MAGIC);
+	put_u32(&b, 0);
+	put_u32(&b, n - RECORD_HEADER_BYTES);
+	put_u32(&b, (uint32_t)s->generation);
+	put_u64(&b, 0);
+	put_u16(&b, REC_VOID);
+	put_u16(&b, 0);
+	put_u32(&b, (uint32_t)(at / 8));
+	body = buf_reserve(&b, n - RECORD_HEADER_BYTES);
+	memset(body, 0, n - RECORD_HEADER_BYTES);
+	b.n = n;
+	crc = htole32(record_crc(s->salt, buf_slice(&b)));
+	memcpy(b.p + 4, &crc, 4);
+	r = fs_pwrite(fs, s->fd, buf_slice(&b), (off_t)at);
+	buf_clear(&b);
+	return r;
+}
+
+/* Neither end of the range is within a record, and no part of it is shorter
+ * than one. */
+static int
+fill_with_void(const struct segment *s, uint64_t from, uint64_t to)
+{
+	uint64_t n;
+
+	to = to / 8 * 8;
+	for (; from < to; from += n) {
+		n = to - from;
+		if (n < RECORD_HEADER_BYTES) {
+			errno = ENOTSUP;
+			return -1;
+		}
+		if (n > RECORD_HEADER_BYTES + RECORD_BODY_BYTES)
+			n = RECORD_BODY_BYTES;
+		if (write_void(s, from, (uint32_t)n) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+/* The same header at both places, in a file of its size. */
+static int
+write_headers(struct journal *j, struct segment *s)
+{
+	char head[FIXED_BYTES];
+	struct slice bytes = slice_of(head, sizeof(head));
+
+	if (s->size < s->should && fs->ftruncate(s->fd, (off_t)s->should) == -1)
+		return -1;
+	s->size = s->should;
+	header_pack(j, s, head);
+	if (fs_pwrite(fs, s->fd, bytes, 0) == -1)
+		return -1;
+	return fs_pwrite(fs, s->fd, bytes,
+	    (off_t)(s->size - SEGMENT_HEADER_BYTES));
+}
+
+int
+journal_mend(struct journal *j, const struct journal_damage *d)
+{
+	int r = -1;
+
+	switch (d->kind) {
+	case DAMAGE_RECORDS:
+	case DAMAGE_TAIL:
+		r = fill_with_void(d->segment, d->from, d->to);
+		break;
+	case DAMAGE_HEADER:
+	case DAMAGE_SHORT:
+		r = write_headers(j, d->segment);
+		break;
+	case DAMAGE_SEGMENT:
+		errno = ENOTSUP;
+		break;
+	}
+	return r == -1 ? -1 : fs->fdatasync(d->fd);
 }
 
 void

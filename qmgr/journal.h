@@ -26,7 +26,8 @@
  * a torn tail, and bytes that only look like a record (in the content of a
  * message that somebody made for this) are all recognised.  A body that is
  * damaged in the middle costs that record alone: reading goes on at the next
- * valid one.
+ * valid one.  One good header of the two is enough, and a segment that was cut
+ * short is read as far as it goes.
  *
  * Q1: wait functions hear `true` only after the sync.  After a write or sync
  * that failed nothing of that commit is believed, its segment takes no more
@@ -89,6 +90,10 @@ struct journal_config {
 	struct ev_loop	*loop;
 	struct disk_lane *commits;	/* used by nobody else */
 	struct disk_lane *files;	/* new segments are made there */
+	/* Opened to be looked at (and mended) only: nothing is made, and
+	 * journal_add() may not follow. */
+	bool		 look;
+	bool		 mend;
 };
 
 /* Opens what is there and makes what is not.  NULL with errno. */
@@ -106,18 +111,34 @@ struct record {
 };
 
 /* What replay found besides records. */
+enum damage_kind {
+	DAMAGE_RECORDS,		/* bytes between records are none */
+	DAMAGE_TAIL,		/* nor at the end, where one was begun: a write
+				 * that was cut short, or the same */
+	DAMAGE_HEADER,		/* one of its headers; the other served */
+	DAMAGE_SHORT,		/* it ends before its time; what is there was
+				 * read */
+	DAMAGE_SEGMENT,		/* both headers: it cannot be read */
+};
 struct journal_damage {
+	enum damage_kind kind;
+	struct segment	*segment;
 	const char	*name;		/* of the file */
+	uint64_t	 generation;
 	int		 fd;
 	uint64_t	 from;		/* the bytes that could not be read */
 	uint64_t	 to;
 };
 
-/* All records, oldest first.  Before the first journal_add().  damage may be
- * called for bytes between records; a torn tail is not told. */
+/* All records, oldest first.  Before the first journal_add().  A tail that
+ * never was a record of this generation is not told. */
 void	 journal_replay(struct journal *,
 	    void (*record)(void *arg, const struct record *),
 	    void (*damage)(void *arg, const struct journal_damage *), void *arg);
+/* From a replay's damage function, opened with `mend`: makes the segment whole,
+ * REC_VOID records in the place of bytes that are none.  DAMAGE_SEGMENT cannot
+ * be mended (ENOTSUP).  -1 with errno. */
+int	 journal_mend(struct journal *, const struct journal_damage *);
 /* From a replay's record function: its message is needed. */
 void	 journal_keep(struct journal *, struct young *, const struct record *);
 /* After replay: adding may begin. */

@@ -131,6 +131,28 @@ replay(struct ev_loop *loop, struct disk_lane *lane, int dir)
 	journal_close(&j);
 }
 
+static char dir_path[] = "/tmp/journal_fuzz.XXXXXX";
+
+static void
+remove_dir(void)
+{
+	char path[sizeof(dir_path) + sizeof("/journal/0000")];
+
+	snprintf(path, sizeof(path), "%s/journal/0000", dir_path);
+	unlink(path);
+	snprintf(path, sizeof(path), "%s/journal", dir_path);
+	rmdir(path);
+	rmdir(dir_path);
+}
+
+static int
+make_dir(void)
+{
+	if (mkdtemp(dir_path) == NULL || atexit(remove_dir) != 0)
+		abort();
+	return open(dir_path, O_RDONLY | O_DIRECTORY);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
@@ -139,14 +161,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	static int dir = -1;
 
 	if (dir == -1) {
-		char path[] = "/tmp/journal_fuzz.XXXXXX";
-
 		log_open("journal_fuzz", LOG_LEVEL_ERROR + 1);
 		ev_loop_init(&loop);
 		lane = disk_lane_new(&loop, false);
-		if (mkdtemp(path) == NULL)
-			abort();
-		dir = open(path, O_RDONLY | O_DIRECTORY);
+		dir = make_dir();
 		if (mkdirat(dir, "journal", 0700) == -1 ||
 		    close(openat(dir, "journal/0000", O_CREAT | O_RDWR,
 		    0600)) == -1)

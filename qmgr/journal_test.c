@@ -266,7 +266,8 @@ any_tail_may_be_missing(void **state)
 			continue;
 		reopen(&b);
 		assert_false(b.wrong);
-		assert_int_equal(b.damaged, 0);
+		/* a record that was begun, or none */
+		assert_true(b.damaged <= 1);
 		for (at = SEGMENT_HEADER_BYTES, whole = 0; whole < RECORDS;
 		    whole++) {
 			at += RECORD_HEADER_BYTES + size_of(whole + 1);

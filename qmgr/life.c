@@ -635,7 +635,7 @@ entry_content(struct qmgr *q, struct entry *e)
 		} else {
 			struct stored st;
 
-			r = store_read(q->store, &l);
+			r = store_read(q->dir, &l);
 			if (r == 0 && stored_parse(buf_slice(&l.bytes), e->id,
 			    false, &st))
 				entry_set_content(&q->queue, e, st.content);

@@ -29,9 +29,7 @@
 #include "qmgr.h"
 
 #define LIMITS_MAGIC	UINT32_C(0x314c5143)	/* "CQL1" */
-#define LIMITS_FILE	"limits"
 #define LIMITS_FRESH	"limits.new"
-#define LIMITS_BYTES	(64 * 1024 * 1024)
 #define LOGINS		50000	/* then nothing is counted for new ones */
 #define COUNT_MOST	2000000000	/* more than a limit can be */
 #define SAVE_MS		2000
@@ -319,15 +317,25 @@ load(struct limits *l)
 }
 
 bool
+limits_are_whole(struct slice s)
+{
+	struct wire w = wire_of(s);
+	uint32_t magic = get_u32(&w), crc = get_u32(&w);
+
+	return !w.bad && magic == LIMITS_MAGIC && crc == crc32c(0, w.rest);
+}
+
+bool
 limits_unpack(struct qmgr *q, struct slice s)
 {
 	struct limits *l = q->limits;
-	struct wire w = wire_of(s);
-	uint32_t magic = get_u32(&w), crc = get_u32(&w), n;
+	struct wire w;
 	int64_t saved;
+	uint32_t n;
 
-	if (w.bad || magic != LIMITS_MAGIC || crc != crc32c(0, w.rest))
+	if (!limits_are_whole(s))
 		return false;
+	w = wire_of(slice_from(s, 8));
 	saved = get_time(&w);
 	for (n = get_u32(&w); n > 0 && unpack_login(l, &w); n--)
 		;

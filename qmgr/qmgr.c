@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* qmgr - owns the queue: makes messages durable, schedules every attempt and
- * keeps every recipient's status.  Its parts: qmgr.h. */
+ * keeps every recipient's status.  Its parts: qmgr.h.  `qmgr check` looks at a
+ * queue's files instead (check_main.c). */
 #include <sys/file.h>
 
 #include <errno.h>
@@ -9,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "check.h"
 #include "ipc/child.h"
 #include "qmgr.h"
 
@@ -55,6 +57,8 @@ main(int argc, char *argv[])
 {
 	struct daemon *d = &the_daemon;
 
+	if (argc == 4 && strcmp(argv[1], "check") == 0)
+		return check_main(argv[2], argv[3]);
 	child_init(&d->child, &spec, &d->q, argc, argv);
 	if (qmgr_open(&d->q, d->child.conf->path_queue) == -1)
 		log_fatal("event=no-queue path=%s error=%s",

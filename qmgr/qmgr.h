@@ -12,6 +12,7 @@
  *	store.c		files of the old generation
  *	recover.c	what was there when we started
  *	control.c	queue.sock: the tools
+ *	check.c		`chasqui queue check`, in a process of its own
  */
 #ifndef QMGR_QMGR_H
 #define QMGR_QMGR_H
@@ -231,6 +232,8 @@ void	 walk_status(const struct qmgr *, struct buf *);
 void	 walk_clear(struct qmgr *);
 
 /* limits.c */
+#define LIMITS_FILE	"limits"
+#define LIMITS_BYTES	(64 * 1024 * 1024)
 void	 limits_init(struct qmgr *);	/* reads the file */
 void	 limits_clear(struct qmgr *);
 void	 limits_reload(struct qmgr *);
@@ -243,10 +246,13 @@ void	 limits_count(struct qmgr *, struct slice login, uint32_t recipients,
 	    int64_t at_ms);
 /* The file's bytes; false: damaged, and what could be read of it is used. */
 bool	 limits_unpack(struct qmgr *, struct slice);
+/* Its checksum is right. */
+bool	 limits_are_whole(struct slice);
 /* When the file that was read had been written, since 1970; 0: none. */
 int64_t	 limits_saved(const struct qmgr *);
 
 /* drop.c */
+#define TAKEN_DIR	"taken"		/* those that are being taken in */
 void	 drop_init(struct qmgr *);
 void	 drop_take_in(struct qmgr *);
 /* At the end of the walk: what a crash has left in taken/. */

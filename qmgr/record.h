@@ -21,6 +21,7 @@
  *	HOLD	u32 seq   u8 held   slice why
  *	DONE	nothing: every recipient is done, or it was deleted
  *	IDS	u64: queue ids below this are given out (record's id 0)
+ *	VOID	anything: stands where a damaged record was (journal_mend())
  *
  * seq counts the records about one message.  One that is not above what is
  * known already is passed over, so that applying a record twice does nothing.
@@ -40,6 +41,7 @@ enum {
 	REC_HOLD = 4,
 	REC_DONE = 5,
 	REC_IDS = 6,
+	REC_VOID = 7,
 };
 
 struct message_body {

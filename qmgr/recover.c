@@ -106,7 +106,22 @@ take_damage(void *arg, const struct journal_damage *d)
 	struct recovery *r = arg;
 
 	r->damaged++;
-	store_save_damage(r->q->store, d->name, d->fd, d->from, d->to);
+	switch (d->kind) {
+	case DAMAGE_RECORDS:
+	case DAMAGE_TAIL:
+	case DAMAGE_SEGMENT:
+		store_save_damage(r->q->dir, d);
+		break;
+	case DAMAGE_HEADER:
+		log_error("event=journal-damaged segment=%s what=header",
+		    d->name);
+		break;
+	case DAMAGE_SHORT:
+		log_error("event=journal-damaged segment=%s what=length "
+		    "bytes=%llu of=%llu", d->name, (unsigned long long)d->from,
+		    (unsigned long long)d->to);
+		break;
+	}
 }
 
 static void
@@ -143,6 +158,8 @@ take_record(void *arg, const struct record *rec)
 		ids = get_u64(&w);
 		if (wire_done(&w) && ids > journal_ids(r->q->journal))
 			journal_set_ids(r->q->journal, ids);
+		break;
+	case REC_VOID:
 		break;
 	default:
 		bad_record(r, rec->id, rec->type);
@@ -229,7 +246,7 @@ entry_of_file(struct recovery *r, uint64_t id)
 	struct slot *s = NULL;
 	struct entry *e = NULL;
 
-	if (store_read(r->q->store, &l) == 0) {
+	if (store_read(r->q->dir, &l) == 0) {
 		s = queue_slot_new(&r->q->queue, id);
 		e = stored_entry(&r->q->queue, s, buf_slice(&l.bytes), id,
 		    true);

@@ -203,7 +203,7 @@ send_report(struct qmgr *q, struct pending *p)
 	r.content = content == NULL ? SLICE_EMPTY :
 	    slice_of(content->bytes, content->n);
 	if (e->flags & ENTRY_LARGE)
-		fd = store_large_open(q->store, e->id);
+		fd = store_large_open(q->store, e->id, e->large_n);
 	if (fd != -1)
 		r.size = e->large_n;
 	r.recipients = mem_array(e->nrcpts, sizeof(*r.recipients));

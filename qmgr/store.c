@@ -72,7 +72,6 @@ static void	 looked(struct store_wait *, bool ok);
 static void	 migrate_work(struct disk_task *);
 static int	 migrate_file(struct migration *, int fd);
 static void	 copy_aside_work(struct disk_task *);
-static int	 copy_file(int dir, const char *from, const char *to);
 static void	 load_work(struct disk_task *);
 static void	 large_work(struct disk_task *);
 static int	 read_head(struct load *, int fd, size_t size);
@@ -503,15 +502,15 @@ copy_aside_work(struct disk_task *t)
 		fs->close(fd);
 	snprintf(to, sizeof(to), "%s/%s.content", CORRUPT,
 	    queue_id_text(m->id).s);
-	if (m->wait.ok && copy_file(dir, large.s, to) == -1 &&
+	if (m->wait.ok && store_copy_file(dir, large.s, to) == -1 &&
 	    errno != ENOENT) {
 		m->error = errno;
 		m->wait.ok = false;
 	}
 }
 
-static int
-copy_file(int dir, const char *from, const char *to)
+int
+store_copy_file(int dir, const char *from, const char *to)
 {
 	char *bytes = mem_realloc(NULL, 65536);
 	int in = fs_open(fs, dir, from, O_RDONLY, 0);
@@ -552,19 +551,18 @@ load_work(struct disk_task *t)
 {
 	struct load *l = (struct load *)(void *)OF_TASK(store_wait, t);
 
-	l->wait.ok = store_read(l->wait.store, l) == 0;
+	l->wait.ok = store_read(l->wait.store->dir, l) == 0;
 }
 
 int
-store_read(struct store *s, struct load *l)
+store_read(int dir, struct load *l)
 {
 	struct store_name name = store_name(DEFERRED, l->id);
 	struct stat st;
 	int fd, r = -1;
 
-	l->wait.store = s;
 	buf_init(&l->bytes, FILE_BYTES);
-	fd = fs_open(fs, s->dir, name.s, O_RDONLY, 0);
+	fd = fs_open(fs, dir, name.s, O_RDONLY, 0);
 	if (fd == -1 || fs->fstat(fd, &st) == -1)
 		goto out;
 	l->mtime = (int64_t)st.st_mtim.tv_sec * 1000 +
@@ -613,22 +611,27 @@ read_head(struct load *l, int fd, size_t size)
 	return 0;
 }
 
-bool
-stored_parse(struct slice bytes, uint64_t id, bool head_only,
+const char *
+stored_fault(struct slice bytes, uint64_t id, bool head_only,
     struct stored *s_r)
 {
 	struct stored s = { 0 };
-	uint32_t crc, envelope_n, state_n, crc_both, crc_content;
 	struct wire w;
+	uint32_t crc, envelope_n, state_n, crc_both, crc_content;
 	size_t n;
 
-	if (bytes.n < HEAD_BYTES || memcmp(bytes.p, file_magic, 8) != 0)
-		return false;
+	if (bytes.n < HEAD_BYTES)
+		return "it is shorter than its head";
+	if (memcmp(bytes.p, file_magic, 8) != 0)
+		return "it does not begin as a message does";
 	w = wire_of(slice_of(bytes.p + 8, HEAD_BYTES - 8));
 	crc = get_u32(&w);
-	if (crc != crc32c(0, slice_of(bytes.p + 12, HEAD_BYTES - 12)) ||
-	    get_u32(&w) != FORMAT_VERSION || get_u64(&w) != id)
-		return false;
+	if (crc != crc32c(0, slice_of(bytes.p + 12, HEAD_BYTES - 12)))
+		return "its head is damaged";
+	if (get_u32(&w) != FORMAT_VERSION)
+		return "it has another version";
+	if (get_u64(&w) != id)
+		return "it is another message than its name says";
 	s.flags = get_u32(&w);
 	s.seq = get_u32(&w);
 	s.large_n = get_u64(&w);
@@ -639,39 +642,75 @@ stored_parse(struct slice bytes, uint64_t id, bool head_only,
 	crc_both = get_u32(&w);
 	crc_content = get_u32(&w);
 	n = bytes.n - HEAD_BYTES;
-	if (envelope_n > n || state_n > n - envelope_n ||
-	    (!head_only && s.content_n > n - envelope_n - state_n))
-		return false;
+	if (envelope_n > n || state_n > n - envelope_n)
+		return "it ends within its envelope";
 	s.envelope = slice_of(bytes.p + HEAD_BYTES, envelope_n);
 	s.state = slice_of(s.envelope.p + envelope_n, state_n);
+	if (crc_both != crc32c(crc32c(0, s.envelope), s.state))
+		return "its envelope is damaged";
+	if (!head_only && s.content_n > n - envelope_n - state_n) {
+		*s_r = s;
+		return "it ends within its content";
+	}
 	s.content = slice_of(s.state.p + state_n,
 	    head_only ? 0 : s.content_n);
 	s.content_at = HEAD_BYTES + (uint64_t)envelope_n + state_n;
 	s.log = slice_of(s.content.p + s.content.n,
 	    n - envelope_n - state_n - s.content.n);
-	if (crc_both != crc32c(crc32c(0, s.envelope), s.state) ||
-	    (!head_only && crc_content != crc32c(0, s.content)))
+	*s_r = s;
+	if (!head_only && crc_content != crc32c(0, s.content))
+		return "its content is damaged";
+	return NULL;
+}
+
+bool
+stored_parse(struct slice bytes, uint64_t id, bool head_only,
+    struct stored *s_r)
+{
+	struct stored s;
+
+	if (stored_fault(bytes, id, head_only, &s) != NULL)
 		return false;
 	*s_r = s;
 	return true;
 }
 
+/* The record at the front: its bytes with the header, and whether its checksum
+ * fits.  0: none was ever there. */
+static size_t
+log_record(struct slice log, bool *whole_r)
+{
+	struct wire w = wire_of(log);
+	uint32_t magic = get_u32(&w), crc = get_u32(&w), n;
+
+	get_u32(&w);
+	n = get_u32(&w);
+	if (w.bad || magic != LOG_MAGIC || n > w.rest.n)
+		return 0;
+	*whole_r = crc == crc32c(0, slice_of(log.p + 8, LOG_HEADER - 8 + n));
+	return LOG_HEADER + n;
+}
+
+/* One that is damaged is passed over where a whole one stands behind it.  The
+ * bytes of a record are never searched for another: some are a peer's. */
 enum parse
 stored_log_next(struct slice *log, uint16_t *type_r, struct slice *body_r)
 {
-	struct wire w = wire_of(*log);
-	uint32_t magic = get_u32(&w), crc = get_u32(&w), n;
-	uint16_t type = get_u16(&w);
+	struct slice rest = *log;
+	struct wire w;
+	bool whole;
+	size_t n;
 
-	get_u16(&w);
-	n = get_u32(&w);
-	if (w.bad || magic != LOG_MAGIC || n > w.rest.n ||
-	    crc != crc32c(0, slice_of(log->p + 8, LOG_HEADER - 8 + n)))
-		return PARSE_MORE;
-	*type_r = type;
-	*body_r = slice_of(log->p + LOG_HEADER, n);
-	*log = slice_from(*log, LOG_HEADER + n);
-	return PARSE_OK;
+	for (; (n = log_record(rest, &whole)) > 0; rest = slice_from(rest, n)) {
+		if (!whole)
+			continue;
+		w = wire_of(slice_from(rest, 8));
+		*type_r = get_u16(&w);
+		*body_r = slice_of(rest.p + LOG_HEADER, n - LOG_HEADER);
+		*log = slice_from(rest, n);
+		return PARSE_OK;
+	}
+	return PARSE_MORE;
 }
 
 struct entry *
@@ -725,9 +764,18 @@ store_large_create(struct store *s, uint64_t id)
 }
 
 int
-store_large_open(struct store *s, uint64_t id)
+store_large_open(struct store *s, uint64_t id, uint64_t size)
 {
-	return fs_open(fs, s->dir, store_name(LARGE, id).s, O_RDONLY, 0);
+	int fd = fs_open(fs, s->dir, store_name(LARGE, id).s, O_RDONLY, 0);
+	struct stat st;
+
+	if (fd == -1)
+		return -1;
+	if (fs->fstat(fd, &st) == 0 && (uint64_t)st.st_size == size)
+		return fd;
+	fs->close(fd);
+	errno = EIO;
+	return -1;
 }
 
 void
@@ -766,31 +814,53 @@ large_work(struct disk_task *t)
 
 /* ---- what is damaged, what is there ------------------------------------- */
 
+struct store_name
+store_aside_name(int dir, const char *name)
+{
+	struct store_name to;
+	struct stat st;
+	unsigned i;
+
+	snprintf(to.s, sizeof(to.s), CORRUPT "/%s", name);
+	for (i = 1; fs->fstatat(dir, to.s, &st) == 0; i++)
+		snprintf(to.s, sizeof(to.s), CORRUPT "/%s.%u", name, i);
+	return to;
+}
+
+int
+store_put_aside(int dir, const char *path, const char *name,
+    struct store_name *to_r)
+{
+	*to_r = store_aside_name(dir, name);
+	return fs->renameat(dir, path, dir, to_r->s);
+}
+
 void
 store_set_aside(struct store *s, const char *dir, uint64_t id)
 {
-	char to[64];
+	struct store_name to;
 
-	snprintf(to, sizeof(to), "%s/%s", CORRUPT, queue_id_text(id).s);
-	if (fs->renameat(s->dir, store_name(dir, id).s, s->dir, to) == -1)
+	if (store_put_aside(s->dir, store_name(dir, id).s,
+	    queue_id_text(id).s, &to) == -1)
 		log_error("id=%s event=not-set-aside error=%s",
 		    queue_id_text(id).s, LOG_Q(slice_str(strerror(errno))));
 	else
 		log_error("id=%s event=set-aside file=%s", queue_id_text(id).s,
-		    to);
+		    to.s);
 }
 
 int
-store_save_damage(struct store *s, const char *name, int fd, uint64_t from,
-    uint64_t to)
+store_save_damage(int dir, const struct journal_damage *d)
 {
 	char path[64], *bytes = mem_realloc(NULL, 65536);
-	uint64_t at, n;
-	int out, r = -1;
+	uint64_t at, n, from = d->from, to = d->to;
+	int fd = d->fd, out, r = -1;
 
-	snprintf(path, sizeof(path), "%s/journal-%s-%llx-%llx", CORRUPT, name,
-	    (unsigned long long)clock_wall_ms(), (unsigned long long)from);
-	out = fs_open(fs, s->dir, path, O_WRONLY | O_CREAT | O_EXCL, 0600);
+	snprintf(path, sizeof(path), "%s/journal-%s-%llx-%llx", CORRUPT,
+	    d->name, (unsigned long long)d->generation,
+	    (unsigned long long)from);
+	/* A start that was cut short may have left a part. */
+	out = fs_open(fs, dir, path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
 	for (at = from; out != -1 && at < to; at += n) {
 		n = to - at < 65536 ? to - at : 65536;
 		if (fs_read_exactly(fs, fd, bytes, (size_t)n, (off_t)at) == -1 ||
@@ -804,9 +874,49 @@ store_save_damage(struct store *s, const char *name, int fd, uint64_t from,
 	}
 	free(bytes);
 	log_error("event=journal-damaged segment=%s from=%llu to=%llu saved=%s",
-	    name, (unsigned long long)from, (unsigned long long)to,
+	    d->name, (unsigned long long)from, (unsigned long long)to,
 	    r == 0 ? path : "no");
 	return r;
+}
+
+static void
+walk_one(int top, const char *dir,
+    void (*found)(void *, uint64_t, const struct stat *), void *arg)
+{
+	struct dirent *e;
+	struct stat st;
+	char path[64];
+	uint64_t id;
+	DIR *d = fs_list(fs, top, dir, O_NOFOLLOW);
+
+	while (d != NULL && (e = readdir(d)) != NULL) {
+		if (!queue_id_parse(slice_str(e->d_name), &id)) {
+			if (e->d_name[0] != '.')
+				log_warn("event=foreign-file dir=%s name=%s",
+				    dir, LOG_Q(slice_str(e->d_name)));
+			continue;
+		}
+		snprintf(path, sizeof(path), "%s/%s", dir,
+		    queue_id_text(id).s);
+		if (fs->fstatat(top, path, &st) == 0 && S_ISREG(st.st_mode))
+			found(arg, id, &st);
+	}
+	if (d != NULL)
+		closedir(d);
+}
+
+int
+store_walk(int top, const char *dir,
+    void (*found)(void *, uint64_t, const struct stat *), void *arg)
+{
+	char path[32];
+	unsigned i;
+
+	for (i = 0; i < STORE_DIRS; i++) {
+		snprintf(path, sizeof(path), "%s/%02x", dir, i);
+		walk_one(top, path, found, arg);
+	}
+	return 0;
 }
 
 void

@@ -31,6 +31,7 @@
 #define QMGR_STORE_H
 
 #include "ev/disk.h"
+#include "journal.h"
 #include "queue.h"
 
 #define HELD_MTIME_S	INT64_C(4294967295)	/* 2106 */
@@ -44,7 +45,7 @@ struct store *store_open(struct ev_loop *, int dir, struct disk_lane *);
 void	 store_close(struct store **);
 
 /* "a7/1hq3..." */
-struct store_name { char s[40]; };
+struct store_name { char s[64]; };
 struct store_name store_name(const char *dir, uint64_t id);
 
 /* ---- changes: in order, not waited for ---- */
@@ -106,8 +107,8 @@ struct load {
 	int		 error;
 };
 void	 store_load(struct store *, struct load *);
-/* The same now, without the lane. */
-int	 store_read(struct store *, struct load *);
+/* The same now, without the lane, from a queue directory. */
+int	 store_read(int dir, struct load *);
 
 /* What a file says.  Slices into its bytes. */
 struct stored {
@@ -125,6 +126,10 @@ struct stored {
 /* false: damaged.  The content's CRC is checked where it is there. */
 bool	 stored_parse(struct slice bytes, uint64_t id, bool head_only,
 	    struct stored *);
+/* The same in words: what is damaged, or NULL.  Where it is the content alone,
+ * the rest of *s_r is right. */
+const char *stored_fault(struct slice bytes, uint64_t id, bool head_only,
+	    struct stored *s_r);
 /* The next record off *log; PARSE_MORE: no whole valid one is left. */
 enum parse stored_log_next(struct slice *log, uint16_t *type_r,
 	    struct slice *body_r);
@@ -135,7 +140,8 @@ struct entry *stored_entry(struct queue *, struct slot *, struct slice bytes,
 /* ---- large content ---- */
 /* A new file to append to, and what was made; -1 with errno. */
 int	 store_large_create(struct store *, uint64_t id);
-int	 store_large_open(struct store *, uint64_t id);	/* to read */
+/* To read; EIO where it has another size. */
+int	 store_large_open(struct store *, uint64_t id, uint64_t size);
 struct large_sync {
 	struct store_wait wait;		/* first */
 	uint64_t	 id;
@@ -145,10 +151,17 @@ struct large_sync {
 /* Makes it durable, size checked. */
 void	 store_large_sync(struct store *, struct large_sync *);
 
-/* Puts a file aside into corrupt/, or the bytes of one. */
+/* Where a file that is put aside goes: corrupt/NAME; NAME.1 and so on where
+ * that is there already, for nothing in corrupt/ is written over. */
+struct store_name store_aside_name(int dir, const char *name);
+int	 store_put_aside(int dir, const char *path, const char *name,
+	    struct store_name *to_r);
+/* Not synced. */
+int	 store_copy_file(int dir, const char *from, const char *to);
+/* Puts a message's file aside, or bytes of a segment; both are logged. */
 void	 store_set_aside(struct store *, const char *dir, uint64_t id);
-int	 store_save_damage(struct store *, const char *name, int fd,
-	    uint64_t from, uint64_t to);
+int	 store_save_damage(int dir, const struct journal_damage *);
+
 /* ---- what is there ---- */
 /* One of the STORE_DIRS directories of deferred/ or large/, read on the lane. */
 struct listing {
@@ -172,5 +185,9 @@ unsigned store_dir_of(uint64_t id);
 /* What an earlier listing has found is replaced.  wait.fn follows. */
 void	 store_list(struct store *, struct listing *);
 void	 listing_clear(struct listing *);
+/* For who serves nobody meanwhile: for each file its id, mtime and size. */
+int	 store_walk(int top, const char *dir,
+	    void (*found)(void *arg, uint64_t id, const struct stat *),
+	    void *arg);
 
 #endif

@@ -318,7 +318,7 @@ head_is_read_without_the_content(void **state)
 	e = make_entry(&b);
 	write_file(&b, e, NULL);
 	entry_free(&b.q, &b.slot.entry);
-	assert_int_equal(store_read(b.s, &l), 0);
+	assert_int_equal(store_read(b.fd, &l), 0);
 	e = stored_entry(&b.q, &b.slot, buf_slice(&l.bytes), ID, true);
 	assert_non_null(e);
 	check_entry(e);

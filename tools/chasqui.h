@@ -27,6 +27,9 @@ extern const struct command cmd_init, cmd_start, cmd_stop, cmd_reload, cmd_resta
     cmd_status, cmd_confinement, cmd_config, cmd_queue, cmd_mailbox, cmd_table,
     cmd_explain, cmd_user, cmd_domain, cmd_alias, cmd_doctor, cmd_import;
 
+/* `chasqui queue check`: argv[0] is "check". */
+int	 run_queue_check(struct tool *, int argc, char *argv[]);
+
 /* For messages: the command that runs. */
 void	 tool_name(const char *);
 /* The instance: given, or that of the environment, or the default. */
@@ -45,6 +48,9 @@ const struct conf *tool_conf_again(struct tool *);
 struct channel *tool_connect(struct tool *, const char *socket);
 /* The same, but NULL with errno when nobody answers. */
 struct channel *tool_connect_if_running(struct tool *, const char *socket);
+/* As root: becomes the owner of what is to be touched, so that no link leads
+ * elsewhere with root's rights.  EX_OK, or a status that was explained. */
+int	 tool_become(uid_t, gid_t);
 /* "chasqui COMMAND: text", then what to do next; returns status. */
 int	 tool_fail(int status, const char *fmt, ...)
 	    __attribute__((format(printf, 2, 3)));

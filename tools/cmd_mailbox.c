@@ -8,7 +8,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
@@ -49,7 +48,6 @@ static verb_fn	 run_list, run_create, run_rename, run_delete, run_verify,
 static int	 find_maildir(struct job *, const char *whose);
 static int	 ask_lookup(struct job *, const char *address);
 static void	 take_line(void *, struct message *);
-static int	 become_owner(struct job *);
 static int	 open_store(struct job *);
 static int	 result(struct job *, const char *what, enum store_result);
 static int	 for_each(struct job *, int argc, char *argv[],
@@ -100,7 +98,7 @@ run_mailbox(struct tool *t, int argc, char *argv[])
 			break;
 		r = find_maildir(&j, argv[at]);
 		if (r == EX_OK)
-			r = become_owner(&j);
+			r = tool_become(j.uid, j.gid);
 		if (r == EX_OK)
 			r = open_store(&j);
 		if (r == EX_OK)
@@ -167,18 +165,6 @@ take_line(void *arg, struct message *m)
 		memcpy(j->path, m->body.rest.p, m->body.rest.n);
 		j->path[m->body.rest.n] = '\0';
 	}
-}
-
-static int
-become_owner(struct job *j)
-{
-	if (geteuid() != 0 || j->uid == 0)
-		return EX_OK;
-	if (setgroups(1, &j->gid) == -1 || setgid(j->gid) == -1 ||
-	    setuid(j->uid) == -1)
-		return tool_fail(EX_OSERR, "cannot become the owner: %s",
-		    strerror(errno));
-	return EX_OK;
 }
 
 static void

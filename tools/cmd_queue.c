@@ -3,7 +3,8 @@
  * cmd_queue - `chasqui queue`: list, show and change what is in the queue.
  *
  * Messages are named by their ids, selected by options, or both; a change needs
- * one of them, or --all.
+ * one of them, or --all.  `check` reads the queue's files itself, whether the
+ * suite is running or not (cmd_queue_check.c).
  */
 #include <getopt.h>
 #include <stdio.h>
@@ -38,11 +39,13 @@ static int	 select_state(struct selection *);
 static int	 select_ids(struct selection *, int, char *[]);
 
 const struct command cmd_queue = { "queue",
-	"list|show|hold|release|retry|delete|bounce [ID...] [--sender A] "
+	"check [--repair] [--json] |\n"
+	"    list|show|hold|release|retry|delete|bounce [ID...] [--sender A] "
 	"[--recipient A] [--next-hop H] [--reason TEXT] [--older T] "
 	"[--younger T] [--larger N] [--smaller N] "
 	"[--state active|deferred|held] [--all] [--dry-run] [--json]",
-	"list, show or change the messages in the queue", run_queue };
+	"list, show or change the messages in the queue, or check its files",
+	run_queue };
 
 static const struct {
 	const char		*name;
@@ -65,12 +68,14 @@ run_queue(struct tool *t, int argc, char *argv[])
 	size_t i;
 	int status;
 
+	if (argc > 1 && strcmp(argv[1], "check") == 0)
+		return run_queue_check(t, argc - 1, argv + 1);
 	for (i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
 		if (argc > 1 && strcmp(argv[1], verbs[i].name) == 0)
 			break;
 	if (i == sizeof(verbs) / sizeof(verbs[0]))
-		return tool_fail(EX_USAGE, "say what to do: list, show, hold, "
-		    "release, retry, delete or bounce");
+		return tool_fail(EX_USAGE, "say what to do: check, list, show, "
+		    "hold, release, retry, delete or bounce");
 	status = select_messages(&s, argc - 1, argv + 1);
 	if (status != EX_OK)
 		return status;

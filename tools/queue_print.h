@@ -3,6 +3,7 @@
 #ifndef TOOLS_QUEUE_PRINT_H
 #define TOOLS_QUEUE_PRINT_H
 
+#include "ipc/json.h"
 #include "ipc/queue_tool.h"
 
 enum queue_form {
@@ -20,9 +21,5 @@ struct queue_print {
  * queue takes no memory here.  An exit status of sysexits.h. */
 int	 queue_print(struct queue_print *, struct channel *,
 	    const struct queue_filter *);
-
-/* "key":"text", escaped (RFC 8259); bytes that are no UTF-8 as U+FFFD. */
-void	 json_text(const char *key, struct slice);
-void	 json_string(struct slice);	/* without a key, for arrays */
 
 #endif

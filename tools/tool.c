@@ -2,6 +2,7 @@
 /* tool - see chasqui.h: what the commands of chasqui(8), and the other tools
  * that talk to the suite, share. */
 #include <errno.h>
+#include <grp.h>
 #include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -71,6 +72,18 @@ tool_conf_path(struct tool *t)
 	buf_reset(&path);
 	buf_printf(&path, "%s/chasqui.conf", t->dir);
 	return buf_cstr(&path);
+}
+
+int
+tool_become(uid_t uid, gid_t gid)
+{
+	if (geteuid() != 0 || uid == 0)
+		return EX_OK;
+	if (setgroups(1, &gid) == -1 || setgid(gid) == -1 ||
+	    setuid(uid) == -1)
+		return tool_fail(EX_OSERR, "cannot become the owner: %s",
+		    strerror(errno));
+	return EX_OK;
 }
 
 const struct conf *

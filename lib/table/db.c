@@ -225,9 +225,12 @@ table_make(const struct conf_table *ct, bool aliases,
 	if (r == 0) {
 		m.db->set_errcall(m.db, quiet);
 		m.db->set_cachesize(m.db, 0, WRITE_CACHE, 1);
+		/* A damaged page is an error, and not other answers. */
+		r = m.db->set_flags(m.db, DB_CHKSUM);
+	}
+	if (r == 0)
 		r = m.db->open(m.db, NULL, m.fresh, NULL,
 		    btree ? DB_BTREE : DB_HASH, DB_CREATE | DB_EXCL, 0600);
-	}
 	if (r != 0) {
 		buf_printf(why, "%s: %s", m.fresh, db_strerror(r));
 		r = -1;

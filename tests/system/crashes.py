@@ -79,7 +79,9 @@ def numbers(mail):
     return [int(re.search(rb"(?m)^Subject: load (\d+)", m).group(1)) for m in mail if b"Subject: load " in m]
 
 
-class Killed(Story):
+class Lossless(Story):
+    """An instance, a next host, and what must hold after anything happened to them."""
+
     @classmethod
     def arrange(cls):
         cls.sink = Sink()
@@ -114,6 +116,8 @@ class Killed(Story):
         self.assertFalse(twice, f"seed {SEED}: more than one copy of {twice[:10]}")
         return got
 
+
+class Killed(Lossless):
     def kill(self, name, load):
         """SIGKILL for all processes of a name; back and working in time."""
         # After the last kill it may be backing off for a moment.

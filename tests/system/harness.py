@@ -272,6 +272,7 @@ class Instance:
         self.base = Ports.base()
         self.port = self.base + 25
         self.process = None
+        self.under = []                 # a command that starts the suite, as prlimit(1)
         self.logfile = self.dir + ".log"
         os.rmdir(self.dir)
         argv = [self.program, "init", "--dir", self.dir, "--hostname", hostname, "--port-base", self.base]
@@ -374,7 +375,7 @@ class Instance:
         log = open(self.logfile, "ab")
         self.log_before = log.tell()
         self.process = subprocess.Popen(
-            list(map(str, self.as_user([self.program, "-C", self.dir, "start", "--foreground"]))),
+            list(map(str, self.as_user([*self.under, self.program, "-C", self.dir, "start", "--foreground"]))),
             stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         log.close()
         if wait:

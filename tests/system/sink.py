@@ -15,6 +15,7 @@ With tls (an ssl context) STARTTLS is offered, or TLS comes first (implicit).
 """
 import asyncio
 import threading
+import time
 
 DROP = object()
 HANG = object()
@@ -36,6 +37,7 @@ class Message:
         self.options = {}               # address: parameters of RCPT
         self.data = b""
         self.chunked = False
+        self.at = None                  # when it was taken, time.monotonic()
 
 
 class Session:
@@ -269,6 +271,7 @@ class Sink:
         if self.lmtp:
             m.recipients = kept
         if kept:
+            m.at = time.monotonic()
             with self.changed:
                 self.messages.append(m)
                 self.changed.notify_all()

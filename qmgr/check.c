@@ -1,0 +1,601 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * check - see check.h.
+ *
+ * The order is that of recover.c: the journal, whose messages are young; then
+ * the files, of which one that the journal has, too, is of no account.
+ *
+ * Beside a qmgr at work the journal is read again after the files.  Bytes of a
+ * segment are a fault if they were one both times, in the same generation: had
+ * it been taken for use between, its header would say so.  A file that was no
+ * good is read once more after that: had it been written at the time, its
+ * message would be young, or it would be whole by now.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+
+#include "base/arena.h"
+#include "base/mem.h"
+#include "base/num.h"
+#include "check.h"
+#include "ev/loop.h"
+#include "mail/dropfile.h"
+#include "qmgr.h"
+
+#define DROP_BYTES	(512u * 1024 * 1024)	/* the largest that is read */
+
+/* Damage that was seen the first time. */
+struct sight {
+	enum damage_kind kind;
+	char		 name[16];
+	uint64_t	 generation;
+	uint64_t	 from;
+};
+
+struct look {
+	struct check	*c;
+	struct ev_loop	 loop;
+	struct journal	*journal;
+	struct queue	 young;
+	bool		 first;		/* of two times: nothing is told */
+	struct sight	*sights;	/* owned */
+	size_t		 nsights;
+	uint64_t	*suspects;	/* owned: ids of files */
+	size_t		 nsuspects;
+};
+
+static int	 read_journal(struct look *);
+static void	 take_record(void *, const struct record *);
+static void	 take_message(struct look *, const struct record *);
+static void	 take_change(struct look *, const struct record *);
+static void	 bad_record(struct look *, const struct record *);
+static void	 forget(struct look *, uint64_t id);
+static void	 take_damage(void *, const struct journal_damage *);
+static bool	 seen_before(struct look *, const struct journal_damage *);
+static void	 tell_damage(struct look *, const struct journal_damage *);
+static void	 look_at_file(void *, uint64_t id, const struct stat *);
+static void	 judge_file(struct look *, uint64_t id);
+static void	 judge_bytes(struct look *, struct load *);
+static void	 judge_log(struct look *, const struct load *,
+		    const struct stored *);
+static int	 write_anew(struct look *, const struct load *,
+		    const struct stored *);
+static void	 judge_large(struct look *, uint64_t id, uint64_t size);
+static void	 look_at_large(void *, uint64_t id, const struct stat *);
+static void	 look_at_drops(struct look *, const char *dir);
+static void	 look_at_limits(struct look *);
+static void	 put_aside(struct look *, const char *path, const char *name,
+		    const char *remedy, const char *fmt, ...)
+		    __attribute__((format(printf, 5, 6)));
+static void	 tell(struct look *, struct finding, const char *fmt, ...)
+		    __attribute__((format(printf, 3, 4)));
+
+int
+queue_check(struct check *c)
+{
+	struct look l = { .c = c, .first = c->live };
+	int r;
+
+	c->segments = c->records = c->messages = c->large = c->drops = 0;
+	c->findings = c->mended = 0;
+	ev_loop_init(&l.loop);
+	r = read_journal(&l);
+	if (r == 0) {
+		store_walk(c->dir, "deferred", look_at_file, &l);
+		store_walk(c->dir, "large", look_at_large, &l);
+		look_at_drops(&l, DROP_DIR);
+		look_at_drops(&l, TAKEN_DIR);
+		look_at_limits(&l);
+	}
+	if (r == 0 && c->live) {
+		l.first = false;
+		r = read_journal(&l);
+		while (r == 0 && l.nsuspects > 0)
+			judge_file(&l, l.suspects[--l.nsuspects]);
+	}
+	free(l.sights);
+	free(l.suspects);
+	queue_clear(&l.young);
+	ev_loop_clear(&l.loop);
+	return r;
+}
+
+/* ---- the journal -------------------------------------------------------- */
+
+static int
+read_journal(struct look *l)
+{
+	static const struct journal_ops ops = { NULL, NULL };
+	struct journal_config conf = { .dir = l->c->dir, .loop = &l->loop,
+		.look = true, .mend = l->c->repair };
+	struct journal_stats st;
+
+	l->c->records = 0;
+	queue_clear(&l->young);
+	l->journal = journal_open(&conf, &ops, NULL);
+	if (l->journal == NULL)
+		/* A queue that was never used has none. */
+		return errno == ENOENT ? 0 : -1;
+	journal_replay(l->journal, take_record, take_damage, l);
+	journal_stats(l->journal, &st);
+	l->c->segments = st.segments;
+	l->c->messages = l->young.slots.n;
+	journal_close(&l->journal);
+	return 0;
+}
+
+static void
+take_record(void *arg, const struct record *rec)
+{
+	struct look *l = arg;
+	struct wire w = wire_of(rec->body);
+
+	l->c->records++;
+	switch (rec->type) {
+	case REC_MESSAGE:
+		take_message(l, rec);
+		break;
+	case REC_STATUS:
+	case REC_EXPAND:
+	case REC_HOLD:
+		take_change(l, rec);
+		break;
+	case REC_DONE:
+		forget(l, rec->id);
+		break;
+	case REC_IDS:
+		get_u64(&w);
+		if (!wire_done(&w))
+			bad_record(l, rec);
+		break;
+	case REC_VOID:
+		break;
+	default:
+		bad_record(l, rec);
+		break;
+	}
+}
+
+static void
+take_message(struct look *l, const struct record *rec)
+{
+	struct message_body m;
+	struct entry *e;
+	struct slot *s;
+
+	forget(l, rec->id);
+	if (!message_unpack(rec->body, &m)) {
+		bad_record(l, rec);
+		return;
+	}
+	s = queue_slot_new(&l->young, rec->id);
+	e = entry_new(&l->young, s, m.envelope);
+	if (e == NULL) {
+		queue_slot_free(&l->young, &s);
+		bad_record(l, rec);
+		return;
+	}
+	e->flags = m.flags;
+	e->large_n = m.large_n;
+}
+
+/* Of a young message; one about a file is judged with the file. */
+static void
+take_change(struct look *l, const struct record *rec)
+{
+	struct slot *s = queue_find(&l->young, rec->id);
+
+	if (s != NULL && record_apply(&l->young, s->entry, rec->type,
+	    rec->body, true) == APPLIED_BAD)
+		bad_record(l, rec);
+}
+
+static void
+bad_record(struct look *l, const struct record *rec)
+{
+	char file[32];
+
+	snprintf(file, sizeof(file), "journal/%s", segment_name(rec->segment));
+	tell(l, (struct finding){ .file = file,
+		.remedy = "nothing; qmgr passes over it" },
+	    "the record at %llu, type %u, of message %s is whole and makes no "
+	    "sense", (unsigned long long)rec->at - RECORD_HEADER_BYTES,
+	    (unsigned)rec->type, queue_id_text(rec->id).s);
+}
+
+static void
+forget(struct look *l, uint64_t id)
+{
+	struct slot *s = queue_find(&l->young, id);
+
+	if (s == NULL)
+		return;
+	entry_free(&l->young, &s->entry);
+	queue_slot_free(&l->young, &s);
+}
+
+static void
+take_damage(void *arg, const struct journal_damage *d)
+{
+	struct look *l = arg;
+	struct sight *s;
+
+	/* Beside a qmgr it is what is being written. */
+	if (l->c->live && d->kind == DAMAGE_TAIL)
+		return;
+	if (l->first) {
+		l->sights = mem_regrow(l->sights, l->nsights + 1, sizeof(*s));
+		s = &l->sights[l->nsights++];
+		*s = (struct sight){ .kind = d->kind, .from = d->from,
+			.generation = d->generation };
+		snprintf(s->name, sizeof(s->name), "%s", d->name);
+	} else if (!l->c->live || seen_before(l, d))
+		tell_damage(l, d);
+}
+
+static bool
+seen_before(struct look *l, const struct journal_damage *d)
+{
+	const struct sight *s;
+	size_t i;
+
+	for (i = 0; i < l->nsights; i++) {
+		s = &l->sights[i];
+		if (s->kind == d->kind && s->from == d->from &&
+		    s->generation == d->generation &&
+		    strcmp(s->name, d->name) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void
+tell_damage(struct look *l, const struct journal_damage *d)
+{
+	static const struct {
+		const char	*what;
+		const char	*remedy;
+		bool		 save;
+		bool		 can;
+	} kinds[] = {
+		[DAMAGE_RECORDS] = { "are no records",
+		    "copy them to corrupt/ and write an empty record there",
+		    true, true },
+		[DAMAGE_TAIL] = { "are no whole record: a write that a crash "
+		    "cut short, or damage",
+		    "copy them to corrupt/ and write an empty record there",
+		    true, true },
+		[DAMAGE_HEADER] = { "are its header, which is damaged at one "
+		    "of its two places", "write it anew from the other",
+		    false, true },
+		[DAMAGE_SHORT] = { "are missing at its end",
+		    "make it as long as it was", false, true },
+		[DAMAGE_SEGMENT] = { "cannot be read, for both headers are "
+		    "damaged", "move it to corrupt/", false, true },
+	};
+	struct finding f = { .remedy = kinds[d->kind].remedy,
+		.can_mend = kinds[d->kind].can };
+	struct store_name to;
+	char file[32], name[32];
+	int r = 0;
+
+	snprintf(file, sizeof(file), "journal/%s", d->name);
+	snprintf(name, sizeof(name), "journal-%s", d->name);
+	f.file = file;
+	if (l->c->repair) {
+		if (kinds[d->kind].save)
+			r = store_save_damage(l->c->dir, d);
+		if (r == 0)
+			r = d->kind == DAMAGE_SEGMENT ?
+			    store_put_aside(l->c->dir, file, name, &to) :
+			    journal_mend(l->journal, d);
+		f.mended = r == 0;
+		f.error = r == 0 ? 0 : errno;
+	}
+	tell(l, f, "%llu bytes at %llu %s",
+	    (unsigned long long)(d->to - d->from),
+	    (unsigned long long)d->from, kinds[d->kind].what);
+}
+
+/* ---- files of messages -------------------------------------------------- */
+
+static void
+look_at_file(void *arg, uint64_t id, const struct stat *st)
+{
+	struct look *l = arg;
+
+	(void)st;
+	/* The journal has all of it; qmgr removes the file at its start. */
+	if (queue_find(&l->young, id) != NULL)
+		return;
+	l->c->messages++;
+	judge_file(l, id);
+}
+
+static void
+judge_file(struct look *l, uint64_t id)
+{
+	struct store_name name = store_name("deferred", id);
+	struct load load = { .id = id };
+
+	if (queue_find(&l->young, id) != NULL)
+		return;
+	if (store_read(l->c->dir, &load) == 0)
+		judge_bytes(l, &load);
+	else if (load.error != ENOENT)
+		tell(l, (struct finding){ .file = name.s,
+			.remedy = "nothing", .error = load.error },
+		    "cannot be read");
+	buf_clear(&load.bytes);
+}
+
+static bool
+is_suspect(struct look *l, uint64_t id)
+{
+	if (!l->first)
+		return false;
+	l->suspects = mem_regrow(l->suspects, l->nsuspects + 1,
+	    sizeof(*l->suspects));
+	l->suspects[l->nsuspects++] = id;
+	return true;
+}
+
+/* " (from <a> to <b>, <c>)", as far as it can be read. */
+static void
+add_envelope(struct buf *b, struct slice packed)
+{
+	struct arena arena = ARENA_INIT(1024 * 1024);
+	struct wire w = wire_of(packed);
+	struct envelope e;
+	size_t i;
+
+	if (packed.n > 0 && envelope_unpack(&w, &arena, &e)) {
+		buf_printf(b, " (from <%.*s> to", SLICE_ARG(e.reverse_path));
+		for (i = 0; i < e.nrecipients && i < 5; i++)
+			buf_printf(b, "%s <%.*s>", i > 0 ? "," : "",
+			    SLICE_ARG(e.recipients[i].address));
+		buf_printf(b, "%s)", i < e.nrecipients ? " ..." : "");
+	}
+	arena_clear(&arena);
+}
+
+static void
+judge_bytes(struct look *l, struct load *load)
+{
+	struct store_name name = store_name("deferred", load->id);
+	struct slice bytes = buf_slice(&load->bytes);
+	struct queue apart = { .due = { 0 } };
+	struct slot slot = { .id = load->id };
+	struct stored s = { 0 };
+	struct buf who = BUF_INIT(8192);
+	const char *why = stored_fault(bytes, load->id, false, &s);
+
+	if (why == NULL && stored_entry(&apart, &slot, bytes, load->id,
+	    false) == NULL)
+		why = "its checksums are right and it makes no sense";
+	if (why != NULL && is_suspect(l, load->id))
+		goto out;
+	if (why != NULL) {
+		add_envelope(&who, s.envelope);
+		put_aside(l, name.s, queue_id_text(load->id).s,
+		    "move it to corrupt/", "%s%.*s", why,
+		    SLICE_ARG(buf_slice(&who)));
+		goto out;
+	}
+	if (s.flags & ENTRY_LARGE)
+		judge_large(l, load->id, s.large_n);
+	if (!l->c->live)
+		judge_log(l, load, &s);
+out:
+	entry_free(&apart, &slot.entry);
+	buf_clear(&who);
+}
+
+/* Bytes of the log that are no record, between others or at its end. */
+static void
+judge_log(struct look *l, const struct load *load, const struct stored *s)
+{
+	struct store_name name = store_name("deferred", load->id);
+	struct finding f = { .file = name.s, .can_mend = true,
+		.remedy = "copy it to corrupt/ and write it anew without "
+		    "them" };
+	struct slice log = s->log, body;
+	size_t good = 0;
+	uint16_t type;
+
+	while (stored_log_next(&log, &type, &body) == PARSE_OK)
+		good += store_append_bytes(body.n);
+	if (good == s->log.n)
+		return;
+	if (l->c->repair) {
+		f.mended = write_anew(l, load, s) == 0;
+		f.error = f.mended ? 0 : errno;
+	}
+	tell(l, f, "%zu bytes of its log are no whole record%s",
+	    s->log.n - good, log.n == s->log.n - good ?
+	    ": a write that a crash cut short, or damage" : "");
+}
+
+/* Head to content as they are, and the good part of the log; a copy is aside
+ * before the file changes. */
+static int
+write_anew(struct look *l, const struct load *load, const struct stored *s)
+{
+	struct store_name name = store_name("deferred", load->id), aside;
+	struct slice log = s->log, body, bytes = buf_slice(&load->bytes);
+	struct buf out = BUF_INIT(SIZE_MAX / 2);
+	int dir = l->c->dir, fd = -1, r = -1, error;
+	uint16_t type;
+	const char *temporary = "deferred/.anew";
+
+	aside = store_aside_name(dir, queue_id_text(load->id).s);
+	buf_add(&out, slice_of(bytes.p, bytes.n - s->log.n));
+	while (stored_log_next(&log, &type, &body) == PARSE_OK)
+		buf_add(&out, slice_of(body.p - store_append_bytes(0),
+		    store_append_bytes(body.n)));
+	if (store_copy_file(dir, name.s, aside.s) == -1)
+		goto out;
+	fd = fs_open(fs, dir, temporary, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	if (fd != -1 && fs_pwrite(fs, fd, buf_slice(&out), 0) == 0 &&
+	    fs_set_mtime(fs, fd, load->mtime) == 0 && fs->syncfs(dir) == 0)
+		r = fs->renameat(dir, temporary, dir, name.s);
+out:
+	error = errno;
+	if (fd != -1)
+		fs->close(fd);
+	buf_clear(&out);
+	errno = error;
+	return r;
+}
+
+/* ---- large content ------------------------------------------------------ */
+
+/* The content of a message that has a file. */
+static void
+judge_large(struct look *l, uint64_t id, uint64_t size)
+{
+	struct store_name name = store_name("large", id);
+	struct store_name message = store_name("deferred", id);
+	struct stat st;
+	bool there = fs->fstatat(l->c->dir, name.s, &st) == 0;
+
+	if (there && st.st_size >= 0 && (uint64_t)st.st_size == size)
+		return;
+	/* Its message may have ended since. */
+	if (is_suspect(l, id))
+		return;
+	if (there)
+		put_aside(l, name.s, "content", "move it and its message to "
+		    "corrupt/", "has %lld bytes, not the %llu of its message",
+		    (long long)st.st_size, (unsigned long long)size);
+	put_aside(l, message.s, queue_id_text(id).s, "move it to corrupt/",
+	    "its content, %s, is %s", name.s, there ? "damaged" : "missing");
+}
+
+/* What belongs to no message goes at qmgr's start and is no fault; that of a
+ * young message is to have its size. */
+static void
+look_at_large(void *arg, uint64_t id, const struct stat *st)
+{
+	struct look *l = arg;
+	struct slot *s = queue_find(&l->young, id);
+	struct store_name name = store_name("large", id);
+
+	l->c->large++;
+	if (s != NULL && s->entry->flags & ENTRY_LARGE &&
+	    (uint64_t)st->st_size != s->entry->large_n)
+		tell(l, (struct finding){ .file = name.s,
+			.remedy = "nothing; its message is held when its turn "
+			    "comes" },
+		    "has %lld bytes, not the %llu of its message",
+		    (long long)st->st_size,
+		    (unsigned long long)s->entry->large_n);
+}
+
+/* ---- the rest ----------------------------------------------------------- */
+
+static void
+judge_drop(struct look *l, const char *dir, const char *name)
+{
+	struct arena arena = ARENA_INIT(16 * 1024 * 1024);
+	struct buf b = BUF_INIT(DROP_BYTES);
+	struct slice content;
+	struct envelope e;
+	struct stat st;
+	char path[300], to[64];
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	snprintf(to, sizeof(to), "drop-%.40s", name);
+	l->c->drops++;
+	if (fs->fstatat(l->c->dir, path, &st) == -1) {
+		if (errno != ENOENT)
+			tell(l, (struct finding){ .file = path, .error = errno,
+				.remedy = "nothing" }, "cannot be seen");
+	} else if (!S_ISREG(st.st_mode) || st.st_nlink != 1)
+		put_aside(l, path, to, "move it to corrupt/",
+		    "is no regular file with one link");
+	else if (fs_read_file(fs, l->c->dir, path, &b, (&b)->max, NULL) == -1) {
+		if (errno != ENOENT)
+			tell(l, (struct finding){ .file = path, .error = errno,
+				.remedy = "nothing" }, "cannot be read");
+	} else if (!drop_parse(buf_slice(&b), &arena, &e, &content))
+		put_aside(l, path, to, "move it to corrupt/",
+		    "is no message that sendmail left");
+	buf_clear(&b);
+	arena_clear(&arena);
+}
+
+static void
+look_at_drops(struct look *l, const char *dir)
+{
+	DIR *d = fs_list(fs, l->c->dir, dir, O_NOFOLLOW);
+	struct dirent *e;
+
+	while (d != NULL && (e = readdir(d)) != NULL)
+		if (e->d_name[0] != '.')
+			judge_drop(l, dir, e->d_name);
+	if (d != NULL)
+		closedir(d);
+}
+
+/* It is replaced by rename, so it is whole at any time. */
+static void
+look_at_limits(struct look *l)
+{
+	struct buf b = BUF_INIT(LIMITS_BYTES);
+
+	if (fs_read_file(fs, l->c->dir, LIMITS_FILE, &b, (&b)->max, NULL) == 0 &&
+	    !limits_are_whole(buf_slice(&b)))
+		put_aside(l, LIMITS_FILE, LIMITS_FILE, "move it to corrupt/; "
+		    "counting begins anew", "its checksum is wrong");
+	buf_clear(&b);
+}
+
+/* ---- telling ------------------------------------------------------------ */
+
+static void
+tell_v(struct look *l, struct finding *f, const char *fmt, va_list ap)
+{
+	struct buf what = BUF_INIT(16384);
+
+	l->c->findings++;
+	if (f->mended)
+		l->c->mended++;
+	buf_vprintf(&what, fmt, ap);
+	f->what = buf_slice(&what);
+	l->c->tell(l->c->arg, f);
+	buf_clear(&what);
+}
+
+static void
+tell(struct look *l, struct finding f, const char *fmt, ...)
+{
+	va_list ap;
+
+	/* Told when it is looked at for the second time. */
+	if (l->first && strncmp(f.file, "journal/", 8) == 0)
+		return;
+	va_start(ap, fmt);
+	tell_v(l, &f, fmt, ap);
+	va_end(ap);
+}
+
+static void
+put_aside(struct look *l, const char *path, const char *name,
+    const char *remedy, const char *fmt, ...)
+{
+	struct finding f = { .file = path, .remedy = remedy,
+		.can_mend = true };
+	struct store_name to;
+	va_list ap;
+
+	if (l->c->repair) {
+		f.mended = store_put_aside(l->c->dir, path, name, &to) == 0;
+		f.error = f.mended ? 0 : errno;
+	}
+	va_start(ap, fmt);
+	tell_v(l, &f, fmt, ap);
+	va_end(ap);
+}

@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: ISC
+"""Files are damaged: found by their checksum, set aside with a line that names them, and all else served.
+
+The queue's own parts have check_test.c, the mailbox index hostile_test.c; here
+the whole suite meets them, and the tables.
+"""
+import os
+import random
+import re
+import time
+
+from crashes import SEED
+from harness import Story, message, wait_for
+from sink import Sink
+
+ROUNDS = 40 if os.environ.get("CHASQUI_LONG") else 4
+
+
+def flip(path, rng, first=0, last=None):
+    """One bit of a file, at random."""
+    size = os.path.getsize(path) if last is None else last
+    at = rng.randrange(first, size)
+    with open(path, "r+b") as f:
+        f.seek(at)
+        byte = f.read(1)[0]
+        f.seek(at)
+        f.write(bytes([byte ^ 1 << rng.randrange(8)]))
+    return at
+
+
+class Queue(Story):
+    @classmethod
+    def arrange(cls):
+        cls.sink = Sink(replies={"CONNECT": "421 4.3.2 later"})
+        cls.at_end(cls.sink.stop)
+        cls.box = cls.instance(relay={"later.example": f"127.0.0.1:{cls.sink.port}"}, queue__journal="1M",
+                               queue__segments="2")
+
+    def check(self, *args, status=0):
+        p = self.box.tool("queue", "check", *args)
+        self.assertEqual(p.returncode, status, p.stdout + p.stderr)
+        return p.stdout
+
+    def files(self, top):
+        return sorted(os.path.join(d, n) for d, _, names in os.walk(self.box.path("queue", top)) for n in names)
+
+    def test_each_message_for_itself(self):
+        with self.box.smtp() as s:
+            for i in range(300):
+                s.sendmail("s@client.example", ["x@later.example"], message(subject=f"wait {i}", body=("y" * 70 + "\r\n") * 280))
+        self.box.wait_queue(300)
+        wait_for(lambda: len(self.files("deferred")) > 20, "files of messages")
+        self.assertIn("all whole", self.check())
+        self.box.stop()
+        self.assertIn("all whole", self.check())
+
+        rng = random.Random(SEED)
+        print(f"# SEED={SEED}", flush=True)
+        # Of some of these the journal has the message still, so that they are of no account.
+        for path in rng.sample(self.files("deferred"), 30):
+            flip(path, rng, last=10000)
+        found = self.check(status=1)
+        told = re.findall(r"(?m)^deferred/../(\S+): ", found)
+        self.assertLessEqual(len(told), 30)
+        self.assertEqual(found, self.check(status=1), "looking changed something")
+        self.assertEqual(self.check("--json", status=1).count('"file":"deferred/'), len(told))
+        mended = self.check("--repair")
+        self.assertEqual(mended.count("; done: "), len(told), mended)
+        self.assertIn("all whole", self.check())
+        for name in told:
+            self.assertIn(name, os.listdir(self.box.path("queue", "corrupt")))
+
+        self.box.start()
+        self.box.wait_queue(300 - len(told))
+        p = self.box.tool("queue", "check", "--repair")
+        self.assertEqual(p.returncode, 75, p.stderr)
+        self.assertIn("chasqui stop", p.stderr)
+        self.sink.replies.clear()
+        self.box.tool("queue", "retry", "--all", check=True)
+        self.sink.wait(300 - len(told), timeout=60)
+        self.box.wait_queue(0)
+        print(f"# {len(told)} of 300 messages set aside, {len(self.sink.messages)} delivered", flush=True)
+
+
+class Tables(Story):
+    """A damaged Berkeley DB file ends no lookup but those in it, and does not end the process."""
+
+    @classmethod
+    def arrange(cls):
+        cls.box = cls.instance(
+            start=False, tables={"tables/many": "".join(f"name{i}@example.org alice@example.org\n" for i in range(3000))},
+            conf="table many { type = btree ; path = many }\nalias.virtual = many")
+        cls.box.tool("table", "make", "many", check=True)
+        cls.db = cls.box.path("tables", "many.db")
+        with open(cls.db, "rb") as f:
+            cls.good = f.read()
+        cls.box.start()
+
+    def replace(self, data):
+        with open(self.db + ".new", "wb") as f:
+            f.write(data)
+        os.rename(self.db + ".new", self.db)
+
+    def answers(self, name):
+        """The code for a recipient."""
+        with self.box.talk() as t:
+            t.ehlo()
+            t.cmd("MAIL FROM:<s@client.example>", 250)
+            return t.cmd(f"RCPT TO:<{name}@example.org>")[0]
+
+    def test_at_random(self):
+        rng = random.Random(SEED)
+        print(f"# SEED={SEED}", flush=True)
+        self.assertEqual(self.answers("name1"), 250)
+        seen = {}
+        for i in range(ROUNDS * 3):
+            data = bytearray(self.good)
+            if i % 3 == 0:
+                data = data[:rng.randrange(len(data))]
+            for _ in range(rng.choice((1, 30, 1000)) if data else 0):
+                data[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
+            self.replace(bytes(data))
+            since = time.monotonic()
+            wait_for(lambda: time.monotonic() - since > 0.1, "it to be looked at (table.check)")
+            for name in ("name1", f"name{rng.randrange(3000)}", "alice", "nobody"):
+                code = self.answers(name)
+                seen[code] = seen.get(code, 0) + 1
+                # A damaged page is no answer, least of all a final one.
+                if name != "nobody":
+                    self.assertIn(code // 100, (2, 4), f"seed {SEED}: {name}")
+        print(f"# replies: {seen}", flush=True)
+        self.replace(self.good)
+        wait_for(lambda: self.answers("name1") == 250, "the good table to be read")
+        self.assertNotIn("event=died role=lookup", self.box.log())

@@ -1,0 +1,310 @@
+# SPDX-License-Identifier: ISC
+"""Something runs out: disk, inodes, descriptors, memory.  Temporary errors go out, and all goes on by itself.
+
+A file system of the story's own is mounted where it is to run full, in a mount
+namespace of this process.  While nothing is left and nobody asks for anything,
+no process may be busy: the processor time of a quiet stretch is printed and
+bounded.
+"""
+import contextlib
+import ctypes
+import os
+import random
+import smtplib
+import socket
+import subprocess
+import time
+
+from crashes import SEED, USERS, Load, numbers
+from harness import Story, descendants, message, needs_program, needs_root, wait_for
+from sink import Delay, Sink
+
+CLONE_NEWNS = 0x20000
+ROUNDS = 10 if os.environ.get("CHASQUI_LONG") else 2
+TICK = os.sysconf("SC_CLK_TCK")
+QUIET_S = 3
+LARGE = ("y" * 70 + "\r\n") * 4300
+BUSY_S = 1.5        # of processor time in a quiet stretch: half a core
+
+
+def cpu_seconds(box):
+    total = 0
+    for pid in descendants(box.process.pid):
+        with contextlib.suppress(OSError):
+            with open(f"/proc/{pid}/stat") as f:
+                fields = f.read().rsplit(")", 1)[1].split()
+            total += int(fields[11]) + int(fields[12])
+    return total / TICK
+
+
+class Filled:
+    """A file system that a story fills and empties."""
+
+    def __init__(self, path, options):
+        self.path = path
+        st = os.stat(path)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"{options},mode={st.st_mode & 0o7777:o},uid={st.st_uid},gid={st.st_gid}",
+                        "none", path], check=True)
+        self.filler = os.path.join(path, ".filler")
+
+    def fill(self, leave=0):
+        """All but `leave` bytes."""
+        with open(self.filler, "ab", buffering=0) as f:
+            with contextlib.suppress(OSError):
+                while True:
+                    f.write(b"x" * 65536)
+            with contextlib.suppress(OSError):
+                while True:
+                    f.write(b"x")
+            f.truncate(max(0, f.seek(0, 2) - leave))
+
+    def take_inodes(self):
+        os.mkdir(self.filler)
+        with contextlib.suppress(OSError):
+            for i in range(100000):
+                os.close(os.open(f"{self.filler}/{i}", os.O_CREAT | os.O_WRONLY))
+
+    def empty(self):
+        subprocess.run(["rm", "-rf", self.filler], check=True)
+
+    def unmount(self):
+        subprocess.run(["umount", "-l", self.path])
+
+
+class OutOf(Story):
+    """What the stories below share."""
+
+    @classmethod
+    def mount(cls, path, options):
+        libc = ctypes.CDLL(None, use_errno=True)
+        if libc.unshare(CLONE_NEWNS) != 0:
+            cls.skipTest(cls, "no mount namespace can be had")
+        subprocess.run(["mount", "--make-rprivate", "/"], check=True)
+        filled = Filled(path, options)
+        cls.at_end(filled.unmount)
+        return filled
+
+    def setUp(self):
+        random.seed(SEED)
+        print(f"# SEED={SEED}", flush=True)
+
+    def quiet(self, what):
+        """Nobody asks for anything; what it costs."""
+        before, begun = cpu_seconds(self.box), time.monotonic()
+        wait_for(lambda: time.monotonic() - begun > QUIET_S, "a quiet stretch")
+        spent = cpu_seconds(self.box) - before
+        print(f"# {what}: {spent:.2f} s of processor time in {QUIET_S} s", flush=True)
+        self.assertLess(spent, BUSY_S, self.box.log()[-2000:])
+
+    def refused(self, **kw):
+        """The code that a client hears now, or None for 250."""
+        try:
+            with self.box.smtp() as s:
+                s.sendmail("s@client.example", ["u0@example.org"], message("u0@example.org", **kw))
+        except smtplib.SMTPResponseException as e:
+            return e.smtp_code
+        except smtplib.SMTPRecipientsRefused as e:
+            return next(iter(e.recipients.values()))[0]
+        except (smtplib.SMTPException, OSError):
+            return 421
+        return None
+
+    def all_there(self, *loads):
+        acknowledged = {n: to for load in loads for n, to in load.acknowledged.items()}
+        self.box.tool("queue", "release", "--state", "held")
+        self.box.wait_queue(0, timeout=90)
+        have = {u: numbers(self.box.mail(u)) for u in USERS}
+        for n, to in acknowledged.items():
+            for r in (r for r in to if r in have):
+                self.assertEqual(have[r].count(n), 1, f"seed {SEED}: message {n} for {r}")
+        return len(acknowledged)
+
+
+@needs_root
+class Disk(OutOf):
+    """The queue's."""
+
+    @classmethod
+    def arrange(cls):
+        cls.box = cls.instance(users=USERS, start=False, queue__journal="1M", queue__segments="3", queue__min_free="0")
+        cls.box.tool("config", "check", check=True)
+        # its directory is there, with its owner, once it has run
+        cls.box.start()
+        cls.box.stop()
+        cls.disk = cls.mount(cls.box.path("queue"), "size=16M,nr_inodes=1200")
+        cls.box.start()
+
+    def test_full_at_any_write(self):
+        for _ in range(ROUNDS):
+            load = Load(self.box, clients=3, size=60000)
+            try:
+                load.more(30)
+                self.disk.fill(leave=random.randrange(400000))
+                # With room in the journal mail may flow for long.
+                wait_for(lambda: self.refused(body=LARGE) is not None, "a refusal")
+                code = self.refused(body=LARGE)
+                self.assertEqual(code // 100, 4, code)
+                load.stop()
+                self.quiet("a full queue")
+            finally:
+                self.disk.empty()
+                load.stop()
+            wait_for(lambda: self.refused(subject="again", body=LARGE) is None,
+                     lambda: "mail to be taken again; log:\n" + self.box.log()[-3000:])
+            print(f"# {self.all_there(load)} messages acknowledged around a full disk, 0 lost", flush=True)
+
+    def test_no_inodes(self):
+        load = Load(self.box, clients=3)
+        try:
+            load.more(30)
+            self.disk.take_inodes()
+            # Large content needs a file at once.
+            wait_for(lambda: self.refused(body=LARGE) is not None, "a refusal")
+            load.stop()
+            self.quiet("no inodes")
+        finally:
+            self.disk.empty()
+            load.stop()
+        wait_for(lambda: self.refused(subject="again", body=LARGE) is None, "mail to be taken again")
+        self.all_there(load)
+
+
+@needs_root
+class MailboxDisk(OutOf):
+    """One domain's, beside a healthy queue."""
+
+    @classmethod
+    def arrange(cls):
+        cls.box = cls.instance(users=[*USERS, "x@full.example"], domains=("example.org", "full.example"))
+        cls.box.send("x@full.example", subject="first")
+        cls.box.wait_mail("x@full.example")
+        cls.box.stop()
+        # Taken off again, the first message is seen once more.
+        cls.disk = cls.mount(cls.box.path("mail", "full.example", "x"), "size=2M")
+        cls.box.start()
+
+    def test_mail_for_it_waits_and_other_mail_flows(self):
+        self.disk.fill()
+        try:
+            for i in range(20):
+                self.box.send("x@full.example", subject=f"load {i}", body="z" * 20000)
+            waiting = self.box.wait_queue(20)
+            self.box.wait_log(r"event=deferred rcpt=x@full\.example.*4\.[23]\.")
+            load = Load(self.box, clients=2)
+            load.more(100)
+            load.stop()
+            wait_for(lambda: len(self.box.queue()) == 20, "only its mail to wait")
+            for n, to in load.acknowledged.items():
+                self.assertEqual([n in numbers(self.box.mail(r)) for r in to], [True])
+            self.quiet("a full mailbox file system")
+            self.assertEqual(len(waiting), 20)
+        finally:
+            self.disk.empty()
+        self.box.wait_queue(0)
+        self.assertEqual(sorted(numbers(self.box.mail("x@full.example"))), list(range(20)))
+
+
+@needs_root
+@needs_program("prlimit")
+class Descriptors(OutOf):
+    """So few that each process meets its limit."""
+    FEW = 200
+
+    @classmethod
+    def arrange(cls):
+        cls.sink = Sink()
+        cls.at_end(cls.sink.stop)
+        cls.box = cls.instance(users=USERS, start=False, imap__client_connections="1000",
+                               relay={"elsewhere.example": f"127.0.0.1:{cls.sink.port}"})
+        cls.box.under = ["prlimit", f"--nofile={cls.FEW}:{cls.FEW}"]
+        cls.box.start()
+
+    def knock(self, *where):
+        """More connections than descriptors; what the server makes of them is its affair."""
+        held = []
+        for address in where:
+            for _ in range(2 * self.FEW):
+                s = socket.socket(socket.AF_UNIX if isinstance(address, str) else socket.AF_INET)
+                s.setblocking(False)
+                with contextlib.suppress(OSError):
+                    s.connect(address)
+                held.append(s)
+        return held
+
+    def check(self, what, *where):
+        load = Load(self.box, clients=3, size=400000, recipients=lambda rng: [rng.choice(USERS)])
+        try:
+            load.more(30)
+            held = self.knock(*where)
+            load.stop()
+            self.quiet(f"more clients than descriptors for {what}")
+            for s in held:
+                s.close()
+        finally:
+            load.stop()
+        wait_for(lambda: self.refused(subject="again", body=LARGE) is None, "mail to be taken again")
+        with self.box.imap("u0@example.org") as i:
+            i.select("INBOX")
+        self.all_there(load)
+
+    def test_smtp(self):
+        self.check("smtpd", ("127.0.0.1", self.box.port))
+
+    def test_imap_and_pop3(self):
+        self.check("imapd and pop3d", ("127.0.0.1", self.box.base + 143), ("127.0.0.1", self.box.base + 110))
+
+    def test_the_sockets_of_the_tools(self):
+        self.check("tools", *[self.box.path("run", name) for name in sorted(os.listdir(self.box.path("run")))
+                              if name.endswith(".sock")])
+
+    def test_a_backlog_of_large_messages(self):
+        """Each delivery of one takes a descriptor in qmgr and one in remote."""
+        load = Load(self.box, clients=6, size=400000, recipients=lambda rng: [f"r{rng.randrange(99)}@elsewhere.example"])
+        try:
+            self.sink.replies["DATA"] = lambda session, arg: Delay(0.2)
+            load.more(150)
+        finally:
+            self.sink.replies.clear()
+            load.stop()
+        self.box.tool("queue", "release", "--state", "held")
+        self.box.wait_queue(0, timeout=90)
+        came = {n for m in self.sink.messages for n in numbers([m.data])}
+        self.assertLessEqual(load.acknowledged.keys(), came)
+
+
+@needs_root
+@needs_program("prlimit")
+class Memory(OutOf):
+    """A process that gets no more memory ends, and is started again."""
+    SPARE = 2 * 1024 * 1024
+
+    @classmethod
+    def arrange(cls):
+        cls.sink = Sink()
+        cls.at_end(cls.sink.stop)
+        cls.box = cls.instance(users=USERS, relay={"elsewhere.example": f"127.0.0.1:{cls.sink.port}"})
+
+    def size(self, pid):
+        with contextlib.suppress(OSError):
+            with open(f"/proc/{pid}/statm") as f:
+                return int(f.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+        return 0
+
+    def test_what_each_has_and_little_more(self):
+        self.box.send("u0@example.org")
+        self.box.wait_mail("u0@example.org")
+        limit = max(map(self.size, descendants(self.box.process.pid))) + self.SPARE
+        self.box.stop()
+        self.box.under = ["prlimit", f"--as={limit}:{limit}"]
+        self.box.start()
+        load = Load(self.box, clients=8, size=3000000,
+                    recipients=lambda rng: [rng.choice(USERS), f"r{rng.randrange(9)}@elsewhere.example"])
+        try:
+            load.more(60)
+        finally:
+            load.stop()
+        self.box.stop()
+        self.box.under = []
+        self.box.start()
+        print(f"# {self.all_there(load)} messages acknowledged with {limit >> 20} MB of address space a process, 0 lost; "
+              f"{self.box.log().count('event=died')} processes ended", flush=True)
