@@ -22,6 +22,7 @@
 #include "check.h"
 #include "ev/loop.h"
 #include "mail/dropfile.h"
+#include "mail/queue_format.h"
 #include "qmgr.h"
 
 #define DROP_BYTES	(512u * 1024 * 1024)	/* the largest that is read */
@@ -66,6 +67,7 @@ static void	 judge_large(struct look *, uint64_t id, uint64_t size);
 static void	 look_at_large(void *, uint64_t id, const struct stat *);
 static void	 look_at_drops(struct look *, const char *dir);
 static void	 look_at_limits(struct look *);
+static void	 look_at_format(struct look *);
 static void	 put_aside(struct look *, const char *path, const char *name,
 		    const char *remedy, const char *fmt, ...)
 		    __attribute__((format(printf, 5, 6)));
@@ -88,6 +90,7 @@ queue_check(struct check *c)
 		look_at_drops(&l, DROP_DIR);
 		look_at_drops(&l, TAKEN_DIR);
 		look_at_limits(&l);
+		look_at_format(&l);
 	}
 	if (r == 0 && c->live) {
 		l.first = false;
@@ -550,6 +553,22 @@ look_at_limits(struct look *l)
 	    !limits_are_whole(buf_slice(&b)))
 		put_aside(l, LIMITS_FILE, LIMITS_FILE, "move it to corrupt/; "
 		    "counting begins anew", "its checksum is wrong");
+	buf_clear(&b);
+}
+
+/* One that is a number too high is a later version's, and right. */
+static void
+look_at_format(struct look *l)
+{
+	struct buf b = BUF_INIT(QUEUE_FORMAT_BYTES);
+	uint64_t found;
+
+	if ((fs_read_file(fs, l->c->dir, QUEUE_FORMAT_NAME, &b,
+	    QUEUE_FORMAT_BYTES, NULL) == -1 && errno != ENOENT) ||
+	    (b.n > 0 && !queue_format_parse(buf_slice(&b), &found)))
+		put_aside(l, QUEUE_FORMAT_NAME, QUEUE_FORMAT_NAME,
+		    "move it to corrupt/; the start writes it anew",
+		    "is no number of a format, and qmgr does not start");
 	buf_clear(&b);
 }
 
