@@ -213,8 +213,8 @@ served(void)
 	assert_int_equal(world_start(w, UP_ALL), 0);
 	world_ask(w, 0, TL_QUEUE_CHANGE, QUEUE_RETRY, false,
 	    &(struct queue_filter){ 0 }, &(struct told){ 0 });
-	world_wait(w, 20000, w->q->jobs.n == 0 && w->q->retrying == 0 &&
-	    disk_lane_load(w->q->files) == 0 &&
+	world_wait(w, 20000, w->q->walk == NULL && w->q->jobs.n == 0 &&
+	    w->q->retrying == 0 && disk_lane_load(w->q->files) == 0 &&
 	    journal_is_idle(w->q->journal));
 	world_run(w, 20);
 	for (i = 0; i < ALL; i++)

@@ -539,7 +539,7 @@ live_on(struct life *l, bool release_held, int ms)
 	int64_t end = clock_mono_ms() + ms;
 
 	ask(l, QUEUE_RETRY);
-	while (l->w.q->queue.slots.n > 0) {
+	while (l->w.q->queue.slots.n > 0 || l->w.q->walk != NULL) {
 		if (has_held(&l->w) && !release_held)
 			return because("a message cannot be read");
 		if (has_held(&l->w))

@@ -386,8 +386,12 @@ take_file(struct walk *w, const struct listed *f)
 static void
 take_large(struct walk *w, uint64_t id)
 {
+	const struct gone *gone = idmap_find(&w->gone, id);
+
+	/* Who ended since the start removes it himself; of who ended before,
+	 * the removal may have been cut off. */
 	if (id > w->boundary || queue_find(&w->q->queue, id) != NULL ||
-	    idmap_find(&w->gone, id) != NULL)
+	    (gone != NULL && !gone->stale))
 		return;
 	w->orphans++;
 	store_unlink_large(w->q->store, id);
