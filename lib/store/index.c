@@ -880,6 +880,10 @@ index_finish(struct mailbox *mb)
 	if (missing.n > 0)
 		unlink_renamed(mb, buf_slice(&missing));
 	buf_clear(&missing);
+	/* Nobody looks for them any more after this record, and a file that
+	 * comes back after a power cut is a new message. */
+	if (s->unlinks_moved && sync_unlinks(mb) == -1)
+		return failed(mb);
 	buf_reset(&mb->group);
 	record_begin(&mb->group, REC_DONE, &at);
 	record_end(&mb->group, at);

@@ -100,6 +100,7 @@ state_apply(struct state *s, const struct record *r, bool own,
 		return apply_move(s, r);
 	case REC_MOVED:
 		buf_reset(&s->move);
+		s->unlinks_moved = s->unlinks.n > 0;
 		return true;
 	case REC_ENTRIES:
 		return apply_entries(s, r);
@@ -118,6 +119,7 @@ state_apply(struct state *s, const struct record *r, bool own,
 		return apply_small(s, r, c);
 	case REC_DONE:
 		buf_reset(&s->unlinks);
+		s->unlinks_moved = false;
 		buf_reset(&s->links);
 		return true;
 	case REC_CACHE:
