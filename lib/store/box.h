@@ -185,6 +185,9 @@ enum store_result facts_write(struct mailbox *);
 void	 move_put(struct mailbox *from, struct slice to,
 	    const struct slice *bases, struct uid_list);
 void	 move_put_end(struct mailbox *from);
+/* For an index that is made anew: of all that were salvaged those that may not
+ * be over. */
+void	 move_keep(struct state *, const struct state *known);
 /* A move that was cut off is finished or undone; under the lock. */
 enum store_result move_resolve(struct mailbox *from);
 /* As mailbox_expunge(), and it ends a move; under the lock. */

@@ -1120,7 +1120,8 @@ salvage_records(struct state *known, const struct buf *b, uint64_t generation,
 	while (record_search(in, generation, &budget, &at)) {
 		in = slice_from(in, at);
 		record_read(in, generation, &r);
-		if ((r.type == REC_ENTRIES) == entries)
+		/* What ends a move may be all that is left of its group. */
+		if ((r.type == REC_ENTRIES) == entries && r.type != REC_MOVED)
 			state_apply(known, &r, false, NULL);
 		in = slice_from(in, r.bytes);
 	}
@@ -1226,6 +1227,7 @@ begin_anew(struct mailbox *mb, struct state *known, const struct file_header *h,
 			s->keywords[i] = mem_strdup(known->keywords[i]);
 	memcpy(s->taken, known->taken, sizeof(s->taken));
 	s->uidl_format = known->uidl_format;
+	move_keep(s, known);
 	s->boot_s = mb->store->fs->boot_s();
 	s->uid_limit = s->uidnext;
 	s->modseq_limit = s->modseq + MODSEQ_RESERVE;
