@@ -3,8 +3,8 @@
  * worker - see worker.h.
  *
  * A job is carried out when it is read, but for large ones with many
- * recipients, which must not hold up the rest.  Answers wait for a sync.  One runs
- * at a time, beside the loop, and what is written meanwhile gathers for the
+ * recipients, which must not hold up the rest.  Answers wait for a sync.  One
+ * runs at a time, beside the loop, and what is written meanwhile gathers for the
  * next: the longer a sync takes, the more it is for.  Where it takes less than
  * SYNC_APART_MS the next one waits until that has passed: the mail is in the
  * mailbox already, and nobody waits for it to be durable there but the queue.
