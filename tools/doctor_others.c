@@ -40,7 +40,7 @@ doctor_others(struct doctor *d)
 		check_aliases(d);
 }
 
-/* ---- programs -------------------------------------------------------------------- */
+/* ---- programs ------------------------------------------------------------ */
 
 /* What a process is of, by the path of its program; NULL: none of them. */
 static const char *
@@ -123,7 +123,7 @@ check_services(struct doctor *d)
 	}
 }
 
-/* ---- queues ------------------------------------------------------------------------ */
+/* ---- queues -------------------------------------------------------------- */
 
 static size_t
 count_files(int at, const char *name, unsigned depth)
@@ -188,7 +188,7 @@ check_queues(struct doctor *d)
 		    "servers that can be seen waits");
 }
 
-/* ---- what programs of this host call, and read -------------------------------------- */
+/* ---- what programs of this host call, and read --------------------------- */
 
 static bool
 same_file(const char *a, const char *b)

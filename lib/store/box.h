@@ -29,6 +29,7 @@ struct store {
 	int		 error;		/* store_errno() */
 	unsigned	 turn;		/* of unique names */
 	char		 host[64];
+	bool		 owes_special;	/* see store_create_special() */
 	struct mailbox	*open;		/* those that are, linked */
 	struct mailbox	*kept[KEPT];	/* owned: closed last, that opening
 					 * them again costs only what changed */
