@@ -91,7 +91,7 @@ check_processes(struct doctor *d)
 		    SLICE_LIT(LIBEXEC_DIR "/")))
 			continue;
 		found++;
-		snprintf(pid_text, sizeof(pid_text), "process %s", e->d_name);
+		snprintf(pid_text, sizeof(pid_text), "process %.20s", e->d_name);
 		doctor_say(d, FINDING_WARNING, name, "`systemctl disable --now "
 		    "NAME` when this suite has taken over; two servers on "
 		    "other ports do not disturb each other", "runs (%s, %s)",

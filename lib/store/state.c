@@ -689,10 +689,19 @@ state_find(const struct state *s, uint32_t uid)
 	    (ssize_t)i : -1;
 }
 
+/* Where nothing has a name there is no memory for names either. */
+static struct slice
+part_of_names(const struct state *s, size_t at, size_t n)
+{
+	return n == 0 ? SLICE_EMPTY : slice_of(s->names.p + at, n);
+}
+
 struct slice
 state_base(const struct state *s, size_t i)
 {
-	return slice_of(s->names.p + s->slots[i].name, s->slots[i].base_n);
+	const struct slot *t = &s->slots[i];
+
+	return part_of_names(s, t->name, t->base_n);
 }
 
 struct slice
@@ -700,7 +709,7 @@ state_info(const struct state *s, size_t i)
 {
 	const struct slot *t = &s->slots[i];
 
-	return slice_of(s->names.p + t->name + t->base_n, t->info_n);
+	return part_of_names(s, t->name + t->base_n, t->info_n);
 }
 
 struct slice
@@ -708,8 +717,7 @@ state_uidl(const struct state *s, size_t i)
 {
 	const struct slot *t = &s->slots[i];
 
-	return slice_of(s->names.p + t->name + t->base_n + t->info_n,
-	    t->uidl_n);
+	return part_of_names(s, t->name + t->base_n + t->info_n, t->uidl_n);
 }
 
 int
@@ -745,7 +753,7 @@ state_had_info(const struct state *s, size_t i, struct slice info)
 	const struct slot *t = &s->slots[i];
 
 	return t->has_was &&
-	    slice_eq(slice_of(s->names.p + t->was, t->was_n), info);
+	    slice_eq(part_of_names(s, t->was, t->was_n), info);
 }
 
 static void
