@@ -2,8 +2,9 @@
 /*
  * listen - binds the sockets that others accept from, and keeps them.
  *
- * Each smtpd, imapd and pop3d has a TCP socket of its own for each address (SO_REUSEPORT), so
- * that the kernel spreads connections and no two processes wake for one.
+ * Each smtpd, imapd and pop3d has a TCP socket of its own for each address
+ * (SO_REUSEPORT), so that the kernel spreads connections and no two processes
+ * wake for one.
  * master keeps every socket open: connections that wait in the backlog of a
  * process that died are served by its successor.
  */
@@ -17,10 +18,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "master.h"
 #include "os/sockets.h"
+
+#define PREDECESSOR_MS	2000
 
 static int	 prepare_block(struct master *, const struct conf_listener *,
 		    struct listeners *, struct buf *);
@@ -36,6 +40,8 @@ static int	 bind_listener(struct master *, struct listener *,
 static int	 bind_tcp(struct master *, struct listener *,
 		    const struct sockaddr *, socklen_t);
 static bool	 is_free(const struct sockaddr *, socklen_t);
+static bool	 becomes_free(const struct master *, const struct sockaddr *,
+		    socklen_t);
 static bool	 is_ours(const struct master *, const char *address);
 static void	 add_fd(struct listener *, int fd_take);
 static void	 end(struct listeners *, struct listener *);
@@ -247,7 +253,7 @@ bind_tcp(struct master *m, struct listener *l, const struct sockaddr *sa,
 
 	/* With SO_REUSEPORT an instance that runs already would not be in the
 	 * way, and would get half of the connections. */
-	if (!is_ours(m, l->address) && !is_free(sa, len))
+	if (!is_ours(m, l->address) && !becomes_free(m, sa, len))
 		return -1;
 	for (i = l->instances; i < wanted; i++) {
 		fd = socket(sa->sa_family, SOCK_STREAM | SOCK_CLOEXEC |
@@ -286,6 +292,22 @@ is_free(const struct sockaddr *sa, socklen_t len)
 	close(fd);
 	errno = saved;
 	return r == 0;
+}
+
+/* The processes of a master that was killed a moment ago may be about to end;
+ * who starts the suite waits for them. */
+static bool
+becomes_free(const struct master *m, const struct sockaddr *sa, socklen_t len)
+{
+	int64_t until = clock_mono_ms() + PREDECESSOR_MS;
+
+	while (!is_free(sa, len)) {
+		if (errno != EADDRINUSE || m->phase != SUITE_STARTING ||
+		    clock_mono_ms() >= until)
+			return false;
+		usleep(20 * 1000);
+	}
+	return true;
 }
 
 /* An address that moves to another block is bound for a moment by both. */

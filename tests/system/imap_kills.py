@@ -110,7 +110,7 @@ def role_of(pid):
             words = f.read().decode().split("\0")
     except (FileNotFoundError, ProcessLookupError):
         return ""
-    m = re.match(r"\w+: (\S+-session) ", words[0])
+    m = re.match(r"[\w-]+: (\S+-session) ", words[0])
     return m.group(1) if m else words[1] if len(words) > 1 else ""
 
 

@@ -28,6 +28,7 @@ class Imported(Instance):
 
     def __init__(self, story, directory):
         self.program, self.user, self.process = CHASQUI, None, None
+        self.under = []
         self.dir = directory
         self.base = Ports.base()
         self.port = self.base + 25
