@@ -225,7 +225,7 @@ tell_login(void *arg, struct message *m)
 	buf_clear(&login);
 }
 
-/* ---- peers ------------------------------------------------------------------ */
+/* ---- peers --------------------------------------------------------------- */
 
 static void
 channel_up(void *arg, struct channel *ch)

@@ -95,7 +95,7 @@ static void	 refuse(struct client *, uint64_t id, enum auth_failure);
 static void	 time_is_up(void *);
 static void	 log_failure(const struct dialogue *, const char *why);
 
-/* ---- life ----------------------------------------------------------------- */
+/* ---- life ---------------------------------------------------------------- */
 
 static struct dialogue *
 dialogue_new(struct auth *a, struct client *c, uint64_t id)
@@ -179,7 +179,7 @@ time_is_up(void *arg)
 		fail(d, AUTH_TRY_LATER, "client-timeout");
 }
 
-/* ---- AU_START ------------------------------------------------------------- */
+/* ---- AU_START ------------------------------------------------------------ */
 
 /* What the peer speaks; it cannot have a grant for anything else. */
 static enum auth_protocol
@@ -282,7 +282,7 @@ begin(struct dialogue *d, enum sasl_mechanism m, struct sasl_context *context,
 	buf_clear(&nonce);
 }
 
-/* ---- the client's and the mechanism's steps -------------------------------- */
+/* ---- the client's and the mechanism's steps ------------------------------ */
 
 void
 dialogue_response(struct auth *a, struct client *c, uint64_t id,
@@ -358,7 +358,7 @@ ask(struct dialogue *d)
 		enter(d, VERIFIER);
 }
 
-/* ---- answers of a verifier ------------------------------------------------- */
+/* ---- answers of a verifier ----------------------------------------------- */
 
 bool
 dialogue_salt(struct auth *a, uint64_t id, struct wire *w)
@@ -449,7 +449,7 @@ dialogue_verifier_lost(struct auth *a, unsigned index)
 				fail(d, AUTH_TRY_LATER, "verifier-lost");
 }
 
-/* ---- the mailbox ------------------------------------------------------------ */
+/* ---- the mailbox --------------------------------------------------------- */
 
 static void
 logged_in(struct dialogue *d)
@@ -514,7 +514,7 @@ dialogue_lookup_lost(struct auth *a)
 				fail(d, AUTH_TRY_LATER, "lookup-lost");
 }
 
-/* ---- the end ----------------------------------------------------------------- */
+/* ---- the end ------------------------------------------------------------- */
 
 static const char *
 protocol_name(enum auth_protocol p)

@@ -192,7 +192,7 @@ tables_stay_as_they_are_under_a_flood(void **state)
 	limits_free(&l);
 }
 
-/* ---- sessions -------------------------------------------------------------- */
+/* ---- sessions ------------------------------------------------------------ */
 
 static void
 sessions_are_counted_by_process(void **state)
@@ -218,7 +218,7 @@ sessions_are_counted_by_process(void **state)
 	sessions_free(&s);
 }
 
-/* ---- the cache --------------------------------------------------------------- */
+/* ---- the cache ----------------------------------------------------------- */
 
 static void
 cache_knows_only_what_was_right(void **state)

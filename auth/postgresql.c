@@ -162,7 +162,7 @@ failed(struct postgresql_source *s, const char *why)
 	    s->wait_ms * 2;
 }
 
-/* ---- the connection ------------------------------------------------------- */
+/* ---- the connection ------------------------------------------------------ */
 
 /* False with a connection: that has the reason.  Without one: said already. */
 static bool
@@ -242,7 +242,7 @@ find_columns(struct postgresql_source *s)
 	return why == NULL;
 }
 
-/* ---- a question ------------------------------------------------------------ */
+/* ---- a question ---------------------------------------------------------- */
 
 static int
 ask(struct postgresql_source *s, struct slice login, struct account *v,
@@ -300,7 +300,7 @@ text_of(void *arg, int number)
 	    row->number, number), (size_t)n);
 }
 
-/* ---- waiting ---------------------------------------------------------------- */
+/* ---- waiting ------------------------------------------------------------- */
 
 static bool
 wait_for(struct postgresql_source *s, short events)

@@ -233,7 +233,7 @@ tell_account(const struct account *a, struct buf *b)
 	    a->disabled ? "; disabled" : "", a->expired ? "; expired" : "");
 }
 
-/* ---- questions --------------------------------------------------------------- */
+/* ---- questions ----------------------------------------------------------- */
 
 static void
 auth_is_up(void *arg, struct channel *ch)
@@ -357,7 +357,7 @@ wrong(struct slice login, const char *reason)
 	return (struct verdict){ LOGIN_WRONG, login, SLICE_EMPTY, reason };
 }
 
-/* ---- passwords ----------------------------------------------------------------- */
+/* ---- passwords ----------------------------------------------------------- */
 
 static bool
 take_password(struct verifier *v, struct message *m)
@@ -544,7 +544,7 @@ do_job(struct verifier *v, struct job *j, struct verdict *r)
 		password_check_nobody(password);
 }
 
-/* ---- SCRAM ----------------------------------------------------------------------- */
+/* ---- SCRAM --------------------------------------------------------------- */
 
 static enum sasl_hash
 get_hash(struct wire *w)
@@ -666,7 +666,7 @@ take_proof(struct verifier *v, struct message *m)
 	return true;
 }
 
-/* ---- without a password ----------------------------------------------------------- */
+/* ---- without a password -------------------------------------------------- */
 
 static bool
 take_account(struct verifier *v, struct message *m)

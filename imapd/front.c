@@ -18,7 +18,7 @@ static enum parse take_token(struct cursor *, struct front_command *);
 static bool	 take_quoted(struct cursor *, struct slice *);
 static bool	 take_literal(struct cursor *, struct slice *);
 
-/* ---- whole commands --------------------------------------------------------- */
+/* ---- whole commands ------------------------------------------------------ */
 
 enum front_result
 front_frame(struct front_frame *f, struct slice in, size_t max,
@@ -74,7 +74,7 @@ literal_at_end(struct slice line, uint64_t *n_r, bool *waits_r)
 	return slice_to_u64(digits, 0, UINT32_MAX, n_r);
 }
 
-/* ---- their parts -------------------------------------------------------------- */
+/* ---- their parts --------------------------------------------------------- */
 
 static bool
 is_atom_char(char c, bool tag)

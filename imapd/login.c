@@ -131,7 +131,7 @@ tag(const struct conn *c)
 	return slice_str(f->tag);
 }
 
-/* ---- input ------------------------------------------------------------------------ */
+/* ---- input --------------------------------------------------------------- */
 
 static bool
 take(struct conn *c)
@@ -237,7 +237,7 @@ take_response(struct conn *c)
 	return true;
 }
 
-/* ---- commands ----------------------------------------------------------------------- */
+/* ---- commands ------------------------------------------------------------ */
 
 static void
 cmd_capability(struct conn *c, const struct front_command *cmd)
@@ -368,7 +368,7 @@ cmd_authenticate(struct conn *c, const struct front_command *cmd)
 	    cmd->args[1].text : SLICE_EMPTY, slice_str(f->name));
 }
 
-/* ---- what the others say -------------------------------------------------------------- */
+/* ---- what the others say ------------------------------------------------- */
 
 static void
 not_sasl(struct conn *c, const char *text)

@@ -137,7 +137,7 @@ refuse(struct seat *seat, const char *text)
 	seat_over(seat, "no-mailbox");
 }
 
-/* ---- what the session wants ----------------------------------------------------------- */
+/* ---- what the session wants ---------------------------------------------- */
 
 static void
 changed(void *arg, struct slice mailbox)
@@ -206,7 +206,7 @@ unauthenticate(void *arg, struct slice unread)
 	ev_stop(&here->seat->loop);
 }
 
-/* ---- what the login process says --------------------------------------------------------- */
+/* ---- what the login process says ----------------------------------------- */
 
 static void
 news(void *arg, struct slice mailbox)

@@ -3,11 +3,13 @@
  * worker - see worker.h.
  *
  * A job is carried out when it is read, but for large ones with many
- * recipients, which must not hold up the rest.  Answers wait for a sync.  One runs
- * at a time, beside the loop, and what is written meanwhile gathers for the
- * next: the longer a sync takes, the more it is for.  Always: an answer that
- * says delivered is sent only after the sync of its batch was told to be good
- * (Q2).
+ * recipients, which must not hold up the rest.  Answers wait for a sync.  One
+ * runs at a time, beside the loop, and what is written meanwhile gathers for the
+ * next: the longer a sync takes, the more it is for.  Where it takes less than
+ * SYNC_APART_MS the next one waits until that has passed: the mail is in the
+ * mailbox already, and nobody waits for it to be durable there but the queue.
+ * Always: an answer that says delivered is sent only after the sync of its
+ * batch was told to be good (Q2).
  */
 #include <sys/queue.h>
 
@@ -36,6 +38,8 @@
 #define NEWS_BYTES	(1024 * 1024)
 #define PREFIX_BYTES	(16 * 1024)
 #define RESERVED_FDS	64	/* channels, log, job files, group sync */
+#define SYNC_APART_MS	10		/* from begin to begin, */
+#define SYNC_AT_ONCE	64		/* unless so many answers wait */
 #define ANSWERS_TOGETHER 128	/* each at most 2 KiB */
 #define OPEN_MAILDIRS	1024	/* at most */
 
@@ -83,6 +87,8 @@ struct worker {
 	struct ev_timer	 next_large;
 	struct batch	 gathering;
 	struct batch	 syncing;
+	int64_t		 sync_began_ms;	/* monotonic */
+	struct ev_timer	 sync_later;
 	bool		 ending;	/* when all is answered */
 	struct ev_task	 end_of_turn;
 };
@@ -199,6 +205,7 @@ worker_init(struct worker *w, struct ev_loop *loop, const struct fs *fs,
 	TAILQ_INIT(&w->large);
 	ev_task_init(&w->end_of_turn, end_turn, w);
 	ev_timer_init(&w->next_large, loop, large_go_on, w);
+	ev_timer_init(&w->sync_later, loop, end_turn, w);
 	durable_init(&w->durable, fs, DURABLE_AUTO);
 	w->maildirs = maildirs_new(fs, &w->durable, conf->hostname, open_max,
 	    MAILDIR_CHECK_MS);
@@ -228,6 +235,7 @@ worker_free(struct worker **wp)
 	while (!TAILQ_EMPTY(&w->large))
 		large_end(w, TAILQ_FIRST(&w->large), "4.3.0 it is over");
 	ev_timer_clear(&w->next_large);
+	ev_timer_clear(&w->sync_later);
 	ev_task_cancel(w->loop, &w->end_of_turn);
 	disk_lane_drain(w->lane);
 	disk_lane_free(&w->lane);
@@ -675,6 +683,17 @@ send_news(struct worker *w, const struct batch *batch)
 	}
 }
 
+static bool
+sync_is_too_soon(struct worker *w)
+{
+	int64_t wait = w->sync_began_ms + SYNC_APART_MS - clock_mono_ms();
+
+	if (wait <= 0 || w->gathering.n >= SYNC_AT_ONCE || w->ending)
+		return false;
+	ev_timer_set(&w->sync_later, wait);
+	return true;
+}
+
 static void
 end_turn(void *arg)
 {
@@ -689,6 +708,9 @@ end_turn(void *arg)
 			ev_stop(w->loop);
 		return;
 	}
+	if (sync_is_too_soon(w))
+		return;
+	w->sync_began_ms = clock_mono_ms();
 	/* Before the sync, which makes the records durable with the rest. */
 	maildirs_record(w->maildirs, add_news, &w->gathering);
 	b = w->syncing;

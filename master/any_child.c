@@ -617,9 +617,10 @@ int
 main(int argc, char *argv[])
 {
 	static struct child_edge edges[ROLE_LIMIT];
-	static struct child_spec spec = { ROLE_SMTPD, edges, NULL,
-		take_listener, take_shared, reload, stop, NULL, status,
-		control };
+	static struct child_spec spec = { .edges = edges,
+		.listener = take_listener, .shared = take_shared,
+		.reload = reload, .stop = stop, .status = status,
+		.control = control };
 	static struct daemon d;
 	unsigned role, n = 0;
 

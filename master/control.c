@@ -307,7 +307,7 @@ tell_counts(struct client *cl, struct message *m)
 	send_end(cl, EX_OK, "");
 }
 
-/* ---- stop and reload ------------------------------------------------------ */
+/* ---- stop and reload ----------------------------------------------------- */
 
 static void
 ask_stop(struct client *cl, struct message *m)
@@ -379,7 +379,7 @@ tell_done(struct client *cl, struct slice lines, int status, const char *why)
 	send_end(cl, status, why);
 }
 
-/* ---- logins --------------------------------------------------------------- */
+/* ---- logins -------------------------------------------------------------- */
 
 /* auth and the first verifier say what they know; master only carries it. */
 static void
@@ -444,7 +444,7 @@ login_is_late(void *arg)
 	send_end(cl, EX_TEMPFAIL, "auth or its verifier does not answer");
 }
 
-/* ---- answers -------------------------------------------------------------- */
+/* ---- answers ------------------------------------------------------------- */
 
 static void
 send_line(struct client *cl, struct buf *line)

@@ -90,7 +90,7 @@ take_listener(struct master *m, struct message *msg)
 		close(msg->fds[0]);
 }
 
-/* ---- the start, in stages -------------------------------------------------- */
+/* ---- the start, in stages ------------------------------------------------ */
 
 void
 inherit_stage_ready(struct master *m)
@@ -142,7 +142,7 @@ inherit_news(struct master *m)
 	channel_end_fds(m->before->channel, &s[1], 1);
 }
 
-/* ---- the end ---------------------------------------------------------------- */
+/* ---- the end ------------------------------------------------------------- */
 
 static void
 is_gone(void *arg, struct channel *c)

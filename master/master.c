@@ -97,7 +97,7 @@ main(int argc, char *argv[])
 	return m.exit_status;
 }
 
-/* ---- start ---------------------------------------------------------------- */
+/* ---- start --------------------------------------------------------------- */
 
 static void
 parse_args(struct master *m, int argc, char *argv[])
@@ -489,7 +489,7 @@ master_notify(const char *fmt, ...)
 	close(fd);
 }
 
-/* ---- signals --------------------------------------------------------------- */
+/* ---- signals ------------------------------------------------------------- */
 
 static void
 on_signal(void *arg, int sig)
@@ -524,7 +524,7 @@ hangup_reload_done(void *arg, int status, struct slice lines)
 	(void)lines;
 }
 
-/* ---- stop ------------------------------------------------------------------ */
+/* ---- stop ---------------------------------------------------------------- */
 
 /*
  * In steps, each when the last process of the one before has ended: smtpd

@@ -216,7 +216,7 @@ offer(struct restart *r)
 	channel_end(r->channel);
 }
 
-/* ---- what it says --------------------------------------------------------- */
+/* ---- what it says -------------------------------------------------------- */
 
 static void
 says(void *arg, struct channel *c, struct message *m)
@@ -357,7 +357,7 @@ is_gone(void *arg, struct channel *c)
 		take_back(r);
 }
 
-/* ---- it did not come to it ------------------------------------------------ */
+/* ---- it did not come to it ----------------------------------------------- */
 
 /* These run the programs of this version: process.c has them open. */
 static void
@@ -384,7 +384,7 @@ take_back(struct restart *r)
 	}
 }
 
-/* ---- it serves now -------------------------------------------------------- */
+/* ---- it serves now ------------------------------------------------------- */
 
 static void
 retire(struct restart *r)

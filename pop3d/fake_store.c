@@ -80,7 +80,7 @@ fake_fail_expunge(enum store_result r)
 	here.expunge = r;
 }
 
-/* ---- what a session calls ------------------------------------------------------ */
+/* ---- what a session calls ------------------------------------------------ */
 
 enum store_result
 mailbox_open(struct store *s, struct slice name, bool read_only,

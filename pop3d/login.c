@@ -99,7 +99,7 @@ tag(const struct conn *c)
 	return f->utf8 ? SLICE_LIT("UTF8") : SLICE_EMPTY;
 }
 
-/* ---- lines ---------------------------------------------------------------------- */
+/* ---- lines --------------------------------------------------------------- */
 
 static bool
 take(struct conn *c)
@@ -155,7 +155,7 @@ say_error(struct conn *c, const char *text)
 	conn_error(c);
 }
 
-/* ---- commands --------------------------------------------------------------------- */
+/* ---- commands ------------------------------------------------------------ */
 
 /* True, and the client has been told. */
 static bool
@@ -305,7 +305,7 @@ cmd_too_early(struct conn *c, struct slice args)
 	say_error(c, "Log in first");
 }
 
-/* ---- what the others say ------------------------------------------------------------ */
+/* ---- what the others say ------------------------------------------------- */
 
 static void
 failed(struct conn *c, enum auth_failure why, struct slice text)

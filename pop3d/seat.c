@@ -38,7 +38,7 @@ main(int argc, char *argv[])
 	    "its master; see chasqui(8), `chasqui start`");
 }
 
-/* ---- a session's process ----------------------------------------------------- */
+/* ---- a session's process ------------------------------------------------- */
 
 static void
 trouble(const char *mailbox, const char *text)

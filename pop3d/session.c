@@ -129,7 +129,7 @@ static const struct verb verbs[] = {
 static const struct stream_ops stream_ops = { .input = input, .sent = sent,
 	.ended = stream_ended };
 
-/* ---- the beginning ---------------------------------------------------------- */
+/* ---- the beginning ------------------------------------------------------- */
 
 struct pop3_session *
 pop3_session_new(struct ev_loop *loop, struct store *store,
@@ -196,7 +196,7 @@ pop3_session_free(struct pop3_session **sp)
 	free(s);
 }
 
-/* ---- input -------------------------------------------------------------------- */
+/* ---- input --------------------------------------------------------------- */
 
 static const struct {
 	enum state	 state;
@@ -339,7 +339,7 @@ say_error(struct pop3_session *s, const char *text)
 		finish(s, "errors");
 }
 
-/* ---- commands ------------------------------------------------------------------ */
+/* ---- commands ------------------------------------------------------------ */
 
 /* NULL, and the client has been told. */
 static struct drop *
@@ -563,7 +563,7 @@ cmd_too_late(struct pop3_session *s, struct slice args)
 	say_error(s, "You are logged in already");
 }
 
-/* ---- many lines ------------------------------------------------------------------ */
+/* ---- many lines ---------------------------------------------------------- */
 
 static void
 begin_sending(struct pop3_session *s, void (*more)(struct pop3_session *))
@@ -646,7 +646,7 @@ more_content(struct pop3_session *s)
 	enter(s, P_TRANSACTION);
 }
 
-/* ---- the end ---------------------------------------------------------------------- */
+/* ---- the end ------------------------------------------------------------- */
 
 static bool
 is_deleted(const struct drop *d)

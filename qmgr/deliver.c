@@ -38,8 +38,8 @@ static void	 expanded_came(struct qmgr *, struct channel *,
 		    struct message *);
 static void	 full_came(struct qmgr *, struct channel *, struct message *);
 static void	 job_over(struct qmgr *, struct attempt *, enum job_result);
-static struct attempt *job_for(struct qmgr *, struct entry *, const struct rcpt *,
-		    size_t bytes);
+static struct attempt *job_for(struct qmgr *, struct entry *,
+		    const struct rcpt *, size_t bytes);
 static void	 job_free(struct qmgr *, struct attempt **);
 static enum send_result job_send(void *, struct attempt *);
 static void	 hand_back(void *, struct attempt *, bool dead);

@@ -85,8 +85,8 @@ struct world {
 	uint32_t	 limit_seconds, limit_recipients;
 };
 
-/* A fresh queue directory, in memory where that can be had.  more: further lines of
- * configuration, or "". */
+/* A fresh queue directory, in memory where that can be had.  more: further
+ * lines of configuration, or "". */
 void	 world_init(struct world *, const char *more);
 void	 world_clear(struct world *);	/* removes the directory too */
 /* Starts qmgr with all peers, or those of a mask. */

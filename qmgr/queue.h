@@ -3,8 +3,9 @@
  * queue - the messages in memory.
  *
  * Every message has a slot: 64 bytes, and some 20 in the map and the heap, all
- * that is known of one that sleeps in its file.  One that is being worked on, or is young, has an entry
- * too: its envelope, its recipients and, while memory allows, its content.
+ * that is known of one that sleeps in its file.  One that is being worked on,
+ * or is young, has an entry too: its envelope, its recipients and, while memory
+ * allows, its content.
  *
  * A recipient's states; what a restart finds stands behind each:
  *

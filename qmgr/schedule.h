@@ -3,9 +3,10 @@
  * schedule - who is served next (Q6).
  *
  * An attempt, on the channel a job, is one message for one or more recipients
- * with the same next hop.  Jobs wait at their next hop, each sender's in a row of its own, new mail apart
- * from retries.  The scheduler goes round the next hops that may send, takes
- * one job of each in its turn, and at each next hop goes round the senders.
+ * with the same next hop.  Jobs wait at their next hop, each sender's in a row
+ * of its own, new mail apart from retries.  The scheduler goes round the next
+ * hops that may send, takes one job of each in its turn, and at each next hop
+ * goes round the senders.
  *
  * A next hop may send while fewer jobs are under way than its window is wide,
  * its rate allows it, and it is not dead:

@@ -21,7 +21,7 @@ static bool	 next_blank_word(struct slice *, struct slice *);
 static bool	 is_blank(char);
 static bool	 is_name_char(char);
 
-/* ---- lines ----------------------------------------------------------------- */
+/* ---- lines --------------------------------------------------------------- */
 
 void
 cf_parse(struct cf_text *cf, struct slice text, bool is_master)
@@ -113,7 +113,7 @@ cf_find(const struct cf_text *cf, struct slice name)
 	return NULL;
 }
 
-/* ---- $names ------------------------------------------------------------------ */
+/* ---- $names -------------------------------------------------------------- */
 
 int
 cf_expand(const struct cf_text *cf, struct slice value, cf_default_fn *dflt,
@@ -198,7 +198,7 @@ expand_name(struct expansion *x, struct slice s, unsigned depth)
 	return 0;
 }
 
-/* ---- words -------------------------------------------------------------------- */
+/* ---- words --------------------------------------------------------------- */
 
 static bool
 is_blank(char c)

@@ -23,8 +23,8 @@ struct command {
 	int		(*run)(struct tool *, int argc, char *argv[]);
 };
 
-extern const struct command cmd_init, cmd_start, cmd_stop, cmd_reload, cmd_restart,
-    cmd_status, cmd_confinement, cmd_config, cmd_queue, cmd_mailbox, cmd_table,
+extern const struct command cmd_init, cmd_start, cmd_stop, cmd_reload,
+    cmd_restart, cmd_status, cmd_confinement, cmd_config, cmd_queue, cmd_mailbox, cmd_table,
     cmd_explain, cmd_user, cmd_domain, cmd_alias, cmd_doctor, cmd_import;
 
 /* `chasqui queue check`: argv[0] is "check". */

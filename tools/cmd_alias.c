@@ -107,7 +107,7 @@ is_virtual(const struct job *j)
 	return strchr(j->name, '@') != NULL;
 }
 
-/* ---- what may be written --------------------------------------------------- */
+/* ---- what may be written ------------------------------------------------- */
 
 static bool
 is_own_domain(const struct conf *c, struct slice name)
@@ -184,7 +184,7 @@ check_target(const struct job *j, const char *text)
 	return r;
 }
 
-/* ---- the table ------------------------------------------------------------- */
+/* ---- the table ----------------------------------------------------------- */
 
 static int
 pick_table(struct job *j)
@@ -302,7 +302,7 @@ put_targets(struct buf *b, const struct job *j, struct slice value, bool keep)
 	arena_clear(&arena);
 }
 
-/* ---- add, del -------------------------------------------------------------- */
+/* ---- add, del ------------------------------------------------------------ */
 
 static void
 say_value(const struct job *j, struct slice value)
@@ -386,7 +386,7 @@ run_del(struct job *j)
 	return r;
 }
 
-/* ---- list ------------------------------------------------------------------ */
+/* ---- list ---------------------------------------------------------------- */
 
 static int
 run_list(struct job *j)

@@ -67,7 +67,7 @@ run(struct tool *t, int argc, char *argv[])
 	return EX_OK;
 }
 
-/* ---- the table ------------------------------------------------------------- */
+/* ---- the table ----------------------------------------------------------- */
 
 static void
 show_rows(void)
@@ -101,7 +101,7 @@ show_rows(void)
 	}
 }
 
-/* ---- rows, entered --------------------------------------------------------- */
+/* ---- rows, entered ------------------------------------------------------- */
 
 /* Of a column. */
 static int
@@ -207,7 +207,7 @@ ids_for(struct tool *t, enum role role, struct priv_ids *ids)
 	return uid_of(name, ids);
 }
 
-/* ---- processes, looked at ----------------------------------------------------- */
+/* ---- processes, looked at ------------------------------------------------ */
 
 static struct slice
 value_of(struct slice words, const char *key)

@@ -148,7 +148,7 @@ doctor_say(struct doctor *d, enum finding level, const char *subject,
 	buf_clear(&text);
 }
 
-/* ---- the configuration ------------------------------------------------------ */
+/* ---- the configuration --------------------------------------------------- */
 
 static void
 read_configuration(struct doctor *d)
@@ -181,7 +181,7 @@ read_configuration(struct doctor *d)
 		    "root may do are not seen");
 }
 
-/* ---- the machine -------------------------------------------------------------- */
+/* ---- the machine --------------------------------------------------------- */
 
 void
 doctor_machine(struct doctor *d)

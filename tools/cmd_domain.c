@@ -139,7 +139,7 @@ no_such_domain(const struct conf *c, const char *name)
 	    "list` shows them", name, c->path);
 }
 
-/* ---- add ------------------------------------------------------------------- */
+/* ---- add ----------------------------------------------------------------- */
 
 static int
 run_add(struct tool *t, const struct wanted *w)
@@ -272,7 +272,7 @@ say_what_is_next(const struct conf *c, const struct wanted *w,
 	dns_records_of_domain(c, w->name);
 }
 
-/* ---- del ------------------------------------------------------------------- */
+/* ---- del ----------------------------------------------------------------- */
 
 static int
 run_del(struct tool *t, const struct wanted *w)
@@ -341,7 +341,7 @@ say_what_stays(const struct conf *c, const struct conf_domain *d)
 		printf("its mail stays in %s\n", path);
 }
 
-/* ---- list ------------------------------------------------------------------ */
+/* ---- list ---------------------------------------------------------------- */
 
 static void
 print_list(const char *key, const struct conf_list *l)
@@ -404,7 +404,7 @@ run_list(struct tool *t, const struct wanted *w)
 	return EX_OK;
 }
 
-/* ---- records --------------------------------------------------------------- */
+/* ---- records ------------------------------------------------------------- */
 
 static int
 run_records(struct tool *t, const struct wanted *w)

@@ -100,7 +100,7 @@ has_use(const struct import *m, enum table_use use)
 	return false;
 }
 
-/* ---- writing ------------------------------------------------------------------ */
+/* ---- writing ------------------------------------------------------------- */
 
 static int
 write_all(struct import *m)
@@ -221,7 +221,7 @@ check_result(const struct import *m)
 	return 0;
 }
 
-/* ---- chasqui.conf --------------------------------------------------------------- */
+/* ---- chasqui.conf -------------------------------------------------------- */
 
 /* Names of the tables of a use, with blanks between them. */
 static void
@@ -317,7 +317,7 @@ put_conf(const struct import *m, struct buf *b)
 		    smarthost ? " smarthost" : "");
 }
 
-/* ---- mailboxes --------------------------------------------------------------------- */
+/* ---- mailboxes ----------------------------------------------------------- */
 
 static void
 put_moves(const struct import *m, struct buf *b)
@@ -366,7 +366,7 @@ put_moves(const struct import *m, struct buf *b)
 	buf_add_str(b, "\nchown -R --reference=\"$mail\" \"$mail\"\n");
 }
 
-/* ---- the report ---------------------------------------------------------------------- */
+/* ---- the report ---------------------------------------------------------- */
 
 static void
 put_report(const struct import *m, struct buf *b)

@@ -97,7 +97,7 @@ run(struct tool *t, int argc, char *argv[])
 	return r;
 }
 
-/* ---- options --------------------------------------------------------------- */
+/* ---- options ------------------------------------------------------------- */
 
 static int
 add_word(struct words *w, const char *word)
@@ -165,7 +165,7 @@ parse_options(struct init *in, int argc, char *argv[])
 	return r;
 }
 
-/* ---- questions ------------------------------------------------------------- */
+/* ---- questions ----------------------------------------------------------- */
 
 /* One line, owned by nobody; NULL where it is empty. */
 static const char *
@@ -249,7 +249,7 @@ ask(struct init *in)
 	    ask_user(in, domain);
 }
 
-/* ---- what is valid ---------------------------------------------------------- */
+/* ---- what is valid ------------------------------------------------------- */
 
 static bool
 is_domain(struct slice s)
@@ -280,7 +280,7 @@ split_address(const char *text, struct slice *local, struct slice *domain,
 	return local->p[0] != '.' && is_domain(*domain);
 }
 
-/* ---- checks ---------------------------------------------------------------- */
+/* ---- checks -------------------------------------------------------------- */
 
 static int
 check(struct init *in)
@@ -349,7 +349,7 @@ check_users(struct init *in)
 	return 0;
 }
 
-/* ---- files ----------------------------------------------------------------- */
+/* ---- files --------------------------------------------------------------- */
 
 static void
 mailboxes_text(const struct init *in, struct buf *b)
@@ -490,7 +490,7 @@ write_tables(const struct init *in)
 	return r;
 }
 
-/* ---- TLS ------------------------------------------------------------------- */
+/* ---- TLS ----------------------------------------------------------------- */
 
 static int
 make_users(struct init *in)
@@ -534,7 +534,7 @@ conf_tls(struct buf *b)
 	    "}\n");
 }
 
-/* ---- chasqui.conf ---------------------------------------------------------- */
+/* ---- chasqui.conf -------------------------------------------------------- */
 
 static bool
 has_ipv6_loopback(void)

@@ -154,7 +154,7 @@ run_change(struct tool *t, struct selection *s, enum queue_change change)
 	return status;
 }
 
-/* ---- what is selected --------------------------------------------------------- */
+/* ---- what is selected ---------------------------------------------------- */
 
 enum {
 	OPT_SENDER = 256, OPT_RECIPIENT, OPT_NEXT_HOP, OPT_REASON, OPT_OLDER,

@@ -144,7 +144,7 @@ parse_options(struct job *j, int *argc, char *argv[])
 	return 0;
 }
 
-/* ---- the file --------------------------------------------------------------- */
+/* ---- the file ------------------------------------------------------------ */
 
 /* A new file is for the verifiers to read. */
 static void
@@ -254,7 +254,7 @@ no_such_user(struct job *j)
 	    "add %s` makes one", j->login, j->path, j->login);
 }
 
-/* ---- passwords ---------------------------------------------------------------- */
+/* ---- passwords ----------------------------------------------------------- */
 
 /* One line, prepared. */
 static int
@@ -382,7 +382,7 @@ set_password(struct job *j, struct account *a)
 	return r;
 }
 
-/* ---- verbs --------------------------------------------------------------------- */
+/* ---- verbs --------------------------------------------------------------- */
 
 /* A login of a virtual domain needs a mailbox, too. */
 static int
@@ -600,7 +600,7 @@ run_list(struct job *j, int argc, char *argv[])
 	return r != 0 ? r : print_all(j, false);
 }
 
-/* ---- app passwords --------------------------------------------------------------- */
+/* ---- app passwords ------------------------------------------------------- */
 
 static int
 run_app(struct job *j, int argc, char *argv[])

@@ -164,7 +164,7 @@ is_reply_to(const struct dns_reply *r, const uint8_t *question)
 	    (r->bytes[2] & 0x80) != 0;
 }
 
-/* ---- records ----------------------------------------------------------------- */
+/* ---- records ------------------------------------------------------------- */
 
 static bool
 name_at(const ns_msg *m, const uint8_t *at, char *text, size_t size)

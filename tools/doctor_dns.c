@@ -63,7 +63,7 @@ doctor_dns(struct doctor *d)
 		    "hand", "only the first %d were looked up", DOMAINS_MAX);
 }
 
-/* ---- the name servers --------------------------------------------------------- */
+/* ---- the name servers ---------------------------------------------------- */
 
 static bool
 servers_answer(struct doctor *d)
@@ -103,7 +103,7 @@ servers_answer(struct doctor *d)
 	return true;
 }
 
-/* ---- this host -------------------------------------------------------------------- */
+/* ---- this host ----------------------------------------------------------- */
 
 static void
 check_host(struct doctor *d, struct addresses *own)
@@ -234,7 +234,7 @@ is_here(const char *address)
 	return here;
 }
 
-/* ---- the domains -------------------------------------------------------------------- */
+/* ---- the domains --------------------------------------------------------- */
 
 static void
 check_domain(struct doctor *d, const char *domain,

@@ -51,7 +51,7 @@ static void	 check_secret(struct doctor *, const char *path,
 static void	 check_room(struct doctor *, const char *path, const char *what,
 		    uint64_t least);
 
-/* ---- certificates -------------------------------------------------------------- */
+/* ---- certificates -------------------------------------------------------- */
 
 void
 doctor_certificates(struct doctor *d)
@@ -143,7 +143,7 @@ check_names(struct doctor *d, const struct conf_certificate *c)
 	X509_free(x);
 }
 
-/* ---- owners and modes ------------------------------------------------------------ */
+/* ---- owners and modes ---------------------------------------------------- */
 
 void
 doctor_files(struct doctor *d)
@@ -336,7 +336,7 @@ check_secret(struct doctor *d, const char *path, const char *what)
 		doctor_say(d, FINDING_OK, path, NULL, "is kept from others");
 }
 
-/* ---- disks ---------------------------------------------------------------------------- */
+/* ---- disks --------------------------------------------------------------- */
 
 void
 doctor_disk(struct doctor *d)

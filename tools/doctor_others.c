@@ -40,7 +40,7 @@ doctor_others(struct doctor *d)
 		check_aliases(d);
 }
 
-/* ---- programs -------------------------------------------------------------------- */
+/* ---- programs ------------------------------------------------------------ */
 
 /* What a process is of, by the path of its program; NULL: none of them. */
 static const char *
@@ -91,7 +91,7 @@ check_processes(struct doctor *d)
 		    SLICE_LIT(LIBEXEC_DIR "/")))
 			continue;
 		found++;
-		snprintf(pid_text, sizeof(pid_text), "process %s", e->d_name);
+		snprintf(pid_text, sizeof(pid_text), "process %.20s", e->d_name);
 		doctor_say(d, FINDING_WARNING, name, "`systemctl disable --now "
 		    "NAME` when this suite has taken over; two servers on "
 		    "other ports do not disturb each other", "runs (%s, %s)",
@@ -123,7 +123,7 @@ check_services(struct doctor *d)
 	}
 }
 
-/* ---- queues ------------------------------------------------------------------------ */
+/* ---- queues -------------------------------------------------------------- */
 
 static size_t
 count_files(int at, const char *name, unsigned depth)
@@ -188,7 +188,7 @@ check_queues(struct doctor *d)
 		    "servers that can be seen waits");
 }
 
-/* ---- what programs of this host call, and read -------------------------------------- */
+/* ---- what programs of this host call, and read --------------------------- */
 
 static bool
 same_file(const char *a, const char *b)

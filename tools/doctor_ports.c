@@ -69,7 +69,7 @@ look_at(struct doctor *d, const struct conf_listener *l, const char *address)
 		try_to_bind(d, address, &e);
 }
 
-/* ---- the suite does not run --------------------------------------------------- */
+/* ---- the suite does not run ---------------------------------------------- */
 
 static void
 try_to_bind(struct doctor *d, const char *address,
@@ -134,7 +134,7 @@ to_sockaddr(const struct conf_endpoint *e, struct sockaddr_storage *ss)
 	return sizeof(*in);
 }
 
-/* ---- it runs -------------------------------------------------------------------- */
+/* ---- it runs ------------------------------------------------------------- */
 
 static void
 try_to_talk(struct doctor *d, const struct conf_listener *l,
@@ -210,7 +210,7 @@ read_greeting(int fd, char *text, size_t size)
 	return i;
 }
 
-/* ---- others ----------------------------------------------------------------------- */
+/* ---- others -------------------------------------------------------------- */
 
 /* Where no listener of ours wants port 25, somebody else may have it. */
 static void

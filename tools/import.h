@@ -100,7 +100,7 @@ const char *import_copy(struct import *, struct slice);
 /* A whole file, at most max bytes of it.  -1 with errno. */
 int	 import_read(const char *path, size_t max, struct buf *);
 
-/* ---- tables (import_tables.c) ------------------------------------------------ */
+/* ---- tables (import_tables.c) -------------------------------------------- */
 
 enum table_use {
 	USE_ALIASES,	/* aliases(5) */
@@ -126,7 +126,7 @@ bool	 import_next_hop(struct slice, struct buf *);
 void	 import_fetch_begin(struct import *);
 void	 import_shell_word(struct buf *, struct slice);
 
-/* ---- the servers ------------------------------------------------------------- */
+/* ---- the servers --------------------------------------------------------- */
 
 /* 0, or an exit status and its reason has been told. */
 int	 import_postfix(struct import *, const char *dir);

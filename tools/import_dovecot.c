@@ -151,7 +151,7 @@ static const struct rule {
 	{ "service/*/*",	said, "process.* and limits" },
 };
 
-/* ---- reading -------------------------------------------------------------------- */
+/* ---- reading ------------------------------------------------------------- */
 
 int
 import_dovecot(struct import *m, const char *file)
@@ -256,7 +256,7 @@ matches(const char *pattern, struct slice path)
 	return path.p == NULL;
 }
 
-/* ---- rules ------------------------------------------------------------------------ */
+/* ---- rules --------------------------------------------------------------- */
 
 static void
 said(struct dovecot *d, const struct origin *o, struct slice value,
@@ -451,7 +451,7 @@ uidl_format(struct dovecot *d, const struct origin *o, struct slice value,
 		    "they have left here anew");
 }
 
-/* ---- listeners ---------------------------------------------------------------------- */
+/* ---- listeners ----------------------------------------------------------- */
 
 static const char *
 value_of(struct dovecot *d, const char *path, const char *dflt)
@@ -532,7 +532,7 @@ certificate(struct dovecot *d)
 	    import_copy(d->m, k));
 }
 
-/* ---- passwords ------------------------------------------------------------------------ */
+/* ---- passwords ----------------------------------------------------------- */
 
 /* The file in "scheme=CRYPT username_format=%u /etc/dovecot/users". */
 static struct slice

@@ -276,7 +276,7 @@ find_rule(struct slice name)
 	return NULL;
 }
 
-/* ---- reading ------------------------------------------------------------------ */
+/* ---- reading ------------------------------------------------------------- */
 
 static int
 read_cf(struct postfix *p, const char *dir, const char *name,
@@ -437,7 +437,7 @@ import_postfix(struct import *m, const char *dir)
 	return 0;
 }
 
-/* ---- simple rules ------------------------------------------------------------- */
+/* ---- simple rules -------------------------------------------------------- */
 
 static void
 differs(struct postfix *p, const struct origin *o, struct slice value,
@@ -582,7 +582,7 @@ lifetime(struct postfix *p, const struct origin *o, struct slice value,
 		duration(p, o, value, rule);
 }
 
-/* ---- names and networks --------------------------------------------------------- */
+/* ---- names and networks -------------------------------------------------- */
 
 static void
 hostname(struct postfix *p, const struct origin *o, struct slice value,
@@ -749,7 +749,7 @@ protocols(struct postfix *p, const struct origin *o, struct slice value,
 		import_say(p->m, REMARK_TAKEN, o, "needs no setting here");
 }
 
-/* ---- tables ----------------------------------------------------------------------- */
+/* ---- tables -------------------------------------------------------------- */
 
 static void
 aliases(struct postfix *p, const struct origin *o, struct slice value,
@@ -921,7 +921,7 @@ tls_client(struct postfix *p, const struct origin *o, struct slice value,
 		import_say(p->m, REMARK_NONE, o, "is no level");
 }
 
-/* ---- restrictions ------------------------------------------------------------------ */
+/* ---- restrictions -------------------------------------------------------- */
 
 /* What a word takes with it. */
 static bool
@@ -982,7 +982,7 @@ restrictions(struct postfix *p, const struct origin *o, struct slice value,
 	}
 }
 
-/* ---- certificates ------------------------------------------------------------------- */
+/* ---- certificates -------------------------------------------------------- */
 
 static void
 certificates(struct postfix *p)
@@ -1017,7 +1017,7 @@ certificates(struct postfix *p)
 	buf_clear(&key);
 }
 
-/* ---- master.cf ------------------------------------------------------------------------ */
+/* ---- master.cf ----------------------------------------------------------- */
 
 /* Services that are there in any installation and say nothing. */
 static bool

@@ -163,7 +163,7 @@ new_table(struct source *s, const char *type, struct buf *names)
 	return t;
 }
 
-/* ---- texts ------------------------------------------------------------------- */
+/* ---- texts --------------------------------------------------------------- */
 
 static void
 from_text(struct source *s, struct slice text, struct buf *names)
@@ -393,7 +393,7 @@ import_next_hop(struct slice value, struct buf *out)
 	return false;
 }
 
-/* ---- patterns ---------------------------------------------------------------- */
+/* ---- patterns ------------------------------------------------------------ */
 
 /* ${1} and $(1) are $1. */
 static void
@@ -460,7 +460,7 @@ from_patterns(struct source *s, struct slice text, struct buf *names)
 	buf_clear(&why);
 }
 
-/* ---- inline ------------------------------------------------------------------ */
+/* ---- inline -------------------------------------------------------------- */
 
 static void
 from_inline(struct source *s, struct buf *names)
@@ -484,7 +484,7 @@ from_inline(struct source *s, struct buf *names)
 	buf_clear(&text);
 }
 
-/* ---- SQL --------------------------------------------------------------------- */
+/* ---- SQL ----------------------------------------------------------------- */
 
 void
 import_shell_word(struct buf *b, struct slice s)

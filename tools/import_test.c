@@ -22,7 +22,7 @@ assert_slice(struct slice s, const char *want)
 		fail_msg("\"%.*s\" is not \"%s\"", SLICE_ARG(s), want);
 }
 
-/* ---- main.cf ----------------------------------------------------------------- */
+/* ---- main.cf ------------------------------------------------------------- */
 
 static void
 lines_become_parameters(void **state)
@@ -186,7 +186,7 @@ limits_hold(void **state)
 	buf_clear(&text);
 }
 
-/* ---- dovecot.conf -------------------------------------------------------------- */
+/* ---- dovecot.conf -------------------------------------------------------- */
 
 static void
 sections_become_paths(void **state)
@@ -272,7 +272,7 @@ hostile_sections_cost_nothing(void **state)
 	buf_clear(&text);
 }
 
-/* ---- queries ---------------------------------------------------------------------- */
+/* ---- queries ------------------------------------------------------------- */
 
 static void
 a_query_for_one_becomes_one_for_all(void **state)

@@ -21,7 +21,7 @@
 #define PREFIX		"_chasqui_"
 #define SELF_DAYS	3650
 
-/* ---- system users ---------------------------------------------------------- */
+/* ---- system users -------------------------------------------------------- */
 
 static int
 run_useradd(const char *name)
@@ -98,7 +98,7 @@ instance_make_users(struct instance *in)
 	return r;
 }
 
-/* ---- files ----------------------------------------------------------------- */
+/* ---- files --------------------------------------------------------------- */
 
 int
 instance_make_directories(const struct instance *in)
@@ -174,7 +174,7 @@ instance_write_passwords(const struct instance *in, const struct buf *text)
 	return r;
 }
 
-/* ---- TLS ------------------------------------------------------------------- */
+/* ---- TLS ----------------------------------------------------------------- */
 
 static bool
 is_there(const struct instance *in, const char *name)

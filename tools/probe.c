@@ -27,7 +27,7 @@
 
 static int	 tcp_fd = -1;	/* made before */
 
-/* ---- attempts -------------------------------------------------------------- */
+/* ---- attempts ------------------------------------------------------------ */
 
 static int
 read_a_file(void)
@@ -153,7 +153,7 @@ make_code(void)
 	    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED ? -1 : 0;
 }
 
-/* ---- what the rows allow ---------------------------------------------------- */
+/* ---- what the rows allow ------------------------------------------------- */
 
 static bool
 never(const struct priv *row)

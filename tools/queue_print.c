@@ -60,7 +60,7 @@ on_message(void *arg, struct message *m)
 	arena_clear(&arena);
 }
 
-/* ---- the usual look -------------------------------------------------------- */
+/* ---- the usual look ------------------------------------------------------ */
 
 static void
 print_text(struct slice s)
@@ -151,7 +151,7 @@ print_total(const struct queue_print *p)
 		    p->messages == 1 ? "" : "s");
 }
 
-/* ---- JSON (RFC 8259), an object a line --------------------------------------- */
+/* ---- JSON (RFC 8259), an object a line ----------------------------------- */
 
 static void
 json_recipient(const struct queue_entry_recipient *r)

@@ -22,7 +22,7 @@ static void	 put_entry(struct buf *, enum table_form, struct slice key,
 		    struct slice value);
 static bool	 is_database(const struct conf_table *);
 
-/* ---- reading --------------------------------------------------------------- */
+/* ---- reading ------------------------------------------------------------- */
 
 enum lines_next
 table_text_next(struct table_reader *r, struct table_entry *e,
@@ -119,7 +119,7 @@ is_entry_line(struct slice s)
 	return s.n > 0 && s.p[0] != '#';
 }
 
-/* ---- editing --------------------------------------------------------------- */
+/* ---- editing ------------------------------------------------------------- */
 
 int
 table_edit_begin(struct table_edit *e, const struct conf *c,

@@ -114,7 +114,7 @@ tool_conf_again(struct tool *t)
 	return tool_conf(t);
 }
 
-/* ---- talking to the suite ------------------------------------------------- */
+/* ---- talking to the suite ------------------------------------------------ */
 
 static void
 no_message(void *arg, struct channel *c, struct message *m)

@@ -36,7 +36,7 @@ static bool	 is_farewell(const char *);
 static const struct stream_ops client_ops = { .input = client_input,
 	.sent = client_sent, .ended = client_ended, .secured = secured };
 
-/* ---- the beginning ------------------------------------------------------------ */
+/* ---- the beginning ------------------------------------------------------- */
 
 void
 conn_new(struct login *l, int fd_take, const struct client *who,
@@ -140,7 +140,7 @@ begin(struct conn *c)
 	c->l->protocol->greet(c);
 }
 
-/* ---- TLS ------------------------------------------------------------------------ */
+/* ---- TLS ----------------------------------------------------------------- */
 
 bool
 conn_is_tls(const struct conn *c)
@@ -192,7 +192,7 @@ secured(void *arg)
 	c->greeted = true;
 }
 
-/* ---- input ---------------------------------------------------------------------- */
+/* ---- input --------------------------------------------------------------- */
 
 struct slice
 conn_input(struct conn *c)
@@ -361,7 +361,7 @@ time_is_up(void *arg)
 		conn_bye(c, LOGIN_END_TIME);
 }
 
-/* ---- output --------------------------------------------------------------------- */
+/* ---- output -------------------------------------------------------------- */
 
 void
 conn_say(struct conn *c, struct slice s)
@@ -394,7 +394,7 @@ conn_error(struct conn *c)
 	return true;
 }
 
-/* ---- states and ends ------------------------------------------------------------- */
+/* ---- states and ends ----------------------------------------------------- */
 
 #define TO(state)	(1u << CONN_##state)
 

@@ -201,7 +201,7 @@ stop_is_late(void *arg)
 		conn_cut(c, "stop");
 }
 
-/* ---- listeners --------------------------------------------------------------- */
+/* ---- listeners ----------------------------------------------------------- */
 
 static void
 listener(void *arg, enum listener_kind kind, const char *name, int fd_take)

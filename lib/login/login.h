@@ -208,7 +208,7 @@ int	 login_main(const struct login_protocol *, int argc, char *argv[]);
 void	 login_init(struct login *, const struct login_protocol *);
 void	 login_clear(struct login *);
 
-/* ---- for the protocols ------------------------------------------------------ */
+/* ---- for the protocols --------------------------------------------------- */
 
 /* Input that has not been consumed; at most LOGIN_INPUT_BYTES of it can wait. */
 struct slice conn_input(struct conn *);
@@ -247,7 +247,7 @@ void	 conn_login(struct conn *, struct slice name, struct slice password,
  * attempt. */
 void	 conn_respond(struct conn *, struct slice line);
 
-/* ---- between the files ------------------------------------------------------- */
+/* ---- between the files --------------------------------------------------- */
 
 /* conn.c; takes over fd. */
 void	 conn_new(struct login *, int fd_take, const struct client *,

@@ -25,7 +25,7 @@
 
 #define SEEN_BYTES	(8 * 1024 * 1024)
 
-/* ---- a protocol of one word a line ------------------------------------------ */
+/* ---- a protocol of one word a line --------------------------------------- */
 
 static void
 say_hello(struct conn *c)
@@ -113,7 +113,7 @@ static const struct login_protocol protocol = {
 	.refused = say_refused, .bye = say_bye, .tag = tag,
 };
 
-/* ---- auth and master ---------------------------------------------------------- */
+/* ---- auth and master ----------------------------------------------------- */
 
 static const struct message_rule master_rules[] = RULES_OF(MASTER_CHILD);
 static const struct message_rule seat_rules[] = RULES_OF(SEAT);
@@ -267,7 +267,7 @@ master_refuses(enum session_refusal why)
 	turn();
 }
 
-/* ---- the session ---------------------------------------------------------------- */
+/* ---- the session --------------------------------------------------------- */
 
 static struct {
 	struct channel	*channel;
@@ -385,7 +385,7 @@ session_reads(struct buf *to)
 		buf_add(to, SLICE_LIT("EOF"));
 }
 
-/* ---- the client ------------------------------------------------------------------- */
+/* ---- the client ---------------------------------------------------------- */
 
 static struct test_key key;
 static struct tls_context *server_tls, *client_tls;
@@ -613,7 +613,7 @@ tear_down(void **state)
 	return 0;
 }
 
-/* ---- before the login ---------------------------------------------------------------- */
+/* ---- before the login ---------------------------------------------------- */
 
 /* A client of its own, beside `client`. */
 static int
@@ -763,7 +763,7 @@ login_process_without_auth_says_so(void **state)
 	GOT("failed 2\n");
 }
 
-/* ---- the session's bytes ---------------------------------------------------------------- */
+/* ---- the session's bytes ------------------------------------------------- */
 
 static void
 session_gets_what_was_read_ahead(void **state)
@@ -936,7 +936,7 @@ pump_holds_back(void **state)
 	buf_clear(&b);
 }
 
-/* ---- parked ------------------------------------------------------------------------------- */
+/* ---- parked -------------------------------------------------------------- */
 
 static void
 input_wakes_a_parked_session(void **state)

@@ -37,7 +37,7 @@ auth_of(const struct conn *c)
 	return child_peer(&c->l->child, ROLE_AUTH, 0);
 }
 
-/* ---- what is offered ------------------------------------------------------- */
+/* ---- what is offered ----------------------------------------------------- */
 
 struct slice
 conn_mechanisms(const struct conn *c)
@@ -110,7 +110,7 @@ take_mechanisms(struct login *l, struct message *m)
 	l->from_here = without(with, needs_tls);
 }
 
-/* ---- the client ------------------------------------------------------------ */
+/* ---- the client ---------------------------------------------------------- */
 
 static void
 start(struct conn *c, struct channel *auth, struct slice mechanism,
@@ -261,7 +261,7 @@ sasl_logout(struct conn *c)
 	channel_end(auth);
 }
 
-/* ---- auth ------------------------------------------------------------------ */
+/* ---- auth ---------------------------------------------------------------- */
 
 static void
 auth_says(void *arg, struct channel *ch, struct message *m)

@@ -89,7 +89,7 @@ seat_clear(struct seat *s)
 	s->login = s->directory = s->maildir = NULL;
 }
 
-/* ---- said by the login process -------------------------------------------- */
+/* ---- said by the login process ------------------------------------------- */
 
 static void
 login_says(void *arg, struct channel *c, struct message *m)
@@ -137,7 +137,7 @@ login_is_gone(void *arg, struct channel *c)
 		s->ops->gone(s->arg);
 }
 
-/* ---- said to it ------------------------------------------------------------ */
+/* ---- said to it ---------------------------------------------------------- */
 
 void
 seat_changed(struct seat *s, struct slice mailbox)

@@ -74,7 +74,7 @@ static const struct {
 	{ SE_OVER,		take_over },
 };
 
-/* ---- beginning ------------------------------------------------------------- */
+/* ---- beginning ----------------------------------------------------------- */
 
 void
 session_begin(struct conn *c, struct slice grant)
@@ -299,7 +299,7 @@ session_clear(struct conn *c)
 	buf_clear(&c->parked);
 }
 
-/* ---- what sessions say ------------------------------------------------------- */
+/* ---- what sessions say --------------------------------------------------- */
 
 static void
 seat_says(void *arg, struct channel *ch, struct message *m)
@@ -469,7 +469,7 @@ finish(struct conn *c)
 		conn_bye(c, LOGIN_END_SESSION);
 }
 
-/* ---- news, and the end ------------------------------------------------------- */
+/* ---- news, and the end --------------------------------------------------- */
 
 void
 session_news(struct conn *c, struct slice mailbox)
@@ -529,7 +529,7 @@ session_stop(struct conn *c)
 	channel_end(c->seat);
 }
 
-/* ---- bytes within TLS -------------------------------------------------------- */
+/* ---- bytes within TLS ---------------------------------------------------- */
 
 void
 session_client_input(struct conn *c)

@@ -207,7 +207,7 @@ somebody_died(void *arg, int sig)
 	}
 }
 
-/* ---- in the fork ---------------------------------------------------------- */
+/* ---- in the fork --------------------------------------------------------- */
 
 /* Nothing of the spawn's is used from here on but its memory: the loop's epoll
  * set is the spawn's too, so it is left without a call that would change it. */

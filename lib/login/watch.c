@@ -40,7 +40,7 @@ mail_cmp(const struct user_mail *a, const struct user_mail *b)
 RB_GENERATE_INTERNAL(mail_tree, user_mail, node, mail_cmp,
     __attribute__((__unused__)) static)
 
-/* ---- who watches what --------------------------------------------------------- */
+/* ---- who watches what ---------------------------------------------------- */
 
 void
 watch_mail(struct conn *c, struct slice maildir)
@@ -120,7 +120,7 @@ watches(const struct conn *c, struct slice mailbox)
 	return c->watches_all;
 }
 
-/* ---- news ---------------------------------------------------------------------- */
+/* ---- news ---------------------------------------------------------------- */
 
 static void
 tell(struct user_mail *m, struct slice mailbox, const struct conn *except)

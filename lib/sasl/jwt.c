@@ -40,7 +40,7 @@ static bool	 has_scope(const struct token *, const char *);
 static const char *take_login(const struct token *,
 		    const struct jwt_provider *, struct slice *);
 
-/* ---- keys ------------------------------------------------------------------ */
+/* ---- keys ---------------------------------------------------------------- */
 
 bool
 jwt_key_read(struct jwt_key *k, struct slice id, struct slice pem)
@@ -78,7 +78,7 @@ jwt_key_clear(struct jwt_key *k)
 	*k = (struct jwt_key){ .id = SLICE_EMPTY };
 }
 
-/* ---- the token --------------------------------------------------------------- */
+/* ---- the token ----------------------------------------------------------- */
 
 const char *
 jwt_check(struct slice text, const struct jwt_provider *all, size_t n,
@@ -179,7 +179,7 @@ provider_of(const struct token *t, const struct jwt_provider *all, size_t n)
 	return NULL;
 }
 
-/* ---- the signature ------------------------------------------------------------ */
+/* ---- the signature ------------------------------------------------------- */
 
 static bool
 is_signed(const struct token *t, const struct jwt_provider *p,
@@ -252,7 +252,7 @@ ecdsa_to_der(struct slice raw, struct buf *out)
 	return n > 0;
 }
 
-/* ---- the claims ----------------------------------------------------------------- */
+/* ---- the claims ---------------------------------------------------------- */
 
 static const char *
 check_claims(const struct token *t, const struct jwt_provider *p, int64_t now)

@@ -300,7 +300,7 @@ weak_keys_are_not_taken(void **state)
 	BIO_free(bio);
 }
 
-/* ---- JSON ------------------------------------------------------------------ */
+/* ---- JSON ---------------------------------------------------------------- */
 
 static void
 json_strictness(void **state)

@@ -139,7 +139,7 @@ same(struct slice a, struct slice b)
 	return a.n == b.n && CRYPTO_memcmp(a.p, b.p, a.n) == 0;
 }
 
-/* ---- each scheme ---------------------------------------------------------- */
+/* ---- each scheme --------------------------------------------------------- */
 
 /* Of another length is told by the time, but a stored length tells little, and
  * who stores passwords like that has told all. */
@@ -302,7 +302,7 @@ check_argon2(struct slice stored, struct slice given)
 	return PASSWORD_UNKNOWN_SCHEME;
 }
 
-/* ---- making ---------------------------------------------------------------- */
+/* ---- making -------------------------------------------------------------- */
 
 int
 password_make(struct slice password, struct buf *out)

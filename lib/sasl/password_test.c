@@ -142,7 +142,7 @@ scram_keys_as_text(void **state)
 	buf_clear(&b);
 }
 
-/* ---- accounts ------------------------------------------------------------- */
+/* ---- accounts ------------------------------------------------------------ */
 
 static const struct {
 	const char	*line;

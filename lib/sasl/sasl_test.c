@@ -33,7 +33,7 @@ first(struct sasl *s, enum sasl_mechanism m, struct slice initial)
 
 #define BYTES(text)	{ text, sizeof(text) - 1 }
 
-/* ---- one response --------------------------------------------------------- */
+/* ---- one response -------------------------------------------------------- */
 
 static const struct {
 	const char		*name;
@@ -166,7 +166,7 @@ every_cut_of_a_response_is_survived(void **state)
 		}
 }
 
-/* ---- LOGIN ------------------------------------------------------------------ */
+/* ---- LOGIN --------------------------------------------------------------- */
 
 static void
 login_asks_twice(void **state)
@@ -194,7 +194,7 @@ login_asks_twice(void **state)
 	sasl_clear(&s);
 }
 
-/* ---- SCRAM ------------------------------------------------------------------- */
+/* ---- SCRAM --------------------------------------------------------------- */
 
 struct example {
 	enum sasl_mechanism	 mechanism;
@@ -399,7 +399,7 @@ mechanisms_by_name(void **state)
 	assert_string_equal(sasl_mechanism_name(SASL_XOAUTH2), "XOAUTH2");
 }
 
-/* ---- base64, preparation -------------------------------------------------------- */
+/* ---- base64, preparation ------------------------------------------------- */
 
 static void
 base64_has_one_form(void **state)

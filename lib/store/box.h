@@ -29,6 +29,7 @@ struct store {
 	int		 error;		/* store_errno() */
 	unsigned	 turn;		/* of unique names */
 	char		 host[64];
+	bool		 owes_special;	/* see store_create_special() */
 	struct mailbox	*open;		/* those that are, linked */
 	struct mailbox	*kept[KEPT];	/* owned: closed last, that opening
 					 * them again costs only what changed */
@@ -185,6 +186,9 @@ enum store_result facts_write(struct mailbox *);
 void	 move_put(struct mailbox *from, struct slice to,
 	    const struct slice *bases, struct uid_list);
 void	 move_put_end(struct mailbox *from);
+/* For an index that is made anew: of all that were salvaged those that may not
+ * be over. */
+void	 move_keep(struct state *, const struct state *known);
 /* A move that was cut off is finished or undone; under the lock. */
 enum store_result move_resolve(struct mailbox *from);
 /* As mailbox_expunge(), and it ends a move; under the lock. */

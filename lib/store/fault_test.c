@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * What holds whatever fails.  A session's life is recorded on a simulated disk
- * (os/sim_disk.h): appends, copies, moves, flags, expunges, a snapshot.  Then
- * for each sync of it, and for instants between, the disk is made again as a
- * killed session or a power cut at that instant may have left it.  What was
- * acknowledged is there (S1), under its UID, and no UID or mod-sequence is
- * given out twice (S2); what was not acknowledged is there as a whole or not
- * at all.  In the life that looks at this the power goes again.
+ * (os/sim_disk.h): appends, copies, moves, flags, expunges, a snapshot; or one
+ * of the others in sessions[].  Then for each sync of it, and for instants
+ * between, the disk is made again as a killed session or a power cut at that
+ * instant may have left it.  What was acknowledged is there (S1), under its
+ * UID, and no UID or mod-sequence is given out twice (S2); what was not
+ * acknowledged is there as a whole or not at all; what was being moved is in
+ * one mailbox.  In the life that looks at this the power goes again.
  *
  * Then the same with builds that are broken on purpose: each must be found
  * out, or these tests would not see what they are for.
  *
  * FAULT_SEED=N repeats a run as far as the clock allows; FAULT_RUNS=N sets how
  * many instants are tried between syncs; FAULT_STEP=N: of the failing calls
- * every N-th is tried; FAULT_ONLY=PATTERN: these tests only.
+ * every N-th is tried, where not each is; FAULT_ONLY=PATTERN: these tests only.
  */
 #include <stdarg.h>
 #include <setjmp.h>
@@ -28,12 +29,17 @@
 #define BOXES		2
 #define LIVES		3
 
+struct model;
+
+static const char *check_index(struct mailbox *, const struct model *,
+		    int box);
+
 /* ---- what was acknowledged ---------------------------------------------- */
 
 struct known {
 	uint32_t	 uid;
 	unsigned	 text;		/* which message */
-	bool		 acknowledged, expunging, maybe_gone;
+	bool		 acknowledged, maybe_gone;
 	uint8_t		 flags, maybe_flags;
 };
 
@@ -43,6 +49,11 @@ struct model {
 	uint32_t	 uidvalidity[BOXES];
 	uint64_t	 modseq[BOXES];
 	unsigned	 texts;
+	/* By text: one that was moved is there, at most so often; 0: was not
+	 * moved.  How often it was seen. */
+	unsigned	 most[MESSAGES];
+	unsigned	 seen[BOXES][MESSAGES];
+	const char	*bad;		/* what was wrong while it was made */
 };
 
 static const char *const boxes[BOXES] = { "INBOX", "Other" };
@@ -112,7 +123,25 @@ find_known(struct model *m, int box, uint32_t uid)
 	return NULL;
 }
 
+static void
+learn_move(struct model *m, int from, const uint32_t *uids, size_t n,
+    unsigned most)
+{
+	struct known *k;
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		k = find_known(m, from, uids[i]);
+		if (k == NULL)
+			continue;
+		k->maybe_gone = true;
+		m->most[k->text] = most;
+	}
+}
+
 /* ---- what is done ------------------------------------------------------- */
+
+static const struct store_options simulated = { .fs = &sim_fs, .create = true };
 
 static void
 do_append(struct world *w, struct model *m, int box, unsigned count)
@@ -184,17 +213,15 @@ do_copy(struct mailbox *mb, struct model *m, int from, int to, uint32_t first,
 	enum store_result r;
 	size_t i;
 
-	for (i = 0; move && i < 2; i++) {
-		k = find_known(m, from, uids[i]);
-		if (k != NULL)
-			k->maybe_gone = true;
-	}
+	if (move)
+		learn_move(m, from, uids, 2, 1);
 	note(m);
 	r = mailbox_copy(mb, (struct uid_list){ uids, 2 },
 	    slice_str(boxes[to]), move, &c);
-	if (r != STORE_OK)
-		return;
-	for (i = 0; i < c.n; i++) {
+	/* One that has ended as a failure says nothing to who comes next. */
+	if (move && r != STORE_OK && mb->state.move.n == 0)
+		learn_move(m, from, uids, 2, 2);
+	for (i = 0; r == STORE_OK && i < c.n; i++) {
 		k = find_known(m, from, c.from[i]);
 		if (k == NULL)
 			continue;
@@ -216,7 +243,7 @@ look(struct mailbox *mb, struct model *m, int box)
 }
 
 static void
-run(struct world *w, struct model *m)
+run_all(struct world *w, struct model *m)
 {
 	struct mailbox *mb;
 
@@ -248,6 +275,60 @@ run(struct world *w, struct model *m)
 	do_flags(mb, m, 1, 1, FLAG_ANSWERED);
 	mailbox_close(&mb);
 }
+
+static void
+run_move(struct world *w, struct model *m)
+{
+	struct mailbox *mb;
+
+	do_append(w, m, 0, 3);
+	if (mailbox_open(w->store, INBOX, false, &mb) != STORE_OK)
+		return;
+	look(mb, m, 0);
+	do_copy(mb, m, 0, 1, 2, true);
+	mailbox_close(&mb);
+}
+
+/* One session closes a mailbox and opens it again; before it does, another has
+ * changed something. */
+static void
+run_again(struct world *w, struct model *m)
+{
+	struct world other = *w;
+	struct mailbox *mb;
+	uint32_t uid;
+
+	other.store = store_open(w->dir, &simulated);
+	do_append(w, m, 0, 4);
+	for (uid = 1; uid <= 2 && other.store != NULL; uid++) {
+		if (mailbox_open(w->store, INBOX, false, &mb) != STORE_OK)
+			break;
+		if (m->bad == NULL)
+			m->bad = check_index(mb, m, 0);
+		look(mb, m, 0);
+		do_flags(mb, m, 0, uid, FLAG_ANSWERED);
+		mailbox_close(&mb);
+		do_append(&other, m, 0, 1);
+		if (mailbox_open(other.store, INBOX, false, &mb) != STORE_OK)
+			break;
+		do_flags(mb, m, 0, uid, FLAG_FLAGGED);
+		do_expunge(mb, m, 0, uid + 2);
+		mailbox_close(&mb);
+	}
+	store_close(&other.store);
+}
+
+static const struct session {
+	const char	*name;
+	void		(*run)(struct world *, struct model *);
+	bool		 closely;	/* every change and call is tried */
+} sessions[] = {
+	{ "all kinds of changes", run_all, false },
+	{ "a MOVE", run_move, true },
+	{ "a mailbox that is opened again", run_again, false },
+};
+
+#define SESSIONS	(sizeof(sessions) / sizeof(sessions[0]))
 
 /* ---- builds that are broken --------------------------------------------- */
 
@@ -303,36 +384,32 @@ text_in(struct mailbox *mb, uint32_t uid)
 }
 
 static const char *
-check_entry(struct mailbox *mb, struct model *m, int box,
-    const struct message_entry *e)
+check_known(const struct mailbox *mb, int box, const struct known *k)
 {
-	const struct known *k = find_known(m, box, e->uid);
-	int text = text_in(mb, e->uid);
-	uint8_t flags = e->flags & FLAGS_STORED;
+	const struct message_entry *e = mailbox_find(mb, k->uid);
+	uint8_t flags;
 
-	if (text == -1)
-		return because("UID %u of %s is not what was appended",
-		    e->uid, boxes[box]);
-	if (k == NULL)
-		return NULL;
-	if (text != (int)k->text)
-		return because("UID %u of %s is another message", e->uid,
+	if (mailbox_head(mb)->uidnext <= k->uid)
+		return because("UID %u of %s will be given out again", k->uid,
 		    boxes[box]);
+	if (e == NULL)
+		return k->acknowledged && !k->maybe_gone ?
+		    because("UID %u of %s is lost", k->uid, boxes[box]) : NULL;
+	if (!k->acknowledged)
+		return because("UID %u of %s is back", k->uid, boxes[box]);
+	flags = e->flags & FLAGS_STORED;
 	if (flags != k->flags && flags != k->maybe_flags)
 		return because("UID %u of %s has flags %x instead of %x or %x",
-		    e->uid, boxes[box], flags, k->flags, k->maybe_flags);
-	if (!k->acknowledged && !k->maybe_gone)
-		return because("UID %u of %s is back", e->uid, boxes[box]);
+		    k->uid, boxes[box], flags, k->flags, k->maybe_flags);
 	return NULL;
 }
 
+/* All but what is in the messages. */
 static const char *
-check_open(struct mailbox *mb, struct model *m, int box)
+check_index(struct mailbox *mb, const struct model *m, int box)
 {
-	const struct message_entry *e;
-	const struct known *k;
 	const char *bad = NULL;
-	size_t i, n;
+	size_t i;
 
 	if (m->uidvalidity[box] != 0 &&
 	    mailbox_head(mb)->uidvalidity != m->uidvalidity[box])
@@ -340,23 +417,47 @@ check_open(struct mailbox *mb, struct model *m, int box)
 	if (mailbox_head(mb)->highestmodseq < m->modseq[box])
 		return because("%s has gone back to MODSEQ %llu", boxes[box],
 		    (unsigned long long)mailbox_head(mb)->highestmodseq);
-	e = mailbox_entries(mb, &n);
-	for (i = 0; i < n && bad == NULL; i++)
-		bad = check_entry(mb, m, box, &e[i]);
-	for (i = 0; i < m->n[box] && bad == NULL; i++) {
-		k = &m->v[box][i];
-		if (k->acknowledged && !k->maybe_gone &&
-		    mailbox_find(mb, k->uid) == NULL)
-			return because("UID %u of %s is lost", k->uid,
-			    boxes[box]);
-		if (!k->acknowledged && mailbox_find(mb, k->uid) != NULL)
-			return because("UID %u of %s is back", k->uid,
-			    boxes[box]);
-		if (mailbox_head(mb)->uidnext <= k->uid)
-			return because("UID %u of %s will be given out again",
-			    k->uid, boxes[box]);
-	}
+	for (i = 0; i < m->n[box] && bad == NULL; i++)
+		bad = check_known(mb, box, &m->v[box][i]);
 	return bad;
+}
+
+static const char *
+check_texts(struct mailbox *mb, struct model *m, int box)
+{
+	const struct message_entry *e;
+	const struct known *k;
+	size_t i, n;
+	int text;
+
+	memset(m->seen[box], 0, sizeof(m->seen[box]));
+	e = mailbox_entries(mb, &n);
+	for (i = 0; i < n; i++) {
+		text = text_in(mb, e[i].uid);
+		if (text == -1)
+			return because("UID %u of %s is not what was appended",
+			    e[i].uid, boxes[box]);
+		m->seen[box][text]++;
+		k = find_known(m, box, e[i].uid);
+		if (k != NULL && text != (int)k->text)
+			return because("UID %u of %s is another message",
+			    e[i].uid, boxes[box]);
+	}
+	return NULL;
+}
+
+static const char *
+check_moved(const struct model *m)
+{
+	unsigned i, n;
+
+	for (i = 0; i < m->texts; i++) {
+		n = m->seen[0][i] + m->seen[1][i];
+		if (m->most[i] > 0 && (n == 0 || n > m->most[i]))
+			return because("message %u, which was moved, is there "
+			    "%u times", i, n);
+	}
+	return NULL;
 }
 
 static const char *
@@ -370,7 +471,9 @@ check_box(struct life *l, struct model *m, int box)
 	if (r != STORE_OK)
 		return because("%s: %s (%s)", boxes[box], store_strerror(r),
 		    strerror(store_errno(l->w.store)));
-	bad = check_open(mb, m, box);
+	bad = check_texts(mb, m, box);
+	if (bad == NULL)
+		bad = check_index(mb, m, box);
 	mailbox_close(&mb);
 	return bad;
 }
@@ -395,7 +498,8 @@ check_life(struct life *l, struct model *m)
 		if (bad != NULL)
 			return bad;
 	}
-	for (box = 0; box < BOXES; box++) {
+	bad = check_moved(m);
+	for (box = 0; box < BOXES && bad == NULL; box++) {
 		if (store_verify(l->w.store, slice_str(boxes[box]), false,
 		    count_line, NULL, &wrong) != STORE_OK || wrong != 0)
 			return because("%s differs from its index",
@@ -404,10 +508,8 @@ check_life(struct life *l, struct model *m)
 		if (m->n[box] == 0)
 			return because("%s takes no message", boxes[box]);
 		bad = check_box(l, m, box);
-		if (bad != NULL)
-			return bad;
 	}
-	return NULL;
+	return bad;
 }
 
 /* ---- lives -------------------------------------------------------------- */
@@ -427,13 +529,11 @@ life_init(struct life *l)
 static void
 life_start(struct life *l, const struct broken *b)
 {
-	struct store_options o = { .fs = &sim_fs, .create = true };
-
 	l->disk = sim_disk_new(l->w.dir);
 	if (b != NULL)
 		sim_disk_leave_out(l->disk, b->call, b->path);
 	now = l;
-	world_open(&l->w, &o);
+	world_open(&l->w, &simulated);
 }
 
 static void
@@ -452,25 +552,35 @@ life_clear(struct life *l)
 	free(l->notes);
 }
 
-/* The first one: two mailboxes that are there for good, and what is done. */
+/* The first life. */
+struct plan {
+	const struct session *session;
+	const struct broken *broken;	/* NULL: as it is */
+	enum sim_failure failure;	/* of the n-th call */
+	size_t		 n;
+	int		 error;
+};
+
+/* Two mailboxes that are there for good, and what is done. */
 static void
-record(struct life *l, struct model *m, const struct broken *b,
-    enum sim_failure failure, size_t n, int error)
+record(struct life *l, struct model *m, const struct plan *p)
 {
 	static const struct store_options plain = { .create = true };
 
 	memset(m, 0, sizeof(*m));
+	sim_boot_s = 0;
 	life_init(l);
 	world_open(&l->w, &plain);
 	assert_int_equal(store_create(l->w.store, SLICE_LIT("Other"), 0),
 	    STORE_OK);
 	store_close(&l->w.store);
-	life_start(l, b);
-	sim_disk_fail(l->disk, failure, n, error);
+	life_start(l, p->broken);
+	sim_disk_fail(l->disk, p->failure, p->n, p->error);
 	note(m);
-	run(&l->w, m);
+	p->session->run(&l->w, m);
 	life_end(l);
-	note(m);
+	if (m->bad != NULL)
+		fail_msg("%s: %s", p->session->name, m->bad);
 }
 
 struct cut {
@@ -538,45 +648,60 @@ read_environment(void)
 }
 
 static void
-judge(struct life *v, const struct cut *c)
+judge(struct life *v, const struct session *s, const struct cut *c)
 {
 	const char *bad = try_cut(v, c, NULL);
 
 	if (bad != NULL)
-		fail_msg("%s before change %zu of %zu (%s), seed %llu of run "
-		    "FAULT_SEED=%llu: %s", c->end == SIM_POWER ? "power cut" :
-		    "kill", c->at, sim_disk_now(v->disk),
+		fail_msg("%s: %s before change %zu of %zu (%s), seed %llu of "
+		    "run FAULT_SEED=%llu: %s", s->name, c->end == SIM_POWER ?
+		    "power cut" : "kill", c->at, sim_disk_now(v->disk),
 		    sim_disk_change(v->disk, c->at),
 		    (unsigned long long)c->seed, (unsigned long long)seed, bad);
 }
 
+/* Before or after one, or at the end. */
+static bool
+is_at_sync(const struct sim_disk *d, size_t at)
+{
+	return sim_disk_next_sync(d, at) == at ||
+	    (at > 0 && sim_disk_next_sync(d, at - 1) == at - 1);
+}
+
 /* Before and after each sync, and at instants between. */
 static void
-sweep(enum sim_end end)
+sweep_session(const struct session *s, enum sim_end end, uint64_t r)
 {
 	struct life v[LIVES];
 	struct model *m = mem_alloc(sizeof(*m));
 	struct cut c = { .end = end };
-	uint64_t r = seed;
-	size_t i, all, n = 0;
+	size_t i, all;
 
-	record(v, m, NULL, SIM_NONE, 0, 0);
+	record(v, m, &(struct plan){ .session = s });
 	all = sim_disk_now(v->disk);
-	assert_true(all > 100);
-	for (i = sim_disk_next_sync(v->disk, 0); i < all;
-	    i = sim_disk_next_sync(v->disk, i + 1), n++)
-		for (c.at = i; c.at <= i + 1; c.at++) {
-			c.seed = sim_random(&r);
-			judge(v, &c);
-		}
+	assert_true(all > 50);
+	for (c.at = 0; c.at <= all; c.at++) {
+		c.seed = sim_random(&r);
+		if (s->closely || is_at_sync(v->disk, c.at))
+			judge(v, s, &c);
+	}
 	for (i = 0; i < runs; i++) {
 		c.seed = sim_random(&r);
 		c.at = sim_random(&r) % (all + 1);
-		judge(v, &c);
+		judge(v, s, &c);
 	}
-	print_message("%zu changes, %zu syncs\n", all, n);
+	print_message("%s: %zu changes\n", s->name, all);
 	life_clear(v);
 	free(m);
+}
+
+static void
+sweep(enum sim_end end)
+{
+	size_t i;
+
+	for (i = 0; i < SESSIONS; i++)
+		sweep_session(&sessions[i], end, seed);
 }
 
 static void
@@ -595,24 +720,38 @@ a_power_cut_loses_nothing_acknowledged(void **arg)
 
 /* The number of calls that could fail so. */
 static size_t
-live_failing(enum sim_failure failure, size_t n, int error)
+live_failing(const struct plan *p)
 {
 	struct life v[2];
 	struct model *m = mem_alloc(sizeof(*m));
 	const char *bad;
 	size_t calls;
 
-	record(v, m, NULL, failure, n, error);
+	record(v, m, p);
 	calls = sim_disk_counted(v->disk);
-	bad = relive(v, 1, &(struct cut){ sim_disk_now(v->disk), SIM_CRASH, n },
-	    NULL);
+	bad = relive(v, 1, &(struct cut){ sim_disk_now(v->disk), SIM_CRASH,
+	    p->n }, NULL);
 	if (bad != NULL)
-		fail_msg("call %zu fails with %s: %s", n, failure == SIM_SHORT ?
-		    "a short write" : strerror(error), bad);
+		fail_msg("%s: call %zu fails with %s: %s", p->session->name,
+		    p->n, p->failure == SIM_SHORT ? "a short write" :
+		    strerror(p->error), bad);
 	life_clear(&v[1]);
 	life_clear(&v[0]);
 	free(m);
 	return calls;
+}
+
+static void
+fail_calls(struct plan p, size_t step)
+{
+	size_t calls;
+
+	if (p.session->closely)
+		step = 1;
+	p.n = SIZE_MAX;
+	calls = live_failing(&p);
+	for (p.n = 1 + seed % step; p.n <= calls; p.n += step)
+		live_failing(&p);
 }
 
 static void
@@ -621,19 +760,22 @@ a_call_that_fails_loses_nothing(void **arg)
 	static const int errors[] = { EIO, ENOSPC, EMFILE, EINTR };
 	const char *s = getenv("FAULT_STEP");
 	uint64_t step = 5;
-	size_t i, n, calls;
+	struct plan p = { 0 };
+	size_t i;
 
 	(void)arg;
 	if (s != NULL)
 		(void)!slice_to_u64(slice_str(s), 1, 1000, &step);
-	for (i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
-		calls = live_failing(SIM_ONCE, SIZE_MAX, errors[i]);
-		for (n = 1 + seed % step; n <= calls; n += step)
-			live_failing(SIM_ONCE, n, errors[i]);
+	for (p.session = sessions; p.session < sessions + SESSIONS;
+	    p.session++) {
+		p.failure = SIM_ONCE;
+		for (i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
+			p.error = errors[i];
+			fail_calls(p, step);
+		}
+		p.failure = SIM_SHORT;
+		fail_calls(p, step);
 	}
-	calls = live_failing(SIM_SHORT, SIZE_MAX, 0);
-	for (n = 1 + seed % step; n <= calls; n += step)
-		live_failing(SIM_SHORT, n, 0);
 }
 
 /* ---- the net ------------------------------------------------------------ */
@@ -649,7 +791,7 @@ find_out(const struct broken *b, size_t most)
 	uint64_t r = seed;
 	size_t n, all;
 
-	record(v, m, b, SIM_NONE, 0, 0);
+	record(v, m, &(struct plan){ .session = sessions, .broken = b });
 	all = sim_disk_now(v->disk);
 	for (n = 1; n <= most && bad == NULL; n++) {
 		c.seed = sim_random(&r);

@@ -244,6 +244,72 @@ a_session_lives_through_a_rebuild_by_another(void **arg)
 	store_close(&other);
 }
 
+static void
+spoil_record(const struct world *w, enum record_type type)
+{
+	struct buf b = get_file(w, LOG_NAME);
+	struct slice in = slice_from(buf_slice(&b), FILE_HEADER_BYTES);
+	struct file_header h;
+	struct record r;
+	char path[PATH_MAX];
+	int fd;
+
+	assert_true(file_header_unpack(buf_slice(&b), FILE_LOG, &h));
+	while (record_read(in, h.generation, &r) == RECORD_OK &&
+	    r.type != type)
+		in = slice_from(in, r.bytes);
+	assert_int_equal(r.type, type);
+	test_path(path, sizeof(path), "%s/%s", w->dir, LOG_NAME);
+	fd = open(path, O_WRONLY);
+	assert_true(fd != -1);
+	assert_int_equal(pwrite(fd, "\0\0\0\0", 4, r.body.p - b.p), 4);
+	close(fd);
+	buf_clear(&b);
+}
+
+/* As a power cut may leave it: of what a MOVE has done to the mailbox only the
+ * record is there that says that it is over. */
+static void
+a_damaged_end_of_a_move_leaves_the_message_in_one_mailbox(void **arg)
+{
+	struct world *w = *arg;
+	struct buf name = BUF_INIT(PATH_MAX);
+	char was[PATH_MAX], path[PATH_MAX];
+	uint32_t uid = 2;
+	struct mailbox *mb;
+	struct copied c;
+	size_t n;
+
+	fill(w);
+	assert_int_equal(store_create(w->store, SLICE_LIT("Other"), 0),
+	    STORE_OK);
+	mb = open_box(w->store, INBOX);
+	assert_int_equal(index_whole(mb), STORE_OK);
+	state_path(&mb->state, (size_t)state_find(&mb->state, uid), &name);
+	test_path(path, sizeof(path), "%s/%s", w->dir, buf_cstr(&name));
+	test_path(was, sizeof(was), "%s/was", w->dir);
+	assert_int_equal(link(path, was), 0);
+	assert_int_equal(mailbox_copy(mb, (struct uid_list){ &uid, 1 },
+	    SLICE_LIT("Other"), true, &c), STORE_OK);
+	mailbox_close(&mb);
+	store_close(&w->store);
+	assert_int_equal(rename(was, path), 0);
+	spoil_record(w, REC_EXPUNGE);
+	world_open(w, &options);
+	mb = open_box(w->store, INBOX);
+	assert_null(mailbox_find(mb, uid));
+	mailbox_entries(mb, &n);
+	assert_int_equal(n, 5);
+	mailbox_close(&mb);
+	mb = open_box(w->store, SLICE_LIT("Other"));
+	mailbox_entries(mb, &n);
+	assert_int_equal(n, 1);
+	mailbox_close(&mb);
+	buf_clear(&name);
+	free(c.from);
+	free(c.to);
+}
+
 /* Its version is one more, and its checksum is right. */
 static void
 make_newer(struct world *w, const char *name, enum file_kind kind)
@@ -315,6 +381,7 @@ main(void)
 		T(a_snapshot_that_is_damaged_under_a_reader_is_made_anew),
 		T(a_lost_log_or_snapshot_is_made_anew),
 		T(a_session_lives_through_a_rebuild_by_another),
+		T(a_damaged_end_of_a_move_leaves_the_message_in_one_mailbox),
 		T(what_a_newer_version_wrote_is_left_alone),
 	};
 

@@ -880,6 +880,10 @@ index_finish(struct mailbox *mb)
 	if (missing.n > 0)
 		unlink_renamed(mb, buf_slice(&missing));
 	buf_clear(&missing);
+	/* Nobody looks for them any more after this record, and a file that
+	 * comes back after a power cut is a new message. */
+	if (s->unlinks_moved && sync_unlinks(mb) == -1)
+		return failed(mb);
 	buf_reset(&mb->group);
 	record_begin(&mb->group, REC_DONE, &at);
 	record_end(&mb->group, at);
@@ -1116,7 +1120,8 @@ salvage_records(struct state *known, const struct buf *b, uint64_t generation,
 	while (record_search(in, generation, &budget, &at)) {
 		in = slice_from(in, at);
 		record_read(in, generation, &r);
-		if ((r.type == REC_ENTRIES) == entries)
+		/* What ends a move may be all that is left of its group. */
+		if ((r.type == REC_ENTRIES) == entries && r.type != REC_MOVED)
 			state_apply(known, &r, false, NULL);
 		in = slice_from(in, r.bytes);
 	}
@@ -1222,6 +1227,7 @@ begin_anew(struct mailbox *mb, struct state *known, const struct file_header *h,
 			s->keywords[i] = mem_strdup(known->keywords[i]);
 	memcpy(s->taken, known->taken, sizeof(s->taken));
 	s->uidl_format = known->uidl_format;
+	move_keep(s, known);
 	s->boot_s = mb->store->fs->boot_s();
 	s->uid_limit = s->uidnext;
 	s->modseq_limit = s->modseq + MODSEQ_RESERVE;

@@ -67,6 +67,7 @@ store_dir_of(struct store *s, struct slice name, char dir[NAME_MAX + 1])
 	}
 	if (!name_is_valid(name))
 		return STORE_BAD_NAME;
+	store_create_special(s);
 	/* UTF-8 only where such a directory is there. */
 	for (i = 0; i < 2; i++) {
 		buf_reset(&b);
@@ -242,10 +243,12 @@ store_list(struct store *s, bool (*each)(void *, const struct mailbox_entry *),
     void *arg)
 {
 	struct list l = { 0 };
-	enum store_result r = gather(s, &l);
+	enum store_result r;
 	struct mailbox_entry e;
 	size_t i;
 
+	store_create_special(s);
+	r = gather(s, &l);
 	for (i = 0; r == STORE_OK && i < l.n; i++) {
 		e = (struct mailbox_entry){ .name = l.v[i].name,
 			.exists = l.v[i].exists,
@@ -458,8 +461,12 @@ void
 store_create_special(struct store *s)
 {
 	struct meta m;
-	bool made = specials_are_made(s, &m);
+	bool made;
 
+	if (!s->owes_special)
+		return;
+	s->owes_special = false;
+	made = specials_are_made(s, &m);
 	meta_clear(&m);
 	if (made || store_lock(s) != STORE_OK)
 		return;

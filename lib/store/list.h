@@ -14,7 +14,8 @@
 enum store_result store_lock(struct store *);
 void	 store_unlock(struct store *);
 /* Sent, Drafts, Trash, Junk and Archive, where no mailbox has that use: once,
- * so that a user can do without one. */
+ * so that a user can do without one; and not before somebody looks for another
+ * mailbox than the inbox, which not every login does. */
 void	 store_create_special(struct store *);
 /* Whether so much more may be stored. */
 enum store_result store_has_room(struct store *, uint64_t bytes);

@@ -43,6 +43,34 @@ move_put_end(struct mailbox *from)
 	record_end(&from->group, at);
 }
 
+static bool
+has_any(const struct state *s, struct wire w)
+{
+	uint32_t uid;
+
+	get_slice(&w, STORE_NAME_BYTES);
+	while (!w.bad && w.rest.n > 0) {
+		uid = get_u32(&w);
+		get_slice(&w, MESSAGE_NAME_BYTES);
+		if (!w.bad && state_find(s, uid) != -1)
+			return true;
+	}
+	return false;
+}
+
+void
+move_keep(struct state *s, const struct state *known)
+{
+	struct wire w = wire_of(buf_slice(&known->move));
+	struct slice body;
+
+	while (!w.bad && w.rest.n > 0) {
+		body = get_slice(&w, RECORD_BYTES);
+		if (has_any(known, wire_of(body)))
+			put_slice(&s->move, body);
+	}
+}
+
 /* The mailbox that they were to go to; *opened_r: it is to be closed.  One that
  * we have locked could not be opened again. */
 static enum store_result

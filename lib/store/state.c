@@ -100,6 +100,7 @@ state_apply(struct state *s, const struct record *r, bool own,
 		return apply_move(s, r);
 	case REC_MOVED:
 		buf_reset(&s->move);
+		s->unlinks_moved = s->unlinks.n > 0;
 		return true;
 	case REC_ENTRIES:
 		return apply_entries(s, r);
@@ -118,6 +119,7 @@ state_apply(struct state *s, const struct record *r, bool own,
 		return apply_small(s, r, c);
 	case REC_DONE:
 		buf_reset(&s->unlinks);
+		s->unlinks_moved = false;
 		buf_reset(&s->links);
 		return true;
 	case REC_CACHE:
@@ -687,10 +689,19 @@ state_find(const struct state *s, uint32_t uid)
 	    (ssize_t)i : -1;
 }
 
+/* Where nothing has a name there is no memory for names either. */
+static struct slice
+part_of_names(const struct state *s, size_t at, size_t n)
+{
+	return n == 0 ? SLICE_EMPTY : slice_of(s->names.p + at, n);
+}
+
 struct slice
 state_base(const struct state *s, size_t i)
 {
-	return slice_of(s->names.p + s->slots[i].name, s->slots[i].base_n);
+	const struct slot *t = &s->slots[i];
+
+	return part_of_names(s, t->name, t->base_n);
 }
 
 struct slice
@@ -698,7 +709,7 @@ state_info(const struct state *s, size_t i)
 {
 	const struct slot *t = &s->slots[i];
 
-	return slice_of(s->names.p + t->name + t->base_n, t->info_n);
+	return part_of_names(s, t->name + t->base_n, t->info_n);
 }
 
 struct slice
@@ -706,8 +717,7 @@ state_uidl(const struct state *s, size_t i)
 {
 	const struct slot *t = &s->slots[i];
 
-	return slice_of(s->names.p + t->name + t->base_n + t->info_n,
-	    t->uidl_n);
+	return part_of_names(s, t->name + t->base_n + t->info_n, t->uidl_n);
 }
 
 int
@@ -743,7 +753,7 @@ state_had_info(const struct state *s, size_t i, struct slice info)
 	const struct slot *t = &s->slots[i];
 
 	return t->has_was &&
-	    slice_eq(slice_of(s->names.p + t->was, t->was_n), info);
+	    slice_eq(part_of_names(s, t->was, t->was_n), info);
 }
 
 static void

@@ -92,6 +92,7 @@ struct state {
 	/* Files of expunged messages, "cur/name", each with a NUL: who wrote the
 	 * record removes them next, and who finds them here did not live to. */
 	struct buf	 unlinks;
+	bool		 unlinks_moved;	/* of messages that were moved */
 	/* Files of messages that were added from tmp/, likewise: names below
 	 * it, which get their place in cur/. */
 	struct buf	 links;

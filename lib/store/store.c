@@ -41,8 +41,7 @@ store_open(const char *path, const struct store_options *o)
 		errno = error;
 		return NULL;
 	}
-	if (o->create_special)
-		store_create_special(s);
+	s->owes_special = o->create_special;
 	return s;
 }
 
@@ -162,6 +161,7 @@ store_lock(struct store *s)
 {
 	int64_t until = clock_mono_ms() + STORE_LOCK_MS;
 
+	store_create_special(s);
 	while (flock(s->root, LOCK_EX | LOCK_NB) == -1) {
 		if (errno != EWOULDBLOCK && errno != EINTR)
 			return store_failed(s);
