@@ -570,7 +570,7 @@ seal(struct auth *a, struct grant *g, enum auth_protocol protocol,
 		return true;
 	g->protocol = protocol;
 	arc4random_buf(g->nonce, sizeof(g->nonce));
-	g->until_ms = clock_wall_ms() + GRANT_LIFE_MS;
+	g->until_ms = clock_mono_ms() + GRANT_LIFE_MS;
 	return grant_seal(sealed, g, a->secret) == 0;
 }
 

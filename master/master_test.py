@@ -539,7 +539,7 @@ class Sessions(unittest.TestCase):
 
         def text(s):
             return struct.pack("<I", len(s.encode())) + s.encode()
-        body = (bytes([1, g["protocol"]]) + (nonce or os.urandom(16)) + struct.pack("<Q", int((time.time() + life) * 1000)) +
+        body = (bytes([1, g["protocol"]]) + (nonce or os.urandom(16)) + struct.pack("<Q", int((time.monotonic() + life) * 1000)) +
                 text(g["login"]) + struct.pack("<II", g["uid"], g["gid"]) + text(g["user"]) + text(g["directory"]) +
                 text(g["maildir"]) + struct.pack("<QQ", 7, 8))
         return (body + hmac.new(secret or self.secret, body, hashlib.sha256).digest()).hex()

@@ -314,7 +314,7 @@ begin(struct process *login, const struct protocol *protocol,
 
 	*refusal = SESSION_BAD_GRANT;
 	*why = "not a grant of auth's, or too late";
-	if (!grant_open(sealed, clock_wall_ms(), all->secret, &g) ||
+	if (!grant_open(sealed, clock_mono_ms(), all->secret, &g) ||
 	    g.protocol != protocol->protocol)
 		return NULL;
 	*why = "the grant has been used";
@@ -383,8 +383,7 @@ take_nonce(struct sessions *s, const uint8_t bytes[16])
 	}
 	n = mem_alloc(sizeof(*n));
 	memcpy(n->bytes, bytes, sizeof(n->bytes));
-	/* The wall clock may be set back a little. */
-	n->forget_ms = now + 2 * GRANT_LIFE_MS;
+	n->forget_ms = now + GRANT_LIFE_MS;
 	if (RB_INSERT(nonce_tree, &s->nonces, n) != NULL) {
 		free(n);
 		return false;

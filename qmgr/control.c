@@ -627,7 +627,7 @@ static bool
 entry_matches(const struct client *c, const struct entry *e)
 {
 	const struct queue_filter *f = &c->r.filter;
-	int64_t age = clock_wall_ms() - e->env.arrived_ms;
+	int64_t age = clock_now(c->q) - entry_arrived(c->q, e);
 	uint64_t size = entry_size(e);
 	uint32_t i;
 
@@ -676,8 +676,8 @@ list_entry(struct client *c, const struct entry *e)
 		.state = shown_state(e->slot),
 		.size = entry_size(e),
 		.arrived_ms = e->env.arrived_ms,
-		.next_attempt_ms = e->slot->state == SLOT_WAITING ?
-		    e->next_ms : 0,
+		.next_attempt_ms = e->slot->state != SLOT_WAITING ? 0 :
+		    e->slot->wake ? e->slot->due.when : e->next_ms,
 		.release_ms = e->env.extras.hold_ms,
 		.login = e->env.extras.login,
 		.attempts = e->slot->attempts,

@@ -289,6 +289,8 @@ send_packed(struct qmgr *q, struct attempt *j, struct channel *c)
 		m.size = e->large_n;
 	}
 	m.extras.login = SLICE_EMPTY;
+	if (m.extras.by_mode != BY_NONE)
+		m.extras.by_ms = entry_by(q, e);
 	m.content = slice_of(content->bytes, content->n);
 	m.recipients = mem_array(j->n, sizeof(*m.recipients));
 	m.nrecipients = j->n;

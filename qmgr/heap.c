@@ -44,6 +44,18 @@ heap_set(struct heap *h, struct heap_node *n, int64_t when)
 }
 
 void
+heap_move(struct heap *h, int64_t by, int64_t latest)
+{
+	uint32_t i;
+
+	for (i = 0; i < h->n; i++) {
+		h->v[i]->when += by;
+		if (h->v[i]->when > latest)
+			h->v[i]->when = latest;
+	}
+}
+
+void
 heap_remove(struct heap *h, struct heap_node *n)
 {
 	struct heap_node *last;

@@ -20,6 +20,8 @@ struct heap {
 
 /* Puts a node in, or moves it to another time. */
 void	 heap_set(struct heap *, struct heap_node *, int64_t when);
+/* All by as much, but none to a time after `latest`. */
+void	 heap_move(struct heap *, int64_t by, int64_t latest);
 void	 heap_remove(struct heap *, struct heap_node *);	/* also if not in */
 /* The earliest, or NULL. */
 struct heap_node *heap_first(const struct heap *);

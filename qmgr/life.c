@@ -27,7 +27,7 @@
 
 static void	 begin_rcpt(struct qmgr *, struct entry *, uint32_t number);
 static void	 log_outcome(const struct entry *, const struct rcpt *,
-		    const struct outcome *);
+		    const struct outcome *, int64_t stay_ms);
 static void	 decide_failed(struct qmgr *, struct entry *, struct rcpt *);
 static void	 settle(struct qmgr *, struct entry **);
 static void	 fail_open(struct qmgr *, struct entry *, const char *why,
@@ -104,7 +104,7 @@ loaded(struct store_wait *sw, bool ok)
 		goto out;
 	if (s->version != w->version) {
 		/* A tool has changed it since: read it again. */
-		slot_wait(&q->queue, s, clock_wall_ms());
+		slot_wait(&q->queue, s, clock_now(q));
 		qmgr_due_changed(q);
 		goto out;
 	}
@@ -118,7 +118,7 @@ loaded(struct store_wait *sw, bool ok)
 		/* What could not be read may be as good as ever. */
 		log_error("id=%s event=file-unreadable error=%s",
 		    id_text(s->id), LOG_Q(slice_str(strerror(w->load.error))));
-		slot_wait(&q->queue, s, clock_wall_ms() +
+		slot_wait(&q->queue, s, clock_now(q) +
 		    jitter(q->conf->queue_retry_first));
 		qmgr_due_changed(q);
 	} else
@@ -139,7 +139,7 @@ wake_may(const struct qmgr *q)
 void
 wake_due(struct qmgr *q)
 {
-	int64_t now = clock_wall_ms();
+	int64_t now = clock_now(q);
 	struct heap_node *n;
 	unsigned i;
 
@@ -154,13 +154,13 @@ void
 entry_begin(struct qmgr *q, struct entry *e)
 {
 	uint32_t i, n = e->nrcpts;
-	int64_t now = clock_wall_ms();
+	int64_t now = clock_now(q);
 
 	hop_unwait(e->slot);
 	slot_enter(&q->queue, e->slot, SLOT_ACTIVE);
 	if (e->slot->wake)	/* but not before its release (RFC 4865) */
-		e->next_ms = e->env.extras.hold_ms;
-	e->slot->wake = false;
+		e->next_ms = e->env.extras.hold_ms > 0 ?
+		    entry_released(q, e) : 0;
 	if (e->slot->attempts > 0 && !e->retry) {
 		e->retry = true;
 		q->retrying++;
@@ -168,9 +168,11 @@ entry_begin(struct qmgr *q, struct entry *e)
 	entry_pin(e);
 	/* Woken for a warning or its end only: not tried. */
 	if (!e->held && !q->stopping && e->next_ms <= now + 1000 &&
-	    now < entry_expires(q, e))
+	    now < entry_expires(q, e)) {
+		e->slot->wake = false;
 		for (i = 0; i < n; i++)
 			begin_rcpt(q, e, i);
+	}
 	entry_unpin(q, &e);
 }
 
@@ -197,9 +199,8 @@ hop_name(const struct rcpt *r)
 
 static void
 log_outcome(const struct entry *e, const struct rcpt *r,
-    const struct outcome *o)
+    const struct outcome *o, int64_t delay)
 {
-	int64_t delay = r->attempted_ms - e->env.arrived_ms;
 	struct buf more = BUF_INIT(4096);
 
 	if (!slice_eq(r->address, r->original))
@@ -227,11 +228,12 @@ rcpt_decided(struct qmgr *q, struct entry *e, struct rcpt *r,
     const struct outcome *o)
 {
 	bool success = (r->notify & NOTIFY_SUCCESS) != 0;
-	int64_t stay_us;
+	int64_t stay_ms, stay_us;
 
-	r->attempted_ms = clock_wall_ms();
-	stay_us = 1000 * (r->attempted_ms - e->env.arrived_ms);
-	log_outcome(e, r, o);
+	r->attempted_ms = clock_now(q);
+	stay_ms = r->attempted_ms - entry_arrived(q, e);
+	stay_us = 1000 * stay_ms;
+	log_outcome(e, r, o, stay_ms);
 	if (o->status == OUTCOME_DEFERRED || o->status == OUTCOME_FAILED ||
 	    success)
 		rcpt_set_outcome(&q->queue, e, r, o);
@@ -302,7 +304,7 @@ static void
 settle(struct qmgr *q, struct entry **ep)
 {
 	struct entry *e = *ep;
-	int64_t now = clock_wall_ms();
+	int64_t now = clock_now(q);
 
 	if (e->slot->state != SLOT_ACTIVE || e->reporting)
 		return;
@@ -338,19 +340,35 @@ settle(struct qmgr *q, struct entry **ep)
 }
 
 int64_t
-entry_released(const struct entry *e)
+entry_arrived(const struct qmgr *q, const struct entry *e)
 {
-	return e->env.extras.hold_ms > e->env.arrived_ms ?
-	    e->env.extras.hold_ms : e->env.arrived_ms;
+	return clock_ago(&q->clock, e->slot->steps, e->env.arrived_ms);
+}
+
+/* One from the future is released as long after its arrival as it asked for. */
+int64_t
+entry_released(const struct qmgr *q, const struct entry *e)
+{
+	int64_t at = entry_arrived(q, e), hold = e->env.extras.hold_ms;
+
+	if (hold <= e->env.arrived_ms)
+		return at;
+	return at < e->env.arrived_ms ? hold - e->env.arrived_ms + at : hold;
+}
+
+int64_t
+entry_by(const struct qmgr *q, const struct entry *e)
+{
+	return e->env.extras.by_ms - e->env.arrived_ms + entry_arrived(q, e);
 }
 
 int64_t
 entry_expires(const struct qmgr *q, const struct entry *e)
 {
-	const struct envelope_extras *x = &e->env.extras;
-	int64_t at = entry_released(e) + q->conf->queue_lifetime;
+	int64_t at = entry_released(q, e) + q->conf->queue_lifetime;
 
-	return x->by_mode == BY_RETURN && x->by_ms < at ? x->by_ms : at;
+	return e->env.extras.by_mode == BY_RETURN && entry_by(q, e) < at ?
+	    entry_by(q, e) : at;
 }
 
 /* With the last attempt's words, which say what the matter was. */
@@ -422,6 +440,18 @@ entry_record(struct qmgr *q, struct entry *e, uint16_t type,
 
 /* ---- sleeping ----------------------------------------------------------- */
 
+void
+slot_wait_again(struct qmgr *q, struct slot *s, int64_t until)
+{
+	int64_t now = clock_now(q), most = q->conf->queue_retry_max;
+
+	if (until > now + most + most / 5) {	/* jitter() included */
+		until = now + most - arc4random_uniform((uint32_t)(most / 5));
+		s->wake = true;
+	}
+	slot_wait(&q->queue, s, until);
+}
+
 static int64_t
 backoff(const struct qmgr *q, unsigned attempts)
 {
@@ -464,7 +494,7 @@ sleep_until_due(struct qmgr *q, struct entry **ep)
 {
 	struct entry *e = *ep;
 	struct slot *s = e->slot;
-	int64_t now = clock_wall_ms(), due;
+	int64_t now = clock_now(q), due;
 	struct hop *h = waits_for(e);
 
 	if (q->sched.nhops > HOPS_KEPT)
@@ -795,7 +825,7 @@ entry_expand(struct qmgr *q, struct entry *e, uint32_t number,
 	}
 	rcpt_enter(e, r, RCPT_EXPANDING);
 	expansion_notify(r, list, ntargets == 1, &x, &o);
-	r->attempted_ms = clock_wall_ms();
+	r->attempted_ms = clock_now(q);
 	outcome_pack(&packed, &o);
 	log_info("id=%s event=expanded rcpt=%s to=%u%s%s", id_text(e->id),
 	    LOG_Q(r->address), (unsigned)n, list ? " sender=" : "",

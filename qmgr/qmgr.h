@@ -11,12 +11,14 @@
  *	report.c	bounce: reports about failures, delays, successes
  *	store.c		files of the old generation
  *	recover.c	what was there when we started
+ *	clock.c		what happens when the wall clock is set
  *	control.c	queue.sock: the tools
  *	check.c		`chasqui queue check`, in a process of its own
  */
 #ifndef QMGR_QMGR_H
 #define QMGR_QMGR_H
 
+#include "clock.h"
 #include "conf/conf.h"
 #include "ev/disk.h"
 #include "ipc/channel.h"
@@ -59,6 +61,7 @@ struct qmgr {
 	struct walk		*walk;		/* not all files are known yet;
 						 * NULL: they are */
 	struct sched		 sched;
+	struct queue_clock	 clock;
 	struct routes		*routes;
 	struct drops		*drops;
 	struct limits		*limits;
@@ -154,10 +157,17 @@ void	 entry_record(struct qmgr *, struct entry *, uint16_t type,
 	    struct slice body, unsigned flags, struct journal_wait *);
 void	 entry_set_held(struct qmgr *, struct entry *, bool, struct slice why);
 void	 entry_release_routes(struct qmgr *, struct entry *);
-/* When its delivery could begin: on arrival, or later where it asked for that;
- * and when it is given up, by us or by its sender's wish (RFC 2852). */
-int64_t	 entry_released(const struct entry *);
+/* By the clock of today (clock.h): when it arrived; when its delivery could
+ * begin, which is then or later where it asked for that; by when its sender
+ * wishes it to be delivered (RFC 2852); and when it is given up, by us or by
+ * that wish. */
+int64_t	 entry_arrived(const struct qmgr *, const struct entry *);
+int64_t	 entry_released(const struct qmgr *, const struct entry *);
+int64_t	 entry_by(const struct qmgr *, const struct entry *);
 int64_t	 entry_expires(const struct qmgr *, const struct entry *);
+/* WAITING as it was before a restart.  Where the clock has been set back since,
+ * for no longer than it might wait anew. */
+void	 slot_wait_again(struct qmgr *, struct slot *, int64_t until);
 /* The recipient becomes others (lookup's targets, ~/.forward). */
 void	 entry_expand(struct qmgr *, struct entry *, uint32_t number,
 	    struct slice owner, const struct target *, uint32_t n);

@@ -1055,8 +1055,9 @@ held_for_long_waits_in_its_file(void **state)
 	assert_int_equal(world_start(&w, UP_ALL), 0);
 	world_wait(&w, 5000, w.q->walk == NULL);
 	s = queue_find(&w.q->queue, id);
-	assert_int_equal(s->state, SLOT_WAITING);
-	assert_true(s->due.when >= until - 1000);
+	/* It is asked why it waits for longer than a retry might. */
+	world_wait(&w, 5000, s->state == SLOT_WAITING && s->entry == NULL &&
+	    s->due.when >= until - 1000);
 	world_run(&w, 50);
 	assert_int_equal(world_count(&w, id, "local1@here"), 0);
 	assert_int_equal(w.nreported, 0);

@@ -59,6 +59,8 @@ struct slot {
 	uint8_t		 attempts;
 	bool		 wake;		/* it is to be tried at once, whatever
 				 * its file says of the next attempt */
+	uint8_t		 steps;		/* of the clock (clock.h) that its time
+					 * of arrival knows of */
 };
 TAILQ_HEAD(slot_list, slot);
 

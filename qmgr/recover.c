@@ -290,7 +290,7 @@ settle_all(struct recovery *r)
 		if (e->held)
 			slot_enter(qu, s, SLOT_HELD);
 		else
-			slot_wait(qu, s, e->next_ms);
+			slot_wait_again(r->q, s, e->next_ms);
 		if (e->has_file && e->owing == 0 && e->open > 0)
 			entry_free(qu, &s->entry);
 	}
@@ -380,7 +380,7 @@ take_file(struct walk *w, const struct listed *f)
 	if (f->mtime >= HELD_MTIME_S * 1000)
 		slot_enter(qu, s, SLOT_HELD);
 	else
-		slot_wait(qu, s, f->mtime);
+		slot_wait_again(q, s, f->mtime);
 }
 
 static void

@@ -96,9 +96,9 @@ report_delay_at(const struct qmgr *q, const struct entry *e)
 	uint32_t i;
 
 	if (q->conf->queue_delay_warning != 0)
-		at = entry_released(e) + q->conf->queue_delay_warning;
-	if (x->by_mode == BY_NOTIFY && x->by_ms < at)
-		at = x->by_ms;
+		at = entry_released(q, e) + q->conf->queue_delay_warning;
+	if (x->by_mode == BY_NOTIFY && entry_by(q, e) < at)
+		at = entry_by(q, e);
 	if (at == INT64_MAX || e->flags & ENTRY_NO_REPORT)
 		return INT64_MAX;
 	for (i = 0; i < e->nrcpts; i++)

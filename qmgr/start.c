@@ -48,6 +48,7 @@ qmgr_start(struct qmgr *q, struct ev_loop *loop, const struct conf *conf,
 	q->loop = loop;
 	q->conf = conf;
 	queue_init(&q->queue);
+	clock_start(q);
 	TAILQ_INIT(&q->committing);
 	TAILQ_INIT(&q->suspects);
 	arc4random_buf(q->hash_key, sizeof(q->hash_key));
@@ -175,6 +176,7 @@ tick(void *arg)
 {
 	struct qmgr *q = arg;
 
+	clock_now(q);
 	submit_tick(q);
 	limits_tick(q);
 	show_counts(q);

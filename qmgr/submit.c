@@ -361,6 +361,7 @@ entry_make(struct qmgr *q, uint64_t id, struct slice envelope,
 		return NULL;
 	}
 	slot_enter(&q->queue, s, SLOT_COMMITTING);
+	s->steps = q->clock.n;
 	e->q = q;
 	e->from = from;
 	TAILQ_INSERT_TAIL(&q->committing, e, of_peer);

@@ -18,6 +18,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/steps.h"
 #include "dns/answer.h"
 #include "ipc/child.h"
 #include "ipc/counters.h"
@@ -45,6 +46,7 @@ TAILQ_HEAD(questions, question);
 struct resolver {
 	struct child	 child;
 	struct ub_loop	 ub_loop;
+	struct clock_watch clock;
 	struct upstream	*upstream;	/* owned */
 	struct servers	 servers;
 	struct buf	 anchors;
@@ -71,6 +73,7 @@ static void	 answer(struct channel *, uint64_t id, enum dns_type,
 static void	 answer_status(struct channel *, uint64_t id, enum dns_status);
 static void	 client_is_gone(void *, struct channel *);
 static int	 reload(void *, const struct conf *, struct buf *why);
+static void	 see_to_clock(struct resolver *);
 static void	 ask_again(struct resolver *);
 static void	 status(void *, struct buf *);
 static const char *type_name(enum dns_type);
@@ -113,6 +116,7 @@ acquire(struct resolver *r)
 	TAILQ_INIT(&r->orphans);
 	ev_timer_init(&r->timer, &r->child.loop, time_is_up, r);
 	ub_loop_init(&r->ub_loop, &r->child.loop);
+	clock_watch_init(&r->clock);
 	buf_init(&r->anchors, ANCHORS_BYTES);
 	fd = open(anchor_file, O_RDONLY | O_CLOEXEC);
 	if (upstream_read_anchors(fd, &r->anchors) == -1)
@@ -195,6 +199,7 @@ client_asks(void *arg, struct channel *c, struct message *m)
 		count(DNS_FAILED);
 		answer_status(c, m->id, DNS_FAILED);
 	} else {
+		see_to_clock(r);
 		q = mem_alloc(sizeof(*q));
 		q->resolver = r;
 		q->client = c;
@@ -329,6 +334,22 @@ reload(void *arg, const struct conf *conf, struct buf *why)
 	r->upstream = u;
 	ask_again(r);
 	return 0;
+}
+
+/* libunbound keeps by the wall clock how long it believes an answer, or that a
+ * server is down: when that was set, it begins anew. */
+static void
+see_to_clock(struct resolver *r)
+{
+	struct buf why = BUF_INIT(1000);
+	int64_t now, ms = clock_stepped(&r->clock, &now);
+
+	if (ms == 0)
+		return;
+	log_warn("event=clock-stepped ms=%lld", (long long)ms);
+	if (reload(r, r->child.conf, &why) == -1)
+		log_error("event=cache-kept why=%s", LOG_Q(buf_slice(&why)));
+	buf_clear(&why);
 }
 
 static void

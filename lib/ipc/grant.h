@@ -23,7 +23,7 @@
 struct grant {
 	enum auth_protocol protocol;
 	uint8_t		 nonce[16];	/* master takes each once */
-	int64_t		 until_ms;	/* wall clock */
+	int64_t		 until_ms;	/* monotonic */
 	struct slice	 login;		/* user@domain, or a system user's name */
 	uint32_t	 uid;
 	uint32_t	 gid;
