@@ -575,6 +575,7 @@ class Sessions(unittest.TestCase):
         # by the process that it came to, or by another
         self.assertRegex(self.begin(s, good, 1), rf"^refused {self.BAD_GRANT} .*used")
         self.begun(s, fresh)
+        s.wait_log(r"event=spawned session=2 ")
         self.assertEqual(s.log().count("event=spawned"), 2)
         self.assertEqual(s.stop(), 0)
 

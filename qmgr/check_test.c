@@ -97,6 +97,7 @@ make_queue(void **state)
 {
 	static struct fs quick;
 	struct world *w = &world;
+	struct told told = { 0 };
 	unsigned i;
 
 	(void)state;
@@ -122,7 +123,8 @@ make_queue(void **state)
 	/* Something for the logs of the files. */
 	assert_int_equal(world_start(w, UP_ALL), 0);
 	world_ask(w, 0, TL_QUEUE_CHANGE, QUEUE_RETRY, false,
-	    &(struct queue_filter){ 0 }, &(struct told){ 0 });
+	    &(struct queue_filter){ 0 }, &told);
+	told_clear(&told);
 	world_wait(w, 20000, w->ndeliveries >= 2 * (OLD + 1) && are_old());
 	forget_journal(w);
 	assert_int_equal(world_start(w, UP_SMTPD), 0);
@@ -208,11 +210,13 @@ static unsigned
 served(void)
 {
 	struct world *w = &world;
+	struct told told = { 0 };
 	unsigned i, n = 0;
 
 	assert_int_equal(world_start(w, UP_ALL), 0);
 	world_ask(w, 0, TL_QUEUE_CHANGE, QUEUE_RETRY, false,
-	    &(struct queue_filter){ 0 }, &(struct told){ 0 });
+	    &(struct queue_filter){ 0 }, &told);
+	told_clear(&told);
 	world_wait(w, 20000, w->q->walk == NULL && w->q->jobs.n == 0 &&
 	    w->q->retrying == 0 && disk_lane_load(w->q->files) == 0 &&
 	    journal_is_idle(w->q->journal));

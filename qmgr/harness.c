@@ -380,8 +380,14 @@ world_submit_large(struct world *w, const char *from, const char *to,
 	if (w->spool_fd == -1)
 		return id;
 	content_make(&content, size);
-	assert_int_equal(fs_write(fs, w->spool_fd, slice_of(content.p + 100,
-	    size - 100)), 0);
+	if (fs_write(fs, w->spool_fd, slice_of(content.p + 100,
+	    size - 100)) == -1) {
+		channel_send(w->smtpd, SQ_ABORT, id, SLICE_EMPTY);
+		close(w->spool_fd);
+		w->spool_fd = -1;
+		buf_clear(&content);
+		return id;
+	}
 	close(w->spool_fd);
 	w->spool_fd = -1;
 	pack_envelope(&env, w, from, to);
