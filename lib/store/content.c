@@ -35,7 +35,7 @@ open_named(struct mailbox *mb, size_t i)
 static int
 open_message(struct mailbox *mb, uint32_t uid, ssize_t *i_r)
 {
-	int fd;
+	int fd, error;
 
 	if (index_whole(mb) != STORE_OK) {
 		errno = EIO;
@@ -63,10 +63,10 @@ open_message(struct mailbox *mb, uint32_t uid, ssize_t *i_r)
 		*i_r = state_find(&mb->state, uid);
 		if (*i_r != -1)
 			fd = open_named(mb, (size_t)*i_r);
-		else
-			errno = ENOENT;
 	}
+	error = *i_r == -1 ? ENOENT : errno;
 	index_unlock(mb);
+	errno = error;
 	return fd;
 }
 

@@ -160,8 +160,7 @@ class Pop3(Story):
         a.dele(1)
         a.quit()
         self.assertEqual(b.stat()[0], 2, "numbers stay")
-        # Of the two texts that it may have; a client goes by the code.
-        with self.assertRaisesRegex(poplib.error_proto, r"\[SYS/TEMP\] This message (was expunged|cannot be read)"):
+        with self.assertRaisesRegex(poplib.error_proto, "expunged"):
             b.retr(1)
         self.assertIn(b"Subject: second", b.retr(2)[1])
         b.dele(1)
