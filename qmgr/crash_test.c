@@ -153,7 +153,6 @@ struct sight {
 struct life {
 	struct world	 w;
 	struct sim_disk	*disk;
-	bool		 fails;		/* one of its calls */
 	struct sight	*sights;	/* owned */
 	size_t		 nsights;
 	struct sight	 seen;		/* up to the cut, see look_back() */
@@ -465,9 +464,7 @@ check_again(const struct life *v, size_t n, const struct delivery *d)
 			if (o->local && !d->maybe_done)
 				return because("%s comes again without a "
 				    "warning", queue_id_text(d->id).s);
-			/* What a commit that failed was to say may be said
-			 * again too late. */
-			if (j < v[i].seen.settled && !v[i].fails)
+			if (j < v[i].seen.settled)
 				return because("%s to %s comes again, though "
 				    "that was written down",
 				    queue_id_text(d->id).s, d->address);
@@ -708,7 +705,6 @@ live_failing(enum sim_failure failure, size_t n, int error)
 	life_init(v);
 	assert_int_equal(life_start(v, NULL), 0);
 	sim_disk_fail(v->disk, failure, n, error);
-	v->fails = n != SIZE_MAX;
 	play(v);
 	calls = sim_disk_counted(v->disk);
 	/* After a sync that failed only a restart helps, for some. */

@@ -141,6 +141,7 @@ static void	 drop_waits(struct batch *);
 static int	 open_segments(struct journal *);
 static struct segment *segment_new(struct journal *, unsigned index);
 static void	 segment_drop(struct journal *, struct segment *);
+static void	 remove_segment(struct journal *, struct segment *);
 static int	 open_segment(struct journal *, struct segment *);
 static enum header read_headers(struct segment *, uint64_t *ids_r);
 static enum header header_unpack(struct slice, struct segment *,
@@ -300,6 +301,17 @@ segment_drop(struct journal *j, struct segment *s)
 		fs->close(s->fd);
 	j->nsegments--;
 	free(s);
+}
+
+/* Durably, or its old records could come back one day. */
+static void
+remove_segment(struct journal *j, struct segment *s)
+{
+	if (fs->unlinkat(j->dir, s->name, 0) == -1 ||
+	    fs->fsync(j->dir) == -1)
+		log_error("event=segment-not-removed name=%s error=%s",
+		    s->name, LOG_Q(slice_str(strerror(errno))));
+	segment_drop(j, s);
 }
 
 /* Puts it into the ring by generation; its header decides what can be read
@@ -1117,7 +1129,9 @@ tell(struct batch *b, bool durable)
 }
 
 /* fsync tells an error once and then believes what it could not write, so
- * this segment is not written to again. */
+ * this segment is not written to again.  One that has no header yet may still
+ * have that of before, and with it messages whose end stands in segments that
+ * are used again earlier than this one's turn would come: it goes at once. */
 static void
 commit_failed(struct journal *j, struct batch *b)
 {
@@ -1127,9 +1141,14 @@ commit_failed(struct journal *j, struct batch *b)
 	log_error("event=commit-failed segment=%s records=%zu error=%s",
 	    s->name, b->nrecs, LOG_Q(slice_str(strerror(b->error))));
 	j->stats.failures++;
-	s->bad = true;
-	s->files = true;
-	retire(j);
+	if (s->headed) {
+		s->bad = true;
+		s->files = true;
+		retire(j);
+	} else {
+		j->active = NULL;
+		remove_segment(j, s);
+	}
 	if (j->failed) {
 		j->failing_until = clock_mono_ms() + RETRY_MS;
 		ev_timer_set(&j->retry, RETRY_MS);
@@ -1306,12 +1325,7 @@ journal_cleaned(struct journal *j, struct segment *s)
 	TAILQ_REMOVE(&j->ring, s, link);
 	if (s->bad || s->size != j->conf.segment_bytes ||
 	    j->nsegments > j->conf.segments) {
-		/* Durably, or its old records could come back one day. */
-		if (fs->unlinkat(j->dir, s->name, 0) == -1 ||
-		    fs->fsync(j->dir) == -1)
-			log_error("event=segment-not-removed name=%s error=%s",
-			    s->name, LOG_Q(slice_str(strerror(errno))));
-		segment_drop(j, s);
+		remove_segment(j, s);
 	} else {
 		s->state = SEG_FREE;
 		TAILQ_INSERT_TAIL(&j->free, s, link);

@@ -458,6 +458,49 @@ failed_sync_is_not_believed(void **state)
 	box_clear(&b);
 }
 
+/* Its old records are older than all others, which may be gone before its turn
+ * would come. */
+static void
+segment_whose_first_commit_fails_goes_at_once(void **state)
+{
+	struct box b;
+	struct young y = { .segment = NULL };
+	struct stat st;
+	uint64_t id;
+	int fd, dir;
+
+	(void)state;
+	t_fs = fs_real;
+	t_fs.fdatasync = failing_sync;
+	fs = &t_fs;
+	box_init(&b);
+	replay(&b);
+	journal_start(b.j);
+	add(&b, 1, 1000, &y);	/* keeps the first one from being cleaned */
+	for (id = 2; id <= 11; id++)
+		add(&b, id, 100000, NULL);
+	settle(&b);
+	assert_int_equal(b.durable, 11);
+	dir = open(b.dir, O_RDONLY | O_DIRECTORY);
+	fd = openat(dir, "journal/0001", O_RDONLY);
+	assert_true(fd != -1);
+	fail_syncs = 1;
+	add(&b, 12, 100000, NULL);
+	settle(&b);
+	assert_int_equal(b.refused, 1);
+	assert_int_equal(fstat(fd, &st), 0);
+	assert_int_equal(st.st_nlink, 0);
+	add(&b, 13, 100000, NULL);
+	settle(&b);
+	assert_int_equal(b.durable, 12);
+	close(fd);
+	close(dir);
+	fs = &fs_real;
+	reopen(&b);
+	assert_int_equal(b.got, 12);
+	box_clear(&b);
+}
+
 static void
 disk_that_always_fails_refuses_and_recovers(void **state)
 {
@@ -502,6 +545,7 @@ main(void)
 		cmocka_unit_test(
 		    segment_with_a_young_message_is_asked_to_be_cleaned),
 		cmocka_unit_test(failed_sync_is_not_believed),
+		cmocka_unit_test(segment_whose_first_commit_fails_goes_at_once),
 		cmocka_unit_test(disk_that_always_fails_refuses_and_recovers),
 	};
 
