@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/num.h"
+#include "os/fs.h"
 
 #define BAD_LINES_LOGGED	10
 
@@ -42,7 +43,6 @@ struct accounts {
 
 static bool	 refresh(struct accounts *, struct file *);
 static bool	 is_same(const struct stat *, const struct stat *);
-static int	 read_text(int fd, struct buf *);
 static void	 index_lines(struct accounts *, struct file *);
 static int	 by_hash(const void *, const void *);
 static struct slice line_at(const struct file *, size_t at);
@@ -149,7 +149,7 @@ refresh(struct accounts *a, struct file *f)
 		error = errno;
 	else if (!S_ISREG(st.st_mode))
 		error = EINVAL;
-	else if (read_text(fd, &text) == -1)
+	else if (fs_read(&fs_real, fd, &text, (size_t)st.st_size, 0) == -1)
 		error = errno;
 	if (fd != -1)
 		close(fd);
@@ -170,25 +170,6 @@ refresh(struct accounts *a, struct file *f)
 	log_info("event=passwords-read path=%s entries=%zu",
 	    LOG_Q(slice_str(f->path)), f->n);
 	return true;
-}
-
-static int
-read_text(int fd, struct buf *to)
-{
-	ssize_t n;
-	char *room;
-
-	do {
-		room = buf_reserve(to, 65536);
-		if (room == NULL) {
-			errno = EFBIG;
-			return -1;
-		}
-		n = read(fd, room, 65536);
-		if (n > 0)
-			to->n += (size_t)n;
-	} while (n > 0 || (n == -1 && errno == EINTR));
-	return n == -1 ? -1 : 0;
 }
 
 static void

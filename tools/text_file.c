@@ -10,10 +10,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "os/fs.h"
 #include "text_file.h"
 
 static int	 lock(struct text_file *, struct buf *why);
-static int	 read_all(int fd, struct buf *);
 static int	 write_beside(const struct text_file *, const char *temp,
 		    int fd, struct slice);
 static int	 sync_directory(const char *path);
@@ -36,7 +36,7 @@ text_file_open(struct text_file *f, const char *path, bool to_change,
 	if (fd == -1 && errno == ENOENT)
 		return 0;
 	if (fd == -1 || fstat(fd, &st) == -1 ||
-	    read_all(fd, &f->text) == -1) {
+	    fs_read(&fs_real, fd, &f->text, (size_t)st.st_size, 0) == -1) {
 		buf_printf(why, "%s: %s", path, strerror(errno));
 		if (fd != -1)
 			close(fd);
@@ -77,25 +77,6 @@ text_file_close(struct text_file *f)
 	buf_clear(&f->text);
 }
 
-static int
-read_all(int fd, struct buf *to)
-{
-	char *room;
-	ssize_t n;
-
-	do {
-		room = buf_reserve(to, 65536);
-		if (room == NULL) {
-			errno = EFBIG;
-			return -1;
-		}
-		n = read(fd, room, 65536);
-		if (n > 0)
-			to->n += (size_t)n;
-	} while (n > 0 || (n == -1 && errno == EINTR));
-	return n == -1 ? -1 : 0;
-}
-
 int
 text_file_replace(struct text_file *f, struct slice text,
     struct buf *why)
@@ -126,15 +107,8 @@ static int
 write_beside(const struct text_file *f, const char *temp, int fd,
     struct slice text)
 {
-	ssize_t n;
-
-	while (text.n > 0) {
-		n = write(fd, text.p, text.n);
-		if (n == -1 && errno != EINTR)
-			return -1;
-		if (n > 0)
-			text = slice_from(text, (size_t)n);
-	}
+	if (fs_write(&fs_real, fd, text) == -1)
+		return -1;
 	/* Owner before mode: the bits are for the new group. */
 	if (geteuid() == 0 && fchown(fd, f->uid, f->gid) == -1)
 		return -1;
