@@ -11,7 +11,8 @@ import shlex
 import subprocess
 import unittest
 
-from harness import COURIER_ROOT, IS_ROOT, PATIENCE, Story, message, needs_program, run
+from harness import COURIER_ROOT, IS_ROOT, PATIENCE, needs_program, run
+from takeover import OthersMaildir
 
 FOLDERS = ("INBOX", "Work", "Work/Old")
 
@@ -85,40 +86,13 @@ def sees(i):
 
 @unittest.skipUnless(IS_ROOT and COURIER_ROOT, "needs root, and Courier as scripts/test unpacks it")
 @needs_program("mbsync")
-class ChangeOfServer(Story):
+class ChangeOfServer(OthersMaildir):
     user = "cora@example.org"
 
     @classmethod
     def arrange(cls):
-        cls.box = cls.instance(users=("bob@example.org", cls.user))
-        cls.box.send("bob@example.org", subject="whose")
-        cls.box.wait_mail("bob@example.org")
-        cls.owner = os.stat(cls.box.maildir("bob@example.org"))
-        cls.box.stop()
-        cls.maildir = cls.box.maildir(cls.user)
-        for part in "cur", "new", "tmp":
-            os.makedirs(os.path.join(cls.maildir, part))
-        run(["chown", "-R", f"{cls.owner.st_uid}:{cls.owner.st_gid}", os.path.dirname(cls.maildir)], check=True)
+        super().arrange()
         cls.near = cls.directory("near")
-
-    def fill(self, courier):
-        i = courier.imap()
-        for name in ("INBOX.Work", "INBOX.Work.Old"):
-            i.create(name)
-        i.subscribe("INBOX.Work.Old")
-        for n in range(1, 8):
-            i.append("INBOX", None, None, message(subject=f"inbox {n}"))
-        for n in range(1, 4):
-            i.append("INBOX.Work", r"(\Seen)", None, message(subject=f"work {n}"))
-            i.append("INBOX.Work.Old", None, None, message(subject=f"old {n}"))
-        i.select("INBOX")
-        i.uid("STORE", "2", "+FLAGS", r"(\Flagged \Answered $Label1 blue)")
-        i.uid("STORE", "3", "+FLAGS", r"(\Seen blue)")
-        i.uid("STORE", "1,5", "+FLAGS", r"(\Deleted)")
-        i.expunge()
-        i.select("INBOX.Work")
-        i.uid("STORE", "2", "+FLAGS", "(other)")
-        i.logout()
 
     def mbsync(self, far):
         """How many messages it has got."""
@@ -138,7 +112,7 @@ class ChangeOfServer(Story):
 
     def test_nothing_is_fetched_again(self):
         courier = Courier(self.maildir, self.owner)
-        self.fill(courier)
+        self.fill(courier.imap(), "INBOX.")
         tunnel = f'Tunnel "{courier.tunnel()}"\nPath INBOX.\n'
         self.assertEqual(self.mbsync(tunnel), 11)
         self.assertEqual(self.mbsync(tunnel), 0)

@@ -249,11 +249,9 @@ class Clients:
         return found, subscribed
 
 
-@unittest.skipUnless(IS_ROOT, "needs root")
-@needs_program("dovecot", "mbsync", "fetchmail", "getmail")
-class ChangeOfServer(Story):
-    """Clients that know a mailbox from Dovecot get nothing again from Chasqui, nor from Dovecot again."""
-    user = "dora@example.org"
+class OthersMaildir(Story):
+    """A stopped suite, and the empty Maildir of one of its users, for another server to fill first."""
+    user = None
 
     @classmethod
     def arrange(cls):
@@ -267,25 +265,32 @@ class ChangeOfServer(Story):
             os.makedirs(os.path.join(cls.maildir, part))
         run(["chown", "-R", f"{cls.owner.st_uid}:{cls.owner.st_gid}", os.path.dirname(cls.maildir)], check=True)
 
-    def fill(self, port):
-        i = imaplib.IMAP4("127.0.0.1", port, timeout=PATIENCE)
-        i.login(self.user, "secret")
+    @staticmethod
+    def fill(i, prefix=""):
+        """By a session of the other server, whose mailboxes have that prefix and dots in their names."""
         for name in ("Work", "Work.Old"):
-            i.create(name)
-        i.subscribe("Work.Old")
+            i.create(prefix + name)
+        i.subscribe(prefix + "Work.Old")
         for n in range(1, 8):
             i.append("INBOX", None, None, message(subject=f"inbox {n}"))
         for n in range(1, 4):
-            i.append("Work", r"(\Seen)", None, message(subject=f"work {n}"))
-            i.append("Work.Old", None, None, message(subject=f"old {n}"))
+            i.append(prefix + "Work", r"(\Seen)", None, message(subject=f"work {n}"))
+            i.append(prefix + "Work.Old", None, None, message(subject=f"old {n}"))
         i.select("INBOX")
         i.uid("STORE", "2", "+FLAGS", r"(\Flagged \Answered $Label1 blue)")
         i.uid("STORE", "3", "+FLAGS", r"(\Seen blue)")
         i.uid("STORE", "1,5", "+FLAGS", r"(\Deleted)")
         i.expunge()
-        i.select("Work")
+        i.select(prefix + "Work")
         i.uid("STORE", "2", "+FLAGS", r"(other)")
         i.logout()
+
+
+@unittest.skipUnless(IS_ROOT, "needs root")
+@needs_program("dovecot", "mbsync", "fetchmail", "getmail")
+class ChangeOfServer(OthersMaildir):
+    """Clients that know a mailbox from Dovecot get nothing again from Chasqui, nor from Dovecot again."""
+    user = "dora@example.org"
 
     def nothing_again(self, clients, imap, pop3, where):
         self.assertEqual(clients.mbsync(imap), (0, 0), where)
@@ -295,7 +300,9 @@ class ChangeOfServer(Story):
     def test_nothing_is_fetched_again(self):
         dovecot = PrivateDovecot(type(self), self.owner, self.maildir, self.user, pop3_uidl_format="%08Xu%08Xv")
         dovecot.start()
-        self.fill(dovecot.imap_port)
+        i = imaplib.IMAP4("127.0.0.1", dovecot.imap_port, timeout=PATIENCE)
+        i.login(self.user, "secret")
+        self.fill(i)
         clients = Clients(type(self), self.user)
         self.assertEqual(clients.mbsync(dovecot.imap_port), (11, 0))
         self.assertEqual(clients.fetchmail(dovecot.pop3_port), 5)
