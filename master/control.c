@@ -14,7 +14,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "ipc/counters.h"
 #include "master.h"
 #include "os/sandbox.h"
 #include "os/sockets.h"
@@ -57,7 +56,6 @@ static void	 status_is_due(void *);
 static void	 tell_status(struct client *);
 static void	 tell_process(struct client *, const struct process *);
 static void	 ask_login(struct client *, struct message *);
-static void	 tell_counts(struct client *, struct message *);
 static void	 login_is_late(void *);
 static void	 reload_done(void *, int, struct slice);
 static void	 tell_done(struct client *, struct slice lines, int status,
@@ -139,7 +137,6 @@ client_says(void *arg, struct channel *ch, struct message *m)
 		{ TL_RELOAD, ask_reload },
 		{ TL_RESTART, ask_restart },
 		{ TL_LOGIN, ask_login },
-		{ TL_COUNTS, tell_counts },
 	};
 	struct client *cl = arg;
 	size_t i;
@@ -280,31 +277,6 @@ tell_process(struct client *cl, const struct process *p)
 	sessions_status(p, &line);
 	send_line(cl, &line);
 	buf_clear(&line);
-}
-
-static void
-tell_counts(struct client *cl, struct message *m)
-{
-	struct process *p;
-	struct buf *b;
-
-	(void)m;
-	TAILQ_FOREACH(p, &cl->control->master->processes, entry) {
-		if (p->counters == NULL)
-			continue;
-		b = channel_begin(cl->channel, TL_DATA, cl->id);
-		if (b != NULL) {
-			put_u32(b, p->role);
-			put_u32(b, p->index);
-			put_u32(b, p->restarts);
-			put_u32(b, COUNTERS_END);
-			put_u32(b, TIMES_END);
-			buf_add(b, slice_of(p->counters,
-			    sizeof(*p->counters)));
-		}
-		channel_end(cl->channel);
-	}
-	send_end(cl, EX_OK, "");
 }
 
 /* ---- stop and reload ----------------------------------------------------- */

@@ -98,7 +98,6 @@ struct process {
 	pid_t			 pid;		/* 0: none */
 	struct channel		*channel;	/* owned; NULL: none */
 	int			 counters_fd;	/* ipc/counters.h; or -1 */
-	const struct counters	*counters;	/* there; NULL: none */
 	struct ev_timer		 timer;		/* EVENT_TIME */
 	struct ev_timer		 hangup;	/* the channel ended first */
 	struct ev_timer		 rewire;

@@ -510,18 +510,15 @@ process_new(struct master *m, enum role role, unsigned index)
 	return p;
 }
 
-/* Sealed, so that its process cannot take it away under us. */
+/* Sealed, so that its process cannot take it away under who reads it. */
 static void
 make_counters(struct process *p)
 {
-	void *at;
 	int fd = memfd_create("chasqui-counters",
 	    MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
 	if (fd == -1 || ftruncate(fd, sizeof(struct counters)) == -1 ||
-	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) == -1 ||
-	    (at = mmap(NULL, sizeof(struct counters), PROT_READ, MAP_SHARED,
-	    fd, 0)) == MAP_FAILED) {
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) == -1) {
 		log_warn("event=no-counters role=%s index=%u why=\"%s\"",
 		    role_name(p->role), p->index, strerror(errno));
 		if (fd != -1)
@@ -529,7 +526,6 @@ make_counters(struct process *p)
 		return;
 	}
 	p->counters_fd = fd;
-	p->counters = at;
 }
 
 static bool

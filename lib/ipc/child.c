@@ -514,12 +514,22 @@ static void
 tell_counts(const struct child *c, struct buf *words)
 {
 	const char *group = counters_group(c->spec->role);
+	const uint64_t *took;
 	unsigned i;
 
 	for (i = 0; i < COUNTERS_END; i++)
 		if (strcmp(counter_infos[i].group, group) == 0)
 			buf_printf(words, " %s=%ju", counter_infos[i].word,
 			    (uintmax_t)counters->counts[i]);
+	for (i = 0; i < TIMES_END; i++) {
+		took = counters->times[i].buckets;
+		if (strcmp(time_infos[i].group, group) == 0)
+			buf_printf(words, " %s_p50_us=%ju %s_p99_us=%ju",
+			    time_infos[i].word,
+			    (uintmax_t)time_quantile(took, NULL, 0.5),
+			    time_infos[i].word,
+			    (uintmax_t)time_quantile(took, NULL, 0.99));
+	}
 }
 
 static void

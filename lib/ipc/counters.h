@@ -8,9 +8,9 @@
  *
  * Each process of ours has one struct counters in memory that master made and
  * that outlives it, so totals go on after a restart.  Its process alone writes
- * there, without locks; who reads (master, `metrics`) may see one value newer
- * than another.  Until master's memory is there, in tests, and in users'
- * processes, the memory is the process's own and nobody else's.
+ * there, without locks; who reads may see one value newer than another.  Until
+ * master's memory is there, in tests, and in users' processes, the memory is
+ * the process's own and nobody else's.
  */
 #ifndef IPC_COUNTERS_H
 #define IPC_COUNTERS_H

@@ -32,7 +32,6 @@
 	X(TL_TABLE_QUERY,  21, TOOL,   0,  8,   4096)	/* lookup: slice table, slice key */ \
 	X(TL_MAILBOX,	   22, TOOL,   0,  4,   1024)	/* lookup: slice login or address; its Maildir in TL_DATA */ \
 	X(TL_LOGIN,	   23, TOOL,   0,  5,   400)	/* master, lookup: slice login name; lines say what each knows of it */ \
-	X(TL_COUNTS,	    4, TOOL,   0,  0,   0)	/* master: TL_DATA for each process: u32 role, u32 index, u32 restarts, u32 COUNTERS_END, u32 TIMES_END, struct counters */ \
 	X(TL_LINE,	   30, EITHER, 0,  0,   65536)	/* the body is text without newline */ \
 	X(TL_DATA,	   31, EITHER, 0,  0,   65536)	\
 	X(TL_ENTRY,	   32, EITHER, 0,  8,   65536)	/* a packed struct queue_entry */ \
