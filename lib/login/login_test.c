@@ -127,6 +127,7 @@ static struct {
 	unsigned	 times;
 	int		 fds[2];	/* channel, bytes; -1 */
 	uint64_t	 ended;		/* the last that nobody wants */
+	bool		 is_free;	/* its process is */
 } wanted;
 
 /* What auth was told last, after the mechanism's name of AU_START. */
@@ -174,8 +175,10 @@ master_is_asked(void *arg, struct channel *c, struct message *m)
 {
 	(void)arg;
 	(void)c;
-	if (m->type == CTL_SESSION_END)
+	if (m->type == CTL_SESSION_END) {
 		wanted.ended = get_u64(&m->body);
+		wanted.is_free = get_u8(&m->body);
+	}
 	if (m->type != CTL_SESSION_WANTED)
 		return;
 	drop_fds();
