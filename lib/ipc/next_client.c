@@ -18,7 +18,12 @@ union control {
 int
 next_client_line(int line_r[2])
 {
-	return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, line_r);
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, line_r) ==
+	    -1)
+		return -1;
+	/* Nothing can be sent to master. */
+	shutdown(line_r[0], SHUT_RD);
+	return 0;
 }
 
 int
