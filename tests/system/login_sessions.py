@@ -200,13 +200,15 @@ class Kept(LoginStory):
 
     def test_pop3_too(self):
         pids = set()
-        for tls in (False, True, False):
+        for n, tls in enumerate((False, True, False)):
+            subject, since = f"one more {n}", len(self.box.log())
+            self.box.send("bob@example.org", subject=subject)
+            self.box.wait_subject("bob@example.org", subject)
             p = self.box.pop3("bob@example.org", tls=tls)
             pids.add(self.sole("bob@example.org", "pop3-session"))
             self.assertEqual(p.stat()[0], len(self.box.mail("bob@example.org")))
             p.quit()
-            self.box.send("bob@example.org", subject="one more")
-            self.box.wait_mail("bob@example.org", len(pids))
+            self.box.wait_log(r"end=quit", since=since)
         self.assertEqual(len(pids), 1)
 
     def test_another_user_of_the_same_uid_has_his_own(self):
