@@ -127,6 +127,8 @@ static struct {
 	unsigned	 times;
 	int		 fds[2];	/* channel, bytes; -1 */
 	uint64_t	 ended;		/* the last that nobody wants */
+	bool		 is_free;	/* its process is */
+	unsigned	 ends;
 } wanted;
 
 /* What auth was told last, after the mechanism's name of AU_START. */
@@ -174,8 +176,11 @@ master_is_asked(void *arg, struct channel *c, struct message *m)
 {
 	(void)arg;
 	(void)c;
-	if (m->type == CTL_SESSION_END)
+	if (m->type == CTL_SESSION_END) {
 		wanted.ended = get_u64(&m->body);
+		wanted.is_free = get_u8(&m->body);
+		wanted.ends++;
+	}
 	if (m->type != CTL_SESSION_WANTED)
 		return;
 	drop_fds();
@@ -367,6 +372,22 @@ session_ends(const char *why)
 
 	put_slice(b, slice_str(why));
 	channel_end(session.channel);
+	channel_flush(session.channel);
+	session_dies();
+}
+
+/* As a process that waits for the next client. */
+static void
+session_is_free(bool over)
+{
+	struct buf *b;
+
+	if (over) {
+		b = channel_begin(session.channel, SE_OVER, 0);
+		put_slice(b, SLICE_LIT("logout"));
+		channel_end(session.channel);
+	}
+	channel_send(session.channel, SE_FREE, 0, SLICE_EMPTY);
 	channel_flush(session.channel);
 	session_dies();
 }
@@ -815,6 +836,38 @@ session_that_dies_is_told_of(void **state)
 	}
 }
 
+static void
+process_that_is_free_is_said_to_be_so_once(void **state)
+{
+	int tls;
+
+	(void)state;
+	for (tls = 0; tls < 2; tls++) {
+		logged_in(tls);
+		wanted.ends = 0;
+		buf_reset(&client.got);
+		assert_int_equal(write(session.fd, "* BYE\n", 6), 6);
+		session_is_free(true);
+		GOT("* BYE\n");
+		assert_int_equal(l.nconns, 0);
+		assert_int_equal(wanted.ended, 7);
+		assert_true(wanted.is_free);
+		assert_int_equal(wanted.ends, 1);
+	}
+}
+
+static void
+process_that_is_free_without_an_end_is_not_believed(void **state)
+{
+	(void)state;
+	logged_in(false);
+	wanted.ends = 0;
+	session_is_free(false);
+	GOT("bye 7\n");
+	assert_int_equal(wanted.ends, 1);
+	assert_false(wanted.is_free);
+}
+
 /* Within TLS: what the client still says cannot be written any more. */
 static void
 last_words_of_a_session_outlive_its_end(void **state)
@@ -1093,6 +1146,8 @@ main(void)
 		TEST(login_process_without_auth_says_so),
 		TEST(session_gets_what_was_read_ahead),
 		TEST(session_that_dies_is_told_of),
+		TEST(process_that_is_free_is_said_to_be_so_once),
+		TEST(process_that_is_free_without_an_end_is_not_believed),
 		TEST(last_words_of_a_session_outlive_its_end),
 		TEST(half_closed_client_gets_all_answers),
 		TEST(session_that_outlives_its_client_is_cut_off),

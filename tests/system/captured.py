@@ -209,7 +209,7 @@ class Session:
         # The suite's sockets: by path there is none, by what it holds neither.
         for path in ("run/control.sock", "run/queue.sock", "run/lookup.sock"):
             self.refused(c, path, "openat", AT_FDCWD, self.box.path(path), os.O_PATH, 0)
-        for fd in range(3, 6):
+        for fd in range(3, 7):
             self.refused(c, f"connect {fd}", "connect", fd, "@", 16)
             self.refused(c, f"bind {fd}", "bind", fd, "@", 16)
             self.refused(c, f"listen {fd}", "listen", fd, 1)
