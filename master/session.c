@@ -53,6 +53,7 @@ struct session {
 	struct user		*user;
 	enum role		 role;		/* of its login process */
 	unsigned		 index;
+	int64_t			 began_ms;	/* monotonic */
 	bool			 wanted;
 	struct ev_timer		 grace;		/* when it is not */
 	unsigned		 processes;
@@ -334,6 +335,7 @@ begin(struct process *login, const struct protocol *protocol,
 	s->id = ++all->last_id;
 	s->role = login->role;
 	s->index = login->index;
+	s->began_ms = clock_mono_ms();
 	s->account = (struct account){ g.uid, g.gid };
 	s->quota_bytes = g.quota_bytes;
 	s->quota_messages = g.quota_messages;
@@ -641,4 +643,30 @@ sessions_status(const struct process *p, struct buf *b)
 	buf_printf(b, " sessions=%ju parked=%ju users=%ju refused=%ju",
 	    (uintmax_t)all->running[protocol->protocol], (uintmax_t)parked,
 	    (uintmax_t)users, (uintmax_t)all->refused[protocol->protocol]);
+}
+
+/* The newest first. */
+void
+sessions_list(const struct master *m, uint32_t max,
+    void (*tell)(void *, struct buf *), void *arg)
+{
+	struct buf line = BUF_INIT(8192);
+	struct session *s;
+
+	if (m->sessions == NULL)
+		return;
+	RB_FOREACH_REVERSE(s, session_tree, &m->sessions->all) {
+		if (max-- == 0)
+			break;
+		buf_reset(&line);
+		buf_printf(&line, "session=%ju role=%s index=%u state=%s "
+		    "uptime=%lld uid=%u login=", (uintmax_t)s->id,
+		    role_name(s->role), s->index, !s->wanted ? "ending" :
+		    s->processes == 0 ? "parked" : "running",
+		    (long long)(clock_mono_ms() - s->began_ms) / 1000,
+		    (unsigned)s->account.uid);
+		buf_add_str(&line, LOG_Q(slice_str(s->user->login)));
+		tell(arg, &line);
+	}
+	buf_clear(&line);
 }

@@ -150,6 +150,13 @@ counter_put(uint64_t *at, uint64_t n)
 	__atomic_store_n(at, n, __ATOMIC_RELAXED);
 }
 
+/* Of another process's memory. */
+static inline uint64_t
+counter_get(const uint64_t *at)
+{
+	return __atomic_load_n(at, __ATOMIC_RELAXED);
+}
+
 #define count_set(name, n)						\
 	counter_put(&counters->counts[COUNTER_##name], (n))
 #define count_add(name, n)						\

@@ -34,6 +34,7 @@ ROWS = {
     "verifier": ("verifier", WHOLE, set()),
     "resolver": ("resolver", EMPTY, {"tcp", "udp", "etc-file"}),
     "keys":     ("keys",     EMPTY, set()),
+    "metrics":  ("metrics",  EMPTY, {"tcp"}),
     "imapd":    ("imapd",    EMPTY, {"tcp", "rate", "tickets"}),
     "pop3d":    ("pop3d",    EMPTY, {"tcp", "rate", "tickets"}),
     "imap-spawn": ("imapspawn", WHOLE, set()),
