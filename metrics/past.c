@@ -58,7 +58,8 @@ past_tell(const struct past *p, const struct scene *s, struct buf *words)
 	static struct totals now;
 	const struct totals *then = oldest(p);
 	const uint64_t *n, *before;
-	unsigned i;
+	uint64_t more;
+	unsigned i, j;
 
 	if (then == NULL)
 		return;
@@ -73,10 +74,14 @@ past_tell(const struct past *p, const struct scene *s, struct buf *words)
 	for (i = 0; i < TIMES_END; i++) {
 		n = now.sum.times[i].buckets;
 		before = then->sum.times[i].buckets;
-		if (memcmp(n, before, sizeof(now.sum.times[i].buckets)) == 0)
+		for (more = 0, j = 0; j < TIME_BUCKETS; j++)
+			more += n[j] - before[j];
+		if (more == 0)
 			continue;
-		buf_printf(words, " %s.%s_p50_us=%" PRIu64 " %s.%s_p99_us=%"
-		    PRIu64, time_infos[i].group, time_infos[i].word,
+		buf_printf(words, " %s.%s_n=%" PRIu64 " %s.%s_p50_us=%" PRIu64
+		    " %s.%s_p99_us=%" PRIu64, time_infos[i].group,
+		    time_infos[i].word, more,
+		    time_infos[i].group, time_infos[i].word,
 		    time_quantile(n, before, 0.5), time_infos[i].group,
 		    time_infos[i].word, time_quantile(n, before, 0.99));
 	}
