@@ -54,7 +54,7 @@ struct looks {
 struct pane {
 	char		 key;
 	const char	*name;
-	struct column	 columns[CELLS];
+	struct column	 columns[CELLS + 1];	/* the last has no name */
 	unsigned	 sort;		/* to begin with */
 	void		(*fill)(struct table *, const struct looks *);
 };
@@ -237,7 +237,7 @@ columns_of(const struct pane *p)
 {
 	unsigned n = 0;
 
-	while (n < CELLS && p->columns[n].name != NULL)
+	while (p->columns[n].name != NULL)
 		n++;
 	return n;
 }
@@ -352,9 +352,9 @@ put_head(const struct top *t, struct buf *out)
 		    SLICE_ARG(word_of(v->lines[0], "state")),
 		    age_text(word_number(v->lines[0], "uptime")).s, v->nlines,
 		    view_sum(v, "local", "workers"), size_text(rss).s);
-	buf_printf(out, "in %.1f/s, delivered %.1f/s, relayed %.1f/s, deferred "
-	    "%.1f/s; queue %s; SMTP %s, mailboxes %s\n",
-	    rate_of(l, "smtpd", "messages"), rate_of(l, "qmgr", "delivered"),
+	buf_printf(out, "in %.1f/s, out %.1f/s, deferred %.1f/s; queue %s; "
+	    "clients: SMTP %s, mailboxes %s\n",
+	    rate_of(l, "smtpd", "messages"), rate_of(l, "qmgr", "delivered") +
 	    rate_of(l, "qmgr", "relayed"), rate_of(l, "qmgr", "deferred"),
 	    count_text(view_sum(v, "qmgr", "messages")).s,
 	    count_text(view_sum(v, "smtpd", "sessions")).s,
@@ -412,7 +412,9 @@ set(struct row *r, unsigned cell, double key, const char *fmt, ...)
 static void
 put_cell(struct buf *out, const struct column *c, const char *text)
 {
-	if (c->width > 0)
+	if (c[1].name == NULL && c->width < 0)
+		buf_add_str(out, text);
+	else if (c->width > 0)
 		buf_printf(out, "%*.*s ", c->width, c->width, text);
 	else
 		buf_printf(out, "%-*.*s ", -c->width, -c->width, text);

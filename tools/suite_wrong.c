@@ -5,12 +5,14 @@
 #include <stdlib.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/mem.h"
 #include "os/takeover.h"
 #include "suite_wrong.h"
 
 #define YOUNG_S		3600	/* a restart is news for so long */
 #define BURST		20	/* failed logins in the last seconds */
+#define ENDS_SOON_S	(14 * 86400)
 #define SLOW_US		5000000	/* 99 of 100 replies should be faster */
 
 static void	 add(struct wrong *, const char *fmt, ...)
@@ -82,7 +84,7 @@ look_at_process(struct wrong *w, const char *line)
 static void
 look_at_work(struct wrong *w, const struct view *v)
 {
-	uint64_t n;
+	uint64_t n, now;
 
 	n = view_recent(v, "qmgr.refused");
 	if (n > 0)
@@ -92,6 +94,12 @@ look_at_work(struct wrong *w, const struct view *v)
 	if (n >= BURST && n > view_recent(v, "auth.logins"))
 		add(w, "%" PRIu64 " logins failed lately: somebody may be "
 		    "guessing passwords", n);
+	n = view_sum(v, "keys", "expires");
+	now = (uint64_t)(clock_wall_ms() / 1000);
+	if (n > 0 && n < now + ENDS_SOON_S)
+		add(w, "a certificate %s%s: `chasqui doctor` names it",
+		    n > now ? "ends in " : "has ended",
+		    n > now ? age_text(n - now).s : "");
 	n = view_recent(v, "bounce.failed");
 	if (n > 0)
 		add(w, "%" PRIu64 " reports could not be written lately", n);

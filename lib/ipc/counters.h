@@ -71,6 +71,7 @@ enum counter_kind {
 	X(VERIFIER_REMEMBERED,	verifier, TOTAL, remembered,	  "passwords known from before") \
 	X(KEYS_SIGNED,		keys,	  TOTAL, signed,	  "handshakes signed") \
 	X(KEYS_REFUSED,		keys,	  TOTAL, refused,	  "signatures refused") \
+	X(KEYS_EXPIRES,		keys,	  NOW,	 expires,	  "when the first certificate ends, seconds since 1970; 0: there is none") \
 	X(LOGIN_CLIENTS,	login,	  NOW,	 clients,	  "connections that are open") \
 	X(LOGIN_SESSIONS,	login,	  NOW,	 sessions,	  "of these, those with a session") \
 	X(LOGIN_PARKED,		login,	  NOW,	 parked,	  "of these, those whose session is parked") \
