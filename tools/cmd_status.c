@@ -230,7 +230,7 @@ show_quantile(const struct view *v, const char *label, const char *suffix)
 		n = view_recent(v, name);
 		snprintf(name, sizeof(name), "%s.%s_%s", times[i].group,
 		    times[i].word, suffix);
-		printf("%12s", n == 0 ? "-" :
+		printf("%11s", n == 0 ? "-" :
 		    time_text(view_recent(v, name)).s);
 	}
 	printf("\n");
@@ -243,7 +243,7 @@ show_times(const struct view *v)
 
 	printf("\n%-8s", "LATELY");
 	for (i = 0; i < sizeof(times) / sizeof(times[0]); i++)
-		printf("%12s", times[i].label);
+		printf("%11s", times[i].label);
 	printf("\n");
 	show_quantile(v, "half", "p50_us");
 	show_quantile(v, "99%", "p99_us");

@@ -64,6 +64,7 @@ struct top {
 	struct channel	*control;	/* owned; NULL: not connected */
 	struct channel	*queue;
 	struct looks	 looks;
+	bool		 is_live;	/* at a terminal */
 	bool		 is_down;	/* the suite does not answer */
 	size_t		 pane;
 	unsigned	 sort[4];
@@ -194,6 +195,7 @@ run_live(struct top *t)
 
 	if (!look(t))
 		return tool_fail(EX_UNAVAILABLE, "the suite has not answered");
+	t->is_live = true;
 	terminal_open();
 	do {
 		now = clock_mono_ms();
@@ -313,6 +315,14 @@ draw(struct top *t)
 	buf_clear(&out);
 }
 
+/* The next line is shown in reverse. */
+static void
+put_mark(const struct top *t, struct buf *out)
+{
+	if (t->is_live)
+		buf_add_byte(out, '\1');
+}
+
 /* ---- the head ------------------------------------------------------------ */
 
 static double
@@ -343,9 +353,11 @@ put_head(const struct top *t, struct buf *out)
 
 	for (i = 0; i < v->nlines; i++)
 		rss += word_number(v->lines[i], "rss_kib") * 1024;
-	if (t->is_down)
-		buf_printf(out, "\1%s: THE SUITE DOES NOT ANSWER; this is "
-		    "what it said last\n", tool_conf(t->tool)->hostname);
+	if (t->is_down) {
+		put_mark(t, out);
+		buf_printf(out, "%s: THE SUITE DOES NOT ANSWER; this is what "
+		    "it said last\n", tool_conf(t->tool)->hostname);
+	}
 	else
 		buf_printf(out, "%s: %.*s for %s, %zu processes, %" PRIu64
 		    " workers, %s\n", tool_conf(t->tool)->hostname,
@@ -420,7 +432,7 @@ put_cell(struct buf *out, const struct column *c, const char *text)
 		buf_printf(out, "%-*.*s ", -c->width, -c->width, text);
 }
 
-/* The column that it is sorted by has a mark. */
+/* The column that it is sorted by has a star. */
 static void
 put_columns(const struct top *t, struct buf *out, size_t pane)
 {
@@ -428,7 +440,7 @@ put_columns(const struct top *t, struct buf *out, size_t pane)
 	unsigned i, n = columns_of(p);
 	char name[32];
 
-	buf_add_byte(out, '\1');
+	put_mark(t, out);
 	for (i = 0; i < n; i++) {
 		snprintf(name, sizeof(name), i == t->sort[pane] ? "%s*" :
 		    "%s", p->columns[i].name);

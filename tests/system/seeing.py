@@ -49,7 +49,7 @@ class Seen:
         return sum(found)
 
 
-class Operator(Story):
+class Dead(Story):
     """One instance with a next hop that nobody listens at."""
 
     @classmethod
@@ -65,16 +65,22 @@ class Operator(Story):
         for i in range(2):
             cls.box.send(f"u{i}@dead.example", sender="alice@example.org")
         wait_for(lambda: "is dead" in cls.box.tool("status", "--all").stdout, "the next hop to be dead")
+        cls.box.wait_queue(2)
+        # qmgr says once a second how much it has
+        wait_for(lambda: 'chasqui_qmgr_messages{role="qmgr",index="0"} 2\n' in cls.get()[1], "its figures")
 
-    def get(self, path="/metrics", method="GET", unix=True):
-        c = (UnixHTTP(self.box.path("run", "metrics.sock")) if unix else
-             http.client.HTTPConnection("127.0.0.1", self.http, timeout=PATIENCE))
+    @classmethod
+    def get(cls, path="/metrics", method="GET", unix=True):
+        c = (UnixHTTP(cls.box.path("run", "metrics.sock")) if unix else
+             http.client.HTTPConnection("127.0.0.1", cls.http, timeout=PATIENCE))
         c.request(method, path)
         r = c.getresponse()
         body = r.read().decode()
         c.close()
         return r, body
 
+
+class Operator(Dead):
     def raw(self, data):
         s = socket.create_connection(("127.0.0.1", self.http), PATIENCE)
         s.sendall(data)
@@ -115,7 +121,8 @@ class Operator(Story):
 
     @unittest.skipUnless(HAVE_PARSER, "needs python3-prometheus-client")
     def test_the_dashboard_and_the_alerts_name_what_there_is(self):
-        names = {s[0] for s in Seen(self.get()[1]).samples}
+        seen = Seen(self.get()[1])
+        names = {s[0] for s in seen.samples} | {f[0] for f in seen.families}
         for path in ("packaging/grafana/chasqui.json", "packaging/prometheus/chasqui.rules.yml"):
             with open(os.path.join(TOP, path)) as f:
                 wanted = set(re.findall(r"\bchasqui_[a-z0-9_]+", f.read()))
@@ -176,7 +183,7 @@ class Operator(Story):
                 self.assertNotEqual(p.returncode, 0)
                 self.assertIn("127.0.0.0/8", p.stdout + p.stderr)
 
-    # -- status, shape --
+    # -- status --
 
     def test_status_is_one_screen(self):
         out = self.box.tool("status", check=True).stdout
@@ -193,26 +200,6 @@ class Operator(Story):
         self.assertEqual((roles[0], roles[-2:]), ("master", ["next-hop", "summary"]))
         self.assertIn("is dead", " ".join(said[-1]["wrong"]))
         self.assertIn("refused", said[-2]["why"])
-
-    def shape(self, *args):
-        out = self.box.tool("queue", "shape", "--json", *args, check=True).stdout
-        rows = [json.loads(l) for l in out.splitlines()]
-        self.assertTrue(rows[0].pop("all"))
-        for r in rows:
-            self.assertEqual(sum(a["messages"] for a in r["ages"]), r["messages"])
-        return rows[0]["messages"], {r["name"]: r["messages"] for r in rows[1:]}
-
-    def test_the_queues_shape_is_the_same_after_a_restart(self):
-        hop = f"[127.0.0.1]:{self.dead}"
-        def look():
-            return [self.shape()] + [self.shape("--by", by) for by in ("sender-domain", "recipient-domain")]
-        wanted = [(2, {hop: 2}), (2, {"example.org": 2}), (2, {"dead.example": 2})]
-        self.assertEqual(look(), wanted)
-        self.box.tool("restart", check=True)
-        wait_for(lambda: look() == wanted, lambda: f"{look()}")
-        self.assertRegex(self.box.tool("queue", "shape").stdout, rf"ALL +2 +2( +0){{9}}\n *\[127.0.0.1\]:{self.dead} +2 ")
-        self.assertRegex(self.box.tool("queue", "shape", "--bars").stdout, r"\]:\d+ +2 \.{40}\n")
-        self.assertNotEqual(self.box.tool("queue", "shape", "--by", "moon").returncode, 0)
 
     # -- top --
 
@@ -256,7 +243,7 @@ class Operator(Story):
             t.tmux("resize-window", "-x", "110", "-y", "40")
             wait_for(lambda: len(t.screen()) == 40 and "q quit" in t.screen()[-1], "the larger screen")
             t.type("q")
-            t.wait("\\$ $")
+            t.wait("\\$$")
             self.assertEqual(t.run("stty -g"), shell)
             self.assertNotIn("q quit", "\n".join(t.screen()))
 
@@ -280,7 +267,29 @@ class Operator(Story):
             t.type("fg", "Enter")
             t.wait("q quit")
             t.type("q")
-            t.wait("\\$ $")
+            t.wait("\\$$")
+
+
+class Shape(Dead):
+    def shape(self, *args):
+        out = self.box.tool("queue", "shape", "--json", *args, check=True).stdout
+        rows = [json.loads(l) for l in out.splitlines()]
+        self.assertTrue(rows[0].pop("all"))
+        for r in rows:
+            self.assertEqual(sum(a["messages"] for a in r["ages"]), r["messages"])
+        return rows[0]["messages"], {r["name"]: r["messages"] for r in rows[1:]}
+
+    def test_the_queues_shape_is_the_same_after_a_restart(self):
+        hop = f"[127.0.0.1]:{self.dead}"
+        def look():
+            return [self.shape()] + [self.shape("--by", by) for by in ("sender-domain", "recipient-domain")]
+        wanted = [(2, {hop: 2}), (2, {"example.org": 2}), (2, {"dead.example": 2})]
+        wait_for(lambda: look() == wanted, lambda: f"{look()}")
+        self.box.tool("restart", check=True)
+        wait_for(lambda: look() == wanted, lambda: f"{look()}")
+        self.assertRegex(self.box.tool("queue", "shape").stdout, rf"ALL +2 +2( +0){{9}}\n *\[127.0.0.1\]:{self.dead} +2 ")
+        self.assertRegex(self.box.tool("queue", "shape", "--bars").stdout, r"\]:\d+ +2 \.{40}\n")
+        self.assertNotEqual(self.box.tool("queue", "shape", "--by", "moon").returncode, 0)
 
 
 class Terminal:
@@ -293,7 +302,7 @@ class Terminal:
 
     def __enter__(self):
         self.tmux("-f", "/dev/null", "new-session", "-d", "-x", "80", "-y", "24", "env PS1='$ ' bash --norc -i")
-        self.wait("\\$ $")
+        self.wait("\\$$")
         return self
 
     def __exit__(self, *_):
