@@ -453,13 +453,15 @@ client_ended(void *arg, enum stream_end how)
 static const struct stream_ops client_ops = { .input = client_reads,
 	.ended = client_ended };
 
+static const struct peer from_outside = { .family = AF_INET,
+	.text = "192.0.2.1",
+	.addr = { [10] = 0xff, [11] = 0xff, 192, 0, 2, 1 } };
+
 static struct conn *
 client_connects(bool tls, bool local)
 {
 	static const struct tls_demand demand;
-	struct client who = { .family = AF_INET, .local = local,
-		.text = "192.0.2.1", .addr = { [10] = 0xff, [11] = 0xff, 192,
-		0, 2, 1 } };
+	struct peer who = from_outside;
 	struct conn *c;
 	int s[2];
 
@@ -470,7 +472,9 @@ client_connects(bool tls, bool local)
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, s), 0);
 	stream_open(&client.stream, &l.child.loop, s[0], SEEN_BYTES,
 	    &client_ops, NULL);
-	conn_new(&l, s[1], &who, who.addr, "test");
+	if (local)
+		memcpy(who.ours, who.addr, sizeof(who.ours));
+	conn_new(&l, s[1], &who, "test");
 	c = TAILQ_LAST(&l.conns, conn_list);
 	turn();
 	if (tls) {
@@ -640,14 +644,14 @@ tear_down(void **state)
 static int
 another(bool local)
 {
-	struct client who = { .family = AF_INET, .local = local,
-		.text = "192.0.2.1", .addr = { [10] = 0xff, [11] = 0xff, 192,
-		0, 2, 1 } };
+	struct peer who = from_outside;
 	int s[2];
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0,
 	    s), 0);
-	conn_new(&l, s[1], &who, who.addr, "test");
+	if (local)
+		memcpy(who.ours, who.addr, sizeof(who.ours));
+	conn_new(&l, s[1], &who, "test");
 	turn();
 	return s[0];
 }
