@@ -81,9 +81,10 @@ spawn_main(const struct spawn_spec *spec, int argc, char *argv[])
 	if (spec->warm != NULL)
 		spec->warm();
 	priv_prepare(spec->session);
-	/* What a fork copies page tables for. */
-	malloc_trim(0);
 	child_enter(&s.child);
+	/* What a fork copies page tables for, and, where it is in pieces,
+	 * pages: an allocation of the fork's writes to each piece. */
+	malloc_trim(0);
 	return child_run(&s.child);
 }
 
