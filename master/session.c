@@ -877,10 +877,10 @@ sessions_status(const struct process *p, struct buf *b)
 		parked += s->user->protocol == protocol->protocol &&
 		    s->processes == 0;
 	i = protocol->protocol;
-	buf_printf(b, " sessions=%ju kept=%ju parked=%ju users=%ju refused=%ju",
-	    (uintmax_t)(all->running[i] - all->nkept[i]),
-	    (uintmax_t)all->nkept[i], (uintmax_t)parked, (uintmax_t)users,
-	    (uintmax_t)all->refused[i]);
+	buf_printf(b, " sessions=%ju parked=%ju users=%ju refused=%ju kept=%ju",
+	    (uintmax_t)(all->running[i] - all->nkept[i]), (uintmax_t)parked,
+	    (uintmax_t)users, (uintmax_t)all->refused[i],
+	    (uintmax_t)all->nkept[i]);
 }
 
 /* The newest first. */

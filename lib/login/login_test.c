@@ -856,6 +856,25 @@ process_that_is_free_is_said_to_be_so_once(void **state)
 	}
 }
 
+/* The client may be gone before it is. */
+static void
+process_that_is_free_late_is_kept_too(void **state)
+{
+	(void)state;
+	logged_in(true);
+	wanted.ends = 0;
+	close(session.fd);
+	session.fd = -1;
+	turn();
+	shutdown(client.stream.fd, SHUT_WR);
+	turn();
+	assert_int_equal(l.nconns, 1);
+	session_is_free(true);
+	assert_int_equal(l.nconns, 0);
+	assert_int_equal(wanted.ends, 1);
+	assert_true(wanted.is_free);
+}
+
 static void
 process_that_is_free_without_an_end_is_not_believed(void **state)
 {
@@ -1147,6 +1166,7 @@ main(void)
 		TEST(session_gets_what_was_read_ahead),
 		TEST(session_that_dies_is_told_of),
 		TEST(process_that_is_free_is_said_to_be_so_once),
+		TEST(process_that_is_free_late_is_kept_too),
 		TEST(process_that_is_free_without_an_end_is_not_believed),
 		TEST(last_words_of_a_session_outlive_its_end),
 		TEST(half_closed_client_gets_all_answers),

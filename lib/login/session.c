@@ -586,11 +586,14 @@ inner_sent(void *arg)
 bool
 session_client_ended(struct conn *c)
 {
-	if (!stream_is_open(&c->inner))
+	bool is_open = stream_is_open(&c->inner);
+
+	/* Having said all, it may still have to say how it ended. */
+	if (!is_open && c->seat == NULL)
 		return false;
 	c->client_gone = true;
 	ev_timer_set(&c->timer, c->l->gone_ms);
-	if (c->parked.n == 0 && stream_unsent(&c->inner) == 0)
+	if (is_open && c->parked.n == 0 && stream_unsent(&c->inner) == 0)
 		shutdown(c->inner.fd, SHUT_WR);
 	return true;
 }
