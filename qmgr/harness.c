@@ -637,7 +637,9 @@ world_ask(struct world *w, uid_t uid, uint16_t type, enum queue_change change,
 	b = channel_begin(c, type, 7);
 	if (type == TL_QUEUE_CHANGE) {
 		put_u8(b, (uint8_t)change);
-		put_u8(b, dry_run);
+		put_u8(b, dry_run ? QUEUE_DRY_RUN : QUEUE_DO);
+		put_slice(b, slice_str(w->next_hop == NULL ? "" :
+		    w->next_hop));
 	}
 	if (type == TL_QUEUE_SHOW)
 		put_u64(b, f->ids[0]);

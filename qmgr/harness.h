@@ -76,6 +76,7 @@ struct world {
 	bool		(*outcome)(struct world *, const struct delivery *,
 			    struct outcome *);
 	void		*arg;
+	const char	*next_hop;	/* for REROUTE; NULL: by the tables */
 	bool		 routes_down;	/* lookup does not answer */
 	bool		 crashes;	/* who went down did so by its own fault */
 	bool		 bounce_fails;
@@ -135,6 +136,10 @@ void	 world_ask(struct world *, uid_t, uint16_t type,
 	    enum queue_change, bool dry_run, const struct queue_filter *,
 	    struct told *);
 void	 told_clear(struct told *);
+/* A filter of one term with a text. */
+#define FILTER(kind_, text_)						\
+	(struct queue_filter){ .terms = (struct queue_term[]){		\
+	    { .kind = (kind_), .text = SLICE_LIT(text_) } }, .nterms = 1 }
 
 /* How often an address was delivered to (all messages, or of one). */
 size_t	 world_count(const struct world *, uint64_t id, const char *address);

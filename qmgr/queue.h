@@ -61,6 +61,8 @@ struct slot {
 				 * its file says of the next attempt */
 	uint8_t		 steps;		/* of the clock (clock.h) that its time
 					 * of arrival knows of */
+	bool		 spared;	/* a pause has kept it: it is tried once
+					 * more before it is given up */
 };
 TAILQ_HEAD(slot_list, slot);
 
@@ -76,6 +78,7 @@ enum {
 	RCPT_WARNED = 8,	/* the delay was reported */
 	RCPT_DIRTY = 16,	/* its record is to be written */
 	RCPT_REPORTING = 32,	/* bounce is writing about it */
+	RCPT_REROUTED = 64,	/* that is to be written */
 	/* Kept on disk: */
 	RCPT_KEPT_FLAGS = RCPT_NO_FORWARD | RCPT_EXPANDED | RCPT_WARNED,
 };
@@ -89,6 +92,7 @@ struct rcpt {
 	struct slice	 orcpt;
 	struct slice	 owner;		/* whose ~/.forward named it */
 	struct slice	 next_hop;	/* of the last attempt */
+	struct slice	 reroute;	/* chosen by hand; "" by the tables */
 	struct route	*route;		/* a reference, or NULL */
 	char		*outcome;	/* packed, owned; NULL: no attempt */
 	uint32_t	 noutcome;
@@ -169,6 +173,10 @@ struct entry {
 	bool		 hold;		/* becomes `held` when not reporting */
 	bool		 release;
 	bool		 delete;	/* as soon as nothing is under way */
+	int64_t		 delete_at;	/* it can be had back: when that was
+					 * asked for; 0: it cannot */
+	bool		 burying;	/* undo.c is at it */
+	bool		 buried;	/* a durable copy is in deleted/ */
 	bool		 bounce;	/* fail what is open */
 	bool		 retry;		/* this activity is not its first */
 	bool		 crowded;	/* too many are before it at its next
@@ -227,6 +235,8 @@ rcpt_number(const struct entry *e, const struct rcpt *r)
 	return (uint32_t)(r - e->rcpts);
 }
 void	 rcpt_set_next_hop(struct queue *, struct entry *, struct rcpt *,
+	    struct slice);
+void	 rcpt_set_reroute(struct queue *, struct entry *, struct rcpt *,
 	    struct slice);
 void	 rcpt_set_outcome(struct queue *, struct entry *, struct rcpt *,
 	    const struct outcome *);
