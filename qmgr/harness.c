@@ -643,6 +643,10 @@ world_ask(struct world *w, uid_t uid, uint16_t type, enum queue_change change,
 	}
 	if (type == TL_QUEUE_SHOW)
 		put_u64(b, f->ids[0]);
+	else if (type == TL_PAUSE) {
+		put_u8(b, dry_run);
+		pause_pack(b, w->pause);
+	}
 	else
 		queue_filter_pack(b, f);
 	channel_end(c);

@@ -76,6 +76,7 @@ struct world {
 	bool		(*outcome)(struct world *, const struct delivery *,
 			    struct outcome *);
 	void		*arg;
+	const struct pause *pause;	/* TL_PAUSE: this, dry_run says on */
 	const char	*next_hop;	/* for REROUTE; NULL: by the tables */
 	bool		 routes_down;	/* lookup does not answer */
 	bool		 crashes;	/* who went down did so by its own fault */

@@ -751,7 +751,7 @@ messages_are_selected_shown_and_deleted(void **state)
 		{ { { TERM_SENDER, false, { "<>", 2 }, 0 } }, 1 },
 		{ { { TERM_SENDER, true, { "<>", 2 }, 0 } }, 2 },
 		{ { { TERM_RECIPIENT, false, { "@far", 4 }, 0 } }, 3 },
-		{ { { TERM_RECIPIENT, true, { "@far", 4 }, 0 } }, 1 },
+		{ { { TERM_RECIPIENT, true, { "@far", 4 }, 0 } }, 0 },
 		{ { { TERM_RECIPIENT, false, { "later@near", 10 }, 0 } }, 0 },
 		{ { { TERM_NEXT_HOP, false, { "far", 3 }, 0 } }, 3 },
 		{ { { TERM_REASON, false, { "COME", 4 }, 0 } }, 3 },

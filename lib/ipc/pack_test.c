@@ -313,16 +313,36 @@ entries_and_filters_with_bad_values(void **state)
 	(void)state;
 	entry.state = (enum queue_state)0;
 	assert_false(sample_is_read(2));
-	entry.state = (enum queue_state)4;
+	entry.state = (enum queue_state)5;
 	assert_false(sample_is_read(2));
 	entry.nrecipients = 0;
 	assert_true(sample_is_read(2));
-	filter.states = 1;
+	terms[2].number = 1;
 	assert_false(sample_is_read(3));
-	filter.sender = SLICE_LIT("\x01");
+	terms[2].number = 1 << QUEUE_DELETED;
 	assert_false(sample_is_read(3));
+	terms[2].number = 0;
+	assert_true(sample_is_read(3));
+	terms[1].number = UINT64_MAX;
+	assert_false(sample_is_read(3));
+	terms[1] = (struct queue_term){ .kind = TERM_LAST + 1 };
+	assert_false(sample_is_read(3));
+	terms[1] = (struct queue_term){ .kind = 0 };
+	assert_false(sample_is_read(3));
+	terms[1] = (struct queue_term){ .kind = TERM_REASON,
+		.text = SLICE_LIT("\x01") };
+	assert_false(sample_is_read(3));
+	filter.nterms = 1;
 	filter.nids = 0;
 	assert_true(sample_is_read(3));
+	filter.where = (enum queue_where)(QUEUE_UNDO_LAST + 1);
+	assert_false(sample_is_read(3));
+	paused.kind = PAUSE_OUTBOUND;	/* with a next hop */
+	assert_false(sample_is_read(4));
+	paused.next_hop = SLICE_EMPTY;
+	assert_true(sample_is_read(4));
+	paused.kind = PAUSE_KINDS;
+	assert_false(sample_is_read(4));
 }
 
 /* The bound on a count must not refuse what is there: recipients as small as
