@@ -48,7 +48,7 @@ adopt_main(void)
 	status = open_queue(&q);
 	if (status != EX_OK)
 		return status;
-	if (write_all(&q) == -1) {
+	if (write_all(&q) == -1 || close(STDOUT_FILENO) == -1) {
 		warn("the queue cannot be read");
 		return EX_IOERR;
 	}

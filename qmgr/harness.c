@@ -617,8 +617,8 @@ tool_is_down(void *arg, struct channel *c)
 	t->status = -1;
 }
 
-void
-world_ask(struct world *w, uid_t uid, uint16_t type, enum queue_change change,
+static struct channel *
+ask(struct world *w, uid_t uid, uint16_t type, enum queue_change change,
     bool dry_run, const struct queue_filter *f, struct told *t)
 {
 	static const struct message_rule rules[] = RULES_OF(TOOL_REQUESTS);
@@ -650,10 +650,34 @@ world_ask(struct world *w, uid_t uid, uint16_t type, enum queue_change change,
 	else
 		queue_filter_pack(b, f);
 	channel_end(c);
+	return c;
+}
+
+void
+world_ask(struct world *w, uid_t uid, uint16_t type, enum queue_change change,
+    bool dry_run, const struct queue_filter *f, struct told *t)
+{
+	struct channel *c = ask(w, uid, type, change, dry_run, f, t);
+
 	world_wait(w, 5000, t->over);
 	if (t->status != -1)
 		channel_free(&c);
 	ev_turn(&w->loop, 0);
+}
+
+void
+world_ask_turning(struct world *w, uint16_t type, enum queue_change change,
+    const struct queue_filter *f, struct told *t, void (*turn)(void *),
+    void *arg)
+{
+	struct channel *c = ask(w, 0, type, change, false, f, t);
+	int64_t end = clock_mono_ms() + 2000;
+
+	while (!t->over && clock_mono_ms() < end)
+		turn(arg);
+	if (t->status != -1)
+		channel_free(&c);
+	turn(arg);
 }
 
 void

@@ -137,6 +137,11 @@ void	 world_ask(struct world *, uid_t, uint16_t type,
 	    enum queue_change, bool dry_run, const struct queue_filter *,
 	    struct told *);
 void	 told_clear(struct told *);
+/* The same as root, with other turns, and for at most two seconds: a disk that
+ * fails may leave it without an answer. */
+void	 world_ask_turning(struct world *, uint16_t type, enum queue_change,
+	    const struct queue_filter *, struct told *, void (*turn)(void *),
+	    void *arg);
 /* A filter of one term with a text. */
 #define FILTER(kind_, text_)						\
 	(struct queue_filter){ .terms = (struct queue_term[]){		\

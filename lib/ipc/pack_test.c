@@ -339,8 +339,11 @@ entries_and_filters_with_bad_values(void **state)
 	assert_false(sample_is_read(3));
 	paused.kind = PAUSE_OUTBOUND;	/* with a next hop */
 	assert_false(sample_is_read(4));
+	paused.kind = PAUSE_OUTBOUND;
 	paused.next_hop = SLICE_EMPTY;
 	assert_true(sample_is_read(4));
+	paused.next_hop = SLICE_EMPTY;
+	assert_false(sample_is_read(4));
 	paused.kind = PAUSE_KINDS;
 	assert_false(sample_is_read(4));
 }
