@@ -48,6 +48,7 @@ static struct {
 	bool		 no_statuses;
 	bool		 no_ends;
 	bool		 no_ids;
+	bool		 no_backs;
 	bool		 report_apart;
 	/* When something was done wrong. */
 	size_t		 acts[1000];
@@ -79,6 +80,7 @@ static const struct broken {
 	{ "checksums are not looked at", NULL, NULL, &wrong.no_checksums },
 	{ "statuses are not written", NULL, NULL, &wrong.no_statuses },
 	{ "ends are not written", NULL, NULL, &wrong.no_ends },
+	{ "what came back is not written down", NULL, NULL, &wrong.no_backs },
 	{ "given out ids are not written", NULL, NULL, &wrong.no_ids },
 	{ "a message is done before its report is durable", NULL, NULL,
 	    &wrong.report_apart },
@@ -112,6 +114,7 @@ __wrap_journal_add(struct journal *j, uint16_t type, uint64_t id,
 {
 	if ((wrong.no_statuses && type == REC_STATUS) ||
 	    (wrong.no_ends && type == REC_DONE) ||
+	    (wrong.no_backs && type == REC_BACK) ||
 	    (wrong.no_ids && type == REC_IDS)) {
 		act();
 		if (wait != NULL)
@@ -567,8 +570,8 @@ ask(struct life *l, enum queue_change what)
 {
 	struct told t;
 
-	world_ask(&l->w, 0, TL_QUEUE_CHANGE, what, false,
-	    &(struct queue_filter){ 0 }, &t);
+	world_ask_turning(&l->w, TL_QUEUE_CHANGE, what,
+	    &(struct queue_filter){ 0 }, &t, turn_of_life, l);
 	told_clear(&t);
 }
 
@@ -580,8 +583,9 @@ ask_undo(struct life *l)
 
 	while (l->w.q->walk != NULL)
 		turn(l, 1);
-	world_ask(&l->w, 0, TL_QUEUE_CHANGE, QUEUE_UNDO, false,
-	    &(struct queue_filter){ .where = QUEUE_UNDO_ALL }, &t);
+	world_ask_turning(&l->w, TL_QUEUE_CHANGE, QUEUE_UNDO,
+	    &(struct queue_filter){ .where = QUEUE_UNDO_ALL }, &t,
+	    turn_of_life, l);
 	told_clear(&t);
 }
 
