@@ -183,11 +183,13 @@ client_says(void *arg, struct channel *ch, struct message *m)
 	struct client *c = arg;
 	size_t i;
 
-	if (c->r.type != 0) {
+	if (c->r.type != 0 || shape_is_owed(c->q, ch)) {
 		if (c->import == NULL || !import_says(c, m))
 			channel_breach(ch, "one-at-a-time");
 		return;
 	}
+	if (shape_asked(c->q, ch, m) || hops_asked(c->q, ch, m))
+		return;
 	for (i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
 		if (verbs[i].type == m->type)
 			break;
@@ -223,7 +225,7 @@ client_is_gone(void *arg, struct channel *ch)
 {
 	struct client *c = arg;
 
-	(void)ch;
+	shape_gone(c->q, ch);
 	c->channel = NULL;
 	import_stop(c);
 	if (c->pending == 0)

@@ -15,6 +15,8 @@
  *	undo.c		what was deleted, and can be had back
  *	pause.c		what is stopped for a while
  *	control.c	queue.sock: the tools (control.h)
+ *	shape.c		queue.sock: how much waits, where to, for how long
+ *	hops.c		next hops, for tools and metrics
  *	check.c		`chasqui queue check`, in a process of its own
  */
 #ifndef QMGR_QMGR_H
@@ -48,6 +50,7 @@ struct routes;
 struct drops;
 struct limits;
 struct controls;
+struct shapes;
 struct walk;
 struct undo;
 struct pauses;
@@ -72,6 +75,8 @@ struct qmgr {
 	struct controls		*controls;
 	struct undo		*undo;
 	struct pauses		*pauses;
+	struct shapes		*shapes;
+	int64_t			 hops_told_ms;	/* to metrics; monotonic */
 	uint64_t		 hash_key[2];
 
 	struct channel		*lookup;	/* NULL: down; so for all */
@@ -323,6 +328,21 @@ struct slice pause_words(struct qmgr *, const struct hop *);
 bool	 pause_keeps(const struct qmgr *, const struct entry *);
 /* The file's bytes; false: damaged, and nothing is paused by it. */
 bool	 pauses_unpack(struct qmgr *, struct slice);
+
+/* shape.c */
+void	 shapes_init(struct qmgr *);
+/* True: the message was a request for a shape and is seen to. */
+bool	 shape_asked(struct qmgr *, struct channel *, struct message *);
+/* The tool still waits for one. */
+bool	 shape_is_owed(const struct qmgr *, const struct channel *);
+void	 shape_gone(struct qmgr *, const struct channel *);
+void	 shapes_clear(struct qmgr *);
+
+/* hops.c */
+/* True: the message was a request for next hops, and has been answered. */
+bool	 hops_asked(struct qmgr *, struct channel *, struct message *);
+extern const struct channel_ops metrics_ops;
+extern const struct message_rule metrics_rules[];
 
 /* control.c */
 void	 control_init(struct qmgr *);

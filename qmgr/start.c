@@ -79,6 +79,7 @@ qmgr_start(struct qmgr *q, struct ev_loop *loop, const struct conf *conf,
 	submit_tick(q);
 	limits_init(q);
 	control_init(q);
+	shapes_init(q);
 	drop_init(q);
 	if (recover(q) == -1)
 		return -1;
@@ -163,6 +164,8 @@ qmgr_channel_up(struct qmgr *q, struct channel *c)
 	case ROLE_BOUNCE:
 		q->bounce = c;
 		report_up(q);
+		return;
+	case ROLE_METRICS:
 		return;
 	}
 	log_error("event=unexpected-peer role=%s index=%u",
@@ -293,6 +296,7 @@ qmgr_clear(struct qmgr *q)
 	walk_clear(q);
 	control_clear(q);
 	undo_clear(q);
+	shapes_clear(q);
 	drop_clear(q);
 	limits_clear(q);
 	pauses_clear(q);

@@ -40,6 +40,8 @@ const struct command cmd_queue = { "queue",
 	"    undo [list|--last|SELECTION]\n"
 	"    export SELECTION [--output FILE] | import FILE | adopt DIR\n"
 	"    check [--repair] [--json]\n"
+	"    shape [--by next-hop|sender-domain|recipient-domain] [--rows N] "
+	"[--bars] [--json]\n"
 	"  SELECTION is " SELECT_USAGE,
 	"list, show, change, move the messages in the queue, or check its "
 	"files", run_queue };
@@ -66,6 +68,7 @@ static const struct {
 	int		 (*run)(struct tool *, int, char *[]);
 } others[] = {
 	{ "check",	run_queue_check },
+	{ "shape",	run_queue_shape },
 	{ "undo",	run_undo },
 	{ "import",	run_queue_import },
 	{ "adopt",	run_queue_adopt },
@@ -87,7 +90,7 @@ run_queue(struct tool *t, int argc, char *argv[])
 	if (i == sizeof(verbs) / sizeof(verbs[0]))
 		return tool_fail(EX_USAGE, "say what to do: list, show, hold, "
 		    "release, retry, delete, bounce, reroute, undo, export, "
-		    "import, adopt or check");
+		    "import, adopt, check or shape");
 	status = select_messages(&s, argc - 1, argv + 1);
 	if (status != EX_OK)
 		return status;
