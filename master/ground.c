@@ -121,8 +121,12 @@ ground_check_queue(struct master *m)
 	close(fd);
 	if (n > 0)
 		text.n = (size_t)n;
-	if (!queue_format_parse(buf_slice(&text), &version) ||
-	    version > QUEUE_FORMAT)
+	if (queue_format_parse(buf_slice(&text), &version) &&
+	    version == QUEUE_FORMAT_ADOPTED)
+		master_die(EX_CONFIG, "another instance has adopted the queue "
+		    "in %s; name an empty directory in path.queue",
+		    m->conf->path_queue);
+	if (version == 0 || version > QUEUE_FORMAT)
 		master_die(EX_CONFIG, "a later version has written the queue in "
 		    "%s (format %llu; this version reads up to %d); nothing "
 		    "was touched", m->conf->path_queue,

@@ -143,6 +143,7 @@ take_record(void *arg, const struct record *rec)
 	case REC_STATUS:
 	case REC_EXPAND:
 	case REC_HOLD:
+	case REC_REROUTE:
 		take_change(l, rec);
 		break;
 	case REC_DONE:
@@ -153,6 +154,7 @@ take_record(void *arg, const struct record *rec)
 		if (!wire_done(&w))
 			bad_record(l, rec);
 		break;
+	case REC_BACK:
 	case REC_VOID:
 		break;
 	default:

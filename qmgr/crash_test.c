@@ -2,7 +2,8 @@
 /*
  * What holds whatever fails.  One life of a queue is recorded on a simulated
  * disk (os/sim_disk.h): messages small and large, an alias, a failure that is
- * reported, deferrals, and so many that the journal turns over.  Then for
+ * reported, deferrals, some that are deleted and had back, and so many that the
+ * journal turns over.  Then for
  * each sync of it, and for instants between, the disk is made again as a crash
  * or a power cut at that instant may have left it, qmgr is started on that,
  * and what was acknowledged before must be there (Q1, Q2, Q3): each recipient
@@ -33,7 +34,7 @@
 #include "harness.h"
 #include "os/sim_disk.h"
 
-#define MESSAGES	60
+#define MESSAGES	70
 #define LIVES		3
 #define STUCK_MS	20000
 #define SICK_MS		1000
@@ -47,6 +48,7 @@ static struct {
 	bool		 no_statuses;
 	bool		 no_ends;
 	bool		 no_ids;
+	bool		 no_backs;
 	bool		 report_apart;
 	/* When something was done wrong. */
 	size_t		 acts[1000];
@@ -78,6 +80,7 @@ static const struct broken {
 	{ "checksums are not looked at", NULL, NULL, &wrong.no_checksums },
 	{ "statuses are not written", NULL, NULL, &wrong.no_statuses },
 	{ "ends are not written", NULL, NULL, &wrong.no_ends },
+	{ "what came back is not written down", NULL, NULL, &wrong.no_backs },
 	{ "given out ids are not written", NULL, NULL, &wrong.no_ids },
 	{ "a message is done before its report is durable", NULL, NULL,
 	    &wrong.report_apart },
@@ -111,6 +114,7 @@ __wrap_journal_add(struct journal *j, uint16_t type, uint64_t id,
 {
 	if ((wrong.no_statuses && type == REC_STATUS) ||
 	    (wrong.no_ends && type == REC_DONE) ||
+	    (wrong.no_backs && type == REC_BACK) ||
 	    (wrong.no_ids && type == REC_IDS)) {
 		act();
 		if (wait != NULL)
@@ -203,6 +207,12 @@ turn(struct life *l, int ms)
 		l->sights = mem_regrow(l->sights,
 		    l->nsights == 0 ? 1 : l->nsights * 2, sizeof(s));
 	l->sights[l->nsights++] = s;
+}
+
+static void
+turn_of_life(void *arg)
+{
+	turn(arg, 1);
 }
 
 static void
@@ -307,6 +317,38 @@ say_large(struct life *l, const char *to, size_t size)
 }
 
 static void
+ask_about(struct life *l, enum queue_change what, enum queue_where where,
+    uint64_t id)
+{
+	struct queue_filter f = { .ids = &id, .nids = 1, .where = where };
+	struct told t;
+
+	world_ask_turning(&l->w, TL_QUEUE_CHANGE, what, &f, &t, turn_of_life,
+	    l);
+	told_clear(&t);
+}
+
+/* Small and large ones are held, deleted, and had back, each on its way through
+ * the journal or in its file: whatever the instant, it is in the queue, or can
+ * be had back. */
+static void
+play_undo(struct life *l)
+{
+	size_t first = nsent, i;
+
+	say(l, "later5@far", 4000);
+	say_large(l, "later6@far local6@here", 200000);
+	say(l, "later7@far", 90000);
+	turns(l, 8);
+	for (i = first; i < nsent; i++) {
+		ask_about(l, QUEUE_DELETE, QUEUE_LIVE, sent[i].id);
+		if (i == first + 1)
+			turns(l, 8);
+		ask_about(l, QUEUE_UNDO, QUEUE_UNDO_ALL, sent[i].id);
+	}
+}
+
+static void
 play(struct life *l)
 {
 	struct world *w = &l->w;
@@ -333,6 +375,7 @@ play(struct life *l)
 		turns(l, 6);
 	}
 	say_large(l, "local5@here", 200000);
+	play_undo(l);
 	for (n = 0; n < 600 && w->q->queue.slots.n > 0; n++)
 		turn(l, 2);
 	settle(l);
@@ -490,6 +533,7 @@ check_empty(const struct life *l)
 
 	store_walk(l->w.q->dir, "deferred", count_file, &files);
 	store_walk(l->w.q->dir, "large", count_file, &files);
+	store_walk(l->w.q->dir, "deleted", count_file, &files);
 	return files == 0 ? NULL : sim_because("%zu files are left over", files);
 }
 
@@ -513,8 +557,22 @@ ask(struct life *l, enum queue_change what)
 {
 	struct told t;
 
-	world_ask(&l->w, 0, TL_QUEUE_CHANGE, what, false,
-	    &(struct queue_filter){ 0 }, &t);
+	world_ask_turning(&l->w, TL_QUEUE_CHANGE, what,
+	    &(struct queue_filter){ 0 }, &t, turn_of_life, l);
+	told_clear(&t);
+}
+
+/* What was deleted when it ended is had back, as its postmaster would. */
+static void
+ask_undo(struct life *l)
+{
+	struct told t;
+
+	while (l->w.q->walk != NULL)
+		turn(l, 1);
+	world_ask_turning(&l->w, TL_QUEUE_CHANGE, QUEUE_UNDO,
+	    &(struct queue_filter){ .where = QUEUE_UNDO_ALL }, &t,
+	    turn_of_life, l);
 	told_clear(&t);
 }
 
@@ -525,6 +583,7 @@ live_on(struct life *l, bool release_held, int ms)
 {
 	int64_t end = clock_mono_ms() + ms;
 
+	ask_undo(l);
 	ask(l, QUEUE_RETRY);
 	while (l->w.q->queue.slots.n > 0 || l->w.q->walk != NULL) {
 		if (has_held(&l->w) && !release_held)

@@ -253,6 +253,7 @@ job_send(void *arg, struct attempt *j)
 		rcpt_enter(e, &e->rcpts[j->numbers[i]], RCPT_SENT);
 	j->open = j->n;
 	j->channel = c;
+	e->slot->spared = false;
 	idmap_add(&q->jobs, j);
 	return SEND_DONE;
 }
@@ -328,7 +329,7 @@ has_waited(const struct attempt *j)
 	return j->retry && j->n == j->entry->open;
 }
 
-/* Crowded: it goes back to sleep until its next hop wants it.  So it does at a
+/* Paused: by hand, like a dead one.  Crowded: it goes back to sleep until its next hop wants it.  So it does at a
  * dead one when it was not tried: nothing is written, or a million messages
  * would be after a restart.  Otherwise dead means: what happened to others
  * there has happened to these (Q6: a dead next hop costs one probe, not one
@@ -343,6 +344,7 @@ hand_back(void *arg, struct attempt *j, bool dead)
 	struct outcome o;
 	uint32_t i;
 
+	e->slot->spared |= h->paused;
 	if (!dead || has_waited(j)) {
 		entry_pin(e);
 		e->crowded = true;
@@ -350,7 +352,10 @@ hand_back(void *arg, struct attempt *j, bool dead)
 		entry_unpin(q, &e);
 		return;
 	}
-	if (h->outcome == NULL || !outcome_unpack(&w, &o))
+	if (h->paused)
+		o = (struct outcome){ .enhanced = { 4, 3, 2 },
+			.text = pause_words(q, h) };
+	else if (h->outcome == NULL || !outcome_unpack(&w, &o))
 		o = (struct outcome){ .status = OUTCOME_DEFERRED,
 			.enhanced = { 4, 4, 1 },
 			.text = SLICE_LIT("the next hop does not answer") };

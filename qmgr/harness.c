@@ -641,8 +641,8 @@ tool_is_down(void *arg, struct channel *c)
 	t->status = -1;
 }
 
-void
-world_ask(struct world *w, uid_t uid, uint16_t type, enum queue_change change,
+static struct channel *
+ask(struct world *w, uid_t uid, uint16_t type, enum queue_change change,
     bool dry_run, const struct queue_filter *f, struct told *t)
 {
 	static const struct message_rule rules[] = RULES_OF(TOOL_REQUESTS);
@@ -661,7 +661,9 @@ world_ask(struct world *w, uid_t uid, uint16_t type, enum queue_change change,
 	b = channel_begin(c, type, 7);
 	if (type == TL_QUEUE_CHANGE) {
 		put_u8(b, (uint8_t)change);
-		put_u8(b, dry_run);
+		put_u8(b, dry_run ? QUEUE_DRY_RUN : QUEUE_DO);
+		put_slice(b, slice_str(w->next_hop == NULL ? "" :
+		    w->next_hop));
 	}
 	if (type == TL_QUEUE_SHAPE)
 		put_u8(b, (uint8_t)change);
@@ -669,13 +671,41 @@ world_ask(struct world *w, uid_t uid, uint16_t type, enum queue_change change,
 		put_u32(b, 2);
 	else if (type == TL_QUEUE_SHOW)
 		put_u64(b, f->ids[0]);
+	else if (type == TL_PAUSE) {
+		put_u8(b, dry_run);
+		pause_pack(b, w->pause);
+	}
 	else
 		queue_filter_pack(b, f);
 	channel_end(c);
+	return c;
+}
+
+void
+world_ask(struct world *w, uid_t uid, uint16_t type, enum queue_change change,
+    bool dry_run, const struct queue_filter *f, struct told *t)
+{
+	struct channel *c = ask(w, uid, type, change, dry_run, f, t);
+
 	world_wait(w, 5000, t->over);
 	if (t->status != -1)
 		channel_free(&c);
 	ev_turn(&w->loop, 0);
+}
+
+void
+world_ask_turning(struct world *w, uint16_t type, enum queue_change change,
+    const struct queue_filter *f, struct told *t, void (*turn)(void *),
+    void *arg)
+{
+	struct channel *c = ask(w, 0, type, change, false, f, t);
+	int64_t end = clock_mono_ms() + 2000;
+
+	while (!t->over && clock_mono_ms() < end)
+		turn(arg);
+	if (t->status != -1)
+		channel_free(&c);
+	turn(arg);
 }
 
 void

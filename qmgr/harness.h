@@ -81,6 +81,8 @@ struct world {
 			    struct message *);
 	const char	*maildir;	/* of "local..."; NULL: one of a user */
 	void		*arg;
+	const struct pause *pause;	/* TL_PAUSE: this, dry_run says on */
+	const char	*next_hop;	/* for REROUTE; NULL: by the tables */
 	bool		 routes_down;	/* lookup does not answer */
 	bool		 crashes;	/* who went down did so by its own fault */
 	bool		 bounce_fails;
@@ -142,6 +144,15 @@ void	 world_ask(struct world *, uid_t, uint16_t type,
 	    enum queue_change, bool dry_run, const struct queue_filter *,
 	    struct told *);
 void	 told_clear(struct told *);
+/* The same as root, with other turns, and for at most two seconds: a disk that
+ * fails may leave it without an answer. */
+void	 world_ask_turning(struct world *, uint16_t type, enum queue_change,
+	    const struct queue_filter *, struct told *, void (*turn)(void *),
+	    void *arg);
+/* A filter of one term with a text. */
+#define FILTER(kind_, text_)						\
+	(struct queue_filter){ .terms = (struct queue_term[]){		\
+	    { .kind = (kind_), .text = SLICE_LIT(text_) } }, .nterms = 1 }
 
 /* How often an address was delivered to (all messages, or of one). */
 size_t	 world_count(const struct world *, uint64_t id, const char *address);

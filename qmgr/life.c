@@ -35,7 +35,8 @@ static void	 fail_open(struct qmgr *, struct entry *, const char *why,
 static void	 write_status(struct qmgr *, struct entry *);
 static void	 sleep_until_due(struct qmgr *, struct entry **);
 static void	 end(struct qmgr *, struct entry **);
-static void	 end_files(struct qmgr *, const struct entry *, bool file);
+static void	 end_files(struct qmgr *, const struct entry *, bool file,
+		    bool large);
 static void	 end_durable(struct journal_wait *, bool);
 static void	 wait_drop(struct journal_wait *);
 static void	 loaded(struct store_wait *, bool ok);
@@ -150,6 +151,16 @@ wake_due(struct qmgr *q)
 	qmgr_due_changed(q);
 }
 
+/* What a pause keeps is not given up before it has been tried once more. */
+static bool
+is_expired(struct qmgr *q, struct entry *e, int64_t now)
+{
+	if (now < entry_expires(q, e))
+		return false;
+	e->slot->spared |= pause_keeps(q, e);
+	return !e->slot->spared;
+}
+
 void
 entry_begin(struct qmgr *q, struct entry *e)
 {
@@ -168,7 +179,7 @@ entry_begin(struct qmgr *q, struct entry *e)
 	entry_pin(e);
 	/* Woken for a warning or its end only: not tried. */
 	if (!e->held && !q->stopping && e->next_ms <= now + 1000 &&
-	    now < entry_expires(q, e)) {
+	    !is_expired(q, e, now)) {
 		e->slot->wake = false;
 		for (i = 0; i < n; i++)
 			begin_rcpt(q, e, i);
@@ -306,7 +317,7 @@ settle(struct qmgr *q, struct entry **ep)
 	struct entry *e = *ep;
 	int64_t now = clock_now(q);
 
-	if (e->slot->state != SLOT_ACTIVE || e->reporting)
+	if (e->slot->state != SLOT_ACTIVE || e->reporting || e->burying)
 		return;
 	e->pins++;	/* what follows decides recipients in its turn */
 	if (e->routing == 0)
@@ -314,7 +325,7 @@ settle(struct qmgr *q, struct entry **ep)
 	if (e->busy == 0 && e->bounce)
 		fail_open(q, e, "returned by the postmaster",
 		    (struct enhanced){ 5, 0, 0 });
-	else if (e->busy == 0 && now >= entry_expires(q, e) && !e->held)
+	else if (e->busy == 0 && !e->held && is_expired(q, e, now))
 		fail_open(q, e, "delivery time expired",
 		    (struct enhanced){ 5, 4, 7 });
 	e->pins--;
@@ -323,6 +334,13 @@ settle(struct qmgr *q, struct entry **ep)
 	if (e->busy > 0) {
 		if (e->dirty > 0)
 			write_status(q, e);
+		return;
+	}
+	if (e->delete && e->delete_at != 0 && !e->buried &&
+	    e->open + e->owing > 0) {
+		if (e->dirty > 0)
+			write_status(q, e);
+		undo_bury(q, e);	/* settles it again */
 		return;
 	}
 	if (e->delete || (e->open == 0 && e->owing == 0)) {
@@ -480,7 +498,8 @@ waits_for(const struct entry *e)
 			return NULL;
 		h = r->route->hop;
 	}
-	return h != NULL && (hop_is_dead(h) || e->crowded) ? h : NULL;
+	return h != NULL && (h->paused || hop_is_dead(h) || e->crowded) ? h :
+	    NULL;
 }
 
 static int64_t
@@ -505,7 +524,9 @@ sleep_until_due(struct qmgr *q, struct entry **ep)
 		if (s->attempts < UINT8_MAX)
 			s->attempts++;
 		e->next_ms = now + backoff(q, s->attempts);
-		if (h != NULL)
+		if (h != NULL && h->paused)
+			e->next_ms = now + q->conf->queue_retry_max;
+		else if (h != NULL)
 			e->next_ms = now + hop_until(h) - clock_mono_ms();
 		if (e->dirty == 0) {
 			e->rcpts[0].flags |= RCPT_DIRTY;
@@ -517,9 +538,10 @@ sleep_until_due(struct qmgr *q, struct entry **ep)
 		write_status(q, e);
 	due = INT64_MAX;
 	if (e->open > 0) {
-		due = h != NULL ? now + 2 * q->conf->queue_retry_max :
-		    e->next_ms;
-		due = earlier(due, entry_expires(q, e));
+		due = h == NULL ? e->next_ms : h->paused ? INT64_MAX : now +
+		    2 * q->conf->queue_retry_max;
+		if (!s->spared)
+			due = earlier(due, entry_expires(q, e));
 	}
 	if (e->owing > 0 || report_delay_at(q, e) <= now)
 		due = earlier(due, now + REPORT_RETRY_MS);
@@ -564,6 +586,23 @@ entry_set_held(struct qmgr *q, struct entry *e, bool held, struct slice why)
 	buf_clear(&b);
 }
 
+void
+entry_write_reroutes(struct qmgr *q, struct entry *e)
+{
+	struct buf b = BUF_INIT(RECORD_BODY_BYTES);
+	uint32_t from = 0, i;
+
+	while (from < e->nrcpts) {
+		buf_reset(&b);
+		reroute_pack(&b, e, &from);
+		entry_record(q, e, REC_REROUTE, buf_slice(&b), JOURNAL_SOON,
+		    NULL);
+	}
+	for (i = 0; i < e->nrcpts; i++)
+		e->rcpts[i].flags &= (uint8_t)~RCPT_REROUTED;
+	buf_clear(&b);
+}
+
 /* ---- the end ------------------------------------------------------------ */
 
 void
@@ -591,7 +630,7 @@ wait_drop(struct journal_wait *w)
 }
 
 static void
-end_files(struct qmgr *q, const struct entry *e, bool file)
+end_files(struct qmgr *q, const struct entry *e, bool file, bool large)
 {
 	struct ending *n = mem_alloc(sizeof(*n));
 
@@ -600,7 +639,7 @@ end_files(struct qmgr *q, const struct entry *e, bool file)
 	n->q = q;
 	n->id = e->id;
 	n->file = file;
-	n->large = (e->flags & ENTRY_LARGE) != 0;
+	n->large = large;
 	journal_add(q->journal, REC_DONE, e->id, NULL, 0,
 	    JOURNAL_FILES | JOURNAL_STUBBORN, &n->wait, NULL);
 }
@@ -624,13 +663,14 @@ end(struct qmgr *q, struct entry **ep)
 	struct entry *e = *ep;
 	struct slot *s = e->slot;
 	bool file = e->has_file || e->migrating;
+	bool large = (e->flags & ENTRY_LARGE) != 0 && !e->buried;
 
 	assert(TAILQ_EMPTY(&e->jobs));
 	log_info("id=%s event=removed%s", id_text(e->id),
 	    e->delete ? " deleted=1" : "");
 	count(QUEUE_REMOVED);
-	if (file || e->flags & ENTRY_LARGE)
-		end_files(q, e, file);
+	if (file || large)
+		end_files(q, e, file, large);
 	else
 		journal_add(q->journal, REC_DONE, e->id, NULL, 0, 0, NULL,
 		    NULL);

@@ -8,6 +8,13 @@
 #include "mail/queue_format.h"
 #include "notes.h"
 
+static int
+set_format(int dir, struct slice text)
+{
+	return fs_replace(fs, dir, QUEUE_FORMAT_NAME, text, true) == 0 ?
+	    fs->fsync(dir) : -1;
+}
+
 int
 notes_check_format(int dir)
 {
@@ -17,11 +24,15 @@ notes_check_format(int dir)
 	    QUEUE_FORMAT_BYTES, NULL);
 
 	if (r == -1 && errno == ENOENT)
-		r = fs_replace(fs, dir, QUEUE_FORMAT_NAME,
-		    SLICE_LIT(QUEUE_FORMAT_TEXT), true) == 0 ?
-		    fs->fsync(dir) : -1;
-	else if (r == 0 && (!queue_format_parse(buf_slice(&b), &found) ||
-	    found > QUEUE_FORMAT)) {
+		r = set_format(dir, SLICE_LIT(QUEUE_FORMAT_TEXT));
+	else if (r == 0 && queue_format_parse(buf_slice(&b), &found) &&
+	    found == QUEUE_FORMAT_ADOPTED) {
+		log_error("event=queue-adopted advice=\"another instance has "
+		    "taken over what is in this queue; name an empty "
+		    "directory in path.queue\"");
+		errno = EPROTONOSUPPORT;
+		r = -1;
+	} else if (r == 0 && (found == 0 || found > QUEUE_FORMAT)) {
 		log_error("event=queue-newer format=%llu known=%d "
 		    "advice=\"a later version has written this queue; start "
 		    "that one\"", (unsigned long long)found, QUEUE_FORMAT);
@@ -44,4 +55,39 @@ void
 notes_end_empty(int dir)
 {
 	fs_close(fs, fs_open(fs, dir, NOTE_EMPTY, O_WRONLY | O_CREAT, 0644));
+}
+
+int
+notes_need_format_2(int dir)
+{
+	struct buf b = BUF_INIT(QUEUE_FORMAT_BYTES);
+	uint64_t found = 0;
+	int r = fs_read_file(fs, dir, QUEUE_FORMAT_NAME, &b,
+	    QUEUE_FORMAT_BYTES, NULL);
+
+	if (r == 0 && (!queue_format_parse(buf_slice(&b), &found) ||
+	    found < 2))
+		r = set_format(dir, SLICE_LIT(QUEUE_FORMAT_2_TEXT));
+	buf_clear(&b);
+	return r;
+}
+
+int
+notes_set_adopted(int dir)
+{
+	return set_format(dir, SLICE_LIT(QUEUE_FORMAT_ADOPTED_TEXT));
+}
+
+bool
+notes_are_adopted(int dir)
+{
+	struct buf b = BUF_INIT(QUEUE_FORMAT_BYTES);
+	uint64_t found = 0;
+	bool is = fs_read_file(fs, dir, QUEUE_FORMAT_NAME, &b,
+	    QUEUE_FORMAT_BYTES, NULL) == 0 &&
+	    queue_format_parse(buf_slice(&b), &found) &&
+	    found == QUEUE_FORMAT_ADOPTED;
+
+	buf_clear(&b);
+	return is;
 }

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: ISC */
 /* qmgr - owns the queue: makes messages durable, schedules every attempt and
  * keeps every recipient's status.  Its parts: qmgr.h.  `qmgr check` looks at a
- * queue's files instead (check_main.c). */
+ * queue's files instead (check_main.c), `qmgr export` writes them out
+ * (adopt.c). */
 #include <sys/file.h>
 
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "adopt.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "check.h"
@@ -60,6 +62,8 @@ main(int argc, char *argv[])
 
 	if (argc == 4 && strcmp(argv[1], "check") == 0)
 		return check_main(argv[2], argv[3]);
+	if (argc == 2 && strcmp(argv[1], "export") == 0)
+		return adopt_main();
 	child_init(&d->child, &spec, &d->q, argc, argv);
 	if (qmgr_open(&d->q, d->child.conf->path_queue) == -1)
 		log_fatal("event=no-queue path=%s error=%s",

@@ -12,7 +12,9 @@
  *	store.c		files of the old generation
  *	recover.c	what was there when we started
  *	clock.c		what happens when the wall clock is set
- *	control.c	queue.sock: the tools
+ *	undo.c		what was deleted, and can be had back
+ *	pause.c		what is stopped for a while
+ *	control.c	queue.sock: the tools (control.h)
  *	shape.c		queue.sock: how much waits, where to, for how long
  *	hops.c		next hops, for tools and metrics
  *	check.c		`chasqui queue check`, in a process of its own
@@ -50,6 +52,8 @@ struct limits;
 struct controls;
 struct shapes;
 struct walk;
+struct undo;
+struct pauses;
 
 struct qmgr {
 	struct ev_loop		*loop;
@@ -69,6 +73,8 @@ struct qmgr {
 	struct drops		*drops;
 	struct limits		*limits;
 	struct controls		*controls;
+	struct undo		*undo;
+	struct pauses		*pauses;
 	struct shapes		*shapes;
 	int64_t			 hops_told_ms;	/* to metrics; monotonic */
 	uint64_t		 hash_key[2];
@@ -109,6 +115,7 @@ struct qmgr {
 	struct ev_timer		 tick;
 	void			(*renew)(void *);	/* or NULL: a new start */
 	void			*renew_arg;		/* is wanted */
+	bool			 read_only;	/* adopt.c: it is not ours */
 	bool			 stopping;
 	void			(*stopped)(void *);	/* once all is durable */
 	void			*stopped_arg;
@@ -123,6 +130,8 @@ int	 qmgr_start(struct qmgr *, struct ev_loop *, const struct conf *,
 	    bool threads);
 void	 qmgr_channel_up(struct qmgr *, struct channel *);
 void	 qmgr_reload(struct qmgr *, const struct conf *);
+/* Limits or pauses of next hops have changed. */
+void	 qmgr_configure_sched(struct qmgr *);
 /* Nothing new is begun; stopped() follows when all is durable. */
 void	 qmgr_stop(struct qmgr *, void (*stopped)(void *), void *arg);
 void	 qmgr_clear(struct qmgr *);
@@ -160,6 +169,8 @@ void	 rcpt_decided(struct qmgr *, struct entry *, struct rcpt *,
 /* Adds a record about the message; to its file as well if it has one. */
 void	 entry_record(struct qmgr *, struct entry *, uint16_t type,
 	    struct slice body, unsigned flags, struct journal_wait *);
+/* Of the recipients that are RCPT_REROUTED. */
+void	 entry_write_reroutes(struct qmgr *, struct entry *);
 void	 entry_set_held(struct qmgr *, struct entry *, bool, struct slice why);
 void	 entry_release_routes(struct qmgr *, struct entry *);
 /* By the clock of today (clock.h): when it arrived; when its delivery could
@@ -276,6 +287,48 @@ void	 drop_recover(struct qmgr *);
 void	 drop_forget(struct qmgr *, uint64_t id);
 void	 drop_clear(struct qmgr *);
 
+/* undo.c */
+void	 undo_init(struct qmgr *);
+void	 undo_clear(struct qmgr *);
+void	 undo_tick(struct qmgr *);	/* forgets, where it is time */
+void	 undo_status(const struct qmgr *, struct buf *);
+/* The configuration wants it, and the queue has the format for it. */
+bool	 undo_is_offered(const struct qmgr *);
+/* The time of a request that deletes: no two have the same. */
+int64_t	 undo_time(struct qmgr *);
+/* An entry that is to be deleted, with nothing under way; settled again when it
+ * is durable that it can be had back, or cannot. */
+void	 undo_bury(struct qmgr *, struct entry *);
+/* It can be had back: and is to be.  held: as its file says. */
+void	 undo_restore(struct qmgr *, uint64_t id, bool held);
+/* Messages on the way there or back; control_goes_on() when it gets less. */
+size_t	 undo_load(const struct qmgr *);
+bool	 undo_is_busy(const struct qmgr *);
+/* What there is: all of it, or of the last request; owned by the caller. */
+uint64_t *undo_ids(const struct qmgr *, bool last, size_t *n_r);
+bool	 undo_has(const struct qmgr *, uint64_t id);
+int64_t	 undo_until(const struct qmgr *, uint64_t id);	/* ms since 1970 */
+/* By the walk; false: that content belongs to none. */
+void	 undo_found(struct qmgr *, uint64_t id, int64_t when, uint64_t bytes);
+bool	 undo_found_large(struct qmgr *, uint64_t id, uint64_t bytes);
+
+/* pause.c */
+#define PAUSES_FILE	"pauses"
+#define PAUSES_BYTES	(1024 * 1024)
+void	 pauses_init(struct qmgr *);	/* reads the file */
+void	 pauses_clear(struct qmgr *);
+void	 pauses_tick(struct qmgr *);	/* ends what was for a time */
+void	 pauses_status(const struct qmgr *, struct buf *);
+/* A smtpd is told what it is not to accept. */
+void	 pauses_tell(struct qmgr *, struct channel *smtpd);
+bool	 pause_stops(void *q, const struct hop *);
+/* Why, for the outcome; valid until the next call. */
+struct slice pause_words(struct qmgr *, const struct hop *);
+/* Some open recipient waits, or may wait, for what is paused. */
+bool	 pause_keeps(const struct qmgr *, const struct entry *);
+/* The file's bytes; false: damaged, and nothing is paused by it. */
+bool	 pauses_unpack(struct qmgr *, struct slice);
+
 /* shape.c */
 void	 shapes_init(struct qmgr *);
 /* True: the message was a request for a shape and is seen to. */
@@ -298,6 +351,8 @@ void	 control_listen(struct qmgr *, int fd_take);
 void	 control_client(struct qmgr *, int fd_take, uid_t);
 /* All files are known. */
 void	 control_walked(struct qmgr *);
+/* Something that requests may wait for has happened. */
+void	 control_goes_on(struct qmgr *);
 void	 control_clear(struct qmgr *);
 
 #endif

@@ -364,6 +364,15 @@ rcpt_set_next_hop(struct queue *q, struct entry *e, struct rcpt *r,
 }
 
 void
+rcpt_set_reroute(struct queue *q, struct entry *e, struct rcpt *r,
+    struct slice name)
+{
+	if (!slice_eq(name, r->reroute))
+		r->reroute = name.n == 0 ? SLICE_EMPTY :
+		    entry_keep(q, e, name);
+}
+
+void
 rcpt_set_outcome(struct queue *q, struct entry *e, struct rcpt *r,
     const struct outcome *o)
 {

@@ -60,8 +60,10 @@ struct slot {
 				 * was read of its file before is stale */
 	uint8_t		 state;		/* enum slot_state */
 	uint8_t		 attempts;
-	bool		 wake;		/* it is to be tried at once, whatever
+	bool		 wake : 1;	/* it is to be tried at once, whatever
 				 * its file says of the next attempt */
+	bool		 spared : 1;	/* a pause has kept it: it is tried once
+				 * more before it is given up */
 	uint8_t		 steps;		/* of the clock (clock.h) that its time
 					 * of arrival knows of */
 	uint16_t	 next_hop;	/* in queue.hop_names: where it waits
@@ -81,6 +83,7 @@ enum {
 	RCPT_WARNED = 8,	/* the delay was reported */
 	RCPT_DIRTY = 16,	/* its record is to be written */
 	RCPT_REPORTING = 32,	/* bounce is writing about it */
+	RCPT_REROUTED = 64,	/* that is to be written */
 	/* Kept on disk: */
 	RCPT_KEPT_FLAGS = RCPT_NO_FORWARD | RCPT_EXPANDED | RCPT_WARNED,
 };
@@ -94,6 +97,7 @@ struct rcpt {
 	struct slice	 orcpt;
 	struct slice	 owner;		/* whose ~/.forward named it */
 	struct slice	 next_hop;	/* of the last attempt */
+	struct slice	 reroute;	/* chosen by hand; "" by the tables */
 	struct route	*route;		/* a reference, or NULL */
 	char		*outcome;	/* packed, owned; NULL: no attempt */
 	uint32_t	 noutcome;
@@ -174,6 +178,10 @@ struct entry {
 	bool		 hold;		/* becomes `held` when not reporting */
 	bool		 release;
 	bool		 delete;	/* as soon as nothing is under way */
+	int64_t		 delete_at;	/* it can be had back: when that was
+					 * asked for; 0: it cannot */
+	bool		 burying;	/* undo.c is at it */
+	bool		 buried;	/* a durable copy is in deleted/ */
 	bool		 bounce;	/* fail what is open */
 	bool		 retry;		/* this activity is not its first */
 	bool		 crowded;	/* too many are before it at its next
@@ -244,6 +252,8 @@ rcpt_number(const struct entry *e, const struct rcpt *r)
 	return (uint32_t)(r - e->rcpts);
 }
 void	 rcpt_set_next_hop(struct queue *, struct entry *, struct rcpt *,
+	    struct slice);
+void	 rcpt_set_reroute(struct queue *, struct entry *, struct rcpt *,
 	    struct slice);
 void	 rcpt_set_outcome(struct queue *, struct entry *, struct rcpt *,
 	    const struct outcome *);

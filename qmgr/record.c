@@ -17,6 +17,8 @@ static enum applied apply_expand(struct queue *, struct entry *,
 static bool	 finish_parent(struct queue *, struct entry *, struct rcpt *,
 		    const struct expansion *);
 static enum applied apply_hold(struct queue *, struct entry *, struct wire *);
+static enum applied apply_reroute(struct queue *, struct entry *,
+		    struct wire *);
 static void	 pack_rcpt(struct buf *, const struct entry *,
 		    const struct rcpt *);
 static void	 pack_children(struct buf *, const struct entry *, uint32_t *);
@@ -145,6 +147,37 @@ hold_pack(struct buf *b, struct entry *e)
 	put_slice(b, e->why_held);
 }
 
+static void
+reroute_pack_some(struct buf *b, const struct entry *e, uint32_t seq,
+    bool (*which)(const struct rcpt *), uint32_t *from)
+{
+	size_t start = b->n, count_at;
+	uint32_t count = 0;
+
+	put_u32(b, seq);
+	count_at = b->n;
+	put_u32(b, 0);
+	for (; *from < e->nrcpts && b->n - start < STATUS_BYTES; ++*from)
+		if (which(&e->rcpts[*from])) {
+			put_u32(b, *from);
+			put_slice(b, e->rcpts[*from].reroute);
+			count++;
+		}
+	patch_u32(b, count_at, count);
+}
+
+static bool
+is_to_be_written(const struct rcpt *r)
+{
+	return r->flags & RCPT_REROUTED;
+}
+
+void
+reroute_pack(struct buf *b, struct entry *e, uint32_t *from)
+{
+	reroute_pack_some(b, e, ++e->seq, is_to_be_written, from);
+}
+
 /* ---- applying ----------------------------------------------------------- */
 
 enum applied
@@ -156,6 +189,7 @@ record_apply(struct queue *q, struct entry *e, uint16_t type,
 		[REC_STATUS] = apply_status,
 		[REC_EXPAND] = apply_expand,
 		[REC_HOLD] = apply_hold,
+		[REC_REROUTE] = apply_reroute,
 	};
 	struct wire w = wire_of(body);
 	uint32_t seq = get_u32(&w);
@@ -306,6 +340,22 @@ apply_hold(struct queue *q, struct entry *e, struct wire *w)
 	return APPLIED;
 }
 
+static enum applied
+apply_reroute(struct queue *q, struct entry *e, struct wire *w)
+{
+	uint32_t n = get_u32(w), number;
+	struct slice hop;
+
+	for (; n > 0 && !w->bad; n--) {
+		number = get_u32(w);
+		hop = get_text(w, NEXT_HOP_BYTES);
+		if (w->bad || number >= e->nrcpts)
+			return APPLIED_BAD;
+		rcpt_set_reroute(q, e, &e->rcpts[number], hop);
+	}
+	return wire_done(w) ? APPLIED : APPLIED_BAD;
+}
+
 /* ---- the whole state ---------------------------------------------------- */
 
 static void
@@ -320,6 +370,28 @@ any(const struct rcpt *r)
 {
 	return r->state != RCPT_NEW || r->outcome != NULL ||
 	    r->flags & RCPT_WARNED;
+}
+
+static bool
+is_rerouted(const struct rcpt *r)
+{
+	return r->reroute.n > 0;
+}
+
+static void
+pack_reroutes(struct buf *b, const struct entry *e)
+{
+	struct buf body = BUF_INIT(SIZE_MAX / 2);
+	uint32_t from = 0;
+
+	while (from < e->nrcpts && !is_rerouted(&e->rcpts[from]))
+		from++;
+	while (from < e->nrcpts) {
+		buf_reset(&body);
+		reroute_pack_some(&body, e, 0, is_rerouted, &from);
+		put_record(b, REC_REROUTE, &body);
+	}
+	buf_clear(&body);
 }
 
 void
@@ -338,6 +410,7 @@ message_state_pack(struct buf *b, const struct entry *e)
 		status_pack_some(&body, e, 0, any, &from);
 		put_record(b, REC_STATUS, &body);
 	}
+	pack_reroutes(b, e);
 	if (e->held) {
 		buf_reset(&body);
 		put_u32(&body, 0);

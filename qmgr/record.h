@@ -22,6 +22,12 @@
  *	DONE	nothing: every recipient is done, or it was deleted
  *	IDS	u64: queue ids below this are given out (record's id 0)
  *	VOID	anything: stands where a damaged record was (journal_mend())
+ *	REROUTE	u32 seq   u32 count, each: u32 recipient number   slice next hop
+ *		that was chosen by hand, empty: by the tables again
+ *	BACK	nothing: in spite of a DONE before, a file of this id is a
+ *		message (it was deleted and is back, or it was imported)
+ *
+ * REROUTE and BACK are written in queues of format 2 only (notes.h).
  *
  * seq counts the records about one message.  One that is not above what is
  * known already is passed over, so that applying a record twice does nothing.
@@ -42,6 +48,8 @@ enum {
 	REC_DONE = 5,
 	REC_IDS = 6,
 	REC_VOID = 7,
+	REC_REROUTE = 8,
+	REC_BACK = 9,
 };
 
 struct message_body {
@@ -90,6 +98,8 @@ struct target {
 void	 expand_pack(struct buf *, struct entry *, const struct expansion *,
 	    const struct target *, uint32_t ntargets);
 void	 hold_pack(struct buf *, struct entry *);
+/* Of recipients that are RCPT_REROUTED, from *from on as status_pack(). */
+void	 reroute_pack(struct buf *, struct entry *, uint32_t *from);
 
 enum applied {
 	APPLIED,

@@ -9,7 +9,8 @@
  * does not have yet is added to it.
  *
  * Then the directories are walked: of each file only name and time are looked
- * at.  Large files that belong to no message are removed.  A million files
+ * at.  What is in deleted/ can be had back, unless its message is in the queue.
+ * Large files that belong to no message are removed.  A million files
  * take seconds, or on a cold disk minutes, so service begins before: each
  * directory is listed on the files' lane, between what else is done there.
  * Until that is over `qmgr.walk` is set, and
@@ -52,6 +53,7 @@ struct gone {
 struct walk {
 	struct listing	 l;		/* first */
 	struct qmgr	*q;
+	size_t		 top;		/* which of walked[] */
 	uint64_t	 boundary;	/* the highest id of before */
 	struct idmap	 gone;		/* owned, with its things */
 	int64_t		 start;
@@ -67,14 +69,26 @@ static void	 take_change(struct recovery *, uint64_t id, uint16_t type,
 		    struct slice body);
 static struct entry *entry_of_file(struct recovery *, uint64_t id);
 static void	 take_done(struct recovery *, uint64_t id);
+static void	 take_back(struct recovery *, uint64_t id);
 static void	 settle_all(struct recovery *);
 static void	 walk_init(struct qmgr *);
 static void	 walk_start(struct qmgr *);
 static void	 remember(struct walk *, uint64_t id, bool stale);
 static void	 listed(struct store_wait *, bool ok);
 static void	 take_file(struct walk *, const struct listed *);
-static void	 take_large(struct walk *, uint64_t id);
+static void	 take_deleted(struct walk *, const struct listed *);
+static void	 take_large(struct walk *, const struct listed *);
 static void	 walk_over(struct walk *);
+
+/* In this order: each needs to know what was found before. */
+static const struct {
+	const char	*dir;
+	void		(*take)(struct walk *, const struct listed *);
+} walked[] = {
+	{ STORE_DEFERRED,	take_file },
+	{ STORE_DELETED,	take_deleted },
+	{ STORE_LARGE,		take_large },
+};
 
 int
 recover(struct qmgr *q)
@@ -149,10 +163,14 @@ take_record(void *arg, const struct record *rec)
 	case REC_STATUS:
 	case REC_EXPAND:
 	case REC_HOLD:
+	case REC_REROUTE:
 		take_change(r, rec->id, rec->type, rec->body);
 		break;
 	case REC_DONE:
 		take_done(r, rec->id);
+		break;
+	case REC_BACK:
+		take_back(r, rec->id);
 		break;
 	case REC_IDS:
 		ids = get_u64(&w);
@@ -271,6 +289,18 @@ take_done(struct recovery *r, uint64_t id)
 	remember(r->q->walk, id, true);
 }
 
+static void
+take_back(struct recovery *r, uint64_t id)
+{
+	struct walk *w = r->q->walk;
+	struct gone *g = idmap_find(&w->gone, id);
+
+	if (g == NULL)
+		return;
+	idmap_remove(&w->gone, id);
+	free(g);
+}
+
 /* Who has an entry: the young, and the old whose file was read. */
 static void
 settle_all(struct recovery *r)
@@ -304,7 +334,7 @@ walk_init(struct qmgr *q)
 	struct walk *w = mem_alloc(sizeof(*w));
 
 	w->q = q;
-	w->l.dir = STORE_DEFERRED;
+	w->l.dir = walked[0].dir;
 	w->l.wait.fn = listed;
 	q->walk = w;
 }
@@ -343,15 +373,12 @@ listed(struct store_wait *sw, bool ok)
 		log_warn("event=foreign-file dir=%s/%02x name=%s", w->l.dir,
 		    w->l.number, LOG_Q(slice_str(name)));
 	for (i = 0; i < w->l.n; i++)
-		if (strcmp(w->l.dir, STORE_DEFERRED) == 0)
-			take_file(w, &w->l.files[i]);
-		else
-			take_large(w, w->l.files[i].id);
+		walked[w->top].take(w, &w->l.files[i]);
 	qmgr_due_changed(q);
 	if (++w->l.number < STORE_DIRS) {
 		store_walk_next(q->store, &w->l);
-	} else if (strcmp(w->l.dir, STORE_DEFERRED) == 0) {
-		w->l.dir = STORE_LARGE;
+	} else if (++w->top < sizeof(walked) / sizeof(walked[0])) {
+		w->l.dir = walked[w->top].dir;
 		w->l.number = 0;
 		store_walk_next(q->store, &w->l);
 	} else {
@@ -383,15 +410,30 @@ take_file(struct walk *w, const struct listed *f)
 		slot_wait_again(q, s, f->mtime);
 }
 
+/* A message that is known is in the queue: it was about to be deleted, or has
+ * come back (undo.c). */
 static void
-take_large(struct walk *w, uint64_t id)
+take_deleted(struct walk *w, const struct listed *f)
 {
-	const struct gone *gone = idmap_find(&w->gone, id);
+	struct qmgr *q = w->q;
+
+	if (queue_find(&q->queue, f->id) != NULL)
+		store_unlink_deleted(q->store, f->id);
+	else
+		undo_found(q, f->id, f->mtime, f->size);
+}
+
+static void
+take_large(struct walk *w, const struct listed *f)
+{
+	const struct gone *gone = idmap_find(&w->gone, f->id);
+	uint64_t id = f->id;
 
 	/* Who ended since the start removes it himself; of who ended before,
 	 * the removal may have been cut off. */
 	if (id > w->boundary || queue_find(&w->q->queue, id) != NULL ||
-	    (gone != NULL && !gone->stale))
+	    (gone != NULL && !gone->stale) ||
+	    undo_found_large(w->q, id, f->size))
 		return;
 	w->orphans++;
 	store_unlink_large(w->q->store, id);
@@ -442,7 +484,8 @@ walk_over(struct walk *w)
 	    "ms=%lld", q->queue.slots.n, (unsigned long long)w->files,
 	    (unsigned long long)w->orphans,
 	    (long long)(clock_mono_ms() - w->start));
-	drop_recover(q);
+	if (!q->read_only)
+		drop_recover(q);
 	walk_clear(q);
 	drop_take_in(q);
 	control_walked(q);

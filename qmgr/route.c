@@ -52,6 +52,7 @@ static void	 targets_came(struct qmgr *, struct channel *,
 static void	 use_targets(struct qmgr *, struct ask *);
 static struct route *route_new(struct qmgr *, struct slice key,
 		    const struct destination *);
+static struct route *route_by_hand(struct qmgr *, struct slice next_hop);
 static void	 routed(struct qmgr *, struct entry *, uint32_t number,
 		    struct route *);
 static void	 decide(struct qmgr *, struct entry *, uint32_t number,
@@ -113,6 +114,11 @@ route_ask(struct qmgr *q, struct entry *e, uint32_t number)
 	struct route *r;
 	struct ask *a;
 
+	if (e->rcpts[number].reroute.n > 0) {
+		routed(q, e, number, route_by_hand(q,
+		    e->rcpts[number].reroute));
+		return;
+	}
 	key_of(&e->rcpts[number], &key);
 	r = idmap_find(&rs->cache, siphash(q->hash_key, buf_slice(&key)));
 	if (r != NULL && slice_eq(r->key, buf_slice(&key)) &&
@@ -352,6 +358,15 @@ route_new(struct qmgr *q, struct slice key, const struct destination *to)
 		buf_clear(&b);
 	}
 	return r;
+}
+
+/* `chasqui queue reroute`: the tables are not asked. */
+static struct route *
+route_by_hand(struct qmgr *q, struct slice next_hop)
+{
+	struct destination to = { .kind = DEST_REMOTE, .next_hop = next_hop };
+
+	return route_new(q, SLICE_EMPTY, &to);
 }
 
 void

@@ -36,6 +36,7 @@ static void	 hop_leave_ring(struct sched *, struct hop *);
 static bool	 hop_may_send(struct sched *, struct hop *, int64_t now);
 static void	 hop_send(struct sched *, struct hop *, int64_t now);
 static struct attempt *hop_next_job(struct hop *);
+static void	 hop_empty(struct sched *, struct hop *);
 static void	 hop_die(struct sched *, struct hop *, struct slice words,
 		    int64_t now);
 static void	 hop_succeeded(struct hop *);
@@ -105,11 +106,30 @@ sched_clear(struct sched *s)
 void
 sched_configure(struct sched *s, const struct sched_config *conf)
 {
-	struct hop *h;
+	struct hop **changed = mem_array(s->nhops + 1, sizeof(*changed)), *h;
+	size_t n = 0, i;
+	bool was;
 
 	s->conf = *conf;
-	RB_FOREACH(h, hops, &s->hops)
+	RB_FOREACH(h, hops, &s->hops) {
+		was = h->paused;
 		hop_limits(s, h);
+		if (h->paused != was) {
+			h->refs++;	/* what follows may release others */
+			changed[n++] = h;
+		}
+	}
+	for (i = 0; i < n; i++) {
+		h = changed[i];
+		if (h->paused)
+			hop_empty(s, h);
+		else {
+			hop_enter_ring(s, h);
+			hop_want(s, h);
+		}
+		hop_release(s, &h);
+	}
+	free(changed);
 }
 
 /* ---- next hops ---------------------------------------------------------- */
@@ -127,6 +147,7 @@ hop_limits(struct sched *s, struct hop *h)
 	h->rate = own_rate != 0 ? own_rate : rate;
 	if (h->local || h->window > h->limit)
 		h->window = h->limit;
+	h->paused = s->conf.paused != NULL && s->conf.paused(s->arg, h);
 }
 
 struct hop *
@@ -225,7 +246,7 @@ hop_may_send(struct sched *s, struct hop *h, int64_t now)
 {
 	int64_t until = h->blocked_until;
 
-	if (h->state == HOP_DEAD ||
+	if (h->paused || h->state == HOP_DEAD ||
 	    h->inflight >= (h->state == HOP_PROBING ? 1 : h->window))
 		return false;	/* sched_result() or hop_wake() follows */
 	if (h->rate > 0 && h->next_us / 1000 > until)
@@ -281,13 +302,28 @@ hop_revive(struct sched *s, struct hop *h, int64_t now)
 	hop_want(s, h);
 }
 
+/* Its jobs are handed back. */
 static void
-hop_die(struct sched *s, struct hop *h, struct slice words, int64_t now)
+hop_empty(struct sched *s, struct hop *h)
 {
 	struct sender *d;
 	struct attempt *j;
 	int kind;
 
+	hop_leave_ring(s, h);
+	h->refs++;	/* handing back may release what it holds */
+	for (kind = NEW; kind <= RETRY; kind++)
+		while ((d = TAILQ_FIRST(&h->rings[kind])) != NULL) {
+			j = TAILQ_FIRST(&d->queue[kind]);
+			sched_remove(s, j);
+			s->ops->hand_back(s->arg, j, true);
+		}
+	h->refs--;
+}
+
+static void
+hop_die(struct sched *s, struct hop *h, struct slice words, int64_t now)
+{
 	if (h->state != HOP_DEAD) {
 		h->backoff_ms = h->backoff_ms == 0 ? s->conf.retry_first :
 		    h->backoff_ms * 2;
@@ -301,15 +337,7 @@ hop_die(struct sched *s, struct hop *h, struct slice words, int64_t now)
 	free(h->outcome);
 	h->outcome = mem_slicedup(words);
 	h->noutcome = (uint32_t)words.n;
-	hop_leave_ring(s, h);
-	h->refs++;	/* handing back may release what it holds */
-	for (kind = NEW; kind <= RETRY; kind++)
-		while ((d = TAILQ_FIRST(&h->rings[kind])) != NULL) {
-			j = TAILQ_FIRST(&d->queue[kind]);
-			sched_remove(s, j);
-			s->ops->hand_back(s->arg, j, true);
-		}
-	h->refs--;
+	hop_empty(s, h);
 }
 
 static void
@@ -354,7 +382,8 @@ hop_want(struct sched *s, struct hop *h)
 	unsigned room = hop_is_proven(h) ? h->window * 2 : 1;
 	unsigned have = h->ready[NEW] + h->ready[RETRY] + h->inflight;
 
-	if (h->state != HOP_DEAD && h->nwaiting > 0 && have < room)
+	if (!h->paused && h->state != HOP_DEAD && h->nwaiting > 0 &&
+	    have < room)
 		s->ops->wanted(s->arg, h, room - have);
 }
 
@@ -515,7 +544,7 @@ sched_add(struct sched *s, struct attempt *j, int64_t now)
 {
 	(void)now;
 	assert(j->state == JOB_GATHERED);
-	if (j->hop->state == HOP_DEAD) {
+	if (j->hop->paused || j->hop->state == HOP_DEAD) {
 		s->ops->hand_back(s->arg, j, true);
 		return;
 	}

@@ -26,6 +26,8 @@
  * tried so as well as long as nothing has been delivered since we started or
  * since the last site failure: after a restart nobody knows who was dead.
  *
+ * A next hop that is paused by hand is like a dead one that nothing wakes.
+ *
  * Nothing here knows the time or the loop: the caller says what time it is
  * (milliseconds, monotonic) and asks when to come back.
  */
@@ -84,6 +86,7 @@ struct hop {
 	char		*name;		/* owned */
 	bool		 local;
 	enum hop_state	 state;
+	bool		 paused;	/* by hand: nothing is sent */
 	unsigned	 refs;		/* routes, jobs */
 	unsigned	 limit;		/* of the window */
 	unsigned	 window;
@@ -118,6 +121,8 @@ struct sched_config {
 	/* Limits of one next hop; 0 keeps the above.  May be NULL. */
 	void		(*limits)(void *arg, const char *name,
 			    unsigned *window, uint64_t *rate);
+	/* Whether nothing is to be sent there.  May be NULL. */
+	bool	(*paused)(void *arg, const struct hop *);
 };
 
 enum send_result {
@@ -128,7 +133,7 @@ enum send_result {
 
 struct sched_ops {
 	enum send_result (*send)(void *arg, struct attempt *);
-	/* The next hop is dead, or has as many jobs of messages that were
+	/* The next hop is dead (or paused), or has as many jobs of messages that were
 	 * tried before as it may: this one is handed back, GATHERED. */
 	void	(*hand_back)(void *arg, struct attempt *, bool dead);
 	/* Up to n messages that wait for the next hop are wanted. */
@@ -153,7 +158,7 @@ struct sched {
 void	 sched_init(struct sched *, const struct sched_config *,
 	    const struct sched_ops *, void *arg);
 void	 sched_clear(struct sched *);
-/* New limits for all next hops. */
+/* New limits for all next hops, and pauses. */
 void	 sched_configure(struct sched *, const struct sched_config *);
 
 /* A reference to the next hop of a name. */

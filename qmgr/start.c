@@ -58,7 +58,8 @@ qmgr_start(struct qmgr *q, struct ev_loop *loop, const struct conf *conf,
 	ev_task_init(&q->sched_task, run_sched, q);
 	q->commits = disk_lane_new(loop, threads);
 	q->files = disk_lane_new(loop, threads);
-	if (notes_check_format(q->dir) == -1 || notes_begin(q->dir) == -1)
+	if (!q->read_only && (notes_check_format(q->dir) == -1 ||
+	    notes_begin(q->dir) == -1))
 		return -1;
 	q->store = store_new(loop, q->dir, q->files);
 	if (q->store == NULL)
@@ -71,6 +72,8 @@ qmgr_start(struct qmgr *q, struct ev_loop *loop, const struct conf *conf,
 		return -1;
 	old_init(q);
 	routes_init(q);
+	undo_init(q);
+	pauses_init(q);
 	configure_sched(q, &sc);
 	sched_init(&q->sched, &sc, &deliver_sched_ops, q);
 	submit_tick(q);
@@ -95,6 +98,7 @@ configure_sched(struct qmgr *q, struct sched_config *sc)
 		.retry_first = q->conf->queue_retry_first,
 		.retry_max = q->conf->queue_retry_max,
 		.limits = hop_limits,
+		.paused = pause_stops,
 	};
 }
 
@@ -114,12 +118,18 @@ hop_limits(void *arg, const char *name, unsigned *window, uint64_t *rate)
 void
 qmgr_reload(struct qmgr *q, const struct conf *conf)
 {
+	q->conf = conf;
+	qmgr_configure_sched(q);
+	limits_reload(q);
+}
+
+void
+qmgr_configure_sched(struct qmgr *q)
+{
 	struct sched_config sc;
 
-	q->conf = conf;
 	configure_sched(q, &sc);
 	sched_configure(&q->sched, &sc);
-	limits_reload(q);
 	qmgr_wake_scheduler(q);
 }
 
@@ -182,6 +192,8 @@ tick(void *arg)
 	clock_now(q);
 	submit_tick(q);
 	limits_tick(q);
+	pauses_tick(q);
+	undo_tick(q);
 	show_counts(q);
 	sched_tick(&q->sched);
 	wake_due(q);
@@ -283,9 +295,11 @@ qmgr_clear(struct qmgr *q)
 	idmap_clear(&q->jobs);
 	walk_clear(q);
 	control_clear(q);
+	undo_clear(q);
 	shapes_clear(q);
 	drop_clear(q);
 	limits_clear(q);
+	pauses_clear(q);
 	reports_clear(q);
 	routes_clear(q);
 	journal_close(&q->journal);
@@ -314,4 +328,6 @@ qmgr_status(struct qmgr *q, struct buf *b)
 	    (unsigned long long)st.bytes, st.segments, st.free,
 	    disk_lane_is_threaded(q->commits) ? "" : " threads=no");
 	walk_status(q, b);
+	undo_status(q, b);
+	pauses_status(q, b);
 }

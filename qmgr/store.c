@@ -21,6 +21,7 @@
 
 #define DEFERRED	STORE_DEFERRED
 #define LARGE		STORE_LARGE
+#define DELETED		STORE_DELETED
 #define CORRUPT		"corrupt"
 #define FOREIGN_BYTES	4096	/* names of a directory that are told */
 
@@ -42,7 +43,7 @@ struct store {
 	void		*healed_arg;
 };
 
-enum change_kind { APPEND, MTIME, UNLINK, UNLINK_LARGE };
+enum change_kind { APPEND, MTIME, UNLINK };
 
 /* A change that is under way. */
 struct change {
@@ -50,6 +51,7 @@ struct change {
 	struct disk_task task;
 	struct store	*store;
 	enum change_kind kind;
+	const char	*dir;
 	uint64_t	 id;
 	uint64_t	 at;
 	int64_t		 mtime;
@@ -69,6 +71,8 @@ static void	 wait_done(struct disk_task *);
 static void	 barrier_done(struct disk_task *);
 static void	 look_again(void *);
 static void	 looked(struct store_wait *, bool ok);
+static void	 link_work(struct disk_task *);
+static int	 link_file(struct linking *);
 static void	 migrate_work(struct disk_task *);
 static int	 migrate_file(struct migration *, int fd);
 static void	 copy_aside_work(struct disk_task *);
@@ -84,7 +88,7 @@ static void	 list_one(struct listing *, const char *name);
 struct store *
 store_new(struct ev_loop *loop, int dir, struct disk_lane *lane)
 {
-	static const char *const tops[] = { DEFERRED, LARGE };
+	static const char *const tops[] = { DEFERRED, LARGE, DELETED };
 	struct store *s;
 	char name[32];
 	struct stat st;
@@ -94,7 +98,7 @@ store_new(struct ev_loop *loop, int dir, struct disk_lane *lane)
 
 	/* Made last: where it is, the others have been synced. */
 	made = fs->fstatat(dir, CORRUPT, &st) == -1;
-	for (top = 0; top < 2; top++) {
+	for (top = 0; top < sizeof(tops) / sizeof(tops[0]); top++) {
 		if (fs_make_dir(fs, dir, tops[top], 0700) == -1)
 			return NULL;
 		for (i = 0; i < STORE_DIRS; i++) {
@@ -156,12 +160,14 @@ store_dir_number(uint64_t id)
 /* ---- changes ------------------------------------------------------------ */
 
 static struct change *
-change_new(struct store *s, enum change_kind kind, uint64_t id)
+change_new(struct store *s, enum change_kind kind, const char *dir,
+    uint64_t id)
 {
 	struct change *c = mem_alloc(sizeof(*c));
 
 	c->store = s;
 	c->kind = kind;
+	c->dir = dir;
 	c->id = id;
 	buf_init(&c->bytes, RECORD_BODY_BYTES + LOG_HEADER);
 	return c;
@@ -186,7 +192,7 @@ void
 store_append(struct store *s, uint64_t id, uint64_t at, uint16_t type,
     struct slice body, int64_t mtime)
 {
-	struct change *c = change_new(s, APPEND, id);
+	struct change *c = change_new(s, APPEND, DEFERRED, id);
 	uint32_t crc;
 
 	c->at = at;
@@ -205,7 +211,7 @@ store_append(struct store *s, uint64_t id, uint64_t at, uint16_t type,
 void
 store_mtime(struct store *s, uint64_t id, int64_t mtime)
 {
-	struct change *c = change_new(s, MTIME, id);
+	struct change *c = change_new(s, MTIME, DEFERRED, id);
 
 	c->mtime = mtime;
 	change_start(c);
@@ -214,13 +220,19 @@ store_mtime(struct store *s, uint64_t id, int64_t mtime)
 void
 store_unlink(struct store *s, uint64_t id)
 {
-	change_start(change_new(s, UNLINK, id));
+	change_start(change_new(s, UNLINK, DEFERRED, id));
 }
 
 void
 store_unlink_large(struct store *s, uint64_t id)
 {
-	change_start(change_new(s, UNLINK_LARGE, id));
+	change_start(change_new(s, UNLINK, LARGE, id));
+}
+
+void
+store_unlink_deleted(struct store *s, uint64_t id)
+{
+	change_start(change_new(s, UNLINK, DELETED, id));
 }
 
 static void
@@ -239,11 +251,10 @@ change_work(struct disk_task *t)
 static int
 change_file(const struct change *c)
 {
-	struct store_name name = store_name(c->kind == UNLINK_LARGE ? LARGE :
-	    DEFERRED, c->id);
+	struct store_name name = store_name(c->dir, c->id);
 	int fd, r = 0, error;
 
-	if (c->kind == UNLINK || c->kind == UNLINK_LARGE)
+	if (c->kind == UNLINK)
 		return fs->unlinkat(c->store->dir, name.s, 0);
 	fd = fs_open(fs, c->store->dir, name.s, O_WRONLY, 0);
 	if (fd == -1)
@@ -388,6 +399,46 @@ barrier_work(struct disk_task *t)
 	w->ok = fs->syncfs(w->store->dir) == 0;
 }
 
+/* ---- from one directory to another -------------------------------------- */
+
+void
+store_link(struct store *s, struct linking *l)
+{
+	wait_start(s, &l->wait, link_work, wait_done);
+}
+
+static void
+link_work(struct disk_task *t)
+{
+	struct linking *l = (struct linking *)(void *)OF_TASK(store_wait, t);
+
+	l->wait.ok = link_file(l) == 0;
+	l->error = l->wait.ok ? 0 : errno;
+}
+
+/* A name that a crash has left there is the same message's. */
+static int
+link_file(struct linking *l)
+{
+	struct store_name from = store_name(l->from, l->id);
+	struct store_name to = store_name(l->to, l->id);
+	int dir = l->wait.store->dir, fd, r = -1;
+	struct stat st;
+
+	fd = fs_open(fs, dir, from.s, O_WRONLY, 0);
+	if (fd == -1)
+		return -1;
+	if (fs->fstat(fd, &st) == 0 && fs_set_mtime(fs, fd, l->mtime) == 0 &&
+	    (fs->linkat(dir, from.s, dir, to.s) == 0 || (errno == EEXIST &&
+	    fs->unlinkat(dir, to.s, 0) == 0 &&
+	    fs->linkat(dir, from.s, dir, to.s) == 0))) {
+		l->size = (uint64_t)st.st_size;
+		r = 0;
+	}
+	fs_close(fs, fd);
+	return r;
+}
+
 /* ---- migration ---------------------------------------------------------- */
 
 void
@@ -400,6 +451,7 @@ migration_init(struct migration *m, const struct entry *e)
 
 	memset(m, 0, sizeof(*m));
 	message_state_pack(&state, e);
+	m->dir = DEFERRED;
 	m->id = e->id;
 	m->n = e->content_n;
 	m->mtime = e->held ? HELD_MTIME_S * 1000 : e->next_ms;
@@ -416,7 +468,7 @@ migration_init(struct migration *m, const struct entry *e)
 	put_u32(b, (uint32_t)state.n);
 	put_u32(b, e->content_n);
 	put_u32(b, crc32c(crc32c(0, e->packed), buf_slice(&state)));
-	put_u32(b, 0);			/* content's: migrate_work() */
+	put_u32(b, 0);			/* content's: migration_seal() */
 	buf_add(b, slice_of(zero, sizeof(zero)));
 	/* the CRC over the head is made there too */
 	buf_add(b, e->packed);
@@ -437,7 +489,7 @@ static void
 migrate_work(struct disk_task *t)
 {
 	struct migration *m = (struct migration *)(void *)OF_TASK(store_wait, t);
-	struct store_name name = store_name(DEFERRED, m->id);
+	struct store_name name = store_name(m->dir, m->id);
 	int fd = fs_open(fs, m->wait.store->dir, name.s,
 	    O_WRONLY | O_CREAT | O_TRUNC, 0600);
 
@@ -449,12 +501,22 @@ migrate_work(struct disk_task *t)
 		fs->unlinkat(m->wait.store->dir, name.s, 0);
 }
 
+void
+migration_seal(struct migration *m, struct slice content)
+{
+	uint32_t crc;
+
+	crc = htole32(crc32c(0, content));
+	memcpy(m->head.p + 64, &crc, 4);
+	crc = htole32(crc32c(0, slice_of(m->head.p + 12, HEAD_BYTES - 12)));
+	memcpy(m->head.p + 8, &crc, 4);
+}
+
 static int
 migrate_file(struct migration *m, int fd)
 {
 	char *copy = NULL;
 	const char *content;
-	uint32_t crc;
 	int r = -1;
 
 	if (m->content != NULL)
@@ -464,10 +526,7 @@ migrate_file(struct migration *m, int fd)
 		if (segment_read(m->segment, copy, m->n, m->at) == -1)
 			goto out;
 	}
-	crc = htole32(crc32c(0, slice_of(content, m->n)));
-	memcpy(m->head.p + 64, &crc, 4);
-	crc = htole32(crc32c(0, slice_of(m->head.p + 12, HEAD_BYTES - 12)));
-	memcpy(m->head.p + 8, &crc, 4);
+	migration_seal(m, slice_of(content, m->n));
 	if (fs_pwrite(fs, fd, buf_slice(&m->head), 0) == 0 &&
 	    fs_pwrite(fs, fd, slice_of(content, m->n),
 	    (off_t)m->head.n) == 0 && fs_set_mtime(fs, fd, m->mtime) == 0)
@@ -557,7 +616,8 @@ load_work(struct disk_task *t)
 int
 store_read(int dir, struct load *l)
 {
-	struct store_name name = store_name(DEFERRED, l->id);
+	struct store_name name = store_name(l->dir == NULL ? DEFERRED :
+	    l->dir, l->id);
 	struct stat st;
 	int fd, r = -1;
 
@@ -967,7 +1027,7 @@ list_one(struct listing *l, const char *name)
 	}
 	l->files[l->n++] = (struct listed){ id,
 		(int64_t)st.st_mtim.tv_sec * 1000 +
-		st.st_mtim.tv_nsec / 1000000 };
+		st.st_mtim.tv_nsec / 1000000, (uint64_t)st.st_size };
 }
 
 void

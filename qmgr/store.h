@@ -17,6 +17,9 @@
  *			log: each u32 "Log\xc5"   u32 CRC-32C of what follows
  *			    u16 type   u16 zero   u32 length   body
  *	large/XX/ID	content as it came from smtpd, nothing else
+ *	deleted/XX/ID	as deferred/XX/ID: what was deleted and can be had
+ *			back; the time of modification is that of the deletion.
+ *			Its large content stays where it is (undo.c)
  *
  * State is a list of records, see record.h; so is the log.  All but the log is
  * written once.  The time of modification is the next attempt's, and
@@ -56,6 +59,7 @@ size_t	 store_append_bytes(size_t body);
 void	 store_mtime(struct store *, uint64_t id, int64_t mtime);
 void	 store_unlink(struct store *, uint64_t id);
 void	 store_unlink_large(struct store *, uint64_t id);
+void	 store_unlink_deleted(struct store *, uint64_t id);
 
 /* Tells when all that was asked for before is durable; ok false when some of
  * it failed (it is tried again by itself).  After a sync that failed nothing
@@ -75,9 +79,23 @@ void	 store_on_healed(struct store *, int64_t ms, void (*healed)(void *),
 /* Tells when it is done, durable or not. */
 void	 store_fence(struct store *, struct store_wait *);
 
+/* ---- from one directory to another ---- */
+/* The file has both names, and this time; not yet durable.  wait.fn follows;
+ * ok false: see error. */
+struct linking {
+	struct store_wait wait;		/* first */
+	const char	*from, *to;	/* STORE_DEFERRED, STORE_DELETED */
+	uint64_t	 id;
+	int64_t		 mtime;
+	uint64_t	 size;		/* found */
+	int		 error;
+};
+void	 store_link(struct store *, struct linking *);
+
 /* ---- a young message becomes old ---- */
 struct migration {
 	struct store_wait wait;		/* first */
+	const char	*dir;		/* STORE_DEFERRED unless changed */
 	uint64_t	 id;
 	struct buf	 head;		/* head, envelope, state */
 	struct content	*content;	/* a reference; NULL: in the segment */
@@ -90,6 +108,8 @@ struct migration {
 };
 /* Fills head, n and size. */
 void	 migration_init(struct migration *, const struct entry *);
+/* The checksums of head and content, for who puts the two together himself. */
+void	 migration_seal(struct migration *, struct slice content);
 /* A copy of it goes to corrupt/ID, content that has a large file to
  * corrupt/ID.content: for whoever looks for the reason.  The message itself
  * stays where it is.  wait.fn follows. */
@@ -101,6 +121,7 @@ void	 store_migrate(struct store *, struct migration *);
 struct load {
 	struct store_wait wait;		/* first; ok false: see error */
 	uint64_t	 id;
+	const char	*dir;		/* NULL: STORE_DEFERRED */
 	bool		 head_only;	/* without the content */
 	struct buf	 bytes;
 	int64_t		 mtime;
@@ -166,11 +187,12 @@ int	 store_save_damage(int dir, const struct journal_damage *);
 /* One of the STORE_DIRS directories of deferred/ or large/, read on the lane. */
 struct listing {
 	struct store_wait wait;		/* first; ok false: see error */
-	const char	*dir;		/* STORE_DEFERRED, STORE_LARGE */
+	const char	*dir;		/* STORE_DEFERRED, ... */
 	unsigned	 number;
 	struct listed {
 		uint64_t id;
 		int64_t	 mtime;
+		uint64_t size;
 	}		*files;		/* owned */
 	size_t		 n;
 	size_t		 cap;
@@ -180,6 +202,7 @@ struct listing {
 };
 #define STORE_DEFERRED	"deferred"
 #define STORE_LARGE	"large"
+#define STORE_DELETED	"deleted"
 /* Which of the directories has it. */
 unsigned store_dir_number(uint64_t id);
 /* What an earlier listing has found is replaced.  wait.fn follows. */

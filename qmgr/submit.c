@@ -108,6 +108,7 @@ submit_up(struct qmgr *q, struct channel *c)
 {
 	channel_set_data(c, mem_alloc(sizeof(struct submitter)));
 	channel_pause(c, q->paused);
+	pauses_tell(q, c);
 }
 
 static void

@@ -52,6 +52,8 @@ struct verdict_cache {
 	} v[VERDICTS];
 };
 
+#define PAUSED_BYTES	400
+
 struct smtpd {
 	struct ev_loop		*loop;		/* borrowed */
 	struct settings		*settings;	/* of new sessions; owned */
@@ -91,6 +93,11 @@ struct smtpd {
 	/* What auth offers, words: within TLS, and without. */
 	char			 mechanisms_tls[MECHANISMS_BYTES];
 	char			 mechanisms_clear[MECHANISMS_BYTES];
+
+	/* What qmgr has us say to MAIL instead (SQ_PAUSED), or "": to other
+	 * hosts; to our users. */
+	char			 paused_inbound[PAUSED_BYTES];
+	char			 paused_submission[PAUSED_BYTES];
 
 	struct verdict_cache	 verdicts;
 	struct rate		 rate;

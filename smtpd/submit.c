@@ -36,6 +36,7 @@ static void	 enlist(struct session *);
 static void	 delist(struct session *);
 static struct session *find(struct smtpd *, uint64_t);
 static void	 message(void *, struct channel *, struct message *);
+static void	 paused(struct smtpd *, struct message *);
 static void	 spool_came(struct smtpd *, struct message *);
 static void	 queued(struct smtpd *, struct message *);
 static void	 refused(struct smtpd *, struct message *);
@@ -332,9 +333,27 @@ message(void *arg, struct channel *c, struct message *m)
 	case SQ_REFUSED:
 		refused(arg, m);
 		break;
+	case SQ_PAUSED:
+		paused(arg, m);
+		break;
 	default:
 		break;	/* the rules let nothing else through */
 	}
+}
+
+static void
+paused(struct smtpd *d, struct message *m)
+{
+	struct slice inbound = get_text(&m->body, PAUSED_BYTES - 1);
+	struct slice submission = get_text(&m->body, PAUSED_BYTES - 1);
+
+	if (!wire_done(&m->body)) {
+		channel_breach(d->qmgr, "paused");
+		return;
+	}
+	snprintf(d->paused_inbound, PAUSED_BYTES, "%.*s", SLICE_ARG(inbound));
+	snprintf(d->paused_submission, PAUSED_BYTES, "%.*s",
+	    SLICE_ARG(submission));
 }
 
 static void

@@ -382,6 +382,14 @@ mail_begun(struct session *s)
 	session_say(s, SLICE_LIT("250 2.1.0 Ok\r\n"));
 }
 
+/* What the postmaster has paused: `chasqui pause`. */
+static const char *
+paused_text(const struct session *s)
+{
+	return submission_is(s) || s->client.kind == LISTENER_SUBMIT ?
+	    s->d->paused_submission : s->d->paused_inbound;
+}
+
 static bool
 may_send(struct session *s)
 {
@@ -395,6 +403,10 @@ may_send(struct session *s)
 	if (s->d->qmgr == NULL) {
 		session_refuse(s, 451, "4.3.0 The queue is not available, "
 		    "try again later");
+		return false;
+	}
+	if (paused_text(s)[0] != '\0') {
+		session_refuse(s, 450, "%s", paused_text(s));
 		return false;
 	}
 	if (s->d->content_bytes >= s->set->memory) {

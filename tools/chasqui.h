@@ -25,12 +25,18 @@ struct command {
 
 extern const struct command cmd_init, cmd_start, cmd_stop, cmd_reload,
     cmd_restart, cmd_status, cmd_top, cmd_confinement, cmd_config, cmd_queue, cmd_mailbox, cmd_table,
-    cmd_explain, cmd_user, cmd_domain, cmd_alias, cmd_doctor, cmd_import;
+    cmd_explain, cmd_user, cmd_domain, cmd_alias, cmd_doctor, cmd_import,
+    cmd_pause, cmd_resume;
 
 /* `chasqui queue check`: argv[0] is "check". */
 int	 run_queue_check(struct tool *, int argc, char *argv[]);
 /* The same for "shape". */
 int	 run_queue_shape(struct tool *, int argc, char *argv[]);
+/* cmd_queue_move.c */
+struct selection;
+int	 run_queue_export(struct tool *, struct selection *);
+int	 run_queue_import(struct tool *, int argc, char *argv[]);
+int	 run_queue_adopt(struct tool *, int argc, char *argv[]);
 
 /* For messages: the command that runs. */
 void	 tool_name(const char *);

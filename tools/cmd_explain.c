@@ -59,6 +59,86 @@ explain_logins(struct tool *t, int argc, char *argv[])
 	return status;
 }
 
+/* ---- the last step ------------------------------------------------------- */
+
+/* What the configuration says of connections to a next hop. */
+static void
+tell_policy(const struct conf *c, struct slice hop)
+{
+	const struct conf_nexthop *h = conf_nexthop_find(c, hop);
+	bool own = h != NULL && strcmp(h->tls, "default") != 0;
+
+	printf("   TLS: %s (%s)\n", own ? h->tls : c->remote_tls, own ?
+	    "its nexthop block" : "remote.tls");
+	if (own && h->tls_fingerprints.n > 0)
+		printf("   with one of %zu fingerprints\n",
+		    h->tls_fingerprints.n);
+}
+
+/* A line of the answer, as it stands and with what others than lookup know:
+ * "=> ADDRESS: next hop HOP (by MX)", "=> ADDRESS: Maildir ...". */
+static void
+tell_line(struct tool *t, struct slice line, bool *remote, bool *local)
+{
+	static const char mark[] = ": next hop ";
+	struct slice hop = line;
+
+	printf("%.*s\n", SLICE_ARG(line));
+	if (!slice_starts(line, SLICE_LIT("=> ")))
+		return;
+	while (hop.n > 0 && !slice_starts(hop, slice_str(mark)))
+		hop = slice_from(hop, 1);
+	if (hop.n == 0) {
+		*local = true;
+		return;
+	}
+	*remote = true;
+	hop = slice_from(hop, sizeof(mark) - 1);
+	tell_policy(tool_conf(t), slice_first(hop, slice_find(hop, ' ')));
+}
+
+/* What is paused and concerns such mail. */
+static void
+tell_pauses(struct tool *t, bool remote, bool local)
+{
+	struct channel *c = tool_connect_if_running(t, SOCKET_QUEUE);
+	struct message m;
+	struct slice s;
+
+	if (c == NULL)
+		return;
+	channel_send(c, TL_PAUSES, 1, SLICE_EMPTY);
+	while (channel_wait(c, &m, -1) == 0 && m.type == TL_LINE) {
+		s = get_rest(&m.body);
+		if (slice_starts(s, SLICE_LIT("local ")) ? local :
+		    slice_starts(s, SLICE_LIT("outbound ")) ||
+		    slice_starts(s, SLICE_LIT("next-hop ")) ? remote : false)
+			printf("   paused: %.*s\n", SLICE_ARG(s));
+	}
+	channel_free(&c);
+}
+
+static int
+explain_answer(struct tool *t, struct channel *c)
+{
+	bool remote = false, local = false;
+	struct message m;
+	struct slice why;
+	int status;
+
+	while (channel_wait(c, &m, -1) == 0)
+		if (m.type == TL_LINE)
+			tell_line(t, get_rest(&m.body), &remote, &local);
+		else if (m.type == TL_END) {
+			status = get_u8(&m.body);
+			why = get_slice(&m.body, 1024);
+			tell_pauses(t, remote, local);
+			return why.n > 0 ? tool_fail(status, "%.*s",
+			    SLICE_ARG(why)) : status;
+		}
+	return tool_fail(EX_UNAVAILABLE, "the suite has not answered");
+}
+
 static int
 run_explain(struct tool *t, int argc, char *argv[])
 {
@@ -81,7 +161,7 @@ run_explain(struct tool *t, int argc, char *argv[])
 			put_u8(b, 0);
 		}
 		channel_end(c);
-		r = tool_answer(c, NULL, NULL);
+		r = explain_answer(t, c);
 		if (r != EX_OK)
 			status = r;
 		if (i + 1 < argc)

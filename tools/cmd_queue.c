@@ -2,65 +2,76 @@
 /*
  * cmd_queue - `chasqui queue`: list, show and change what is in the queue.
  *
- * Messages are named by their ids, selected by options, or both; a change needs
- * one of them, or --all.  `check` reads the queue's files itself, whether the
- * suite is running or not (cmd_queue_check.c).
+ * Messages are named by their ids, selected by options (queue_select.h), or
+ * both; a change needs one of them, or --all.  What cannot simply be taken back
+ * is counted first, and more than CONFIRM_ABOVE messages are to be confirmed.
+ * `check` reads the queue's files itself (cmd_queue_check.c); `export`,
+ * `import` and `adopt` are cmd_queue_move.c's.
  */
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sysexits.h>
+#include <unistd.h>
 
-#include "base/clock.h"
-#include "base/mem.h"
 #include "base/num.h"
 #include "chasqui.h"
 #include "queue_print.h"
+#include "queue_select.h"
 
-struct selection {
-	struct queue_filter	 filter;
-	uint64_t		 ids[QUEUE_FILTER_IDS];
-	bool			 any;		/* something was selected */
-	bool			 all;
-	bool			 dry_run;
-	bool			 json;
-};
+#define CONFIRM_ABOVE	100
 
 static int	 run_queue(struct tool *, int, char *[]);
 static int	 run_list(struct tool *, struct selection *);
 static int	 run_show(struct tool *, struct selection *);
+static int	 run_reroute(struct tool *, struct selection *);
+static int	 run_undo(struct tool *, int, char *[]);
 static int	 run_change(struct tool *, struct selection *,
+		    enum queue_change, bool grave);
+static int	 confirm(struct channel *, const struct selection *,
 		    enum queue_change);
-static int	 select_messages(struct selection *, int, char *[]);
-static int	 select_option(struct selection *, int);
-static int	 select_age(int64_t *);
-static int	 select_size(uint64_t *);
-static int	 select_state(struct selection *);
-static int	 select_ids(struct selection *, int, char *[]);
+static int	 request(struct channel *, const struct selection *,
+		    enum queue_change, enum queue_how);
 
 const struct command cmd_queue = { "queue",
-	"check [--repair] [--json] |\n"
+	"VERB [ARGUMENT...]\n"
+	"    list|show|hold|release|retry|delete|bounce|reroute SELECTION\n"
+	"        [--dry-run] [--confirm N] [--json] "
+	"[--for-good] [--to HOST[:PORT]|table]\n"
+	"    undo [list|--last|SELECTION]\n"
+	"    export SELECTION [--output FILE] | import FILE | adopt DIR\n"
+	"    check [--repair] [--json]\n"
 	"    shape [--by next-hop|sender-domain|recipient-domain] [--rows N] "
-	"[--bars] [--json] |\n"
-	"    list|show|hold|release|retry|delete|bounce [ID...] [--sender A] "
-	"[--recipient A] [--next-hop H] [--reason TEXT] [--older T] "
-	"[--younger T] [--larger N] [--smaller N] "
-	"[--state active|deferred|held] [--all] [--dry-run] [--json]",
-	"list, show or change the messages in the queue, or check its files",
-	run_queue };
+	"[--bars] [--json]\n"
+	"  SELECTION is " SELECT_USAGE,
+	"list, show, change, move the messages in the queue, or check its "
+	"files", run_queue };
 
 static const struct {
 	const char		*name;
 	enum queue_change	 change;	/* 0: none */
+	bool			 grave;		/* many are to be confirmed */
 	int			 (*run)(struct tool *, struct selection *);
 } verbs[] = {
-	{ "list",	0,		run_list },
-	{ "show",	0,		run_show },
-	{ "hold",	QUEUE_HOLD,	NULL },
-	{ "release",	QUEUE_RELEASE,	NULL },
-	{ "retry",	QUEUE_RETRY,	NULL },
-	{ "delete",	QUEUE_DELETE,	NULL },
-	{ "bounce",	QUEUE_BOUNCE,	NULL },
+	{ "list",	0,		false,	run_list },
+	{ "show",	0,		false,	run_show },
+	{ "hold",	QUEUE_HOLD,	false,	NULL },
+	{ "release",	QUEUE_RELEASE,	false,	NULL },
+	{ "retry",	QUEUE_RETRY,	false,	NULL },
+	{ "delete",	QUEUE_DELETE,	true,	NULL },
+	{ "bounce",	QUEUE_BOUNCE,	true,	NULL },
+	{ "reroute",	QUEUE_REROUTE,	true,	run_reroute },
+	{ "export",	0,		false,	run_queue_export },
+};
+
+static const struct {
+	const char	*name;
+	int		 (*run)(struct tool *, int, char *[]);
+} others[] = {
+	{ "check",	run_queue_check },
+	{ "shape",	run_queue_shape },
+	{ "undo",	run_undo },
+	{ "import",	run_queue_import },
+	{ "adopt",	run_queue_adopt },
 };
 
 static int
@@ -70,22 +81,23 @@ run_queue(struct tool *t, int argc, char *argv[])
 	size_t i;
 	int status;
 
-	if (argc > 1 && strcmp(argv[1], "check") == 0)
-		return run_queue_check(t, argc - 1, argv + 1);
-	if (argc > 1 && strcmp(argv[1], "shape") == 0)
-		return run_queue_shape(t, argc - 1, argv + 1);
+	for (i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		if (argc > 1 && strcmp(argv[1], others[i].name) == 0)
+			return others[i].run(t, argc - 1, argv + 1);
 	for (i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
 		if (argc > 1 && strcmp(argv[1], verbs[i].name) == 0)
 			break;
 	if (i == sizeof(verbs) / sizeof(verbs[0]))
-		return tool_fail(EX_USAGE, "say what to do: check, shape, list, "
-		    "show, hold, release, retry, delete or bounce");
+		return tool_fail(EX_USAGE, "say what to do: list, show, hold, "
+		    "release, retry, delete, bounce, reroute, undo, export, "
+		    "import, adopt, check or shape");
 	status = select_messages(&s, argc - 1, argv + 1);
 	if (status != EX_OK)
 		return status;
 	if (verbs[i].run != NULL)
 		return verbs[i].run(t, &s);
-	return run_change(t, &s, verbs[i].change);
+	return run_change(t, &s, verbs[i].change == QUEUE_DELETE &&
+	    s.for_good ? QUEUE_DESTROY : verbs[i].change, verbs[i].grave);
 }
 
 static int
@@ -135,171 +147,139 @@ run_show(struct tool *t, struct selection *s)
 	return status;
 }
 
+/* ---- changes ------------------------------------------------------------- */
+
 static int
-run_change(struct tool *t, struct selection *s, enum queue_change change)
+run_reroute(struct tool *t, struct selection *s)
+{
+	if (s->to == NULL)
+		return tool_fail(EX_USAGE, "say where to: --to HOST, --to "
+		    "HOST:PORT, or --to table for what the tables say");
+	if (strcmp(s->to, "table") == 0)
+		s->to = NULL;
+	else if (!conf_next_hop_is_valid(slice_str(s->to)))
+		return tool_fail(EX_USAGE, "%s is no next hop: host, [host] or "
+		    "host:port is", s->to);
+	return run_change(t, s, QUEUE_REROUTE, true);
+}
+
+/* `undo`, `undo list`, `undo --last`, `undo ID`, `undo --sender A` ... */
+static int
+run_undo(struct tool *t, int argc, char *argv[])
+{
+	static struct selection s;
+	bool list = argc > 1 && strcmp(argv[1], "list") == 0;
+	int status;
+
+	argc -= list;
+	argv += list;
+	status = select_messages(&s, argc, argv);
+	if (status != EX_OK)
+		return status;
+	s.filter.where = s.last ? QUEUE_UNDO_LAST : QUEUE_UNDO_ALL;
+	if (list || (!s.any && !s.all && !s.last))
+		return run_list(t, &s);
+	s.any = true;
+	return run_change(t, &s, QUEUE_UNDO, false);
+}
+
+static int
+run_change(struct tool *t, struct selection *s, enum queue_change change,
+    bool grave)
 {
 	struct channel *c;
-	struct buf *b;
-	int status;
+	int status = EX_OK;
 
 	if (!s->any && !s->all)
 		return tool_fail(EX_USAGE, "name messages by their queue ids, "
 		    "select them (--sender, --recipient, ...), or say --all");
 	c = tool_connect(t, SOCKET_QUEUE);
-	b = channel_begin(c, TL_QUEUE_CHANGE, 1);
-	if (b != NULL) {
-		put_u8(b, (uint8_t)change);
-		put_u8(b, s->dry_run);
-		queue_filter_pack(b, &s->filter);
-	}
-	channel_end(c);
-	status = tool_answer(c, NULL, NULL);
+	if (!s->dry_run && grave && s->filter.nids == 0)
+		status = confirm(c, s, change);
+	if (status == EX_OK)
+		status = request(c, s, change, s->dry_run ? QUEUE_DRY_RUN :
+		    QUEUE_DO);
 	channel_free(&c);
 	return status;
 }
 
-/* ---- what is selected ---------------------------------------------------- */
-
-enum {
-	OPT_SENDER = 256, OPT_RECIPIENT, OPT_NEXT_HOP, OPT_REASON, OPT_OLDER,
-	OPT_YOUNGER, OPT_LARGER, OPT_SMALLER, OPT_STATE, OPT_ALL, OPT_DRY_RUN,
-	OPT_JSON,
-};
-
-static const struct option options[] = {
-	{ "sender",	required_argument, NULL, OPT_SENDER },
-	{ "recipient",	required_argument, NULL, OPT_RECIPIENT },
-	{ "next-hop",	required_argument, NULL, OPT_NEXT_HOP },
-	{ "reason",	required_argument, NULL, OPT_REASON },
-	{ "older",	required_argument, NULL, OPT_OLDER },
-	{ "younger",	required_argument, NULL, OPT_YOUNGER },
-	{ "larger",	required_argument, NULL, OPT_LARGER },
-	{ "smaller",	required_argument, NULL, OPT_SMALLER },
-	{ "state",	required_argument, NULL, OPT_STATE },
-	{ "all",	no_argument,	   NULL, OPT_ALL },
-	{ "dry-run",	no_argument,	   NULL, OPT_DRY_RUN },
-	{ "json",	no_argument,	   NULL, OPT_JSON },
-	{ NULL,		0,		   NULL, 0 },
-};
-
-static int
-select_messages(struct selection *s, int argc, char *argv[])
+static void
+ask(struct channel *c, const struct selection *s, enum queue_change change,
+    enum queue_how how)
 {
-	int opt, status;
+	struct buf *b = channel_begin(c, TL_QUEUE_CHANGE, 1);
 
-	s->filter.ids = s->ids;
-	optind = 0;	/* getopt has seen the command before ours */
-	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		status = select_option(s, opt);
-		if (status != EX_OK)
-			return status;
+	if (b != NULL) {
+		put_u8(b, (uint8_t)change);
+		put_u8(b, (uint8_t)how);
+		put_slice(b, change == QUEUE_REROUTE && s->to != NULL ?
+		    slice_str(s->to) : SLICE_EMPTY);
+		queue_filter_pack(b, &s->filter);
 	}
-	return select_ids(s, argc - optind, argv + optind);
+	channel_end(c);
 }
 
 static int
-select_option(struct selection *s, int opt)
+request(struct channel *c, const struct selection *s, enum queue_change change,
+    enum queue_how how)
 {
-	struct queue_filter *f = &s->filter;
+	int status;
 
-	if (opt < OPT_ALL)
-		s->any = true;
-	switch (opt) {
-	case OPT_SENDER:
-		f->sender = slice_str(optarg);
-		return EX_OK;
-	case OPT_RECIPIENT:
-		f->recipient = slice_str(optarg);
-		return EX_OK;
-	case OPT_NEXT_HOP:
-		f->next_hop = slice_str(optarg);
-		return EX_OK;
-	case OPT_REASON:
-		f->reason = slice_str(optarg);
-		return EX_OK;
-	case OPT_OLDER:
-		return select_age(&f->older_ms);
-	case OPT_YOUNGER:
-		return select_age(&f->younger_ms);
-	case OPT_LARGER:
-		return select_size(&f->larger);
-	case OPT_SMALLER:
-		return select_size(&f->smaller);
-	case OPT_STATE:
-		return select_state(s);
-	case OPT_ALL:
-		s->all = true;
-		return EX_OK;
-	case OPT_DRY_RUN:
-		s->dry_run = true;
-		return EX_OK;
-	case OPT_JSON:
-		s->json = true;
-		return EX_OK;
-	default:
-		return EX_USAGE;	/* getopt has said why */
+	ask(c, s, change, how);
+	status = tool_answer(c, NULL, NULL);
+	if (status == EX_OK && how == QUEUE_DRY_RUN) {
+		ask(c, s, change, QUEUE_COUNT);
+		printf("messages: ");
+		fflush(stdout);
+		status = tool_answer(c, NULL, NULL);
 	}
+	return status;
+}
+
+/* How many there are, by a count; UINT64_MAX: no answer. */
+static uint64_t
+count(struct channel *c, const struct selection *s, enum queue_change change,
+    int *status_r)
+{
+	uint64_t n = UINT64_MAX;
+	struct message m;
+	struct slice why;
+
+	ask(c, s, change, QUEUE_COUNT);
+	*status_r = EX_UNAVAILABLE;
+	while (channel_wait(c, &m, -1) == 0) {
+		if (m.type == TL_LINE)
+			slice_to_u64(m.body.rest, 0, UINT64_MAX - 1, &n);
+		if (m.type != TL_END)
+			continue;
+		*status_r = get_u8(&m.body);
+		why = get_slice(&m.body, 1024);
+		if (why.n > 0)
+			tool_fail(*status_r, "%.*s", SLICE_ARG(why));
+		break;
+	}
+	return n;
 }
 
 static int
-select_age(int64_t *ms_r)
+confirm(struct channel *c, const struct selection *s, enum queue_change change)
 {
-	uint64_t ms;
+	char line[32];
+	int status;
+	uint64_t n = count(c, s, change, &status), typed = s->confirm;
 
-	if (!conf_duration_parse(slice_str(optarg), &ms) || ms == 0 ||
-	    ms > INT64_MAX)
-		return tool_fail(EX_USAGE, "%s is no time: 90s, 30m, 4h, 2d",
-		    optarg);
-	*ms_r = (int64_t)ms;
-	return EX_OK;
-}
-
-static int
-select_size(uint64_t *bytes_r)
-{
-	if (!conf_size_parse(slice_str(optarg), bytes_r) || *bytes_r == 0)
-		return tool_fail(EX_USAGE, "%s is no size: 1000, 50K, 10M",
-		    optarg);
-	return EX_OK;
-}
-
-static int
-select_state(struct selection *s)
-{
-	static const struct {
-		const char		*name;
-		enum queue_state	 state;
-	} states[] = {
-		{ "active", QUEUE_ACTIVE }, { "deferred", QUEUE_DEFERRED },
-		{ "held", QUEUE_HELD },
-	};
-	size_t i;
-
-	for (i = 0; i < sizeof(states) / sizeof(states[0]); i++)
-		if (strcmp(optarg, states[i].name) == 0) {
-			s->filter.states |= (uint8_t)(1u << states[i].state);
+	if (status != EX_OK || n <= CONFIRM_ABOVE || n == typed)
+		return status;
+	if (typed == 0 && isatty(STDIN_FILENO)) {
+		fprintf(stderr, "%llu messages.  Type this number to go on: ",
+		    (unsigned long long)n);
+		if (fgets(line, sizeof(line), stdin) != NULL &&
+		    slice_to_u64(slice_trim(slice_str(line)), 1, UINT64_MAX,
+		    &typed) && typed == n)
 			return EX_OK;
-		}
-	return tool_fail(EX_USAGE, "%s is no state: active, deferred, held",
-	    optarg);
-}
-
-static int
-select_ids(struct selection *s, int argc, char *argv[])
-{
-	int i;
-
-	if (argc > QUEUE_FILTER_IDS)
-		return tool_fail(EX_USAGE, "at most %d messages at once; use "
-		    "--sender, --recipient and so on for more",
-		    QUEUE_FILTER_IDS);
-	for (i = 0; i < argc; i++) {
-		if (!queue_id_parse(slice_str(argv[i]), &s->ids[i]))
-			return tool_fail(EX_USAGE, "%s is no queue id: they "
-			    "have %d letters and digits", argv[i],
-			    QUEUE_ID_CHARS);
-		s->any = true;
+		return tool_fail(EX_USAGE, "nothing was changed");
 	}
-	s->filter.nids = (size_t)argc;
-	return EX_OK;
+	return tool_fail(EX_USAGE, "these are %llu messages; nothing was "
+	    "changed.  --dry-run shows them, --confirm %llu goes on",
+	    (unsigned long long)n, (unsigned long long)n);
 }

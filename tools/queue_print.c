@@ -108,6 +108,19 @@ print_release(const struct queue_entry *e)
 	printf("%16s(to be released %s)\n", "", when);
 }
 
+/* `undo list`. */
+static void
+print_kept(const struct queue_entry *e)
+{
+	char when[32];
+	time_t t = (time_t)(e->next_attempt_ms / 1000);
+	struct tm tm;
+
+	if (e->state == QUEUE_DELETED && localtime_r(&t, &tm) != NULL &&
+	    strftime(when, sizeof(when), "%a %b %e %H:%M:%S", &tm) > 0)
+		printf("%16s(deleted; can be had back until %s)\n", "", when);
+}
+
 static void
 print_mailq(const struct queue_entry *e)
 {
@@ -126,6 +139,7 @@ print_mailq(const struct queue_entry *e)
 	print_text(e->reverse_path);
 	putchar('\n');
 	print_release(e);
+	print_kept(e);
 	for (i = 0; i < e->nrecipients; i++) {
 		const struct queue_entry_recipient *r = &e->recipients[i];
 
@@ -133,6 +147,10 @@ print_mailq(const struct queue_entry *e)
 			print_reason(r);
 		printf("%45s", "");
 		print_text(r->address);
+		if (r->rerouted) {
+			printf(" -> ");
+			print_text(r->next_hop);
+		}
 		putchar('\n');
 	}
 	if (e->more > 0)
@@ -160,6 +178,8 @@ json_recipient(const struct queue_entry_recipient *r)
 	json_text("address", r->address);
 	putchar(',');
 	json_text("next_hop", r->next_hop);
+	if (r->rerouted)
+		printf(",\"rerouted\":true");
 	if (r->outcome.status != 0) {
 		printf(",\"status\":\"%s\",\"enhanced\":\"%s\",\"code\":%u,",
 		    outcome_name(r->outcome.status),
@@ -176,7 +196,7 @@ print_json(const struct queue_entry *e)
 {
 	static const char *const states[] = {
 		[QUEUE_ACTIVE] = "active", [QUEUE_DEFERRED] = "deferred",
-		[QUEUE_HELD] = "held",
+		[QUEUE_HELD] = "held", [QUEUE_DELETED] = "deleted",
 	};
 	size_t i;
 

@@ -452,7 +452,8 @@ run_list(struct tool *t)
 static int
 run_queue(struct tool *t, const struct options *o)
 {
-	struct queue_filter f = { 0 };
+	struct queue_term term = { 0 };
+	struct queue_filter f = { .terms = &term };
 	const char *run = o->run == NULL ? "" : o->run;
 	struct channel *c;
 	struct buf *b;
@@ -463,18 +464,22 @@ run_queue(struct tool *t, const struct options *o)
 		f.ids = &id;
 		f.nids = 1;
 	} else if (run[0] == 'R' && run[1] != '\0')
-		f.recipient = slice_str(run + 1);
+		term = (struct queue_term){ .kind = TERM_RECIPIENT,
+			.text = slice_str(run + 1) };
 	else if (run[0] == 'S' && run[1] != '\0')
-		f.sender = slice_str(run + 1);
+		term = (struct queue_term){ .kind = TERM_SENDER,
+			.text = slice_str(run + 1) };
 	else if (run[0] != '\0')
 		return tool_fail(EX_USAGE, "-q%s: only -q, -qIid, "
 		    "-qRrecipient and -qSsender; `chasqui start` runs the "
 		    "queue", run);
+	f.nterms = term.kind != 0;
 	c = tool_connect(t, SOCKET_QUEUE);
 	b = channel_begin(c, TL_QUEUE_CHANGE, 1);
 	if (b != NULL) {
 		put_u8(b, QUEUE_RETRY);
-		put_u8(b, 0);
+		put_u8(b, QUEUE_DO);
+		put_slice(b, SLICE_EMPTY);
 		queue_filter_pack(b, &f);
 	}
 	channel_end(c);

@@ -68,7 +68,11 @@ look_at_process(struct wrong *w, const char *line)
 	uint64_t index = word_number(line, "index");
 	uint64_t restarts = word_number(line, "restarts");
 	uint64_t age = word_number(line, "uptime");
+	struct slice paused = word_of(line, "paused");
 
+	if (!slice_eq(paused, SLICE_LIT("?")))
+		add(w, "paused: %.*s; `chasqui pause` says why",
+		    SLICE_ARG(paused));
 	if (!slice_eq(state, SLICE_LIT("running")))
 		add(w, "%.*s %" PRIu64 " is not running: %.*s",
 		    SLICE_ARG(role), index, SLICE_ARG(state));

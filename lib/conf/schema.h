@@ -158,6 +158,10 @@ X(queue_max_messages, "queue.max_messages", INT, "5000000", 100, 100000000, R_QM
   "Messages in the queue at which new ones are refused with 452.")	\
 X(queue_min_free, "queue.min_free", SIZE, "64M", 0, 1099511627776, R_QMGR, \
   "Free space of the queue's file system below which new messages are refused with 452.") \
+X(queue_undo, "queue.undo", DURATION, "1d", 0, 31536000000, R_QMGR,	\
+  "How long a message that chasqui queue delete has removed can be had back by chasqui queue undo; 0 for never.") \
+X(queue_undo_size, "queue.undo_size", SIZE, "1G", 0, 1099511627776, R_QMGR, \
+  "How much deleted mail is kept for that; over it the oldest goes.") \
 X(queue_journal, "queue.journal", SIZE, "64M", 1048576, 4294967296, R_QMGR, \
   "The size of one journal segment.")					\
 X(queue_segments, "queue.segments", INT, "4", 2, 256, R_QMGR,		\

@@ -27,6 +27,7 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	struct report r;
 	struct queue_entry e;
 	struct queue_filter f;
+	struct pause paused;
 	struct slice s;
 	struct wire w;
 
@@ -34,7 +35,7 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 		return 0;
 	s = slice_of(p + 1, n - 1);
 	w = wire_of(s);
-	switch (p[0] % 5) {
+	switch (p[0] % 6) {
 	case 0:
 		CHECK(destination_unpack(&w, &d), destination_pack(&b, &d));
 		break;
@@ -50,6 +51,9 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	case 4:
 		CHECK(queue_filter_unpack(&w, &a, &f),
 		    queue_filter_pack(&b, &f));
+		break;
+	case 5:
+		CHECK(pause_unpack(&w, &paused), pause_pack(&b, &paused));
 		break;
 	}
 	arena_clear(&a);

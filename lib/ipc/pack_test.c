@@ -44,7 +44,9 @@ static struct report report;
 static struct queue_entry_recipient entry_to[2];
 static struct queue_entry entry;
 static uint64_t ids[] = { 1, UINT64_MAX };
+static struct queue_term terms[3];
 static struct queue_filter filter;
+static struct pause paused;
 
 static void
 make_samples(void)
@@ -80,11 +82,16 @@ make_samples(void)
 		.release_ms = 7, .login = SLICE_LIT("joe"),
 		.reverse_path = SLICE_LIT("s@t"), .client = SLICE_LIT("::1"),
 		.recipients = entry_to, .nrecipients = 2, .more = 8 };
-	filter = (struct queue_filter){ .ids = ids, .nids = 2,
-		.sender = SLICE_LIT("<>"), .recipient = SLICE_LIT("@b"),
-		.next_hop = SLICE_LIT("h"), .reason = SLICE_LIT("r"),
-		.older_ms = 1, .younger_ms = 2, .larger = 3, .smaller = 4,
-		.states = 1 << QUEUE_HELD };
+	terms[0] = (struct queue_term){ .kind = TERM_SENDER, .negated = true,
+		.text = SLICE_LIT("<>") };
+	terms[1] = (struct queue_term){ .kind = TERM_OLDER, .number = 1 };
+	terms[2] = (struct queue_term){ .kind = TERM_STATES,
+		.number = 1 << QUEUE_HELD };
+	filter = (struct queue_filter){ .ids = ids, .nids = 2, .terms = terms,
+		.nterms = 3, .where = QUEUE_UNDO_LAST };
+	paused = (struct pause){ .kind = PAUSE_NEXT_HOP,
+		.next_hop = SLICE_LIT("h"), .since_ms = 1, .until_ms = 2,
+		.reason = SLICE_LIT("why") };
 }
 
 /* Each structure behind one form: pack the sample; unpack and pack again. */
@@ -114,6 +121,22 @@ FORM(queue_entry, entry)
 FORM(queue_filter, filter)
 
 static int
+pause_pack_sample(struct buf *b)
+{
+	return pause_pack(b, &paused);
+}
+
+static bool
+pause_repack(struct wire *w, struct arena *a, struct buf *b)
+{
+	struct pause p;
+
+	(void)a;
+	return pause_unpack(w, &p) && wire_done(w) &&
+	    (b == NULL || pause_pack(b, &p) == 0);
+}
+
+static int
 destination_pack_sample(struct buf *b)
 {
 	return destination_pack(b, &maildir);
@@ -134,6 +157,7 @@ static const struct form forms[] = {
 	{ "report", report_pack_sample, report_repack },
 	{ "queue_entry", queue_entry_pack_sample, queue_entry_repack },
 	{ "queue_filter", queue_filter_pack_sample, queue_filter_repack },
+	{ "pause", pause_pack_sample, pause_repack },
 	{ "destination", destination_pack_sample, destination_repack },
 };
 #define NFORMS	(sizeof(forms) / sizeof(forms[0]))
@@ -289,16 +313,39 @@ entries_and_filters_with_bad_values(void **state)
 	(void)state;
 	entry.state = (enum queue_state)0;
 	assert_false(sample_is_read(2));
-	entry.state = (enum queue_state)4;
+	entry.state = (enum queue_state)5;
 	assert_false(sample_is_read(2));
 	entry.nrecipients = 0;
 	assert_true(sample_is_read(2));
-	filter.states = 1;
+	terms[2].number = 1;
 	assert_false(sample_is_read(3));
-	filter.sender = SLICE_LIT("\x01");
+	terms[2].number = 1 << QUEUE_DELETED;
 	assert_false(sample_is_read(3));
+	terms[2].number = 0;
+	assert_true(sample_is_read(3));
+	terms[1].number = UINT64_MAX;
+	assert_false(sample_is_read(3));
+	terms[1] = (struct queue_term){ .kind = TERM_LAST + 1 };
+	assert_false(sample_is_read(3));
+	terms[1] = (struct queue_term){ .kind = 0 };
+	assert_false(sample_is_read(3));
+	terms[1] = (struct queue_term){ .kind = TERM_REASON,
+		.text = SLICE_LIT("\x01") };
+	assert_false(sample_is_read(3));
+	filter.nterms = 1;
 	filter.nids = 0;
 	assert_true(sample_is_read(3));
+	filter.where = (enum queue_where)(QUEUE_UNDO_LAST + 1);
+	assert_false(sample_is_read(3));
+	paused.kind = PAUSE_OUTBOUND;	/* with a next hop */
+	assert_false(sample_is_read(4));
+	paused.kind = PAUSE_OUTBOUND;
+	paused.next_hop = SLICE_EMPTY;
+	assert_true(sample_is_read(4));
+	paused.next_hop = SLICE_EMPTY;
+	assert_false(sample_is_read(4));
+	paused.kind = PAUSE_KINDS;
+	assert_false(sample_is_read(4));
 }
 
 /* The bound on a count must not refuse what is there: recipients as small as

@@ -1,16 +1,22 @@
 /* SPDX-License-Identifier: ISC */
 /* queue_tool - see queue_tool.h. */
+#include <stdio.h>
+
 #include "ipc/fields.h"
 #include "ipc/qmgr_lookup.h"
 #include "ipc/queue_tool.h"
 #include "mail/envelope.h"
 
-#define RECIPIENT_MIN	10	/* bytes of one with empty slices, no outcome */
+#define RECIPIENT_MIN	11	/* bytes of one with empty slices, no outcome */
 #define CLIENT_BYTES	128
-#define STATES		(1 << QUEUE_ACTIVE | 1 << QUEUE_DEFERRED | \
-			    1 << QUEUE_HELD)
+#define STATES		(UINT64_C(1) << QUEUE_ACTIVE | \
+			    UINT64_C(1) << QUEUE_DEFERRED | \
+			    UINT64_C(1) << QUEUE_HELD)
+#define TERM_MIN	14	/* bytes of one with an empty text */
+#define TERM_BYTES	1000
 
 static bool	get_ids(struct wire *, struct arena *, struct queue_filter *);
+static bool	get_terms(struct wire *, struct arena *, struct queue_filter *);
 static int	put_recipients(struct buf *, const struct queue_entry *);
 static int	put_outcome(struct buf *, const struct outcome *);
 static bool	get_recipients(struct wire *, struct arena *,
@@ -20,19 +26,25 @@ static void	get_recipient(struct wire *, struct queue_entry_recipient *);
 int
 queue_filter_pack(struct buf *b, const struct queue_filter *f)
 {
+	const struct queue_term *t;
 	size_t i, n = b->n;
 
-	if (f->nids > QUEUE_FILTER_IDS || put_u32(b, (uint32_t)f->nids) != 0)
-		return -1;
+	if (f->nids > QUEUE_FILTER_IDS || f->nterms > QUEUE_FILTER_TERMS ||
+	    put_u8(b, (uint8_t)f->where) != 0 ||
+	    put_u32(b, (uint32_t)f->nids) != 0)
+		goto full;
 	for (i = 0; i < f->nids; i++)
 		if (put_u64(b, f->ids[i]) != 0)
 			goto full;
-	if (put_slice(b, f->sender) == 0 && put_slice(b, f->recipient) == 0 &&
-	    put_slice(b, f->next_hop) == 0 && put_slice(b, f->reason) == 0 &&
-	    put_time(b, f->older_ms) == 0 && put_time(b, f->younger_ms) == 0 &&
-	    put_u64(b, f->larger) == 0 && put_u64(b, f->smaller) == 0 &&
-	    put_u8(b, f->states) == 0)
-		return 0;
+	if (put_u32(b, (uint32_t)f->nterms) != 0)
+		goto full;
+	for (i = 0; i < f->nterms; i++) {
+		t = &f->terms[i];
+		if (put_u8(b, t->kind) != 0 || put_u8(b, t->negated) != 0 ||
+		    put_slice(b, t->text) != 0 || put_u64(b, t->number) != 0)
+			goto full;
+	}
+	return 0;
 full:
 	b->n = n;
 	return -1;
@@ -41,22 +53,9 @@ full:
 bool
 queue_filter_unpack(struct wire *w, struct arena *a, struct queue_filter *f_r)
 {
-	struct queue_filter f = { 0 };
+	struct queue_filter f = { .where = get_enum(w, QUEUE_UNDO_LAST) };
 
-	if (!get_ids(w, a, &f))
-		return false;
-	f.sender = get_text(w, TARGET_BYTES);
-	f.recipient = get_text(w, TARGET_BYTES);
-	f.next_hop = get_text(w, NEXT_HOP_BYTES);
-	f.reason = get_text(w, TEXT_BYTES);
-	f.older_ms = get_time(w);
-	f.younger_ms = get_time(w);
-	f.larger = get_u64(w);
-	f.smaller = get_u64(w);
-	f.states = get_u8(w);
-	if ((f.states & ~STATES) != 0)
-		wire_fail(w);
-	if (w->bad)
+	if (!get_ids(w, a, &f) || !get_terms(w, a, &f))
 		return false;
 	*f_r = f;
 	return true;
@@ -70,6 +69,28 @@ get_ids(struct wire *w, struct arena *a, struct queue_filter *f)
 	f->ids = get_list(w, a, QUEUE_FILTER_IDS, 8, sizeof(*f->ids), &f->nids);
 	for (i = 0; i < f->nids; i++)
 		f->ids[i] = get_u64(w);
+	return !w->bad;
+}
+
+static bool
+get_terms(struct wire *w, struct arena *a, struct queue_filter *f)
+{
+	struct queue_term *t;
+	size_t i;
+
+	f->terms = get_list(w, a, QUEUE_FILTER_TERMS, TERM_MIN,
+	    sizeof(*f->terms), &f->nterms);
+	for (i = 0; i < f->nterms && !w->bad; i++) {
+		t = &f->terms[i];
+		t->kind = get_enum(w, TERM_LAST);
+		t->negated = get_bool(w);
+		t->text = get_text(w, TERM_BYTES);
+		t->number = get_u64(w);
+		if (t->kind == 0 || (t->kind == TERM_OLDER &&
+		    t->number > (uint64_t)TIME_MAX_MS) ||
+		    (t->kind == TERM_STATES && (t->number & ~STATES) != 0))
+			wire_fail(w);
+	}
 	return !w->bad;
 }
 
@@ -105,6 +126,7 @@ put_recipients(struct buf *b, const struct queue_entry *e)
 		if (put_slice(b, r->address) != 0 ||
 		    put_slice(b, r->next_hop) != 0 ||
 		    put_u8(b, r->final) != 0 ||
+		    put_u8(b, r->rerouted) != 0 ||
 		    put_outcome(b, &r->outcome) != 0)
 			return -1;
 	}
@@ -129,7 +151,7 @@ queue_entry_unpack(struct wire *w, struct arena *a, struct queue_entry *e_r)
 	uint8_t state;
 
 	e.id = get_u64(w);
-	state = get_enum(w, QUEUE_HELD);
+	state = get_enum(w, QUEUE_DELETED);
 	if (state < QUEUE_ACTIVE)
 		wire_fail(w);
 	e.state = (enum queue_state)state;
@@ -166,6 +188,54 @@ get_recipient(struct wire *w, struct queue_entry_recipient *r)
 	r->address = get_text(w, TARGET_BYTES);
 	r->next_hop = get_text(w, NEXT_HOP_BYTES);
 	r->final = get_bool(w);
+	r->rerouted = get_bool(w);
 	if (get_bool(w) && !outcome_unpack(w, &r->outcome))
 		wire_fail(w);
+}
+
+const char *
+pause_name(const struct pause *p)
+{
+	static const char *const names[] = {
+		[PAUSE_NEXT_HOP] = "next-hop", [PAUSE_OUTBOUND] = "outbound",
+		[PAUSE_LOCAL] = "local", [PAUSE_INBOUND] = "inbound",
+		[PAUSE_SUBMISSION] = "submission",
+	};
+	static char text[2][NEXT_HOP_BYTES + 16];
+	static unsigned next;
+	char *t = text[next = (next + 1) % 2];
+
+	snprintf(t, sizeof(text[0]), "%s%s%.*s", names[p->kind],
+	    p->next_hop.n > 0 ? " " : "", SLICE_ARG(p->next_hop));
+	return t;
+}
+
+int
+pause_pack(struct buf *b, const struct pause *p)
+{
+	size_t n = b->n;
+
+	if (put_u8(b, (uint8_t)p->kind) == 0 &&
+	    put_slice(b, p->next_hop) == 0 && put_time(b, p->since_ms) == 0 &&
+	    put_time(b, p->until_ms) == 0 && put_slice(b, p->reason) == 0)
+		return 0;
+	b->n = n;
+	return -1;
+}
+
+bool
+pause_unpack(struct wire *w, struct pause *p_r)
+{
+	struct pause p = { .kind = get_enum(w, PAUSE_KINDS - 1) };
+
+	p.next_hop = get_text(w, NEXT_HOP_BYTES);
+	p.since_ms = get_time(w);
+	p.until_ms = get_time(w);
+	p.reason = get_text(w, PAUSE_REASON_BYTES);
+	if (p.kind == 0 || (p.kind == PAUSE_NEXT_HOP) != (p.next_hop.n > 0))
+		wire_fail(w);
+	if (w->bad)
+		return false;
+	*p_r = p;
+	return true;
 }

@@ -10,29 +10,64 @@
 #include "mail/outcome.h"
 
 #define QUEUE_FILTER_IDS	500
+#define QUEUE_FILTER_TERMS	32
 #define QUEUE_ENTRY_RECIPIENTS	200
 
-/* All that is set must match; ids: any of them. */
+/*
+ * What a message must be.  Terms about recipients choose among those that are
+ * not done: a message is meant when one of them fits all these terms together.
+ * Texts are compared without regard to the case of ASCII letters.
+ */
+enum queue_term_kind {
+	/* Of recipients: */
+	TERM_RECIPIENT = 1,	/* an address or "@domain" */
+	TERM_NEXT_HOP,		/* the whole name */
+	TERM_REASON,		/* a part of the last outcome's text, or of why
+				 * it is held */
+	/* Of the message: */
+	TERM_SENDER,		/* "<>" the null one, "@domain" or an address */
+	TERM_LOGIN,		/* who submitted it; "" nobody */
+	TERM_CLIENT,		/* the address of the client, or how it begins
+				 * where the text ends in "*" */
+	TERM_OLDER,		/* number: ms since it arrived, at least */
+	TERM_LARGER,		/* number: bytes, more than */
+	TERM_ATTEMPTS,		/* number: so many or more */
+	TERM_STATES,		/* number: mask of 1 << enum queue_state */
+	TERM_LAST = TERM_STATES
+};
+struct queue_term {
+	uint8_t		 kind;
+	bool		 negated;
+	struct slice	 text;
+	uint64_t	 number;
+};
+
+/* Where to look. */
+enum queue_where {
+	QUEUE_LIVE,
+	QUEUE_UNDO_ALL,		/* what was deleted and can be had back */
+	QUEUE_UNDO_LAST,	/* of that, what the last request deleted */
+};
+
+/* All terms must hold; ids: any of them.  Nothing set: all messages. */
 struct queue_filter {
 	uint64_t	*ids;		/* in the arena */
 	size_t		 nids;		/* at most QUEUE_FILTER_IDS */
-	struct slice	 sender;	/* "" any; "<>" null; "@domain" or address */
-	struct slice	 recipient;	/* "@domain" or address */
-	struct slice	 next_hop;
-	struct slice	 reason;	/* a part of the last outcome's text */
-	int64_t		 older_ms;	/* 0: any */
-	int64_t		 younger_ms;
-	uint64_t	 larger;	/* bytes; 0: any */
-	uint64_t	 smaller;
-	uint8_t		 states;	/* mask of 1 << enum queue_state; 0 all */
+	struct queue_term *terms;	/* in the arena */
+	size_t		 nterms;	/* at most QUEUE_FILTER_TERMS */
+	enum queue_where where;
 };
 
-enum queue_state { QUEUE_ACTIVE = 1, QUEUE_DEFERRED = 2, QUEUE_HELD = 3 };
+enum queue_state {
+	QUEUE_ACTIVE = 1, QUEUE_DEFERRED = 2, QUEUE_HELD = 3,
+	QUEUE_DELETED = 4,	/* until next_attempt_ms it can be had back */
+};
 
 struct queue_entry_recipient {
 	struct slice	 address;
 	struct slice	 next_hop;	/* "" where not routed yet */
 	uint8_t		 final;		/* 1: done, not shown by mailq */
+	bool		 rerouted;	/* next_hop was set by hand */
 	struct outcome	 outcome;	/* status 0: no attempt yet */
 };
 
@@ -52,6 +87,28 @@ struct queue_entry {
 	size_t		 nrecipients;
 	uint32_t	 more;		/* recipients that are not listed */
 };
+
+/* What is stopped for a while. */
+enum pause_kind {
+	PAUSE_NEXT_HOP = 1,	/* deliveries to one next hop */
+	PAUSE_OUTBOUND,		/* to all remote ones */
+	PAUSE_LOCAL,		/* into mailboxes, and to programs */
+	PAUSE_INBOUND,		/* new mail from other hosts */
+	PAUSE_SUBMISSION,	/* new mail of our users, and sendmail's */
+	PAUSE_KINDS
+};
+#define PAUSE_REASON_BYTES	200
+struct pause {
+	enum pause_kind	 kind;
+	struct slice	 next_hop;	/* NEXT_HOP; else "" */
+	int64_t		 since_ms;
+	int64_t		 until_ms;	/* 0: until somebody resumes it */
+	struct slice	 reason;
+};
+/* "next-hop example.org", "outbound" ...; valid for the next 2 calls. */
+const char *pause_name(const struct pause *);
+int	 pause_pack(struct buf *, const struct pause *);
+bool	 pause_unpack(struct wire *, struct pause *);
 
 int	 queue_filter_pack(struct buf *, const struct queue_filter *);
 bool	 queue_filter_unpack(struct wire *, struct arena *, struct queue_filter *);

@@ -38,6 +38,7 @@
 	X(SQ_QUEUED,	    8, QMGR,  0,  0,   0)	/* durable: 250 is true now; id: queue id */ \
 	X(SQ_REFUSED,	    9, QMGR,  0,  6,   1024)	/* u16 reply code, slice "4.3.1 text" */ \
 	X(SQ_LIMIT_ASK,	   10, SMTPD, 0,  4,   512)	/* slice login that wants to send; id: smtpd's */ \
+	X(SQ_PAUSED,	   12, QMGR,  0,  8,   1024)	/* slice "4.3.2 text" while no mail is accepted from other hosts, else ""; slice the same for our users, and sendmail */ \
 	X(SQ_LIMIT,	   11, QMGR,  0,  8,   8)	/* u32 seconds until it may (0: now), u32 recipients that it may name now */
 
 ENUM_MESSAGES(SMTPD_QMGR);

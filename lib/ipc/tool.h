@@ -28,7 +28,12 @@
 	X(TL_RESTART,	    4, TOOL,   0,  0,   0)	/* master: TL_END when another serves in its place, or why not */ \
 	X(TL_QUEUE_LIST,   10, TOOL,   0,  4,   8192)	/* qmgr: packed filter */ \
 	X(TL_QUEUE_SHOW,   11, TOOL,   0,  8,   8)	/* qmgr: u64 id; lines, then content in TL_DATA */ \
-	X(TL_QUEUE_CHANGE, 12, TOOL,   0,  6,   8192)	/* qmgr: u8 enum queue_change, u8 dry run, packed filter; a line for each message */ \
+	X(TL_QUEUE_CHANGE, 12, TOOL,   0, 15,   8192)	/* qmgr: u8 enum queue_change, u8 enum queue_how, slice next hop (REROUTE), packed filter; a line for each message; TL_END when all is durable */ \
+	X(TL_QUEUE_EXPORT, 14, TOOL,   0,  4,   8192)	/* qmgr: packed filter; TL_MESSAGE, TL_DATA..., TL_FILE for each */ \
+	X(TL_IMPORT,	   15, TOOL,   0, 17,   17)	/* qmgr: 16 bytes that name the file, u8 0; lines, then TL_END: TL_MESSAGE may follow */ \
+	X(TL_IMPORT_END,   16, TOOL,   0,  0,   0)	/* qmgr: TL_END when all is durable and on its way */ \
+	X(TL_PAUSE,	   17, TOOL,   0, 22,   2048)	/* qmgr: u8 pause or resume, packed struct pause; TL_END when it is durable */ \
+	X(TL_PAUSES,	   18, TOOL,   0,  0,   0)	/* qmgr: TL_LINEs */ \
 	X(TL_EXPLAIN,	   20, TOOL,   0,  5,   2048)	/* lookup: slice address, u8 0 */ \
 	X(TL_TABLE_QUERY,  21, TOOL,   0,  8,   4096)	/* lookup: slice table, slice key */ \
 	X(TL_MAILBOX,	   22, TOOL,   0,  4,   1024)	/* lookup: slice login or address; its Maildir in TL_DATA */ \
@@ -39,6 +44,10 @@
 	X(TL_LINE,	   30, EITHER, 0,  0,   65536)	/* the body is text without newline */ \
 	X(TL_DATA,	   31, EITHER, 0,  0,   65536)	\
 	X(TL_ENTRY,	   32, EITHER, 0,  8,   65536)	/* a packed struct queue_entry */ \
+	X(TL_MESSAGE,	   35, EITHER, 0, 20,   20)	/* u64 queue id, u32 bytes that follow in TL_DATA, u64 bytes of large content */ \
+	X(TL_FILE,	   38, QMGR,   1,  8,   8)	/* its large content, to read; to write, at an import: u64 bytes; the tool then sends TL_IMPORT_LARGE */ \
+	X(TL_IMPORT_LARGE, 39, TOOL,   0,  0,   0)	/* it is written */ \
+	X(TL_IMPORT_SYNC,  40, TOOL,   0,  0,   0)	/* TL_MESSAGE when all is durable, and held until TL_IMPORT_END */ \
 	X(TL_NEXT_HOP,	   36, EITHER, 0,  53,  65536)	/* a packed struct hop_row (ipc/queue_shape.h) */ \
 	X(TL_SHAPE,	   37, EITHER, 0,  84,  2048)	/* a packed struct shape_row */ \
 	X(TL_NOTE,	   34, EITHER, 0,  0,   1024)	/* text for standard error; the answer follows */ \
@@ -49,6 +58,15 @@ ENUM_MESSAGES(TOOL_REQUESTS);
 enum queue_change {
 	QUEUE_HOLD = 1, QUEUE_RELEASE = 2, QUEUE_RETRY = 3, QUEUE_DELETE = 4,
 	QUEUE_BOUNCE = 5,
+	QUEUE_DESTROY = 6,	/* deletes, and nothing can be had back */
+	QUEUE_REROUTE = 7,
+	QUEUE_UNDO = 8,		/* what was deleted is back */
+};
+
+enum queue_how {
+	QUEUE_DO,
+	QUEUE_DRY_RUN,		/* say what would be done */
+	QUEUE_COUNT,		/* say how many: one line with the number */
 };
 
 #endif

@@ -15,8 +15,13 @@
 #include "base/slice.h"
 
 #define QUEUE_FORMAT_NAME	"format"
-#define QUEUE_FORMAT		1	/* the highest that is known here */
-#define QUEUE_FORMAT_TEXT	"chasqui-queue 1\n"
+#define QUEUE_FORMAT		2	/* the highest that is known here */
+#define QUEUE_FORMAT_TEXT	"chasqui-queue 1\n"	/* a new queue's */
+#define QUEUE_FORMAT_2_TEXT	"chasqui-queue 2\n"	/* see qmgr/notes.h */
+/* No version's: another instance has taken this queue over, and nobody is to
+ * send what is in it. */
+#define QUEUE_FORMAT_ADOPTED	UINT32_MAX
+#define QUEUE_FORMAT_ADOPTED_TEXT "chasqui-queue 4294967295\n"
 #define QUEUE_FORMAT_BYTES	100	/* of the file */
 
 /* The number in the file; false, and nothing changed, for what is none. */

@@ -13,7 +13,9 @@ formats(void **state)
 		const char	*in;
 		uint64_t	 version;	/* 0: none */
 	} t[] = {
-		{ QUEUE_FORMAT_TEXT, QUEUE_FORMAT },
+		{ QUEUE_FORMAT_TEXT, 1 },
+		{ QUEUE_FORMAT_2_TEXT, QUEUE_FORMAT },
+		{ QUEUE_FORMAT_ADOPTED_TEXT, QUEUE_FORMAT_ADOPTED },
 		{ "chasqui-queue 2\n", 2 },
 		{ "chasqui-queue 4294967295\n", 4294967295 },
 		{ "chasqui-queue 2\nand more\n", 2 },

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: ISC */
+/* Any bytes as the files `pauses` and `imported`, with checksums made right, too. */
+#include <assert.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/num.h"
+#include "import.h"
+#include "qmgr.h"
+
+int	 LLVMFuzzerTestOneInput(const uint8_t *, size_t);
+
+static void
+with_checksum(struct buf *b, const char *magic, struct slice body)
+{
+	buf_reset(b);
+	buf_add_str(b, magic);
+	put_u32(b, crc32c(0, body));
+	buf_add(b, body);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
+{
+	static struct qmgr q;
+	static struct imported past;
+	struct slice s = slice_of(p, n);
+	struct buf b = BUF_INIT(1 << 20), words = BUF_INIT(1 << 20);
+
+	log_set_level(LOG_LEVEL_ERROR + 1);
+	q.dir = open("/nonexistent", O_RDONLY);
+	pauses_init(&q);
+	pauses_unpack(&q, s);
+	with_checksum(&b, "CHASQP1\n", s);
+	pauses_unpack(&q, buf_slice(&b));
+	pauses_status(&q, &words);
+	pauses_clear(&q);
+	imported_unpack(s, &past);
+	with_checksum(&b, "CHASQI1\n", s);
+	assert(imported_unpack(buf_slice(&b), &past) || past.n == 0);
+	assert(past.n <= IMPORTED);
+	buf_clear(&b);
+	buf_clear(&words);
+	return 0;
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: ISC */
+/* queue_select - which messages a command line of `chasqui queue` means. */
+#ifndef TOOLS_QUEUE_SELECT_H
+#define TOOLS_QUEUE_SELECT_H
+
+#include "ipc/queue_tool.h"
+
+#define SELECT_USAGE "[ID...] [[--not] --sender A|--recipient A|--next-hop H|" \
+	"--reason TEXT|--login NAME|--client ADDR|--older T|--younger T|"  \
+	"--larger N|--smaller N|--attempts N|--state S]... [--all]"
+
+struct selection {
+	struct queue_filter	 filter;
+	uint64_t		 ids[QUEUE_FILTER_IDS];
+	struct queue_term	 terms[QUEUE_FILTER_TERMS];
+	bool			 any;		/* something was selected */
+	bool			 all;
+	/* Of the command rather than of messages: */
+	bool			 dry_run;
+	bool			 json;
+	bool			 for_good;
+	bool			 last;
+	uint64_t		 confirm;	/* that many are expected */
+	const char		*to;		/* a next hop */
+	const char		*output;
+};
+
+/* Takes apart what follows the verb (argv[0]); slices and pointers are of argv.
+ * An exit status, and what was wrong has been said. */
+int	 select_messages(struct selection *, int argc, char *argv[]);
+
+#endif
