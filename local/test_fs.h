@@ -20,6 +20,7 @@ static struct {
 	long	 calls;		/* so far */
 	long	 fail_at;	/* the number of the call; 0: none */
 	int	 error;		/* errno, or -1: _exit() */
+	bool	 fail_syncs;	/* each */
 	bool	 cut_writes;	/* each write takes 7 bytes at most */
 } test_fs;
 
@@ -85,16 +86,24 @@ test_ftruncate(int fd, off_t size)
 	return test_fs_fails() ? -1 : fs_real.ftruncate(fd, size);
 }
 
+static bool
+test_sync_fails(void)
+{
+	if (test_fs.fail_syncs)
+		errno = EIO;
+	return test_fs.fail_syncs;
+}
+
 static int
 test_fsync(int fd)
 {
-	return test_fs_fails() ? -1 : fs_real.fsync(fd);
+	return test_fs_fails() || test_sync_fails() ? -1 : fs_real.fsync(fd);
 }
 
 static int
 test_syncfs(int fd)
 {
-	return test_fs_fails() ? -1 : fs_real.syncfs(fd);
+	return test_fs_fails() || test_sync_fails() ? -1 : fs_real.syncfs(fd);
 }
 
 /* Closing cannot fail in a way that matters, but can be where a crash is. */
