@@ -10,10 +10,11 @@
 #include <sys/wait.h>
 
 #include "staging.h"
-#include "test_fs.h"
+#include "test_dir.h"
 
 static struct {
 	const char	*dir;
+	struct sim_disk	*disk;
 	dev_t		 dev;
 	struct staging	*staging;
 } t;
@@ -24,11 +25,11 @@ start(void **state)
 	struct stat st;
 
 	(void)state;
-	memset(&test_fs, 0, sizeof(test_fs));
 	t.dir = test_dir();
+	t.disk = sim_disk_new(t.dir);
 	assert_int_equal(stat(t.dir, &st), 0);
 	t.dev = st.st_dev;
-	t.staging = staging_new(&fs_test, t.dir);
+	t.staging = staging_new(&sim_fs, t.dir);
 	return 0;
 }
 
@@ -37,7 +38,8 @@ end(void **state)
 {
 	(void)state;
 	staging_free(&t.staging);
-	test_remove(t.dir);
+	sim_disk_free(&t.disk);
+	sim_dir_remove(t.dir);
 	return 0;
 }
 
@@ -125,7 +127,7 @@ what_a_dead_process_left_is_removed_and_what_a_live_one_has_is_not(
 	assert_int_not_equal(fd, -1);
 	close(fd);
 
-	other = staging_new(&fs_test, t.dir);
+	other = staging_new(&sim_fs, t.dir);
 	assert_int_not_equal(staging_dir(other, t.dev), -1);
 	assert_int_equal(test_list(t.dir, STAGING_NAME).n, 2);
 	assert_int_equal(faccessat(dir, "y", F_OK, 0), 0);
@@ -133,19 +135,17 @@ what_a_dead_process_left_is_removed_and_what_a_live_one_has_is_not(
 	assert_int_equal(test_list(t.dir, STAGING_NAME).n, 1);
 	staging_free(&t.staging);
 	assert_int_equal(test_list(t.dir, STAGING_NAME).n, 0);
-	t.staging = staging_new(&fs_test, t.dir);
+	t.staging = staging_new(&sim_fs, t.dir);
 }
 
 static void
 what_cannot_be_had_is_asked_for_later(void **state)
 {
 	(void)state;
-	test_fs.fail_at = test_fs.calls + 1;
-	test_fs.error = EIO;
+	sim_disk_fail(t.disk, SIM_ONCE, 1, EIO);
 	assert_int_equal(staging_dir(t.staging, t.dev), -1);
-	assert_int_equal(test_fs.calls, 1);
 	assert_int_equal(staging_dir(t.staging, t.dev), -1);
-	assert_int_equal(test_fs.calls, 1);
+	assert_int_equal(sim_disk_counted(t.disk), 1);
 }
 
 int
