@@ -22,6 +22,7 @@
 #include "base/num.h"
 #include "mail/summary.h"
 #include "maildir.h"
+#include "staging.h"
 #include "store/quota.h"
 #include "store/store.h"
 
@@ -40,6 +41,7 @@ struct maildir {
 						 * message */
 	TAILQ_ENTRY(maildir)	 arrived_link;
 	bool			 arrived;	/* since maildirs_record() */
+	bool			 staged;	/* files are made in staging */
 	dev_t			 dev;
 	ino_t			 ino;
 	int			 device;	/* durable's number for it */
@@ -55,6 +57,7 @@ struct maildirs {
 	char			 host[HOST_BYTES + 5];
 	size_t			 open_max;
 	int64_t			 check_ms;
+	struct staging		*staging;	/* owned */
 	size_t			 nopen;
 	struct maildir_tree	 tree;
 	struct maildir_list	 by_use;
@@ -96,7 +99,7 @@ RB_GENERATE_INTERNAL(maildir_tree, maildir, node, maildir_cmp,
 
 struct maildirs *
 maildirs_new(const struct fs *fs, struct durable *d, const char *host,
-    size_t open_max, int64_t check_ms)
+    const char *staging_root, size_t open_max, int64_t check_ms)
 {
 	struct maildirs *ms = mem_alloc(sizeof(*ms));
 
@@ -108,6 +111,7 @@ maildirs_new(const struct fs *fs, struct durable *d, const char *host,
 	TAILQ_INIT(&ms->by_use);
 	TAILQ_INIT(&ms->arrived);
 	host_for_names(ms->host, sizeof(ms->host), host);
+	ms->staging = staging_new(fs, staging_root);
 	return ms;
 }
 
@@ -121,6 +125,7 @@ maildirs_free(struct maildirs **msp)
 		return;
 	while (!TAILQ_EMPTY(&ms->by_use))
 		maildir_close(ms, TAILQ_FIRST(&ms->by_use));
+	staging_free(&ms->staging);
 	free(ms);
 }
 
@@ -245,6 +250,7 @@ maildir_open(struct maildirs *ms, const char *path, struct slice root)
 		goto fail;
 	m->dev = st.st_dev;
 	m->ino = st.st_ino;
+	m->staged = slice_eq(root, slice_str(staging_root(ms->staging)));
 	m->device = durable_device(ms->durable, dir, st.st_dev);
 	if (open_parts(ms, m, dir) == -1)
 		goto fail;
@@ -431,6 +437,38 @@ stored(struct maildirs *ms, struct maildir *m, int fd_take,
 		quota_change(ms->fs, m->root, (int64_t)size->bytes, 1);
 }
 
+/* Where a new file is made. */
+static int
+make_file(struct maildirs *ms, int dir, const char *name)
+{
+	const int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+	int fd = ms->fs->openat(dir, name, flags, 0600);
+
+	if (fd == -1 && errno == EEXIST && ms->fs->unlinkat(dir, name, 0) == 0)
+		/* An earlier attempt's, from before a crash. */
+		fd = ms->fs->openat(dir, name, flags, 0600);
+	return fd;
+}
+
+/* The same in staging, -1 where that is not to be had. */
+static int
+make_staged(struct maildirs *ms, struct maildir *m, const char *name,
+    int *dir_r)
+{
+	int64_t start;
+	int fd;
+
+	if (!m->staged)
+		return -1;
+	*dir_r = staging_dir(ms->staging, m->dev);
+	if (*dir_r == -1)
+		return -1;
+	start = clock_mono_us();
+	fd = make_file(ms, *dir_r, name);
+	staging_took(ms->staging, fd == -1 ? -1 : clock_mono_us() - start);
+	return fd;
+}
+
 /* O_TMPFILE with linkat(), or a rename within new/, cost the same (33 us of
  * CPU on ext4, of which the file itself takes 26), so it is done as every
  * other program expects it. */
@@ -441,28 +479,31 @@ store(struct maildirs *ms, struct maildir *m, const struct maildir_copy *c,
 	const struct fs *fs = ms->fs;
 	char name[NAME_MAX + 1];
 	struct stored_size size;
-	int error, fd;
+	int dir, error, fd = make_staged(ms, m, u->base, &dir);
 
-	fd = fs->openat(m->tmp, u->base, O_WRONLY | O_CREAT | O_EXCL |
-	    O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd == -1 && errno == EEXIST && fs->unlinkat(m->tmp, u->base, 0) == 0)
-		/* An earlier attempt's, from before a crash. */
-		fd = fs->openat(m->tmp, u->base, O_WRONLY | O_CREAT | O_EXCL |
-		    O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd == -1) {
+		dir = m->tmp;
+		fd = make_file(ms, dir, u->base);
+	}
 	if (fd == -1)
 		return -1;
 	if (content_write(c->content, fs, fd, c->prefix, &size) == -1)
 		goto fail;
 	snprintf(name, sizeof(name), "%s,S=%llu,W=%llu", u->base,
 	    (unsigned long long)size.bytes, (unsigned long long)size.virtual);
-	if (fs->renameat(m->tmp, u->base, m->new, name) == -1)
+	if (fs->renameat(dir, u->base, m->new, name) == -1)
 		goto fail;
 	stored(ms, m, fd, name, &size);
 	return 0;
 fail:
 	error = errno;
 	fs->close(fd);
-	fs->unlinkat(m->tmp, u->base, 0);
+	fs->unlinkat(dir, u->base, 0);
+	if (error == EXDEV && dir != m->tmp) {
+		/* Quotas of projects are borders, too. */
+		m->staged = false;
+		return store(ms, m, c, u);
+	}
 	errno = error;
 	return -1;
 }

@@ -3,7 +3,7 @@
  * maildir - messages into Maildirs (https://cr.yp.to/proto/maildir.html, with
  * the sizes in the name that Courier and Dovecot know).
  *
- * A message is written to tmp/ and renamed to new/.  Its name is made from the
+ * A message is written to tmp/ (or in staging/, staging.h) and renamed to new/.  Its name is made from the
  * queue's number of the message and of the recipient,
  *
  *	SECONDS.MmicrosecondsQid Rnumber.host,S=bytes,W=bytes-with-CRLF
@@ -49,11 +49,13 @@ struct maildir_copy {
 	const struct content *content;
 };
 
-/* open_max: Maildirs whose directories are kept open; each takes
+/* staging_root: Maildirs that may be made below it (their copies' root) have
+ * their files made in one place there (staging.h).  open_max: Maildirs whose directories are kept open; each takes
  * MAILDIR_FDS.  host goes into file names.  A path is looked at again after
  * check_ms: it may be another directory by then. */
 struct maildirs *maildirs_new(const struct fs *, struct durable *,
-	    const char *host, size_t open_max, int64_t check_ms);
+	    const char *host, const char *staging_root, size_t open_max,
+	    int64_t check_ms);
 void	 maildirs_free(struct maildirs **);
 enum maildir_end maildir_store(struct maildirs *, const struct maildir_copy *);
 /* The indexes learn of what was stored since the last call: no scan is needed

@@ -8,8 +8,11 @@
 
 #include <cmocka.h>
 
+#include <ftw.h>
+
 #include "base/num.h"
 #include "maildir.h"
+#include "staging.h"
 #include "test_dir.h"
 
 #define ID		UINT64_C(0x123456789)
@@ -26,6 +29,9 @@ struct box {
 	struct maildir_copy	 copy;
 };
 
+/* Whether files are made in staging; every case has to hold either way. */
+static bool	 staged;
+
 static void
 box_open(struct box *b, const char *dir, const struct fs *fs,
     enum durable_mode mode)
@@ -35,7 +41,8 @@ box_open(struct box *b, const char *dir, const struct fs *fs,
 	b->dir = dir;
 	test_path(b->path, sizeof(b->path), "%s/example.org/user/Maildir", dir);
 	durable_init(&b->durable, fs, mode);
-	b->maildirs = maildirs_new(fs, &b->durable, "mx.example:x/y,z", 2, 0);
+	b->maildirs = maildirs_new(fs, &b->durable, "mx.example:x/y,z",
+	    staged ? dir : "", 2, 0);
 	content_init(&b->content);
 	content_set(&b->content, &j, -1);
 	b->copy = (struct maildir_copy){ .path = slice_str(b->path),
@@ -69,6 +76,29 @@ attempt(const char *dir, const struct fs *fs, enum durable_mode mode,
 	return ok;
 }
 
+static int	 nfiles;
+
+static int
+count_file(const char *path, const struct stat *st, int flag, struct FTW *ftw)
+{
+	(void)path;
+	(void)st;
+	(void)ftw;
+	nfiles += flag == FTW_F;
+	return 0;
+}
+
+static int
+files_staged(const char *dir)
+{
+	char path[PATH_MAX];
+
+	test_path(path, sizeof(path), "%s/" STAGING_NAME, dir);
+	nfiles = 0;
+	nftw(path, count_file, 16, FTW_PHYS);
+	return nfiles;
+}
+
 static void
 assert_one_copy(const char *dir, int in_tmp)
 {
@@ -76,6 +106,7 @@ assert_one_copy(const char *dir, int in_tmp)
 
 	new = test_list(dir, "example.org/user/Maildir/new");
 	tmp = test_list(dir, "example.org/user/Maildir/tmp");
+	assert_int_equal(files_staged(dir), 0);
 	assert_int_equal(new.n, 1);
 	assert_int_equal(new.size, STORED_BYTES);
 	assert_int_equal(tmp.n, in_tmp);
@@ -321,6 +352,36 @@ more_maildirs_than_may_be_open(void **state)
 	sim_dir_remove(dir);
 }
 
+/* Somebody may tidy up by hand. */
+static void
+staging_that_is_gone_is_done_without(void **state)
+{
+	const char *dir = test_dir();
+	char path[PATH_MAX];
+	struct box b;
+
+	(void)state;
+	test_path(path, sizeof(path), "%s/" STAGING_NAME, dir);
+	box_open(&b, dir, &fs_real, DURABLE_AUTO);
+	for (b.copy.number = 0; b.copy.number < 3; b.copy.number++) {
+		assert_int_equal(maildir_store(b.maildirs, &b.copy),
+		    MAILDIR_STORED);
+		sim_dir_remove(path);
+	}
+	assert_true(durable_now(&b.durable));
+	assert_int_equal(test_list(b.path, "new").n, 3);
+	box_close(&b);
+	sim_dir_remove(dir);
+}
+
+static int
+stage(void **state)
+{
+	(void)state;
+	staged = true;
+	return 0;
+}
+
 int
 main(void)
 {
@@ -337,7 +398,9 @@ main(void)
 		cmocka_unit_test(home_that_is_missing_is_not_made),
 		cmocka_unit_test(maildir_that_was_replaced_is_noticed),
 		cmocka_unit_test(more_maildirs_than_may_be_open),
+		cmocka_unit_test(staging_that_is_gone_is_done_without),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests_name("tmp", tests, NULL, NULL) +
+	    cmocka_run_group_tests_name("staging", tests, stage, NULL);
 }

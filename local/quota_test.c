@@ -275,7 +275,7 @@ deliveries_are_added_and_refused(void **state)
 
 	(void)state;
 	durable_init(&d, &fs_real, DURABLE_AUTO);
-	ms = maildirs_new(&fs_real, &d, "host", 2, 0);
+	ms = maildirs_new(&fs_real, &d, "host", "", 2, 0);
 	content_init(&content);
 	content_set(&content, &j, -1);
 	c.content = &content;

@@ -37,9 +37,9 @@
 #define TEXTS_BYTES	(1024 * 1024)
 #define NEWS_BYTES	(1024 * 1024)
 #define PREFIX_BYTES	(16 * 1024)
-#define RESERVED_FDS	64	/* channels, log, job files, group sync */
-#define SYNC_APART_MS	10		/* from begin to begin, */
-#define SYNC_AT_ONCE	64		/* unless so many answers wait */
+#define RESERVED_FDS	96	/* channels, log, job files, sync, staging */
+#define SYNC_APART_MS	25		/* from begin to begin, */
+#define SYNC_AT_ONCE	256		/* unless so many answers wait */
 #define ANSWERS_TOGETHER 128	/* each at most 2 KiB */
 #define OPEN_MAILDIRS	1024	/* at most */
 
@@ -207,8 +207,8 @@ worker_init(struct worker *w, struct ev_loop *loop, const struct fs *fs,
 	ev_timer_init(&w->next_large, loop, large_go_on, w);
 	ev_timer_init(&w->sync_later, loop, end_turn, w);
 	durable_init(&w->durable, fs, DURABLE_AUTO);
-	w->maildirs = maildirs_new(fs, &w->durable, conf->hostname, open_max,
-	    MAILDIR_CHECK_MS);
+	w->maildirs = maildirs_new(fs, &w->durable, conf->hostname,
+	    conf->path_mail, open_max, MAILDIR_CHECK_MS);
 	worker_configure(w, conf);
 }
 

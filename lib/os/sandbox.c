@@ -14,6 +14,7 @@
 #include <sys/syscall.h>
 
 #include <linux/filter.h>
+#include <linux/fs.h>
 #include <linux/seccomp.h>
 
 #include <errno.h>
@@ -161,6 +162,10 @@ static const struct narrow {
 	/* Of a file that is open.  By a path Landlock would allow it for all
 	 * that the uid owns, others' mail too. */
 	{ FILES_WRITE, 0, "utimensat", ONE(1, SCMP_CMP_EQ, 0) },
+	/* Where a directory's files are laid (local/staging.h); what would
+	 * bind others, as "immutable", needs a capability. */
+	{ FILES_WRITE, 0, "ioctl",  ONE(1, SCMP_CMP_EQ, FS_IOC_GETFLAGS) },
+	{ FILES_WRITE, 0, "ioctl",  ONE(1, SCMP_CMP_EQ, FS_IOC_SETFLAGS) },
 	/* A thread, never a process.  clone3() has its flags in memory, where
 	 * no filter sees them; the C library then takes clone(). */
 	{ THREADS, 0,	"clone",    ONE(0, SCMP_CMP_MASKED_EQ, CLONE_THREAD,
