@@ -261,6 +261,7 @@ start_processes(struct master *m)
 		{ ROLE_VERIFIER, m->nverifier }, { ROLE_AUTH, 1 },
 		{ ROLE_BOUNCE, 1 }, { ROLE_LOCAL, 1 }, { ROLE_REMOTE, m->nremote },
 		{ ROLE_QMGR, 1 }, { ROLE_SMTPD, m->nsmtpd },
+		{ ROLE_METRICS, 1 },
 	};
 	unsigned i, j;
 

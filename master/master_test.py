@@ -20,7 +20,7 @@ import time
 import unittest
 
 BUILD = os.getcwd()             # automake runs tests in the build directory
-ROLES = ("smtpd", "qmgr", "remote", "local", "bounce", "lookup", "auth", "resolver", "keys", "imapd", "pop3d",
+ROLES = ("smtpd", "qmgr", "remote", "local", "bounce", "lookup", "auth", "resolver", "keys", "metrics", "imapd", "pop3d",
          "imapd-session", "pop3d-session")
 IS_ROOT = os.geteuid() == 0
 PATIENCE = 30
@@ -191,7 +191,7 @@ class Master(unittest.TestCase):
             return set(s.ask((path + " peers").strip()).split())
         self.assertEqual(peers(""), {"qmgr.0", "lookup.0", "auth.0", "resolver.0", "keys.0"})
         self.assertEqual(peers("keys"), {"smtpd.0", "smtpd.1"})
-        self.assertEqual(peers("qmgr"), {"smtpd.0", "smtpd.1", "lookup.0", "local.0", "remote.0", "bounce.0"})
+        self.assertEqual(peers("qmgr"), {"smtpd.0", "smtpd.1", "lookup.0", "local.0", "remote.0", "bounce.0", "metrics.0"})
         self.assertEqual(peers("lookup"), {"smtpd.0", "smtpd.1", "qmgr.0", "local.0", "auth.0"})
         self.assertEqual(peers("resolver"), {"smtpd.0", "smtpd.1", "remote.0"})
         self.assertEqual(peers("auth"), {"smtpd.0", "smtpd.1", "verifier.0", "lookup.0"})
@@ -286,7 +286,7 @@ class Master(unittest.TestCase):
         ends = re.findall(r"event=ended role=(\w+)", s.log())
         self.assertEqual(sorted(ends[:2]), ["smtpd", "smtpd"])
         self.assertEqual(ends[2], "qmgr")
-        self.assertEqual(set(ends[3:]), {"remote", "local", "bounce", "lookup", "auth", "verifier", "resolver", "keys"})
+        self.assertEqual(set(ends[3:]), {"remote", "local", "bounce", "lookup", "auth", "verifier", "resolver", "keys", "metrics"})
 
     @unittest.skipUnless(IS_ROOT and users_exist(), "needs root and the system users")
     def test_master_keeps_only_the_capabilities_it_needs(self):

@@ -397,7 +397,7 @@ retire(struct restart *r)
 		{ ROLE_IMAP_LOGIN, EVENT_RETIRE },
 		{ ROLE_POP3_LOGIN, EVENT_RETIRE },
 		{ ROLE_REMOTE, EVENT_STOP }, { ROLE_BOUNCE, EVENT_STOP },
-		{ ROLE_RESOLVER, EVENT_STOP },
+		{ ROLE_RESOLVER, EVENT_STOP }, { ROLE_METRICS, EVENT_STOP },
 	};
 	struct master *m = r->master;
 	struct process *p, *next;

@@ -63,6 +63,7 @@ struct session {
 	struct user		*user;
 	enum role		 role;		/* of its login process */
 	unsigned		 index;
+	int64_t			 began_ms;	/* monotonic */
 	bool			 wanted;
 	bool			 kept;
 	bool			 counted;	/* in user->sessions */
@@ -405,6 +406,7 @@ begin(struct process *login, const struct protocol *protocol,
 		s = session_new(m, u, &g);
 	s->role = login->role;
 	s->index = login->index;
+	s->began_ms = clock_mono_ms();
 	s->wanted = s->counted = true;
 	u->sessions++;
 	return s;
@@ -879,4 +881,31 @@ sessions_status(const struct process *p, struct buf *b)
 	    (uintmax_t)(all->running[i] - all->nkept[i]), (uintmax_t)parked,
 	    (uintmax_t)users, (uintmax_t)all->refused[i],
 	    (uintmax_t)all->nkept[i]);
+}
+
+/* The newest first. */
+void
+sessions_list(const struct master *m, uint32_t max,
+    void (*tell)(void *, struct buf *), void *arg)
+{
+	struct buf line = BUF_INIT(8192);
+	struct session *s;
+
+	if (m->sessions == NULL)
+		return;
+	RB_FOREACH_REVERSE(s, session_tree, &m->sessions->all) {
+		if (max-- == 0)
+			break;
+		buf_reset(&line);
+		buf_printf(&line, "session=%ju role=%s index=%u state=%s "
+		    "uptime=%lld uid=%u login=", (uintmax_t)s->id,
+		    role_name(s->role), s->index, s->kept ? "kept" :
+		    !s->wanted ? "ending" :
+		    s->processes == 0 ? "parked" : "running",
+		    (long long)(clock_mono_ms() - s->began_ms) / 1000,
+		    (unsigned)s->account.uid);
+		buf_add_str(&line, LOG_Q(slice_str(s->user->login)));
+		tell(arg, &line);
+	}
+	buf_clear(&line);
 }

@@ -339,7 +339,7 @@ X(bounce_from_name, "bounce.from_name", STRING, "Mail Delivery System", 0, 0, R_
 X(address, "address", LIST, "*:25", 0, 0, R_TLS,		\
   "Where to listen: ADDRESS:PORT, [v6]:PORT, *:PORT for all addresses, or the path of a Unix socket.") \
 X(mode, "mode", STRING, "smtp", 0, 0, R_TLS,			\
-  "smtp; submission (RFC 6409: users log in and send); lmtp (RFC 2033: a reply for each recipient); imap; or pop3.") \
+  "smtp; submission (RFC 6409: users log in and send); lmtp (RFC 2033: a reply for each recipient); imap; pop3; or metrics (OpenMetrics by HTTP, on loopback addresses only).") \
 X(tls, "tls", STRING, "starttls", 0, 0, R_TLS,				\
   "none; starttls (offered where there is a certificate); required (and refused without); or implicit (TLS from the first byte, as on ports 465, 993 and 995).") \
 X(certificates, "certificates", LIST, "", 0, 0, R_TLS,			\
@@ -402,7 +402,7 @@ X(scope, "scope", STRING, "", 0, 0, R_VERIFIER,				\
   "A scope that a token has to grant; none where empty.")
 
 #define CONF_BLOCK_KINDS(X)						\
-X(listener, CONF_LISTENER_KEYS, "A place where SMTP, LMTP, IMAP or POP3 is served.")	\
+X(listener, CONF_LISTENER_KEYS, "A place where SMTP, LMTP, IMAP, POP3 or metrics are served.")	\
 X(domain, CONF_DOMAIN_KEYS, "A domain whose mail is received here.")	\
 X(table, CONF_TABLE_KEYS, "A table of keys and values.")		\
 X(nexthop, CONF_NEXTHOP_KEYS, "What holds for one next hop: limits, TLS.")		\

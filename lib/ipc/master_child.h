@@ -6,7 +6,8 @@
  * then any LOG, LISTENER, SHARED and CHANNEL, then GO; it acquires, drops its
  * rights (priv_enter) and says READY.  CHANNEL comes again whenever a peer was
  * restarted, LOG when a log file was reopened.  Numbers 20 to 29 are kept for
- * certificates and keys, 30 to 39 for sessions of mailbox access.
+ * certificates and keys, 30 to 39 for sessions of mailbox access, 60 to 69 for
+ * metrics.
  */
 #ifndef IPC_MASTER_CHILD_H
 #define IPC_MASTER_CHILD_H
@@ -59,7 +60,10 @@
 	X(CTL_TEXTS_TAKE,  44, MASTER, 0,  0,   0)	/* the TEXTs since the last of these are all there are */ \
 	X(CTL_RETIRE,	   45, MASTER, 0,  0,   0)	/* accept nobody more; end when the last client has gone */ \
 	X(CTL_LOGIN,	   48, MASTER, 0,  5,   400)	/* to auth, a verifier: slice login name; what is known of it? */ \
-	X(CTL_LOGIN_IS,	   49, EITHER, 0,  0,   16384)	/* auth, verifier: lines */
+	X(CTL_LOGIN_IS,	   49, EITHER, 0,  0,   16384)	/* auth, verifier: lines */ \
+	X(CTL_COUNTERS,	   60, MASTER, 1,  8,   8)	/* to metrics: u32 role, u32 index of a process; fd: its counters (ipc/counters.h), to read */ \
+	X(CTL_FACTS_ASK,   61, METRICS, 0, 0,   0)	\
+	X(CTL_FACTS,	   62, MASTER, 0,  12,  65536)	/* to metrics: time of the suite's start, u32 n, then n of ipc/facts.h */
 
 ENUM_MESSAGES(MASTER_CHILD);
 
@@ -75,6 +79,8 @@ enum listener_kind {
 	LISTENER_IMAP = 7,
 	LISTENER_POP3 = 8,
 	LISTENER_SUBMISSION = 9, /* SMTP for users, who log in */
+	LISTENER_METRICS = 10,	/* HTTP, for monitoring systems */
+	LISTENER_LAST = LISTENER_METRICS,
 };
 
 /* Why there is no session. */
