@@ -92,7 +92,8 @@ begin(struct client *c, const struct imap_begin *b)
 	begin.fd_take = pair[1];
 	c->session = imap_session_new(&client_loop, c->store, &client_config,
 	    &begin, &seat, c);
-	assert(c->session != NULL);
+	if (c->session == NULL)
+		close(pair[1]);
 }
 
 void
@@ -110,6 +111,7 @@ client_login(struct client *c)
 	buf_init(&c->changed, 1024 * 1024);
 	buf_init(&c->watched, 1024 * 1024);
 	begin(c, &b);
+	assert(c->session != NULL);
 	client_settle(c);
 	buf_reset(&c->got);
 }
@@ -124,7 +126,8 @@ client_resume(struct client *c, bool news)
 	close(c->fd);
 	c->parked = false;
 	begin(c, &b);
-	client_settle(c);
+	if (c->session != NULL)
+		client_settle(c);
 }
 
 void

@@ -25,6 +25,7 @@ extern const char *client_maildir;
 
 /* The world of fake_store.h is left as it is. */
 void	 client_login(struct client *);
+/* With what is in state; there is no session where that is not to be read. */
 void	 client_resume(struct client *, bool news);
 void	 client_close(struct client *);
 void	 client_send(struct client *, struct slice);

@@ -14,6 +14,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -27,7 +28,8 @@
 #include "store/store.h"
 
 #define HOST_BYTES	80	/* of the host in a file name */
-#define SCANS		3	/* of a directory that changes meanwhile */
+#define SCANS		5	/* of a directory that changes meanwhile */
+#define YOUNG_NS	INT64_C(100000000)	/* more than a tick of files' times */
 
 struct maildir {
 	RB_ENTRY(maildir)	 node;
@@ -617,6 +619,27 @@ keep_or_remove(struct maildirs *ms, struct maildir *m, int dir,
 	return ms->fs->unlinkat(dir, entry, 0) == -1 && errno != ENOENT ? -1 : 0;
 }
 
+/* Files' times have the kernel's tick, so that a second change may show no
+ * other.  A directory that changed a moment ago gets a time that no tick has. */
+static int
+mark(struct maildirs *ms, int fd, struct stat *st)
+{
+	struct timespec t[2] = { { .tv_nsec = UTIME_OMIT }, { 0, 0 } };
+	int64_t age;
+
+	if (fstat(fd, st) == -1 || clock_gettime(CLOCK_REALTIME, &t[1]) == -1)
+		return -1;
+	age = (t[1].tv_sec - st->st_mtim.tv_sec) * INT64_C(1000000000) +
+	    t[1].tv_nsec - st->st_mtim.tv_nsec;
+	if (age > YOUNG_NS)
+		return 0;
+	if (age <= 0)
+		t[1] = (struct timespec){ st->st_mtim.tv_sec +
+			(st->st_mtim.tv_nsec + 1) / 1000000000,
+			(st->st_mtim.tv_nsec + 1) % 1000000000 };
+	return ms->fs->futimens(fd, t) == -1 ? -1 : fstat(fd, st);
+}
+
 /* 1 found, 0 not, -1 error, 2 the directory has changed meanwhile. */
 static int
 search_once(struct maildirs *ms, struct maildir *m, int dir,
@@ -624,7 +647,7 @@ search_once(struct maildirs *ms, struct maildir *m, int dir,
 {
 	struct stat before, after;
 	struct dirent *e;
-	int found = 0, fd = open_dir(ms, dir, ".");
+	int found, fd = open_dir(ms, dir, ".");
 	DIR *d = fd == -1 ? NULL : fdopendir(fd);
 
 	if (d == NULL) {
@@ -632,8 +655,7 @@ search_once(struct maildirs *ms, struct maildir *m, int dir,
 			ms->fs->close(fd);
 		return -1;
 	}
-	if (fstat(fd, &before) == -1)
-		found = -1;
+	found = mark(ms, fd, &before);
 	while (found == 0 && (errno = 0, e = readdir(d)) != NULL)
 		if (is_copy(u, e->d_name))
 			found = keep_or_remove(ms, m, dir, e->d_name, c);
@@ -649,22 +671,23 @@ search_once(struct maildirs *ms, struct maildir *m, int dir,
 /*
  * new/ first: a message only ever goes from there to cur/, so one that moves
  * meanwhile is still seen.  A rename within cur/ (a flag is set) can hide a
- * file from readdir(), so a directory that changed is read again.
+ * file from readdir(), so that directory is read again when it changed; where
+ * that never ends, nobody knows, and the message has to wait.
  */
 static int
 find_earlier(struct maildirs *ms, struct maildir *m,
     const struct unique_name *u, const struct maildir_copy *c)
 {
-	int dirs[2] = { m->new, m->cur };
-	int i, n, r;
+	int n, r = search_once(ms, m, m->new, u, c);
 
-	for (i = 0; i < 2; i++) {
-		for (n = 0, r = 2; n < SCANS && r == 2; n++)
-			r = search_once(ms, m, dirs[i], u, c);
-		if (r == 1 || r == -1)
-			return r;
-	}
-	return 0;
+	if (r == 1 || r == -1)
+		return r;
+	for (n = 0, r = 2; n < SCANS && r == 2; n++)
+		r = search_once(ms, m, m->cur, u, c);
+	if (r != 2)
+		return r;
+	errno = EBUSY;
+	return -1;
 }
 
 int

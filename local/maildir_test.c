@@ -8,7 +8,10 @@
 
 #include <cmocka.h>
 
+#include <sys/wait.h>
+
 #include <ftw.h>
+#include <signal.h>
 
 #include "base/num.h"
 #include "maildir.h"
@@ -18,6 +21,7 @@
 #define ID		UINT64_C(0x123456789)
 #define ARRIVED		INT64_C(1763840000123)
 #define MESSAGE		"Subject: x\r\n\r\nbody\r\n"
+#define OTHERS		4000	/* more than are read at once */
 #define STORED_BYTES	(11 + 17)	/* P: prefixes\n and the rest */
 
 struct box {
@@ -149,6 +153,65 @@ repeat_finds_the_copy_wherever_it_went(void **state)
 	assert_true(attempt(dir, &fs_real, DURABLE_FILESYSTEM, true));
 	assert_int_equal(test_list(dir, "example.org/user/Maildir/new").n, 0);
 	assert_int_equal(test_list(dir, "example.org/user/Maildir/cur").n, 1);
+	sim_dir_remove(dir);
+}
+
+/* A user at work: flags of the copy, and of others, change all the time. */
+static void
+change_flags(const char *cur, const char *name)
+{
+	char plain[PATH_MAX], seen[PATH_MAX], other[PATH_MAX], next[PATH_MAX];
+	unsigned i;
+
+	test_path(plain, sizeof(plain), "%s/%s:2,", cur, name);
+	test_path(seen, sizeof(seen), "%s/%s:2,S", cur, name);
+	for (i = 0; getppid() != 1; i++) {
+		test_path(other, sizeof(other), "%s/%u.x:2,", cur, i % OTHERS);
+		test_path(next, sizeof(next), "%s/%u.x:2,F", cur, i % OTHERS);
+		if (rename(plain, seen) == -1 || rename(seen, plain) == -1 ||
+		    (rename(other, next) == -1 && rename(next, other) == -1))
+			break;
+	}
+}
+
+static void
+repeat_finds_a_copy_whose_name_changes_all_the_time(void **state)
+{
+	const char *dir = test_dir();
+	char cur[PATH_MAX], from[PATH_MAX], to[PATH_MAX];
+	struct test_entries e;
+	unsigned i, found = 0;
+	pid_t pid;
+	int fd;
+
+	(void)state;
+	assert_true(attempt(dir, &fs_real, DURABLE_FILESYSTEM, false));
+	e = test_list(dir, "example.org/user/Maildir/new");
+	test_path(cur, sizeof(cur), "%s/example.org/user/Maildir/cur", dir);
+	test_path(from, sizeof(from), "%s/../new/%s", cur, e.name);
+	test_path(to, sizeof(to), "%s/%s:2,", cur, e.name);
+	assert_int_equal(rename(from, to), 0);
+	for (i = 0; i < OTHERS; i++) {
+		test_path(from, sizeof(from), "%s/%u.x:2,", cur, i);
+		fd = open(from, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+		assert_true(fd != -1);
+		close(fd);
+	}
+	pid = fork();
+	if (pid == 0) {
+		change_flags(cur, e.name);
+		_exit(0);
+	}
+	for (i = 0; i < 100; i++) {
+		found += attempt(dir, &fs_real, DURABLE_FILESYSTEM, true);
+		assert_int_equal(test_list(dir, "example.org/user/Maildir/new")
+		    .n, 0);
+	}
+	kill(pid, SIGKILL);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	assert_true(attempt(dir, &fs_real, DURABLE_FILESYSTEM, true));
+	assert_int_equal(test_list(dir, "example.org/user/Maildir/new").n, 0);
+	print_message("found %u of %u times\n", found, i);
 	sim_dir_remove(dir);
 }
 
@@ -388,6 +451,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(name_tells_time_id_and_sizes),
 		cmocka_unit_test(repeat_finds_the_copy_wherever_it_went),
+		cmocka_unit_test(
+		    repeat_finds_a_copy_whose_name_changes_all_the_time),
 		cmocka_unit_test(copy_cut_short_by_a_power_cut_is_replaced),
 		cmocka_unit_test(
 		    crash_at_any_change_leaves_one_copy_after_the_retry),

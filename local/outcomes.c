@@ -33,6 +33,7 @@ outcome_of_errno(int error)
 		int		 error;
 		const char	*text;
 	} texts[] = {
+		{ EBUSY,   "4.2.0 the mailbox is being changed all the time" },
 		{ ENOSPC,  "4.3.1 no space left for mail" },
 		{ EDQUOT,  "4.2.2 disk quota of the mailbox's owner is used up" },
 		{ EFBIG,   "4.2.2 message is larger than a file may be" },

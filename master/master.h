@@ -275,6 +275,7 @@ void	 worker_wanted(struct process *local, struct message *);
 void	 worker_not_started(struct process *);
 void	 worker_given_up(struct master *, enum role, unsigned slot);
 void	 worker_end_all(struct master *);
+bool	 worker_must_wait(const struct process *);
 
 /* True for a path that names one directory, not the root, without "..". */
 bool	 worker_is_path(struct slice);

@@ -491,6 +491,28 @@ class Workers(unittest.TestCase):
         wait_for(lambda: not alive(pid), "the worker's end")
         s.stop()
 
+    def test_worker_waits_until_the_last_locals_has_ended(self):
+        """Two that write into one directory would not see each other's copies."""
+        s = Suite(self).start()
+        uid, gid = self.mail_ids(s)
+        want = f"6 {uid} {gid} - {s.dir}/mail"
+        self.assertEqual(s.ask(f"qmgr local want 7 {want}"), "asked")
+        old = int(s.ask_until("qmgr local worker pid", str.isdigit, "the worker"))
+        os.kill(old, signal.SIGSTOP)
+        local = s.pid("qmgr local")
+        os.kill(local, signal.SIGKILL)
+        s.wait_other_pid("qmgr local", local)
+        since = len(s.log())
+        self.assertEqual(s.ask(f"qmgr local want 8 {want}"), "asked")
+        # master has read that before what is asked of it now
+        s.wait_log(r"master\[\d+\] info: event=reloaded", s.hangup())
+        self.assertNotIn("event=started role=worker", s.log()[since:])
+        os.kill(old, signal.SIGCONT)
+        s.wait_log(r"event=started role=worker index=8 ", since)
+        self.assertFalse(alive(old))
+        s.ask_until("qmgr local worker pid", str.isdigit, "the next worker")
+        s.stop()
+
     def test_workers_that_may_not_be_are_refused(self):
         s = Suite(self, **{"local.workers": "1"}).start()
         uid, gid = self.mail_ids(s)

@@ -34,6 +34,7 @@
 #define HANGUP_MS	1000	/* a process without its channel is killed */
 #define WAIT_FIRST_MS	50
 #define WAIT_MAX_MS	10000
+#define WAIT_WORKER_MS	5	/* for the one before it to end */
 
 static const char *const programs[ROLE_LIMIT] = {
 #define X(name, no, program, instances) [ROLE_##name] = program,
@@ -121,6 +122,11 @@ start(struct process *p)
 {
 	int s[2] = { -1, -1 };
 
+	if (worker_must_wait(p)) {
+		enter(p, PROCESS_WAITING);
+		ev_timer_set(&p->timer, WAIT_WORKER_MS);
+		return;
+	}
 	p->started_ms = clock_mono_ms();
 	log_flush();
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, s) == -1 ||

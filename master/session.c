@@ -277,7 +277,7 @@ session_wanted(struct process *login, struct message *msg)
 		b = channel_begin(login->channel, CTL_SESSION_REFUSED,
 		    msg->id);
 		if (b != NULL) {
-			put_u8(b, refusal);
+			put_u8(b, (uint8_t)refusal);
 			put_slice(b, slice_str(why));
 		}
 		channel_end(login->channel);

@@ -95,6 +95,24 @@ worker_given_up(struct master *m, enum role role, unsigned slot)
 		p->given_up = true;
 }
 
+/* One that the local before has left may be writing still: two would each look
+ * for a copy that the other is about to make. */
+bool
+worker_must_wait(const struct process *p)
+{
+	const struct process *o;
+
+	if (p->role != ROLE_WORKER)
+		return false;
+	TAILQ_FOREACH(o, &p->master->processes, entry)
+		if (o != p && o->role == ROLE_WORKER && o->pid != 0 &&
+		    o->state == PROCESS_STOPPING &&
+		    o->account.uid == p->account.uid &&
+		    strcmp(o->directory, p->directory) == 0)
+			return true;
+	return false;
+}
+
 /* Absolute, not the root itself, without "..", and with nothing that would be
  * more than one path for Landlock. */
 bool

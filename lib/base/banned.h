@@ -11,7 +11,9 @@
 #include <string.h>
 
 #undef alloca
+#undef sprintf
 #undef strncpy
+#undef vsprintf
 #pragma GCC poison strcpy strcat sprintf vsprintf strncpy strncat strtok atoi \
     atol atoll gets alloca
 

@@ -81,9 +81,10 @@ static const char *const groups[GROUPS] = {
 	[THREADS] = "",
 	[TRIES] = "",
 	/* What a fork needs to become a session, its priv_enter() included. */
-	[FORKS] = "wait4 waitid pidfd_open close_range setgroups setresgid setresuid prctl "
-	    "chroot capget capset landlock_create_ruleset landlock_add_rule "
-	    "landlock_restrict_self seccomp prlimit64 rt_sigaction tgkill",
+	[FORKS] = ("wait4 waitid pidfd_open close_range setgroups setresgid "
+	    "setresuid prctl chroot capget capset landlock_create_ruleset "
+	    "landlock_add_rule landlock_restrict_self seccomp prlimit64 "
+	    "rt_sigaction tgkill"),
 	/* What ASan and UBSan need to write a report. */
 	[SANITIZERS] = "open openat stat readlink readlinkat access faccessat "
 	    "newfstatat tgkill prctl",
@@ -91,10 +92,14 @@ static const char *const groups[GROUPS] = {
 
 /* Calls that depend on their arguments: allowed where error is 0, otherwise
  * they fail with it. */
-#define ONE(...)	1, { SCMP_CMP(__VA_ARGS__) }
+#define DATA(a, b, ...)							\
+	.datum_a = (scmp_datum_t)(a), .datum_b = (scmp_datum_t)(b)
+#define CMP(n, how, ...)						\
+	{ .arg = (n), .op = (how), DATA(__VA_ARGS__, 0, 0) }
+#define ONE(...)	1, { CMP(__VA_ARGS__) }
 #define SOCKETS(family, type)						\
-	2, { SCMP_CMP(0, SCMP_CMP_EQ, family),				\
-	    SCMP_CMP(1, SCMP_CMP_MASKED_EQ, 0xf, type) }
+	2, { CMP(0, SCMP_CMP_EQ, family),				\
+	    CMP(1, SCMP_CMP_MASKED_EQ, 0xf, type) }
 #define CLONE_NEW	(CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC |	\
 	CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWCGROUP)
 #define TO_CHANGE	(O_ACCMODE | O_CREAT | O_TRUNC | O_TMPFILE)
@@ -105,8 +110,8 @@ static const char *const groups[GROUPS] = {
 	FCNTL_OF(call, F_DUPFD), FCNTL_OF(call, F_DUPFD_CLOEXEC),	\
 	FCNTL_OF(call, F_GETFD), FCNTL_OF(call, F_SETFD),		\
 	FCNTL_OF(call, F_GETFL),					\
-	{ BASE, 0, call, 2, { SCMP_CMP(1, SCMP_CMP_EQ, F_SETFL),	\
-	    SCMP_CMP(2, SCMP_CMP_MASKED_EQ, O_ASYNC, 0) } },		\
+	{ BASE, 0, call, 2, { CMP(1, SCMP_CMP_EQ, F_SETFL),	\
+	    CMP(2, SCMP_CMP_MASKED_EQ, O_ASYNC, 0) } },		\
 	FCNTL_OF(call, F_GETLK), FCNTL_OF(call, F_SETLK),		\
 	FCNTL_OF(call, F_SETLKW), FCNTL_OF(call, F_OFD_GETLK),		\
 	FCNTL_OF(call, F_OFD_SETLK), FCNTL_OF(call, F_OFD_SETLKW),	\
@@ -365,7 +370,7 @@ static void
 allow_signals_to(scmp_filter_ctx ctx, pid_t self)
 {
 	const struct scmp_arg_cmp to[] = {
-		SCMP_CMP(0, SCMP_CMP_EQ, (scmp_datum_t)self) };
+		CMP(0, SCMP_CMP_EQ, self) };
 
 	add_rule(ctx, SCMP_ACT_ALLOW, "tgkill", 1, to);
 }

@@ -25,10 +25,10 @@ ROUNDS = 40 if os.environ.get("CHASQUI_LONG") else 5
 class Load:
     """Clients that send to random users, each message once, until stopped."""
     number = 0                      # of all loads of the process
+    lock = threading.Lock()
 
     def __init__(self, box, clients=4, recipients=lambda rng: [rng.choice(USERS)], size=2000):
         self.box, self.recipients, self.size = box, recipients, size
-        self.lock = threading.Lock()
         self.acknowledged = {}          # number: recipients
         self.stopping = threading.Event()
         self.threads = [threading.Thread(target=self.client, args=(random.Random(SEED + i),)) for i in range(clients)]
@@ -113,8 +113,20 @@ class Lossless(Story):
         missing = expected.keys() - got.keys()
         self.assertFalse(missing, f"seed {SEED}: {len(missing)} of {len(expected)} lost: {sorted(missing)[:10]}")
         twice = [k for k, c in got.items() if c > 1 and k[1] in USERS]
-        self.assertFalse(twice, f"seed {SEED}: more than one copy of {twice[:10]}")
+        self.assertFalse(twice, f"seed {SEED}: more than one copy of {twice[:10]}: {self.files_of(twice[:10])}")
         return got
+
+
+    def files_of(self, copies):
+        """The files that (number, user) has."""
+        found = []
+        for n, user in copies:
+            for root, _, names in os.walk(self.box.maildir(user)):
+                for name in names:
+                    with open(os.path.join(root, name), "rb") as f:
+                        if n in numbers([f.read()]):
+                            found.append(os.path.join(os.path.basename(root), name))
+        return found
 
 
 class Killed(Lossless):
