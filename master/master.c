@@ -565,6 +565,7 @@ master_stop(struct master *m)
 		listen_let_go(m);	/* the other one goes on with them */
 	inherit_stop(m);
 	m->phase = SUITE_STOPPING;
+	sessions_keep_none(m);
 	ev_timer_stop(&m->start_timer);
 	TAILQ_FOREACH(l, &m->listeners, entry)
 		l->wanted = !is_front(l->role);

@@ -286,6 +286,9 @@ void	 sessions_clear(struct master *);
 int	 sessions_secret_fd(const struct master *);
 void	 session_wanted(struct process *login, struct message *);
 void	 session_end(struct process *login, struct message *);
+/* What is kept for the next login ends, and what runs is not kept: from now on
+ * sessions are others. */
+void	 sessions_keep_none(struct master *);
 void	 session_spawn_ended(struct process *spawn, struct message *);
 void	 session_spawn_is(struct process *spawn, struct message *);
 /* A login process or a spawn has died. */

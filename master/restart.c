@@ -405,6 +405,7 @@ retire(struct restart *r)
 
 	log_info("event=handed-over to=%d", (int)r->pid);
 	m->phase = SUITE_RETIRED;
+	sessions_keep_none(m);
 	if (!must_stay(m))
 		master_notify("MAINPID=%d\nREADY=1", (int)r->pid);
 	r->done(r->arg, EX_OK, SLICE_EMPTY);

@@ -48,8 +48,8 @@
 	X(CTL_SESSION_WANTED, 30, EITHER, 2, 12, 8300)	/* imapd, pop3d: u64 session that is to go on, 0 for a new one; slice grant of a new one (ipc/grant.h); fds: the session's end of a channel (ipc/session.h), the client's bytes; id: the asker's */ \
 	X(CTL_SESSION,	   31, MASTER, 0,  16, 4700)	/* it is being started: u64 session, slice login, slice Maildir */ \
 	X(CTL_SESSION_REFUSED, 32, MASTER, 0, 5, 512)	/* u8 enum session_refusal, slice why, for the log */ \
-	X(CTL_SESSION_END, 33, EITHER, 0,  8,   8)	/* imapd, pop3d: u64 session that nobody wants any more */ \
-	X(CTL_SPAWN,	   34, MASTER, 2,  36,  9200)	/* to the spawn: u64 session, u32 uid, u32 gid, u64 quota bytes, u64 quota messages, slice login, slice directory, slice Maildir; fds as they were wanted */ \
+	X(CTL_SESSION_END, 33, EITHER, 0,  9,   9)	/* imapd, pop3d: u64 session that nobody wants any more, u8 its process can have another client */ \
+	X(CTL_SPAWN,	   34, MASTER, 3,  36,  9200)	/* to the spawn: u64 session, u32 uid, u32 gid, u64 quota bytes, u64 quota messages, slice login, slice directory, slice Maildir; fds as they were wanted, then a line (ipc/next_client.h) */ \
 	X(CTL_SPAWN_ENDED, 35, EITHER, 0,  16,  16)	/* spawn: u64 session, u32 process, u32 status of wait(2) */ \
 	X(CTL_SPAWN_WHO,   36, MASTER, 0,  8,   8)	/* to the spawn: u64 session that should have ended; the answer is SPAWN_IS for each process that it still has, or nothing */ \
 	X(CTL_SPAWN_IS,	   37, EITHER, 1,  8,   8)	/* spawn: u64 session; fd: pidfd_open(2) of a process of it */ \
