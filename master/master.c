@@ -89,6 +89,7 @@ main(int argc, char *argv[])
 	ev_run(&m.loop);
 	restart_clear(&m);
 	control_clear(&m);
+	free(m.watches);
 	sessions_clear(&m);
 	pki_clear(&m);
 	ground_clear(&m);

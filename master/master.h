@@ -16,6 +16,7 @@
  *	socket.c	remote's requests for an LMTP server's socket
  *	session.c	who is logged in, and the processes of their sessions
  *	pki.c		certificates, keys, the memory of tickets
+ *	watch.c		who looks at sessions
  *	control.c	the tools' requests
  */
 #ifndef MASTER_H
@@ -150,7 +151,18 @@ enum phase {
 enum start_stage { STAGE_HELPERS, STAGE_QMGR, STAGE_FRONTS };
 
 struct sessions;	/* session.c */
-struct control;		/* control.c */
+struct control;		/* watch.c */
+/* Its number, and the end that is to be read, the caller's; 0 with errno, EBUSY
+ * where there are too many. */
+uint32_t watch_begin(struct master *, const struct conf_net *,
+	    uint32_t protocols, int *fd_r);
+/* 0, and one that has ended, is no watch. */
+void	 watch_end(struct master *, uint32_t number);
+/* A new process: what is being watched. */
+void	 watch_give(struct process *);
+
+/* control.c */
+struct watches;		/* watch.c */
 struct reload;		/* reload.c */
 struct restart;		/* restart.c */
 struct before;		/* inherit.c */
@@ -194,6 +206,7 @@ struct master {
 	struct processes	 processes;
 	struct sessions		*sessions;	/* owned */
 	struct control		*control;	/* owned */
+	struct watches		*watches;	/* owned; NULL: never any */
 	struct reload		*reload;	/* owned; NULL: none is under way */
 	struct restart		*restart;	/* owned; NULL: none */
 	struct before		*before;	/* owned; NULL: it has ended, or

@@ -92,6 +92,7 @@ wire_process(struct process *p)
 		wire_shared(p, COUNTERS_SHARED, p->counters_fd);
 	pki_give(p);
 	texts_give(p);
+	watch_give(p);
 	TAILQ_FOREACH(l, &m->listeners, entry)
 		listen_give(p, l);
 	TAILQ_FOREACH(q, &m->processes, entry)

@@ -59,7 +59,9 @@
 	X(CTL_TEXTS_TAKE,  44, MASTER, 0,  0,   0)	/* the TEXTs since the last of these are all there are */ \
 	X(CTL_RETIRE,	   45, MASTER, 0,  0,   0)	/* accept nobody more; end when the last client has gone */ \
 	X(CTL_LOGIN,	   48, MASTER, 0,  5,   400)	/* to auth, a verifier: slice login name; what is known of it? */ \
-	X(CTL_LOGIN_IS,	   49, EITHER, 0,  0,   16384)	/* auth, verifier: lines */
+	X(CTL_LOGIN_IS,	   49, EITHER, 0,  0,   16384)	/* auth, verifier: lines */ \
+	X(CTL_WATCH,	   60, MASTER, 1,  25,  25)	/* u32 number, u32 protocols (ipc/tap.h), u8 bits, 16 bytes address of the network; fd: where lines go, never waited for */ \
+	X(CTL_WATCH_END,   61, MASTER, 0,  4,   4)	/* u32 number */
 
 ENUM_MESSAGES(MASTER_CHILD);
 
