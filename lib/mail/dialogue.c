@@ -274,13 +274,15 @@ tell_unshown(struct dialogue *d, enum dialogue_side side)
 		    "at from the middle on" : "message content", bytes);
 }
 
+/* A backslash stands for itself but where it could begin an escape. */
 static void
 escape(struct buf *b, struct slice s)
 {
 	size_t i;
 
 	for (i = 0; i < s.n; i++)
-		if (s.p[i] >= 0x20 && s.p[i] < 0x7f && s.p[i] != '\\')
+		if (s.p[i] >= 0x20 && s.p[i] < 0x7f && (s.p[i] != '\\' ||
+		    i + 1 == s.n || s.p[i + 1] != 'x'))
 			buf_add_byte(b, s.p[i]);
 		else
 			buf_printf(b, "\\x%02x", (unsigned char)s.p[i]);

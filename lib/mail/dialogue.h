@@ -27,7 +27,7 @@
 
 #include "base/slice.h"
 
-#define DIALOGUE_LINE_BYTES	512	/* of a line that are shown */
+#define DIALOGUE_LINE_BYTES	800	/* of a line that are shown */
 /* Each byte may become four; then the size of the whole. */
 #define DIALOGUE_TEXT_BYTES	(4 * DIALOGUE_LINE_BYTES + 128)
 #define DIALOGUE_TAG_BYTES	32	/* of IMAP: longer ones are hidden */

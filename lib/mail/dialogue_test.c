@@ -105,8 +105,8 @@ static const struct script smtp[] = {
 	    "> (unknown command)|> (unknown command, 13 bytes)|"
 	    "> (unknown command, 12 bytes)|> (unknown command, 20 bytes)|"
 	    "< 500 What|< (not a reply, 6 bytes)|" },
-	{ "bytes for a terminal", "C NOOP \033[2J\\\x80|S 250 \a\r\177|",
-	    "> NOOP \\x1b[2J\\x5c\\x80|< 250 \\x07\\x0d\\x7f|" },
+	{ "bytes for a terminal", "C NOOP \033[2J\\\x80\\x80|S 250 \a\r\177|",
+	    "> NOOP \\x1b[2J\\\\x80\\x5cx80|< 250 \\x07\\x0d\\x7f|" },
 	{ "without an end", "C DATA|S 354 Go|cAUTH PLAIN x",
 	    "> DATA|< 354 Go|> (without an end, 12 bytes)|" },
 };
@@ -167,7 +167,7 @@ static const struct script imap[] = {
 	    "S * 1 FETCH (UID 7 FLAGS (\\Seen) BODY[] {12}|s* 2 EXISTS|s12|"
 	    "S  PREVIEW \"the \\\"secret\" X \"\")|S a OK Done|",
 	    "> a UID FETCH 1:* (FLAGS BODY[])|"
-	    "< * 1 FETCH (UID 7 FLAGS (\\x5cSeen) BODY[] {12}|"
+	    "< * 1 FETCH (UID 7 FLAGS (\\Seen) BODY[] {12}|"
 	    "< (literal, 12 bytes)|<  PREVIEW \"...\" X \"\")|< a OK Done|" },
 	{ "FETCH of strings", "S * 3 FETCH (ENVELOPE (\"Fri\" \"secret\" NIL))|"
 	    "S * METADATA INBOX (/private/comment \"secret\")|"
@@ -176,7 +176,7 @@ static const struct script imap[] = {
 	    "< * METADATA INBOX (/private/comment \"...\")|< * SEARCH 1 2|" },
 	{ "APPEND", "C a APPEND INBOX (\\Seen) {11}|S + Go|cb LOGIN x y|C |"
 	    "S a OK Done|C b NOOP|",
-	    "> a APPEND INBOX (\\x5cSeen) {11}|< + Go|> (literal, 11 bytes)|"
+	    "> a APPEND INBOX (\\Seen) {11}|< + Go|> (literal, 11 bytes)|"
 	    "< a OK Done|> b NOOP|" },
 	{ "IDLE", "C a IDLE|S + idling|S * 5 EXISTS|C DONE|S a OK Done|",
 	    "> a IDLE|< + idling|< * 5 EXISTS|> DONE|< a OK Done|" },
