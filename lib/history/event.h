@@ -16,16 +16,16 @@
 #include "base/slice.h"
 #include "ipc/wiring.h"
 
-#define EVENT_LINE_BYTES	4096	/* a longer line was cut */
-#define EVENT_FIELDS		48	/* of a line; others are left out */
+#define HISTORY_LINE_BYTES	4096	/* a longer line was cut */
+#define HISTORY_FIELDS		48	/* of a line; others are left out */
 
-struct event_field {
+struct history_field {
 	struct slice	 key;		/* "rcpt" */
 	struct slice	 value;		/* without its quotes, decoded: any bytes */
 };
 
 /* The slices are borrowed; who made the event says from where. */
-struct event {
+struct history_event {
 	int64_t		 time_us;	/* since 1970, by the writer's clock */
 	enum role	 role;		/* whose channel it came by */
 	enum log_level	 level;		/* INFO or above */
@@ -34,13 +34,15 @@ struct event {
 	struct slice	 id;		/* id=, a queue id; empty: none */
 	struct slice	 name;		/* event=; empty: none */
 	size_t		 nfields;	/* all, id and event among them */
-	struct event_field fields[EVENT_FIELDS];
+	struct history_field fields[HISTORY_FIELDS];
 };
 
 /* Fills in id, name and fields.  Decoded values go to room, of as many bytes as
  * the line has, which together with the line must outlive the event. */
-void	 event_parse(struct event *, struct slice line, char *room);
+void	 history_event_parse(struct history_event *, struct slice line,
+	    char *room);
 /* The first field of this key; its p is NULL where there is none. */
-struct slice event_field(const struct event *, const char *key);
+struct slice history_event_field(const struct history_event *,
+	    const char *key);
 
 #endif

@@ -50,7 +50,7 @@ struct history_stat {
 };
 
 /* An event, valid until the function returns.  false ends the walk. */
-typedef bool history_take(void *arg, const struct event *);
+typedef bool history_take(void *arg, const struct history_event *);
 
 /* NULL and why, in words, with what to do where the caller may not read it.
  * A directory without segments is an empty history. */
