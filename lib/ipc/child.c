@@ -43,6 +43,7 @@ static void	 take_stop(struct child *, struct message *);
 static void	 take_status_ask(struct child *, struct message *);
 static void	 take_ping(struct child *, struct message *);
 static void	 take_retire(struct child *, struct message *);
+static void	 take_events(struct child *, struct message *);
 static void	 hand_over(struct child *, struct child_gift *);
 static void	 keep_order(struct child *, struct message *);
 static void	 carry_out_orders(struct child *);
@@ -79,6 +80,7 @@ static const struct {
 	{ CTL_STATUS_ASK, AT_WORK,		take_status_ask },
 	{ CTL_PING,	 AT_WORK,		take_ping },
 	{ CTL_RETIRE,	 AT_WORK,		take_retire },
+	{ CTL_EVENTS,	 AT_START | AT_WORK,	take_events },
 };
 
 /* ---- start-up ----------------------------------------------------------- */
@@ -254,6 +256,13 @@ take_log(struct child *c, struct message *m)
 	}
 	c->log_asked = false;
 	log_to(sink, take_fd(m));
+}
+
+static void
+take_events(struct child *c, struct message *m)
+{
+	(void)c;
+	log_events_to(take_fd(m));
 }
 
 static void
