@@ -38,6 +38,7 @@ history_writer_open(struct history_writer *w, const struct fs *fs,
 		.bytes_max = bytes_max, .age_max_us = age_max_us,
 		.pending = BUF_INIT(PENDING_BYTES) };
 	arc4random_buf(&w->seed, sizeof(w->seed));
+	forget(w);
 	return find_segments(w) == -1 || (w->number != 0 && go_on(w) == -1) ?
 	    -1 : 0;
 }
