@@ -198,7 +198,7 @@ queued(struct postfix_log *l, const struct history_event *e)
 	struct slice client = field(e, "client"), login = field(e, "login");
 	struct line line;
 
-	if (slice_starts(client, SLICE_LIT("uid "))) {
+	if (slice_starts(client, SLICE_LIT("uid="))) {
 		line = begin(l, e, "pickup");
 		buf_add_str(&line.text, "uid=");
 		add(&line, slice_from(client, 4));
@@ -357,6 +357,7 @@ static void
 refused(struct postfix_log *l, const struct history_event *e)
 {
 	struct slice stage = field(e, "stage"), to = field(e, "to");
+	struct history_event unnamed = *e;
 	struct line line;
 	size_t i, n = sizeof(stages) / sizeof(stages[0]);
 
@@ -364,9 +365,10 @@ refused(struct postfix_log *l, const struct history_event *e)
 		continue;
 	if (i == n)
 		return;		/* a command that was none */
-	line = begin(l, e, "smtpd");
-	if (e->id.n == 0)
-		buf_add_str(&line.text, "NOQUEUE: ");
+	/* Nothing is in the queue before the content. */
+	if (strcmp(stages[i].stage, "content") != 0)
+		unnamed.id = SLICE_LIT("NOQUEUE");
+	line = begin(l, &unnamed, "smtpd");
 	buf_printf(&line.text, "reject: %s from ", stages[i].words);
 	add_host(&line, e);
 	buf_add_str(&line.text, ": ");

@@ -248,7 +248,9 @@ expanded(const struct history_event *e, unsigned part, struct trace_step *s)
 	if (part > 0)
 		return false;
 	add_field(&s->text, "", e, "rcpt");
-	add_field(&s->text, " became other recipients: ", e, "to");
+	add_field(&s->text, " became ", e, "to");
+	buf_add_str(&s->text, slice_eq(field(e, "to"), SLICE_LIT("1")) ?
+	    " other recipient" : " other recipients");
 	add_field(&s->text, ", reports go to ", e, "sender");
 	return true;
 }
