@@ -45,6 +45,7 @@ static void	 take_ping(struct child *, struct message *);
 static void	 take_retire(struct child *, struct message *);
 static void	 take_watch(struct child *, struct message *);
 static void	 take_watch_end(struct child *, struct message *);
+static void	 take_events(struct child *, struct message *);
 static void	 hand_over(struct child *, struct child_gift *);
 static void	 keep_order(struct child *, struct message *);
 static void	 carry_out_orders(struct child *);
@@ -83,6 +84,7 @@ static const struct {
 	{ CTL_RETIRE,	 AT_WORK,		take_retire },
 	{ CTL_WATCH,	 AT_START | AT_WORK,	take_watch },
 	{ CTL_WATCH_END, AT_START | AT_WORK,	take_watch_end },
+	{ CTL_EVENTS,	 AT_START | AT_WORK,	take_events },
 };
 
 /* ---- start-up ----------------------------------------------------------- */
@@ -258,6 +260,13 @@ take_log(struct child *c, struct message *m)
 	}
 	c->log_asked = false;
 	log_to(sink, take_fd(m));
+}
+
+static void
+take_events(struct child *c, struct message *m)
+{
+	(void)c;
+	log_events_to(take_fd(m));
 }
 
 static void

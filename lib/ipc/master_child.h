@@ -6,7 +6,8 @@
  * then any LOG, LISTENER, SHARED and CHANNEL, then GO; it acquires, drops its
  * rights (priv_enter) and says READY.  CHANNEL comes again whenever a peer was
  * restarted, LOG when a log file was reopened.  Numbers 20 to 29 are kept for
- * certificates and keys, 30 to 39 for sessions of mailbox access.
+ * certificates and keys, 30 to 39 for sessions of mailbox access, 60 to 69 for
+ * the event history.
  */
 #ifndef IPC_MASTER_CHILD_H
 #define IPC_MASTER_CHILD_H
@@ -60,8 +61,12 @@
 	X(CTL_RETIRE,	   45, MASTER, 0,  0,   0)	/* accept nobody more; end when the last client has gone */ \
 	X(CTL_LOGIN,	   48, MASTER, 0,  5,   400)	/* to auth, a verifier: slice login name; what is known of it? */ \
 	X(CTL_LOGIN_IS,	   49, EITHER, 0,  0,   16384)	/* auth, verifier: lines */ \
-	X(CTL_WATCH,	   60, MASTER, 1,  25,  25)	/* u32 number, u32 protocols (ipc/tap.h), u8 bits, 16 bytes address of the network; fd: where lines go, never waited for */ \
-	X(CTL_WATCH_END,   61, MASTER, 0,  4,   4)	/* u32 number */
+	X(CTL_EVENTS,	   60, MASTER, 1,  0,   0)	/* fd: where its log's events go (base/log.h), instead of what came before */ \
+	X(CTL_EVENTS_OF,   61, MASTER, 1,  12,  12)	/* to history: u32 role, u32 index, u32 process id; fd: what that process says */ \
+	X(CTL_POSTFIX_LOG, 62, MASTER, 1,  1,   1)	/* to history: u8 enum log_sink; fd: instead of what came before */ \
+	X(CTL_POSTFIX_LOG_END, 63, MASTER, 0, 0, 0)	/* to history: nowhere any more */ \
+	X(CTL_WATCH,	   70, MASTER, 1,  25,  25)	/* u32 number, u32 protocols (ipc/tap.h), u8 bits, 16 bytes address of the network; fd: where lines go, never waited for */ \
+	X(CTL_WATCH_END,   71, MASTER, 0,  4,   4)	/* u32 number */
 
 ENUM_MESSAGES(MASTER_CHILD);
 

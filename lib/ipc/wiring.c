@@ -45,6 +45,8 @@ role_name(enum role role)
 		return "lookup";
 	case ROLE_RESOLVER:
 		return "resolver";
+	case ROLE_HISTORY:
+		return "history";
 	case ROLE_TOOL:
 		return "chasqui";
 	case ROLE_LIMIT:
@@ -62,6 +64,7 @@ role_is_trusted(enum role role)
 	case ROLE_LOOKUP:
 	case ROLE_KEYS:
 	case ROLE_VERIFIER:
+	case ROLE_HISTORY:
 		return 1;
 	case ROLE_SMTPD:
 	case ROLE_REMOTE:

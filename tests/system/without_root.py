@@ -37,7 +37,7 @@ class WithoutRoot(Story):
         uid = self.user.pw_uid if self.user else os.getuid()
         self.box.send("alice@example.org", subject="wakes a worker")
         self.box.wait_subject("alice@example.org", "wakes a worker")
-        names = ("smtpd", "qmgr", "remote", "local", "bounce", "lookup", "auth", "resolver", "keys")
+        names = ("smtpd", "qmgr", "remote", "local", "bounce", "lookup", "auth", "resolver", "keys", "history")
         for name in names:
             pids = self.box.pids(name)
             self.assertTrue(pids, name)
