@@ -210,7 +210,7 @@ static const char style[] =
     "4px}h3{font-size:15px;margin:18px 0 4px}\n"
     "section{background:var(--card);border:1px solid var(--line);"
     "border-radius:10px;padding:18px;margin-top:16px}\n"
-    "section>p{color:var(--soft);margin:0 0 8px}\n"
+    "section>p,.note{color:var(--soft);margin:0 0 8px}\n"
     ".tiles{display:grid;grid-template-columns:repeat(auto-fit,"
     "minmax(130px,1fr));gap:12px;margin-top:18px}\n"
     ".tile{background:var(--card);border:1px solid var(--line);border-left:4px "
@@ -226,7 +226,8 @@ static const char style[] =
     "svg{display:block;width:100%;height:auto}svg.narrow{display:none}\n"
     "svg text{font:12px system-ui,-apple-system,\"Segoe UI\",Roboto,"
     "\"DejaVu Sans\",sans-serif;fill:var(--soft)}svg text.time{text-anchor:"
-    "middle}svg text.value{text-anchor:end}\n"
+    "middle}svg text.value{text-anchor:end}.narrow text.class{font-size:10px}"
+    "\n"
     ".grid{stroke:var(--line)}.tick{stroke:var(--soft)}\n"
     "path{fill:none;stroke:currentColor;stroke-width:2}rect,circle{"
     "fill:currentColor}g:hover rect{opacity:.7}\n"
@@ -240,8 +241,8 @@ static const char style[] =
     "padding-right:0}\n"
     "td.name{min-width:140px;overflow-wrap:anywhere}td.name small{display:"
     "block;color:var(--soft)}\n"
-    "td.name i{display:block;height:4px;border-radius:2px;margin-top:3px;"
-    "background:currentColor;opacity:.75;min-width:2px}\n"
+    "td.name i{display:block;height:3px;border-radius:2px;margin-top:3px;"
+    "background:var(--queued);min-width:2px}\n"
     ".two{display:grid;grid-template-columns:1fr 1fr;gap:0 32px}"
     ".two>div{min-width:0}\n"
     "details{margin-top:10px}summary{cursor:pointer;color:var(--soft);"
@@ -257,7 +258,9 @@ static const char style[] =
     ".tile b{color:var(--ink)}\n"
     "@media(max-width:640px){svg.wide{display:none}svg.narrow{display:block}"
     ".two{grid-template-columns:1fr}main{padding:16px 10px 32px}"
-    "section{padding:14px 12px}h1{font-size:22px}.tiles{grid-template-columns:"
+    "section{padding:14px 12px}h1{font-size:22px}table{font-size:13px}"
+    "th,td{padding-right:8px}th.n{white-space:normal}td.name{min-width:120px}"
+    ".tiles{grid-template-columns:"
     "1fr 1fr}}\n"
     "@media print{:root{color-scheme:light;--ground:#fff;--card:#fff;"
     "--ink:#000;--soft:#444;--line:#ccc}body{font-size:12px}main{padding:0;"
@@ -406,7 +409,10 @@ write_delays(const struct report *r, FILE *f)
 	    "relayed.</p>\n");
 	plot_delays(f, r);
 	if (delays_count(&r->delays) > 0)
-		fprintf(f, "<h3>How many took how long</h3>\n");
+		fprintf(f, "<h3>How many took how long</h3>\n<p "
+		    "class=\"note\">Each bar has those that took at most what "
+		    "is written below it, and more than the bar before.</p>"
+		    "\n");
 	plot_delay_classes(f, r);
 	fprintf(f, "</section>\n");
 }

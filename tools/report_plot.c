@@ -358,11 +358,10 @@ draw_classes(const struct plot *p, const void *arg)
 		y = y_of(p, (double)p->r->took[i] / (double)top);
 		fprintf(p->f, "<g><title>%s%s: %" PRIu64 "</title><rect "
 		    "class=\"delivered\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" "
-		    "height=\"%.1f\"/></g><text class=\"time\" x=\"%.1f\" "
-		    "y=\"%d\">%s%s</text>\n", i + 1 < REPORT_TOOK ? "up to " :
+		    "height=\"%.1f\"/></g><text class=\"time class\" "
+		    "x=\"%.1f\" y=\"%d\">%s</text>\n", i + 1 < REPORT_TOOK ? "up to " :
 		    "", report_took[i].name, p->r->took[i], x + w * 0.12, y,
 		    w * 0.76, p->bottom - y, x + w / 2, p->bottom + 18,
-		    i + 1 < REPORT_TOOK ? "\xe2\x89\xa4" : "",
 		    report_took[i].name);
 	}
 }
