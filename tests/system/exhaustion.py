@@ -121,6 +121,32 @@ class OutOf(Story):
 
 
 @needs_root
+class HistoryDisk(OutOf):
+    """The event history's: mail does not depend on it."""
+
+    @classmethod
+    def arrange(cls):
+        cls.box = cls.instance()
+        cls.box.stop()
+        cls.disk = cls.mount(cls.box.path("history"), "size=256K")
+        cls.box.start()
+
+    def trace(self):
+        return self.box.tool("trace", "sender=room@client.example").stdout
+
+    def test_full_and_with_room_again(self):
+        self.disk.fill()
+        self.box.send("alice@example.org", sender="full@client.example", subject="full")
+        self.box.wait_subject("alice@example.org", "full")
+        self.box.wait_log("event=history-not-written")
+        self.disk.empty()
+        self.box.send("alice@example.org", sender="room@client.example", subject="room")
+        self.box.wait_log("event=history-written lost=")
+        self.box.send("alice@example.org", sender="room@client.example", subject="more room")
+        wait_for(lambda: "removed" in self.trace(), lambda: "a message in\n" + self.trace())
+
+
+@needs_root
 class Disk(OutOf):
     """The queue's."""
 
