@@ -30,7 +30,7 @@
 #define PAUSE_MS	25
 #define TURN_PACKETS	64	/* of one process; the rest waits, or is lost */
 #define PRUNE_MS	(3600 * 1000)
-#define COMPLAIN_MS	(60 * 1000)
+#define TELL_MS		10000	/* between lines about lost events */
 #define DAY_US		(INT64_C(86400) * 1000000)
 
 /* A process that tells its events. */
@@ -41,6 +41,8 @@ struct source {
 	unsigned		 index;
 	uint32_t		 pid;
 	struct ev_io		 io;	/* its fd is owned */
+	uint64_t		 untold;	/* lost, and not said yet */
+	int64_t			 told_ms;	/* monotonic; 0: never */
 	bool			 ended;
 };
 TAILQ_HEAD(sources, source);
@@ -55,7 +57,6 @@ struct history_process {
 	struct sources		 sources;
 	struct ev_timer		 pause;
 	struct ev_timer		 prune;
-	int64_t			 complained_ms;	/* monotonic */
 	uint64_t		 events, lost, faulty;
 };
 
@@ -70,7 +71,7 @@ static bool	 read_all(struct history_process *);
 static bool	 read_source(struct source *);
 static void	 end_sources(struct history_process *);
 static void	 take_packet(struct source *, struct slice);
-static void	 take_lost(struct source *, uint64_t frames);
+static void	 tell_lost(struct source *);
 static void	 keep(struct history_process *, struct history_event *);
 static void	 written(struct history_process *);
 static void	 want_reads(struct history_process *, int wants);
@@ -293,8 +294,10 @@ read_all(struct history_process *h)
 	struct source *s;
 	bool some = false;
 
-	TAILQ_FOREACH(s, &h->sources, entry)
+	TAILQ_FOREACH(s, &h->sources, entry) {
 		some = read_source(s) || some;
+		tell_lost(s);
+	}
 	end_sources(h);
 	if (some)
 		written(h);
@@ -327,7 +330,8 @@ take_packet(struct source *s, struct slice packet)
 
 	while (feed_next(&packet, &f, &bad)) {
 		if (f.lost > 0) {
-			take_lost(s, f.lost);
+			s->history->lost += f.lost;
+			s->untold += f.lost;
 			continue;
 		}
 		e.time_us = f.time_us;
@@ -340,27 +344,19 @@ take_packet(struct source *s, struct slice packet)
 		    role_name(s->role), s->index, s->pid);
 }
 
-/* In the history at its place, and in the log now and then. */
+/* By the log; so it is in the history, too.  A flood is told once in a while. */
 static void
-take_lost(struct source *s, uint64_t frames)
+tell_lost(struct source *s)
 {
-	struct history_process *h = s->history;
-	struct history_event e = { .role = ROLE_HISTORY,
-		.level = LOG_LEVEL_WARN, .pid = (uint32_t)getpid(),
-		.time_us = clock_wall_ms() * 1000 };
-	char line[128];
-	int n = snprintf(line, sizeof(line), "event=history-lost role=%s "
-	    "index=%u events=%ju", role_name(s->role), s->index,
-	    (uintmax_t)frames);
+	int64_t now_ms = clock_mono_ms();
 
-	e.line = slice_of(line, (size_t)n);
-	keep(h, &e);
-	h->lost += frames;
-	if (h->complained_ms == 0 ||
-	    clock_mono_ms() - h->complained_ms >= COMPLAIN_MS) {
-		log_warn("%s", line);
-		h->complained_ms = clock_mono_ms();
-	}
+	if (s->untold == 0 || (s->told_ms != 0 &&
+	    now_ms - s->told_ms < TELL_MS))
+		return;
+	log_warn("event=history-lost role=%s index=%u events=%ju",
+	    role_name(s->role), s->index, (uintmax_t)s->untold);
+	s->untold = 0;
+	s->told_ms = now_ms;
 }
 
 static void

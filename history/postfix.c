@@ -319,6 +319,12 @@ outcome(struct postfix_log *l, const struct history_event *e)
 		add(&line, remote);
 		buf_add_str(&line.text, " said: ");
 	}
+	if (field(e, "code").n > 0) {
+		add(&line, field(e, "code"));
+		buf_add_byte(&line.text, ' ');
+		add(&line, field(e, "status"));
+		buf_add_byte(&line.text, ' ');
+	}
 	add(&line, text.n > 0 ? text : SLICE_LIT("delivered to mailbox"));
 	buf_add_byte(&line.text, ')');
 	end(&line);

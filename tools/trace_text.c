@@ -212,6 +212,18 @@ aborted(const struct history_event *e, unsigned part, struct trace_step *s)
 
 /* ---- going out ----------------------------------------------------------- */
 
+/* As the other side has said it: "550 5.1.1 no such person". */
+static void
+add_reply(struct buf *b, const struct history_event *e)
+{
+	if (has(e, "code")) {
+		add_field(b, "", e, "code");
+		add_field(b, " ", e, "status");
+		buf_add_byte(b, ' ');
+	}
+	add_field(b, "", e, "text");
+}
+
 static bool
 outcome(const struct history_event *e, unsigned part, struct trace_step *s)
 {
@@ -238,7 +250,7 @@ outcome(const struct history_event *e, unsigned part, struct trace_step *s)
 	add_field(&s->text, " (was ", e, "orig");
 	if (has(e, "orig"))
 		buf_add_byte(&s->text, ')');
-	add_field(&s->words, "", e, "text");
+	add_reply(&s->words, e);
 	return true;
 }
 
