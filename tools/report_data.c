@@ -69,7 +69,7 @@ static const struct {
 	{ "clock-stepped", ROLE_QMGR,	take_note },
 	{ "died",	  ROLE_MASTER,	take_trouble },
 	{ "hung",	  ROLE_MASTER,	take_trouble },
-	{ "worker-died",  ROLE_MASTER,	take_trouble },
+	{ "worker-died",  ROLE_LOCAL,	take_trouble },
 	{ "session-died", ROLE_MASTER,	take_trouble },
 	{ "killing",	  ROLE_MASTER,	take_trouble },
 	{ "not-ready",	  ROLE_MASTER,	take_trouble },

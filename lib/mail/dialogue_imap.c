@@ -37,12 +37,13 @@ static bool	 is_tag(const struct dialogue_tag *, struct slice);
 
 const struct dialogue_rules dialogue_imap = { line, "literal" };
 
+/* STRINGS: a quoted one may be a note, or a URL with a token (RFC 4467). */
 enum policy { SHOW, STRINGS, SECRET, SASL, COMPRESS };
 static const struct {
 	const char	*name;
 	enum policy	 policy;
 } commands[] = {
-	{ "APPEND", SHOW }, { "CANCELUPDATE", SHOW }, { "CAPABILITY", SHOW },
+	{ "APPEND", STRINGS }, { "CANCELUPDATE", SHOW }, { "CAPABILITY", SHOW },
 	{ "CHECK", SHOW }, { "CLOSE", SHOW }, { "CONVERSIONS", SHOW },
 	{ "COPY", SHOW }, { "CREATE", SHOW }, { "DELETE", SHOW },
 	{ "DELETEACL", SHOW }, { "ENABLE", SHOW }, { "ESEARCH", SHOW },
@@ -52,7 +53,7 @@ static const struct {
 	{ "LIST", SHOW }, { "LISTRIGHTS", SHOW }, { "LOGOUT", SHOW },
 	{ "LSUB", SHOW }, { "MOVE", SHOW }, { "MYRIGHTS", SHOW },
 	{ "NAMESPACE", SHOW }, { "NOOP", SHOW }, { "NOTIFY", SHOW },
-	{ "RENAME", SHOW }, { "REPLACE", SHOW }, { "SEARCH", SHOW },
+	{ "RENAME", SHOW }, { "REPLACE", STRINGS }, { "SEARCH", SHOW },
 	{ "SELECT", SHOW }, { "SETACL", SHOW }, { "SETQUOTA", SHOW },
 	{ "SORT", SHOW }, { "STARTTLS", SHOW }, { "STATUS", SHOW },
 	{ "STORE", SHOW }, { "SUBSCRIBE", SHOW }, { "THREAD", SHOW },

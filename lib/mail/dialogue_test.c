@@ -178,6 +178,9 @@ static const struct script imap[] = {
 	    "S a OK Done|C b NOOP|",
 	    "> a APPEND INBOX (\\Seen) {11}|< + Go|> (literal, 11 bytes)|"
 	    "< a OK Done|> b NOOP|" },
+	{ "a URL with a token", "C a APPEND Drafts CATENATE (URL "
+	    "\"imap://x/y;urlauth=z:internal:secret\")|S a NO|",
+	    "> a APPEND Drafts CATENATE (URL \"...\")|< a NO|" },
 	{ "IDLE", "C a IDLE|S + idling|S * 5 EXISTS|C DONE|S a OK Done|",
 	    "> a IDLE|< + idling|< * 5 EXISTS|> DONE|< a OK Done|" },
 	{ "COMPRESS", "C a COMPRESS DEFLATE|S a OK Begin|cb LOGIN ana secret|"
