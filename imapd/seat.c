@@ -28,6 +28,7 @@ struct here {
 
 static void	 warm(void);
 static int	 run(struct seat *);
+static void	 serve(struct seat *, struct store *);
 static void	 changed(void *, struct slice);
 static void	 set_work(struct here *);
 static void	 do_work(void *);
@@ -75,11 +76,30 @@ trouble(const char *mailbox, const char *text)
 static int
 run(struct seat *seat)
 {
-	const struct conf *conf = seat->conf;
 	const struct store_options options = { .create = true,
 		.create_special = true, .quota_bytes = seat->quota_bytes,
 		.quota_messages = seat->quota_messages,
 		.summarise = summary_build, .warn = trouble };
+	struct store *store = store_open(seat->maildir, &options);
+
+	if (store == NULL) {
+		log_error("event=no-mailbox login=%s directory=%s why=\"%s\"",
+		    LOG_Q(slice_str(seat->login)),
+		    LOG_Q(slice_str(seat->maildir)), strerror(errno));
+		refuse(seat, "[UNAVAILABLE] The mailbox cannot be opened");
+		return EX_OK;
+	}
+	do
+		serve(seat, store);
+	while (store_rest(store) && seat_next(seat));
+	store_close(&store);
+	return EX_OK;
+}
+
+static void
+serve(struct seat *seat, struct store *store)
+{
+	const struct conf *conf = seat->conf;
 	const struct imap_session_config config = {
 		.timeout_ms = conf->imap_timeout,
 		.park_ms = seat->may_park ? conf->imap_park : 0,
@@ -91,19 +111,10 @@ run(struct seat *seat)
 		.admin = conf->imap_admin,
 		.quota = { seat->quota_bytes, seat->quota_messages },
 	};
-	struct here here = { .seat = seat };
-	struct store *store = store_open(seat->maildir, &options);
+	struct here here = { .seat = seat, .store = store };
 	struct imap_begin begin = { .tag = seat->tag, .unread = seat->unread,
 		.state = seat->state, .news = seat->has_news };
 
-	if (store == NULL) {
-		log_error("event=no-mailbox login=%s directory=%s why=\"%s\"",
-		    LOG_Q(slice_str(seat->login)),
-		    LOG_Q(slice_str(seat->maildir)), strerror(errno));
-		refuse(seat, "[UNAVAILABLE] The mailbox cannot be opened");
-		return EX_OK;
-	}
-	here.store = store;
 	ev_timer_init(&here.work, &seat->loop, do_work, &here);
 	/* The seat keeps the client's descriptor, to give it back. */
 	begin.fd_take = dup(seat->fd);
@@ -118,8 +129,6 @@ run(struct seat *seat)
 		refuse(seat, "The mailbox is not what it was");
 	imap_session_free(&here.session);
 	ev_timer_clear(&here.work);
-	store_close(&store);
-	return EX_OK;
 }
 
 static void

@@ -34,6 +34,7 @@ struct keys {
 static void	 acquire(struct keys *);
 static void	 control(void *, struct message *);
 static void	 take_key(struct keys *, struct message *);
+static void	 drop_key(struct keys *, struct message *);
 static void	 client_asks(void *, struct channel *, struct message *);
 static void	 refuse(struct keys *, struct channel *, uint64_t id,
 		    uint32_t key, enum keys_refusal);
@@ -89,7 +90,7 @@ control(void *arg, struct message *m)
 	if (m->type == CTL_KEY)
 		take_key(k, m);
 	else if (m->type == CTL_KEY_DROP)
-		store_drop(&k->store, get_u32(&m->body));
+		drop_key(k, m);
 	else
 		channel_breach(k->child.master, "not-for-keys");
 }
@@ -118,6 +119,14 @@ take_key(struct keys *k, struct message *m)
 	}
 	channel_end(k->child.master);
 	buf_clear(&why);
+	count_set(KEYS_EXPIRES, (uint64_t)store_first_end(&k->store));
+}
+
+static void
+drop_key(struct keys *k, struct message *m)
+{
+	store_drop(&k->store, get_u32(&m->body));
+	count_set(KEYS_EXPIRES, (uint64_t)store_first_end(&k->store));
 }
 
 /* ---- what clients ask ---------------------------------------------------- */

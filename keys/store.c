@@ -10,6 +10,7 @@
 
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "ev/key_pair.h"
 #include "policy.h"
@@ -21,6 +22,7 @@
 struct stored_key {
 	uint32_t	 number;
 	EVP_PKEY	*key;		/* owned */
+	int64_t		 end;		/* of its certificate */
 };
 
 static const EVP_MD *digest_of(unsigned scheme);
@@ -55,6 +57,7 @@ store_add(struct store *s, uint32_t number, int key_fd, int chain_fd,
     struct buf *why)
 {
 	EVP_PKEY *key;
+	long left;
 
 	if (s->n == STORE_KEYS) {
 		buf_add_str(why, "too many keys");
@@ -65,8 +68,22 @@ store_add(struct store *s, uint32_t number, int key_fd, int chain_fd,
 		return -1;
 	store_drop(s, number);
 	s->v = mem_regrow(s->v, s->n + 1, sizeof(*s->v));
-	s->v[s->n++] = (struct stored_key){ number, key };
+	left = key_pair_seconds_left(chain_fd);
+	s->v[s->n++] = (struct stored_key){ number, key,
+		clock_wall_ms() / 1000 + (left > 0 ? left : 0) };
 	return 0;
+}
+
+int64_t
+store_first_end(const struct store *s)
+{
+	int64_t first = 0;
+	size_t i;
+
+	for (i = 0; i < s->n; i++)
+		if (first == 0 || s->v[i].end < first)
+			first = s->v[i].end;
+	return first;
 }
 
 void

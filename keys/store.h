@@ -30,6 +30,9 @@ bool	 store_lock_memory(void);
 int	 store_add(struct store *, uint32_t number, int key_fd, int chain_fd,
 	    struct buf *why);
 void	 store_drop(struct store *, uint32_t number);
+/* When the first of their certificates is not good any more, seconds since
+ * 1970; 0: there is none. */
+int64_t	 store_first_end(const struct store *);
 void	 store_clear(struct store *);
 /* 0, or enum keys_refusal. */
 int	 store_sign(const struct store *, uint32_t number, unsigned scheme,

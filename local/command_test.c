@@ -14,7 +14,7 @@
 
 #include "command.h"
 #include "ipc/delivery.h"
-#include "test_fs.h"
+#include "test_dir.h"
 #include "worker.h"
 
 struct result {
@@ -111,7 +111,7 @@ end(void **state)
 	channel_free(&t.runner_side);
 	runner_free(&t.runner);
 	ev_loop_clear(&t.loop);
-	test_remove(t.dir);
+	sim_dir_remove(t.dir);
 	return 0;
 }
 

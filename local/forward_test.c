@@ -10,7 +10,7 @@
 #include "base/test_guard.h"
 #include "base/wire.h"
 #include "forward.h"
-#include "test_fs.h"
+#include "test_dir.h"
 
 static const struct forward_owner owner = {
 	.user = { "bob", 3 }, .address = { "bob+list@example.org", 20 },
@@ -207,7 +207,7 @@ files_are_found_and_judged(void **state)
 	assert_int_equal(mkdir(path, 0700), 0);
 	assert_read("bob@example.org", FORWARD_BROKEN,
 	    "~/.forward: it is no regular file");
-	test_remove(home);
+	sim_dir_remove(home);
 }
 
 int

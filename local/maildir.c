@@ -399,7 +399,7 @@ check_quota(struct maildirs *ms, struct maildir *m,
 		return MAILDIR_FAILED;
 	/* Where it is not known the message is taken: a quota is no reason to
 	 * keep mail waiting. */
-	return quota_has_room(&fs_real, m->root, &limits, bytes) == 0 ?
+	return quota_has_room(ms->fs, m->root, &limits, bytes) == 0 ?
 	    MAILDIR_FULL : MAILDIR_STORED;
 }
 
@@ -415,7 +415,7 @@ static void
 stored(struct maildirs *ms, struct maildir *m, int fd_take,
     const char *name, const struct stored_size *size)
 {
-	static const struct store_options options = {
+	struct store_options options = { .fs = ms->fs,
 		.summarise = summary_build, .warn = trouble };
 
 	durable_add(ms->durable, fd_take, m->new, m->device);
@@ -428,7 +428,7 @@ stored(struct maildirs *ms, struct maildir *m, int fd_take,
 		(void)!store_delivered(m->store, SLICE_LIT("INBOX"), name,
 		    size->bytes, SLICE_EMPTY);
 	if (m->root != -1)
-		quota_change(&fs_real, m->root, (int64_t)size->bytes, 1);
+		quota_change(ms->fs, m->root, (int64_t)size->bytes, 1);
 }
 
 /* O_TMPFILE with linkat(), or a rename within new/, cost the same (33 us of
@@ -639,5 +639,5 @@ maildir_used(struct maildirs *ms, struct slice path, uint64_t bytes,
 	if (m->root == -1)
 		m->root = open_dir(ms, AT_FDCWD, m->path);
 	return m->root == -1 ? -1 :
-	    quota_used(&fs_real, m->root, bytes, used_r);
+	    quota_used(ms->fs, m->root, bytes, used_r);
 }

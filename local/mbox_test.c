@@ -13,7 +13,7 @@
 
 #include "base/test_guard.h"
 #include "mbox.h"
-#include "test_fs.h"
+#include "test_dir.h"
 
 static const struct {
 	const char	*in;
@@ -123,26 +123,28 @@ message_is_appended(void **state)
 	unlink(path);
 	assert_int_equal(append(&fs_real), 0);
 	assert_file(SECOND);
-	test_remove(dir);
+	sim_dir_remove(dir);
 }
 
 static void
 failure_of_any_call_leaves_the_file_as_it_was(void **state)
 {
-	long n;
+	struct sim_disk *disk;
+	size_t n;
 	int r = -1;
 
 	(void)state;
-	test_fs.error = ENOSPC;
 	for (n = 1; r == -1; n++) {
 		put_first();
-		test_fs.calls = 0;
-		test_fs.fail_at = n;
-		r = append(&fs_test);
+		disk = sim_disk_new(dir);
+		sim_disk_fail(disk, SIM_ONCE, n, ENOSPC);
+		r = append(&sim_fs);
+		sim_disk_stop(disk);
+		sim_disk_free(&disk);
 		assert_file(r == 0 ? FIRST SECOND : FIRST);
-		test_remove(dir);
+		sim_dir_remove(dir);
 	}
-	assert_true(n > 3);
+	assert_true(n > 2);
 }
 
 static void
@@ -161,7 +163,7 @@ only_regular_files_are_written(void **state)
 	assert_int_equal(mkfifo(path, 0600), 0);
 	assert_int_equal(append(&fs_real), -1);
 	assert_int_equal(errno, EINVAL);
-	test_remove(dir);
+	sim_dir_remove(dir);
 }
 
 static void
@@ -192,7 +194,7 @@ locked_file_is_left_alone(void **state)
 	assert_file(FIRST SECOND);
 	close(ready[0]);
 	close(ready[1]);
-	test_remove(dir);
+	sim_dir_remove(dir);
 }
 
 int

@@ -12,7 +12,7 @@
 #include "base/test_guard.h"
 #include "maildir.h"
 #include "store/quota.h"
-#include "test_fs.h"
+#include "test_dir.h"
 
 static const struct {
 	const char	*in;
@@ -181,7 +181,7 @@ static int
 remove_maildir(void **state)
 {
 	(void)state;
-	test_remove(dir);
+	sim_dir_remove(dir);
 	return 0;
 }
 

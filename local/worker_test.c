@@ -12,7 +12,7 @@
 
 #include "base/test_guard.h"
 #include "ipc/delivery.h"
-#include "test_fs.h"
+#include "test_dir.h"
 #include "worker.h"
 
 #define BODY	"Subject: hello\r\n\r\nbody\r\n"
@@ -31,6 +31,7 @@ static struct {
 	struct channel	*worker_side;
 	struct channel	*side;		/* the dispatcher's */
 	const char	*dir;
+	struct sim_disk	*disk;		/* NULL: the real one */
 	char		 path[PATH_MAX];
 	struct result	 results[2000];
 	size_t		 nresults;
@@ -100,9 +101,10 @@ start_with(const struct fs *fs, bool threaded)
 	int fds[2];
 
 	memset(&t, 0, sizeof(t));
-	memset(&test_fs, 0, sizeof(test_fs));
 	buf_init(&t.expanded, 300000);
 	t.dir = test_dir();
+	if (fs == &sim_fs)
+		t.disk = sim_disk_new(t.dir);
 	test_path(t.path, sizeof(t.path), "%s/example.org/u/Maildir", t.dir);
 	buf_printf(&text, "hostname = mx.example.org\npath.mail = \"%s\"\n",
 	    t.dir);
@@ -127,7 +129,7 @@ static int
 start(void **state)
 {
 	(void)state;
-	return start_with(&fs_test, false);
+	return start_with(&sim_fs, false);
 }
 
 static int
@@ -146,7 +148,8 @@ end(void **state)
 	worker_free(&t.worker);
 	ev_loop_clear(&t.loop);
 	buf_clear(&t.expanded);
-	test_remove(t.dir);
+	sim_disk_free(&t.disk);
+	sim_dir_remove(t.dir);
 	return 0;
 }
 
@@ -346,27 +349,26 @@ failed_sync_defers_all_of_the_turn(void **state)
 {
 	struct job_recipient r = recipient(0);
 	struct job j = job_of(&r, 1);
-	long calls;
+	size_t calls;
 	int i;
 
 	(void)state;
 	send_job(1, &j, -1);
 	turn_until(1);
-	/* The Maildir is open now: four calls a file, then the sync. */
+	/* The Maildir is open now: the same calls each time, then the sync. */
+	sim_disk_fail(t.disk, SIM_ONCE, SIZE_MAX, EIO);
 	for (i = 0; i < 10; i++) {
 		j.queue_id++;
 		send_job(2, &j, -1);
 	}
-	calls = test_fs.calls;
 	turn_until(11);
-	calls = test_fs.calls - calls;
+	calls = sim_disk_counted(t.disk);
 	t.nresults = 0;
 	for (i = 0; i < 10; i++) {
 		j.queue_id++;
 		send_job(3, &j, -1);
 	}
-	test_fs.fail_at = test_fs.calls + calls;
-	test_fs.error = EIO;
+	sim_disk_fail(t.disk, SIM_ONCE, calls, EIO);
 	turn_until(10);
 	for (i = 0; i < 10; i++) {
 		assert_int_equal(t.results[i].status, OUTCOME_DEFERRED);
@@ -395,8 +397,7 @@ full_disk_defers_and_leaves_nothing(void **state)
 	send_job(1, &j, -1);
 	turn_until(1);
 	j.queue_id++;
-	test_fs.fail_at = test_fs.calls + 2;	/* open, then write */
-	test_fs.error = ENOSPC;
+	sim_disk_fail(t.disk, SIM_ONCE, 2, ENOSPC);	/* create, write */
 	send_job(2, &j, -1);
 	turn_until(2);
 	assert_int_equal(t.results[1].status, OUTCOME_DEFERRED);

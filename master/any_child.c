@@ -24,6 +24,7 @@
 #include "base/num.h"
 #include "ev/stream.h"
 #include "ipc/child.h"
+#include "ipc/next_client.h"
 
 #define SAY(X)								\
 	X(SAY_ASK,    1, EITHER, 0, 0, 4096)				\
@@ -46,6 +47,8 @@ struct end {
 	uint64_t	 session;	/* 0: free */
 	int		 fd;
 	struct ev_io	 io;
+	int		 line;		/* a spawn's: ipc/next_client.h */
+	struct ev_io	 line_io;
 };
 
 struct client {
@@ -313,17 +316,45 @@ cmd_end(struct daemon *d, struct slice arg, struct asked *a)
 	answer(a, "done");
 }
 
+static void
+end_at_master(struct daemon *d, uint64_t id, bool is_free)
+{
+	struct buf *b = channel_begin(d->child.master, CTL_SESSION_END, 0);
+
+	if (b != NULL) {
+		put_u64(b, id);
+		put_u8(b, is_free);
+	}
+	channel_end(d->child.master);
+}
+
 /* SESSION: nobody wants it any more. */
 static void
 cmd_forget(struct daemon *d, struct slice arg, struct asked *a)
 {
-	struct buf *b = channel_begin(d->child.master, CTL_SESSION_END, 0);
 	uint64_t id = 0;
 
 	slice_to_u64(arg, 0, UINT64_MAX, &id);
-	if (b != NULL)
-		put_u64(b, id);
-	channel_end(d->child.master);
+	end_at_master(d, id, false);
+	answer(a, "done");
+}
+
+/* SESSION: its client has gone, and its process waits for another. */
+static void
+cmd_free(struct daemon *d, struct slice arg, struct asked *a)
+{
+	uint64_t id = 0;
+	size_t i;
+
+	slice_to_u64(arg, 0, UINT64_MAX, &id);
+	for (i = 0; i < 64; i++)
+		if (id != 0 && ends[i].session == id) {
+			if (write(ends[i].fd, "f", 1) == -1)
+				abort();
+			close(ends[i].fd);
+			ends[i].session = 0;
+		}
+	end_at_master(d, id, true);
 	answer(a, "done");
 }
 
@@ -338,7 +369,7 @@ static const struct {
 	{ "want", cmd_want }, { "refused", cmd_refused },
 	{ "if", cmd_if }, { "secret", cmd_secret },
 	{ "session", cmd_session }, { "end", cmd_end },
-	{ "forget", cmd_forget },
+	{ "forget", cmd_forget }, { "free", cmd_free },
 };
 
 static void
@@ -548,14 +579,13 @@ status(void *arg, struct buf *b)
 	buf_add_str(b, "test=1");
 }
 
+/* As a process that has ended. */
 static void
-session_is_over(void *arg, int what)
+session_is_over(struct end *e)
 {
-	struct end *e = arg;
 	struct buf *b = channel_begin(e->daemon->child.master,
 	    CTL_SPAWN_ENDED, 0);
 
-	(void)what;
 	if (b != NULL) {
 		put_u64(b, e->session);
 		put_u32(b, 1);
@@ -563,8 +593,55 @@ session_is_over(void *arg, int what)
 	}
 	channel_end(e->daemon->child.master);
 	ev_io_clear(&e->io);
-	close(e->fd);
+	ev_io_clear(&e->line_io);
+	if (e->fd != -1)
+		close(e->fd);
+	close(e->line);
 	e->session = 0;
+}
+
+static void
+login_has_gone(void *arg, int what)
+{
+	struct end *e = arg;
+	char byte;
+
+	(void)what;
+	if (read(e->fd, &byte, 1) != 1) {
+		session_is_over(e);
+		return;
+	}
+	ev_io_clear(&e->io);
+	close(e->fd);
+	e->fd = -1;
+	ev_io_want(&e->line_io, EV_WANT_READ);
+}
+
+static void
+begin_session(struct end *e, int fd_take, int client_take)
+{
+	e->fd = fd_take;
+	close(client_take);
+	ev_io_init(&e->io, &e->daemon->child.loop, e->fd, login_has_gone, e);
+	ev_io_want(&e->io, EV_WANT_READ);
+}
+
+static void
+another_comes(void *arg, int what)
+{
+	struct end *e = arg;
+	int fds[NEXT_CLIENT_FDS];
+
+	(void)what;
+	if (next_client_wait(e->line, fds) == -1) {
+		log_info("event=not-kept session=%ju",
+		    (uintmax_t)e->session);
+		session_is_over(e);
+		return;
+	}
+	log_info("event=next-client session=%ju", (uintmax_t)e->session);
+	ev_io_want(&e->line_io, 0);
+	begin_session(e, fds[0], fds[1]);
 }
 
 /* As a spawn: a session that lasts as long as its login wants. */
@@ -588,12 +665,11 @@ spawn_session(struct daemon *d, struct message *m)
 		abort();
 	ends[i].daemon = d;
 	ends[i].session = id;
-	ends[i].fd = m->fds[0];
-	close(m->fds[1]);
-	m->fds[0] = m->fds[1] = -1;
-	ev_io_init(&ends[i].io, &d->child.loop, ends[i].fd, session_is_over,
-	    &ends[i]);
-	ev_io_want(&ends[i].io, EV_WANT_READ);
+	ends[i].line = m->fds[2];
+	ev_io_init(&ends[i].line_io, &d->child.loop, ends[i].line,
+	    another_comes, &ends[i]);
+	begin_session(&ends[i], m->fds[0], m->fds[1]);
+	m->fds[0] = m->fds[1] = m->fds[2] = -1;
 }
 
 static void

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * control - answers the tools on control.sock: status, stop, reload, restart,
- * watch.
+ * control - answers the tools on control.sock: status, sessions, stop, reload,
+ * restart, watch.
  *
  * Only root, or whoever runs the suite, is let in.  A tool is not trusted
  * beyond that: what it sends is checked like any other peer's.
@@ -30,6 +30,7 @@ struct client {
 	struct channel		*channel;	/* owned; NULL: gone */
 	uint64_t		 id;		/* of what it asked */
 	bool			 wants_status;
+	bool			 wants_few;	/* not of users' processes */
 	bool			 wants_end;
 	bool			 wants_reload;	/* or a restart */
 	unsigned		 answers_owed;	/* to TL_LOGIN */
@@ -51,12 +52,16 @@ static void	 accept_client(void *, int);
 static void	 client_says(void *, struct channel *, struct message *);
 static void	 client_is_gone(void *, struct channel *);
 static void	 ask_status(struct client *, struct message *);
+static bool	 is_asked_for(const struct client *, const struct process *);
+static void	 ask_sessions(struct client *, struct message *);
+static void	 tell_session(void *, struct buf *);
 static void	 ask_stop(struct client *, struct message *);
 static void	 ask_reload(struct client *, struct message *);
 static void	 ask_restart(struct client *, struct message *);
 static void	 restart_done(void *, int, struct slice);
 static void	 status_is_due(void *);
 static void	 tell_status(struct client *);
+static void	 tell_usage(struct buf *, pid_t);
 static void	 tell_process(struct client *, const struct process *);
 static void	 ask_login(struct client *, struct message *);
 static void	 login_is_late(void *);
@@ -144,6 +149,7 @@ client_says(void *arg, struct channel *ch, struct message *m)
 		void		(*ask)(struct client *, struct message *);
 	} verbs[] = {
 		{ TL_STATUS, ask_status },
+		{ TL_SESSIONS, ask_sessions },
 		{ TL_STOP, ask_stop },
 		{ TL_RELOAD, ask_reload },
 		{ TL_RESTART, ask_restart },
@@ -198,17 +204,24 @@ ask_status(struct client *cl, struct message *m)
 	struct control *c = cl->control;
 	struct process *p;
 
-	(void)m;
 	cl->wants_status = true;
+	cl->wants_few = m->body.rest.n > 0 && get_u8(&m->body) == 1;
 	TAILQ_FOREACH(p, &c->master->processes, entry) {
 		if (p->state != PROCESS_RUNNING || p->channel == NULL ||
-		    p->status_owed)
+		    p->status_owed || !is_asked_for(cl, p))
 			continue;
 		p->status_owed = true;
 		channel_send(p->channel, CTL_STATUS_ASK, 0, SLICE_EMPTY);
 	}
 	ev_timer_set(&c->status_timer, STATUS_MS);
 	control_status_came(c->master);
+}
+
+static bool
+is_asked_for(const struct client *cl, const struct process *p)
+{
+	return !cl->wants_few || (p->role != ROLE_WORKER &&
+	    p->role != ROLE_COMMAND);
 }
 
 void
@@ -261,11 +274,23 @@ tell_status(struct client *cl)
 	buf_add_str(&line, LOG_Q(slice_str(m->conf_path)));
 	if (inherit_pid(m) != 0)
 		buf_printf(&line, " retired=%d", (int)inherit_pid(m));
+	tell_usage(&line, getpid());
 	send_line(cl, &line);
 	TAILQ_FOREACH(p, &m->processes, entry)
-		tell_process(cl, p);
+		if (is_asked_for(cl, p))
+			tell_process(cl, p);
 	send_end(cl, EX_OK, "");
 	buf_clear(&line);
+}
+
+static void
+tell_usage(struct buf *line, pid_t pid)
+{
+	struct usage u;
+
+	if (facts_usage(pid, &u))
+		buf_printf(line, " rss_kib=%ju cpu_ms=%ju",
+		    (uintmax_t)u.rss / 1024, (uintmax_t)u.cpu_ms);
 }
 
 static void
@@ -278,6 +303,8 @@ tell_process(struct client *cl, const struct process *p)
 	    process_state_name(p->state), p->pid == 0 ? 0LL :
 	    (long long)(clock_mono_ms() - p->started_ms) / 1000, p->restarts,
 	    (unsigned)p->account.uid);
+	if (p->pid != 0)
+		tell_usage(&line, p->pid);
 	if (p->directory != NULL)
 		buf_printf(&line, " directory=%s",
 		    LOG_Q(slice_str(p->directory)));
@@ -290,6 +317,20 @@ tell_process(struct client *cl, const struct process *p)
 	sessions_status(p, &line);
 	send_line(cl, &line);
 	buf_clear(&line);
+}
+
+static void
+ask_sessions(struct client *cl, struct message *m)
+{
+	sessions_list(cl->control->master, get_u32(&m->body), tell_session,
+	    cl);
+	send_end(cl, EX_OK, "");
+}
+
+static void
+tell_session(void *arg, struct buf *line)
+{
+	send_line(arg, line);
 }
 
 /* ---- stop and reload ----------------------------------------------------- */

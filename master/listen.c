@@ -35,6 +35,7 @@ static struct listener *find(struct listeners *, enum listener_kind,
 static struct listener *add(struct listeners *, enum role,
 		    enum listener_kind, const char *name,
 		    const char *address);
+static unsigned	 instances_of(const struct master *, enum role);
 static int	 bind_listener(struct master *, struct listener *,
 		    struct buf *);
 static int	 bind_tcp(struct master *, struct listener *,
@@ -81,6 +82,7 @@ prepare_block(struct master *m, const struct conf_listener *b,
 		{ "lmtp", LISTENER_LMTP, ROLE_SMTPD },
 		{ "imap", LISTENER_IMAP, ROLE_IMAP_LOGIN },
 		{ "pop3", LISTENER_POP3, ROLE_POP3_LOGIN },
+		{ "metrics", LISTENER_METRICS, ROLE_METRICS },
 	};
 	enum listener_kind kind = LISTENER_SMTP;
 	enum role role = ROLE_SMTPD;
@@ -120,6 +122,7 @@ prepare_tool_sockets(struct master *m, struct listeners *fresh,
 		{ SOCKET_QUEUE,	  ROLE_QMGR,   LISTENER_QUEUE,	 0666 },
 		{ SOCKET_LOOKUP,  ROLE_LOOKUP, LISTENER_LOOKUP,	 0600 },
 		{ SOCKET_SUBMIT,  ROLE_SMTPD,  LISTENER_SUBMIT,	 0666 },
+		{ SOCKET_METRICS, ROLE_METRICS, LISTENER_METRICS, 0666 },
 	};
 	struct buf path = BUF_INIT(8192);
 	struct listener *l;
@@ -185,12 +188,19 @@ add_fd(struct listener *l, int fd_take)
 	l->fds[l->nfds++] = fd_take;
 }
 
+static unsigned
+instances_of(const struct master *m, enum role role)
+{
+	return role == ROLE_METRICS ? 1 :
+	    role == ROLE_SMTPD ? m->nsmtpd : m->nlogin;
+}
+
 /* What is missing of its sockets: all of a new one, and of one that another
  * suite had with fewer processes the rest. */
 static int
 bind_listener(struct master *m, struct listener *l, struct buf *why)
 {
-	unsigned wanted = l->role == ROLE_SMTPD ? m->nsmtpd : m->nlogin;
+	unsigned wanted = instances_of(m, l->role);
 	struct sockaddr_in in = { .sin_family = AF_INET };
 	struct sockaddr_in6 in6 = { .sin6_family = AF_INET6 };
 	struct conf_endpoint e;
@@ -248,7 +258,7 @@ static int
 bind_tcp(struct master *m, struct listener *l, const struct sockaddr *sa,
     socklen_t len)
 {
-	unsigned wanted = l->role == ROLE_SMTPD ? m->nsmtpd : m->nlogin, i;
+	unsigned wanted = instances_of(m, l->role), i;
 	int fd, one = 1, saved;
 
 	/* With SO_REUSEPORT an instance that runs already would not be in the
@@ -356,6 +366,7 @@ listen_adopt(struct master *m, enum listener_kind kind, unsigned instances,
 		[LISTENER_IMAP] = ROLE_IMAP_LOGIN,
 		[LISTENER_POP3] = ROLE_POP3_LOGIN,
 		[LISTENER_SUBMISSION] = ROLE_SMTPD,
+		[LISTENER_METRICS] = ROLE_METRICS,
 	};
 	char *n, *a;
 	struct listener *l;

@@ -259,10 +259,12 @@ start_processes(struct master *m)
 		enum role	 role;
 		unsigned	 n;
 	} order[] = {
-		{ ROLE_HISTORY, 1 }, { ROLE_KEYS, 1 }, { ROLE_RESOLVER, 1 }, { ROLE_LOOKUP, 1 },
+		{ ROLE_HISTORY, 1 }, { ROLE_KEYS, 1 }, { ROLE_RESOLVER, 1 },
+		{ ROLE_LOOKUP, 1 },
 		{ ROLE_VERIFIER, m->nverifier }, { ROLE_AUTH, 1 },
 		{ ROLE_BOUNCE, 1 }, { ROLE_LOCAL, 1 }, { ROLE_REMOTE, m->nremote },
 		{ ROLE_QMGR, 1 }, { ROLE_SMTPD, m->nsmtpd },
+		{ ROLE_METRICS, 1 },
 	};
 	unsigned i, j;
 
@@ -569,6 +571,7 @@ master_stop(struct master *m)
 		listen_let_go(m);	/* the other one goes on with them */
 	inherit_stop(m);
 	m->phase = SUITE_STOPPING;
+	sessions_keep_none(m);
 	ev_timer_stop(&m->start_timer);
 	TAILQ_FOREACH(l, &m->listeners, entry)
 		l->wanted = !is_front(l->role);

@@ -19,6 +19,7 @@
  *	pki.c		certificates, keys, the memory of tickets
  *	watch.c		who looks at sessions
  *	control.c	the tools' requests
+ *	facts.c		metrics: counters and figures of each process
  */
 #ifndef MASTER_H
 #define MASTER_H
@@ -316,12 +317,18 @@ void	 sessions_clear(struct master *);
 int	 sessions_secret_fd(const struct master *);
 void	 session_wanted(struct process *login, struct message *);
 void	 session_end(struct process *login, struct message *);
+/* What is kept for the next login ends, and what runs is not kept: from now on
+ * sessions are others. */
+void	 sessions_keep_none(struct master *);
 void	 session_spawn_ended(struct process *spawn, struct message *);
 void	 session_spawn_is(struct process *spawn, struct message *);
 /* A login process or a spawn has died. */
 void	 sessions_process_gone(struct process *);
 /* Words for `chasqui status` of a spawn; nothing for others. */
 void	 sessions_status(const struct process *, struct buf *);
+/* A line for each, at most max. */
+void	 sessions_list(const struct master *, uint32_t max,
+	    void (*tell)(void *, struct buf *), void *arg);
 
 /* socket.c */
 void	 socket_wanted(struct process *remote, struct message *);
@@ -386,6 +393,18 @@ void	 control_status_came(struct master *);
 void	 control_login_is(struct process *, struct message *);
 void	 control_suite_ended(struct master *);
 void	 control_clear(struct master *);
+
+/* facts.c */
+struct usage {
+	uint64_t	 rss;		/* bytes */
+	uint64_t	 cpu_ms;	/* since the process began */
+};
+/* What /proc says of a process; false, and zeroes, where it says nothing. */
+bool	 facts_usage(pid_t, struct usage *);
+/* A process starts: metrics gets its counters, or, if it is metrics, those of
+ * all that are there. */
+void	 facts_give(struct process *);
+void	 facts_asked(struct process *metrics, struct message *);
 
 /* master.c */
 void	 master_ready_changed(struct master *);

@@ -20,7 +20,7 @@ import time
 import unittest
 
 BUILD = os.getcwd()             # automake runs tests in the build directory
-ROLES = ("smtpd", "qmgr", "remote", "local", "bounce", "lookup", "auth", "resolver", "keys", "history", "imapd", "pop3d",
+ROLES = ("smtpd", "qmgr", "remote", "local", "bounce", "lookup", "auth", "resolver", "keys", "metrics", "history", "imapd", "pop3d",
          "imapd-session", "pop3d-session")
 IS_ROOT = os.geteuid() == 0
 PATIENCE = 30
@@ -191,7 +191,7 @@ class Master(unittest.TestCase):
             return set(s.ask((path + " peers").strip()).split())
         self.assertEqual(peers(""), {"qmgr.0", "lookup.0", "auth.0", "resolver.0", "keys.0"})
         self.assertEqual(peers("keys"), {"smtpd.0", "smtpd.1"})
-        self.assertEqual(peers("qmgr"), {"smtpd.0", "smtpd.1", "lookup.0", "local.0", "remote.0", "bounce.0"})
+        self.assertEqual(peers("qmgr"), {"smtpd.0", "smtpd.1", "lookup.0", "local.0", "remote.0", "bounce.0", "metrics.0"})
         self.assertEqual(peers("lookup"), {"smtpd.0", "smtpd.1", "qmgr.0", "local.0", "auth.0"})
         self.assertEqual(peers("resolver"), {"smtpd.0", "smtpd.1", "remote.0"})
         self.assertEqual(peers("auth"), {"smtpd.0", "smtpd.1", "verifier.0", "lookup.0"})
@@ -287,7 +287,7 @@ class Master(unittest.TestCase):
         self.assertEqual(sorted(ends[:2]), ["smtpd", "smtpd"])
         self.assertEqual(ends[2], "qmgr")
         self.assertEqual(ends[-1], "history")
-        self.assertEqual(set(ends[3:-1]), {"remote", "local", "bounce", "lookup", "auth", "verifier", "resolver", "keys"})
+        self.assertEqual(set(ends[3:-1]), {"remote", "local", "bounce", "lookup", "auth", "verifier", "resolver", "keys", "metrics"})
 
     @unittest.skipUnless(IS_ROOT and users_exist(), "needs root and the system users")
     def test_master_keeps_only_the_capabilities_it_needs(self):
@@ -545,7 +545,7 @@ class Sessions(unittest.TestCase):
             return struct.pack("<I", len(s.encode())) + s.encode()
         body = (bytes([1, g["protocol"]]) + (nonce or os.urandom(16)) + struct.pack("<Q", int((time.monotonic() + life) * 1000)) +
                 text(g["login"]) + struct.pack("<II", g["uid"], g["gid"]) + text(g["user"]) + text(g["directory"]) +
-                text(g["maildir"]) + struct.pack("<QQ", 7, 8))
+                text(g["maildir"]) + struct.pack("<QQ", *g.get("quota", (7, 8))))
         return (body + hmac.new(secret or self.secret, body, hashlib.sha256).digest()).hex()
 
     def login(self, s, index, line):
@@ -559,6 +559,15 @@ class Sessions(unittest.TestCase):
 
     def begun(self, s, grant, index=0):
         said = self.begin(s, grant, index)
+        self.assertRegex(said, r"^[0-9]+ ")
+        return int(said.split()[0])
+
+    def begun_when_there_is_room(self, s, login):
+        """A process that was told to end counts until it has ended."""
+        def answer():
+            said = self.begin(s, self.grant(login=login))
+            return None if said.startswith(f"refused {self.LATER} ") else said
+        said = wait_for(answer, "room for another process")
         self.assertRegex(said, r"^[0-9]+ ")
         return int(said.split()[0])
 
@@ -635,7 +644,7 @@ class Sessions(unittest.TestCase):
         # parked ones count for the user
         self.login(s, 0, f"end {mine[0]}")
         self.assertRegex(self.begin(s, self.grant()), rf"^refused {self.TOO_MANY} ")
-        others = [self.begun(s, self.grant(login=f"user{i}@example.org")) for i in range(2)]
+        others = [self.begun_when_there_is_room(s, f"user{i}@example.org") for i in range(2)]
         # but not as processes: three run
         self.assertRegex(self.begin(s, self.grant(login="late@example.org")), rf"^refused {self.LATER} ")
         self.assertRegex(self.login(s, 0, f"session on {mine[0]}"), rf"^refused {self.LATER} ")
@@ -645,6 +654,98 @@ class Sessions(unittest.TestCase):
         self.login(s, 0, f"end {mine[0]}")
         self.login(s, 0, f"forget {mine[0]}")
         self.begun(s, self.grant())
+        self.assertEqual(s.stop(), 0)
+
+
+    def test_a_process_is_kept_for_the_same_rights_alone(self):
+        s = self.suite()
+        a = self.begun(s, self.grant())
+        self.login(s, 0, f"free {a}")
+        # whichever login process asks: the same process, so the same number
+        self.assertEqual(self.begun(s, self.grant(), 1), a)
+        s.wait_log(rf"event=next-client session={a}\n")
+        # not while it has a client
+        b = self.begun(s, self.grant())
+        self.assertNotEqual(a, b)
+        # nor for whom it was before
+        for word in ("forget", "free"):
+            self.login(s, 0, f"{word} {a}")
+        self.assertNotEqual(self.begun(s, self.grant()), a)
+        self.login(s, 1, f"free {a}")
+        # another user of the same uid and directory; the same one elsewhere, by another protocol, in vain
+        self.assertNotEqual(self.begun(s, self.grant(login="bob@example.org")), a)
+        self.assertRegex(self.begin(s, self.grant(secret=bytes(32))), rf"^refused {self.BAD_GRANT} ")
+        self.assertRegex(self.begin(s, self.grant(protocol=self.POP3)), rf"^refused {self.BAD_GRANT} ")
+        self.assertNotIn("event=not-kept", s.log())
+        # other rights: it ends, and what comes back later finds another
+        self.assertNotEqual(self.begun(s, self.grant(maildir=self.mail + "/alice2")), a)
+        s.wait_log(rf"event=not-kept session={a}\n")
+        self.assertNotEqual(self.begun(s, self.grant()), a)
+        self.assertEqual(s.stop(), 0)
+
+    def test_each_right_counts(self):
+        s = self.suite()
+        for n, other in enumerate(({"maildir": self.mail + "/alice/Maildir"}, {"directory": self.mail + "/alice"}, {"gid": self.gid + 1},
+                                   {"uid": 60000}, {"quota": (7, 9)}, {"quota": (0, 8)})):
+            if s.mode_user and "uid" in other:
+                continue
+            with self.subTest(other):
+                login = f"user{n}@example.org"
+                a = self.begun(s, self.grant(login=login))
+                self.login(s, 0, f"free {a}")
+                self.assertNotEqual(self.begun(s, self.grant(login=login, **other)), a)
+                s.wait_log(rf"event=not-kept session={a}\n")
+        self.assertEqual(s.stop(), 0)
+
+    def test_what_is_kept_stands_in_nobodys_way(self):
+        s = self.suite(**{"imap.user_sessions": "2", "imap.max_sessions": "3", "imap.max_kept": "2"})
+        logins = [f"user{n}@example.org" for n in range(3)]
+        ids = [self.begun(s, self.grant(login=login)) for login in logins]
+        for session in ids:
+            self.login(s, 0, f"free {session}")
+        # two at the most: the oldest goes
+        s.wait_log(rf"event=not-kept session={ids[0]}\n")
+        # of a user they are no session
+        self.assertEqual(self.begun(s, self.grant(login=logins[1])), ids[1])
+        self.begun(s, self.grant(login=logins[1]))
+        self.assertRegex(self.begin(s, self.grant(login=logins[1])), rf"^refused {self.TOO_MANY} ")
+        # and make room for those of others
+        self.begun(s, self.grant(login="late@example.org"))
+        s.wait_log(rf"event=not-kept session={ids[2]}\n")
+        self.assertRegex(self.begin(s, self.grant(login="later@example.org")), rf"^refused {self.LATER} ")
+        self.assertEqual(s.stop(), 0)
+
+    def test_nothing_is_kept_beyond_its_time(self):
+        s = self.suite(**{"imap.keep": "100ms"})
+        a = self.begun(s, self.grant())
+        self.login(s, 0, f"free {a}")
+        s.wait_log(rf"event=not-kept session={a}\n")
+        self.assertNotEqual(self.begun(s, self.grant()), a)
+        self.assertEqual(s.stop(), 0)
+        s = self.suite(**{"imap.keep": "0"})
+        a = self.begun(s, self.grant())
+        self.login(s, 0, f"free {a}")
+        s.wait_log(rf"event=not-kept session={a}\n")
+        self.assertEqual(s.stop(), 0)
+
+    def test_a_reload_ends_what_is_kept(self):
+        s = self.suite()
+        kept, busy = self.begun(s, self.grant()), self.begun(s, self.grant(login="bob@example.org"))
+        self.login(s, 0, f"free {kept}")
+        s.wait_log(r"event=reloaded", s.hangup())
+        s.wait_log(rf"event=not-kept session={kept}\n")
+        self.assertNotEqual(self.begun(s, self.grant()), kept)
+        # and what began before is not kept any more
+        self.login(s, 0, f"free {busy}")
+        s.wait_log(rf"event=not-kept session={busy}\n")
+        self.assertEqual(s.stop(), 0)
+
+    def test_a_spawn_that_dies_leaves_nothing_kept(self):
+        s = self.suite()
+        a = self.begun(s, self.grant())
+        self.login(s, 0, f"free {a}")
+        os.kill(int(re.search(r"event=ready role=imap-spawn index=0 child=([0-9]+)", s.log())[1]), signal.SIGKILL)
+        wait_for(lambda: self.begin(s, self.grant()).split()[0] not in ("refused", str(a)), "a session of another spawn")
         self.assertEqual(s.stop(), 0)
 
 

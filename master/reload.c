@@ -80,6 +80,7 @@ reload_start(struct master *m, void (*done)(void *, int, struct slice),
 	}
 	conf_free(&m->conf);
 	m->conf = conf;
+	sessions_keep_none(m);
 	if (ground_open_log(m, &lines) == -1)
 		log_error("event=log-not-opened why=%s",
 		    LOG_Q(buf_slice(&lines)));

@@ -397,7 +397,7 @@ retire(struct restart *r)
 		{ ROLE_IMAP_LOGIN, EVENT_RETIRE },
 		{ ROLE_POP3_LOGIN, EVENT_RETIRE },
 		{ ROLE_REMOTE, EVENT_STOP }, { ROLE_BOUNCE, EVENT_STOP },
-		{ ROLE_RESOLVER, EVENT_STOP },
+		{ ROLE_RESOLVER, EVENT_STOP }, { ROLE_METRICS, EVENT_STOP },
 	};
 	struct master *m = r->master;
 	struct process *p, *next;
@@ -405,6 +405,7 @@ retire(struct restart *r)
 
 	log_info("event=handed-over to=%d", (int)r->pid);
 	m->phase = SUITE_RETIRED;
+	sessions_keep_none(m);
 	if (!must_stay(m))
 		master_notify("MAINPID=%d\nREADY=1", (int)r->pid);
 	r->done(r->arg, EX_OK, SLICE_EMPTY);

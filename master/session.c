@@ -8,18 +8,25 @@
  * A session that parks has no process; its entry here is what lets the same
  * login process, and no other, have it go on with the same rights.
  *
+ * A process whose client has gone may be kept for a while: the next login with
+ * the very same rights gets it, whichever login process asks (A7).  It hears of
+ * that along its line (ipc/next_client.h), and ends when its line is closed.
+ *
  * A session that nobody wants any more ends by itself; one that does not is
  * killed after GRACE_MS, so that who has taken it over has it no longer than he
- * could without.
+ * could without.  For the same reason no process is kept that is older than
+ * KEPT_LIFE_MS.
  *
  * Always: an entry is wanted by its login process, or has a process, or both;
- * no uid or directory goes to the spawn that may_run() would not pass.
+ * one that is kept is not wanted, has one process and a line, and counts in no
+ * limit; no uid or directory goes to the spawn that may_run() would not pass.
  */
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/tree.h>
 #include <sys/wait.h>
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -33,17 +40,20 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "ipc/grant.h"
+#include "ipc/next_client.h"
 #include "master.h"
 
 #define NONCES		262144	/* grants remembered: 4,000 logins a second */
 #define GRACE_MS	10000	/* to end by itself */
 #define PROCESSES	4	/* of one session: those before it are ending */
+#define KEPT_LIFE_MS	(10 * 60 * 1000)	/* of a process that serves many */
 
 struct user {
 	RB_ENTRY(user)		 node;
 	enum auth_protocol	 protocol;
 	char			*login;		/* owned */
-	uint64_t		 sessions;
+	uint64_t		 sessions;	/* counted ones */
+	LIST_HEAD(, session)	 entries;	/* all of them */
 };
 
 struct session {
@@ -53,15 +63,25 @@ struct session {
 	struct user		*user;
 	enum role		 role;		/* of its login process */
 	unsigned		 index;
+	int64_t			 began_ms;	/* monotonic */
 	bool			 wanted;
-	struct ev_timer		 grace;		/* when it is not */
+	bool			 kept;
+	bool			 counted;	/* in user->sessions */
+	struct ev_timer		 grace;		/* when it is not wanted */
 	unsigned		 processes;
+	int			 line;		/* owned; to the newest of them, or
+						 * -1: it is not to be kept */
+	int64_t			 since_ms;	/* monotonic; that process */
 	struct account		 account;
 	uint64_t		 quota_bytes;
 	uint64_t		 quota_messages;
 	char			*directory;	/* owned */
 	char			*maildir;	/* owned */
+	LIST_ENTRY(session)	 of_user;
+	TAILQ_ENTRY(session)	 by_age;	/* of those that are kept */
 };
+
+TAILQ_HEAD(session_queue, session);
 
 struct nonce {
 	RB_ENTRY(nonce)		 node;
@@ -84,8 +104,11 @@ struct sessions {
 	struct nonce_tree	 nonces;
 	TAILQ_HEAD(, nonce)	 nonces_by_age;
 	size_t			 nnonces;
-	uint64_t		 running[AUTH_POP3 + 1]; /* by protocol */
+	/* By protocol: */
+	uint64_t		 running[AUTH_POP3 + 1]; /* processes */
 	uint64_t		 refused[AUTH_POP3 + 1];
+	struct session_queue	 kept[AUTH_POP3 + 1];	/* the oldest first */
+	uint64_t		 nkept[AUTH_POP3 + 1];
 };
 
 /* What a protocol's processes and limits are called. */
@@ -99,19 +122,33 @@ static const struct protocol {
 };
 
 static struct session *begin(struct process *, const struct protocol *,
-		    struct slice grant, enum session_refusal *, const char **);
+		    struct message *, struct slice grant,
+		    enum session_refusal *, const char **);
+static struct session *session_new(struct master *, struct user *,
+		    const struct grant *);
+static struct session *take_kept(struct user *, const struct grant *,
+		    struct message *);
 static struct session *go_on(struct process *, uint64_t id,
 		    enum session_refusal *, const char **);
 static bool	 take_nonce(struct sessions *, const uint8_t bytes[16]);
 static const char *may_run(const struct master *, const struct grant *);
 static bool	 is_below(struct slice path, struct slice directory);
 static bool	 has_room(struct master *, const struct protocol *);
+static void	 make_room(const struct session *);
+static uint64_t	 process_limit(const struct master *, enum auth_protocol);
 static uint64_t	 user_limit(const struct master *, enum auth_protocol);
 static struct process *spawn_of(struct master *, const struct protocol *);
-static void	 order(struct process *spawn, const struct session *,
+static bool	 order(struct process *spawn, struct session *,
 		    struct message *);
 static struct session *session_find(struct sessions *, uint64_t id);
 static void	 unwanted(struct session *);
+static bool	 may_be_kept(const struct session *);
+static void	 keep(struct session *);
+static void	 no_longer_kept(struct session *);
+static void	 keep_no_more(struct session *);
+static void	 close_line(struct session *);
+static int64_t	 keep_ms(const struct master *, enum auth_protocol);
+static uint64_t	 kept_limit(const struct master *, enum auth_protocol);
 static void	 grace_is_over(void *);
 static bool	 is_child_of(int pidfd, const struct process *);
 static void	 settle(struct sessions *, struct session *);
@@ -161,6 +198,8 @@ sessions_init(struct master *m)
 	RB_INIT(&s->users);
 	RB_INIT(&s->nonces);
 	TAILQ_INIT(&s->nonces_by_age);
+	TAILQ_INIT(&s->kept[AUTH_IMAP]);
+	TAILQ_INIT(&s->kept[AUTH_POP3]);
 	m->sessions = s;
 }
 
@@ -175,6 +214,8 @@ sessions_clear(struct master *m)
 	if (s == NULL)
 		return;
 	while ((e = RB_ROOT(&s->all)) != NULL) {
+		if (e->kept)
+			keep_no_more(e);
 		e->wanted = false;
 		e->processes = 0;
 		settle(s, e);
@@ -216,8 +257,16 @@ session_wanted(struct process *login, struct message *msg)
 	}
 	spawn = spawn_of(m, protocol);
 	if (spawn != NULL && has_room(m, protocol))
-		s = id == 0 ? begin(login, protocol, grant, &refusal, &why) :
-		    go_on(login, id, &refusal, &why);
+		s = id == 0 ? begin(login, protocol, msg, grant, &refusal,
+		    &why) : go_on(login, id, &refusal, &why);
+	/* With a kept process it is already. */
+	if (s != NULL && msg->fds[0] != -1 && !order(spawn, s, msg)) {
+		refusal = SESSION_LATER;
+		why = "no descriptors";
+		if (id == 0)
+			unwanted(s);
+		s = NULL;
+	}
 	if (s == NULL) {
 		m->sessions->refused[protocol->protocol]++;
 		/* Many parked ones may be woken at once. */
@@ -234,9 +283,6 @@ session_wanted(struct process *login, struct message *msg)
 		channel_end(login->channel);
 		return;
 	}
-	s->processes++;
-	m->sessions->running[protocol->protocol]++;
-	order(spawn, s, msg);
 	b = channel_begin(login->channel, CTL_SESSION, msg->id);
 	if (b != NULL) {
 		put_u64(b, s->id);
@@ -272,11 +318,32 @@ has_room(struct master *m, const struct protocol *protocol)
 	const struct conf *c = m->conf;
 	uint64_t held = m->nlogin * (c->imap_max_connections +
 	    c->pop3_max_connections);
-	uint64_t most = protocol->protocol == AUTH_IMAP ?
-	    c->imap_max_sessions : c->pop3_max_sessions;
+	const struct sessions *all = m->sessions;
+	enum auth_protocol i = protocol->protocol;
+	uint64_t most = process_limit(m, i);
 
-	return m->phase != SUITE_STOPPING && m->sessions->nall < held &&
-	    m->sessions->running[protocol->protocol] < most;
+	return m->phase != SUITE_STOPPING && all->nall - all->nkept[AUTH_IMAP] -
+	    all->nkept[AUTH_POP3] < held && all->running[i] - all->nkept[i] <
+	    most;
+}
+
+/* For one process more: those that are kept go first. */
+static void
+make_room(const struct session *s)
+{
+	struct sessions *all = s->master->sessions;
+	enum auth_protocol i = s->user->protocol;
+
+	if (all->running[i] >= process_limit(s->master, i) &&
+	    all->nkept[i] > 0)
+		keep_no_more(TAILQ_FIRST(&all->kept[i]));
+}
+
+static uint64_t
+process_limit(const struct master *m, enum auth_protocol protocol)
+{
+	return protocol == AUTH_IMAP ? m->conf->imap_max_sessions :
+	    m->conf->pop3_max_sessions;
 }
 
 static uint64_t
@@ -297,6 +364,7 @@ user_get(struct sessions *s, enum auth_protocol protocol, char *login)
 	u = mem_alloc(sizeof(*u));
 	u->protocol = protocol;
 	u->login = mem_strdup(login);
+	LIST_INIT(&u->entries);
 	RB_INSERT(user_tree, &s->users, u);
 	return u;
 }
@@ -304,11 +372,13 @@ user_get(struct sessions *s, enum auth_protocol protocol, char *login)
 /* Of somebody who has just logged in. */
 static struct session *
 begin(struct process *login, const struct protocol *protocol,
-    struct slice sealed, enum session_refusal *refusal, const char **why)
+    struct message *msg, struct slice sealed, enum session_refusal *refusal,
+    const char **why)
 {
 	struct master *m = login->master;
 	struct sessions *all = m->sessions;
 	struct session *s;
+	struct user *u;
 	struct grant g;
 	char *name;
 
@@ -325,30 +395,80 @@ begin(struct process *login, const struct protocol *protocol,
 	if (*why != NULL)
 		return NULL;
 	name = mem_slicedup(g.login);
-	s = mem_alloc(sizeof(*s));
-	s->user = user_get(all, g.protocol, name);
+	u = user_get(all, g.protocol, name);
 	free(name);
-	s->user->sessions++;
+	*refusal = SESSION_TOO_MANY;
+	*why = "too many sessions of this user";
+	if (u->sessions >= user_limit(m, g.protocol))
+		return NULL;
+	s = take_kept(u, &g, msg);
+	if (s == NULL)
+		s = session_new(m, u, &g);
+	s->role = login->role;
+	s->index = login->index;
+	s->began_ms = clock_mono_ms();
+	s->wanted = s->counted = true;
+	u->sessions++;
+	return s;
+}
+
+/* Its entry has no process yet. */
+static struct session *
+session_new(struct master *m, struct user *u, const struct grant *g)
+{
+	struct sessions *all = m->sessions;
+	struct session *s = mem_alloc(sizeof(*s));
+
+	s->user = u;
+	LIST_INSERT_HEAD(&u->entries, s, of_user);
 	s->master = m;
 	ev_timer_init(&s->grace, &m->loop, grace_is_over, s);
 	s->id = ++all->last_id;
-	s->role = login->role;
-	s->index = login->index;
-	s->account = (struct account){ g.uid, g.gid };
-	s->quota_bytes = g.quota_bytes;
-	s->quota_messages = g.quota_messages;
-	s->directory = mem_slicedup(g.directory);
-	s->maildir = mem_slicedup(g.maildir);
+	s->line = -1;
+	s->account = (struct account){ g->uid, g->gid };
+	s->quota_bytes = g->quota_bytes;
+	s->quota_messages = g->quota_messages;
+	s->directory = mem_slicedup(g->directory);
+	s->maildir = mem_slicedup(g->maildir);
 	RB_INSERT(session_tree, &all->all, s);
 	all->nall++;
-	if (s->user->sessions > user_limit(m, g.protocol)) {
-		settle(all, s);
-		*refusal = SESSION_TOO_MANY;
-		*why = "too many sessions of this user";
-		return NULL;
-	}
-	s->wanted = true;
 	return s;
+}
+
+/* All that a process is made of. */
+static bool
+has_rights_of(const struct session *s, const struct grant *g)
+{
+	return s->account.uid == g->uid && s->account.gid == g->gid &&
+	    s->quota_bytes == g->quota_bytes &&
+	    s->quota_messages == g->quota_messages &&
+	    slice_eq(slice_str(s->directory), g->directory) &&
+	    slice_eq(slice_str(s->maildir), g->maildir);
+}
+
+/* NULL, or the client is with a process that was kept.  Those whose rights are
+ * not the user's any more end. */
+static struct session *
+take_kept(struct user *u, const struct grant *g, struct message *msg)
+{
+	struct session *s, *next;
+
+	LIST_FOREACH_SAFE(s, &u->entries, of_user, next) {
+		if (!s->kept)
+			continue;
+		if (!has_rights_of(s, g) ||
+		    next_client_send(s->line, msg->fds) == -1) {
+			keep_no_more(s);
+			continue;
+		}
+		close(msg->fds[0]);
+		close(msg->fds[1]);
+		msg->fds[0] = msg->fds[1] = -1;
+		no_longer_kept(s);
+		ev_timer_stop(&s->grace);
+		return s;
+	}
+	return NULL;
 }
 
 static struct session *
@@ -421,11 +541,26 @@ is_below(struct slice path, struct slice directory)
 	    path.p[directory.n] == '/');
 }
 
-static void
-order(struct process *spawn, const struct session *s, struct message *msg)
+/* Another process for it. */
+static bool
+order(struct process *spawn, struct session *s, struct message *msg)
 {
-	struct buf *b = channel_begin(spawn->channel, CTL_SPAWN, 0);
+	int line[2], fds[3];
+	struct buf *b;
 
+	if (next_client_line(line) == -1)
+		return false;
+	make_room(s);
+	close_line(s);
+	s->line = line[0];
+	s->since_ms = clock_mono_ms();
+	s->processes++;
+	s->master->sessions->running[s->user->protocol]++;
+	fds[0] = msg->fds[0];
+	fds[1] = msg->fds[1];
+	fds[2] = line[1];
+	msg->fds[0] = msg->fds[1] = -1;
+	b = channel_begin(spawn->channel, CTL_SPAWN, 0);
 	if (b != NULL) {
 		put_u64(b, s->id);
 		put_u32(b, s->account.uid);
@@ -436,8 +571,8 @@ order(struct process *spawn, const struct session *s, struct message *msg)
 		put_slice(b, slice_str(s->directory));
 		put_slice(b, slice_str(s->maildir));
 	}
-	channel_end_fds(spawn->channel, msg->fds, 2);
-	msg->fds[0] = msg->fds[1] = -1;
+	channel_end_fds(spawn->channel, fds, 3);
+	return true;
 }
 
 /* ---- over ---------------------------------------------------------------- */
@@ -456,10 +591,14 @@ settle(struct sessions *all, struct session *s)
 {
 	if (s->wanted || s->processes > 0)
 		return;
+	assert(!s->kept);
 	ev_timer_clear(&s->grace);
+	close_line(s);
 	RB_REMOVE(session_tree, &all->all, s);
 	all->nall--;
-	if (--s->user->sessions == 0) {
+	s->user->sessions -= s->counted;
+	LIST_REMOVE(s, of_user);
+	if (LIST_EMPTY(&s->user->entries)) {
 		RB_REMOVE(user_tree, &all->users, s->user);
 		free(s->user->login);
 		free(s->user);
@@ -475,25 +614,114 @@ session_end(struct process *login, struct message *msg)
 {
 	struct sessions *all = login->master->sessions;
 	uint64_t id = get_u64(&msg->body);
+	bool is_free = get_u8(&msg->body) != 0;
 	struct session *s = session_find(all, id);
 
 	if (protocol_of(login->role) == NULL) {
 		channel_breach(login->channel, "session");
 		return;
 	}
-	if (s == NULL || s->role != login->role || s->index != login->index)
+	if (s == NULL || !s->wanted || s->role != login->role ||
+	    s->index != login->index)
 		return;
-	unwanted(s);
+	if (is_free && may_be_kept(s))
+		keep(s);
+	else
+		unwanted(s);
 }
 
 static void
 unwanted(struct session *s)
 {
+	close_line(s);
 	s->wanted = false;
 	ev_timer_set(&s->grace, GRACE_MS);
 	settle(s->master->sessions, s);
 }
 
+/* ---- kept ---------------------------------------------------------------- */
+
+static bool
+may_be_kept(const struct session *s)
+{
+	return s->line != -1 && s->processes == 1 &&
+	    clock_mono_ms() - s->since_ms < KEPT_LIFE_MS &&
+	    s->master->phase == SUITE_RUNNING &&
+	    kept_limit(s->master, s->user->protocol) > 0 &&
+	    keep_ms(s->master, s->user->protocol) > 0;
+}
+
+static void
+keep(struct session *s)
+{
+	struct sessions *all = s->master->sessions;
+	enum auth_protocol i = s->user->protocol;
+
+	s->wanted = s->counted = false;
+	s->user->sessions--;
+	s->kept = true;
+	TAILQ_INSERT_TAIL(&all->kept[i], s, by_age);
+	all->nkept[i]++;
+	ev_timer_set(&s->grace, keep_ms(s->master, i));
+	if (all->nkept[i] > kept_limit(s->master, i))
+		keep_no_more(TAILQ_FIRST(&all->kept[i]));
+}
+
+static void
+no_longer_kept(struct session *s)
+{
+	struct sessions *all = s->master->sessions;
+	enum auth_protocol i = s->user->protocol;
+
+	s->kept = false;
+	TAILQ_REMOVE(&all->kept[i], s, by_age);
+	all->nkept[i]--;
+}
+
+/* It ends by itself when its line is closed. */
+static void
+keep_no_more(struct session *s)
+{
+	no_longer_kept(s);
+	unwanted(s);
+}
+
+static void
+close_line(struct session *s)
+{
+	if (s->line != -1)
+		close(s->line);
+	s->line = -1;
+}
+
+void
+sessions_keep_none(struct master *m)
+{
+	struct session *s, *next;
+
+	RB_FOREACH_SAFE(s, session_tree, &m->sessions->all, next) {
+		close_line(s);
+		if (s->kept)
+			keep_no_more(s);
+	}
+}
+
+static int64_t
+keep_ms(const struct master *m, enum auth_protocol protocol)
+{
+	return protocol == AUTH_IMAP ? m->conf->imap_keep : m->conf->pop3_keep;
+}
+
+static uint64_t
+kept_limit(const struct master *m, enum auth_protocol protocol)
+{
+	return protocol == AUTH_IMAP ? m->conf->imap_max_kept :
+	    m->conf->pop3_max_kept;
+}
+
+/* ---- not wanted ---------------------------------------------------------- */
+
+/* Of one that is kept: nobody has come. */
 static void
 grace_is_over(void *arg)
 {
@@ -502,6 +730,10 @@ grace_is_over(void *arg)
 	    protocol_of(s->role));
 	struct buf *b;
 
+	if (s->kept) {
+		keep_no_more(s);
+		return;
+	}
 	ev_timer_set(&s->grace, GRACE_MS);
 	if (spawn == NULL)
 		return;
@@ -595,6 +827,8 @@ session_spawn_ended(struct process *spawn, struct message *msg)
 		    WEXITSTATUS(status));
 	s->processes--;
 	all->running[protocol->protocol]--;
+	if (s->kept)
+		no_longer_kept(s);
 	settle(all, s);
 }
 
@@ -613,9 +847,12 @@ sessions_process_gone(struct process *p)
 		if (s->user->protocol != protocol->protocol)
 			continue;
 		if (p->role == protocol->spawn) {
+			close_line(s);
+			if (s->kept)
+				no_longer_kept(s);
 			s->processes = 0;
 			settle(all, s);
-		} else if (s->index == p->index)
+		} else if (s->wanted && s->index == p->index)
 			unwanted(s);
 	}
 	if (p->role == protocol->spawn)
@@ -630,6 +867,7 @@ sessions_status(const struct process *p, struct buf *b)
 	struct user *u;
 	struct session *s;
 	uint64_t users = 0, parked = 0;
+	enum auth_protocol i;
 
 	if (protocol == NULL || protocol->spawn != p->role || all == NULL)
 		return;
@@ -638,7 +876,36 @@ sessions_status(const struct process *p, struct buf *b)
 	RB_FOREACH(s, session_tree, &all->all)
 		parked += s->user->protocol == protocol->protocol &&
 		    s->processes == 0;
-	buf_printf(b, " sessions=%ju parked=%ju users=%ju refused=%ju",
-	    (uintmax_t)all->running[protocol->protocol], (uintmax_t)parked,
-	    (uintmax_t)users, (uintmax_t)all->refused[protocol->protocol]);
+	i = protocol->protocol;
+	buf_printf(b, " sessions=%ju parked=%ju users=%ju refused=%ju kept=%ju",
+	    (uintmax_t)(all->running[i] - all->nkept[i]), (uintmax_t)parked,
+	    (uintmax_t)users, (uintmax_t)all->refused[i],
+	    (uintmax_t)all->nkept[i]);
+}
+
+/* The newest first. */
+void
+sessions_list(const struct master *m, uint32_t max,
+    void (*tell)(void *, struct buf *), void *arg)
+{
+	struct buf line = BUF_INIT(8192);
+	struct session *s;
+
+	if (m->sessions == NULL)
+		return;
+	RB_FOREACH_REVERSE(s, session_tree, &m->sessions->all) {
+		if (max-- == 0)
+			break;
+		buf_reset(&line);
+		buf_printf(&line, "session=%ju role=%s index=%u state=%s "
+		    "uptime=%lld uid=%u login=", (uintmax_t)s->id,
+		    role_name(s->role), s->index, s->kept ? "kept" :
+		    !s->wanted ? "ending" :
+		    s->processes == 0 ? "parked" : "running",
+		    (long long)(clock_mono_ms() - s->began_ms) / 1000,
+		    (unsigned)s->account.uid);
+		buf_add_str(&line, LOG_Q(slice_str(s->user->login)));
+		tell(arg, &line);
+	}
+	buf_clear(&line);
 }

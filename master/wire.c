@@ -71,6 +71,7 @@ static const struct {
 	{ CTL_SPAWN_IS,		session_spawn_is },
 	{ CTL_KEY_TAKEN,	pki_key_taken },
 	{ CTL_LOGIN_IS,		control_login_is },
+	{ CTL_FACTS_ASK,	facts_asked },
 };
 
 /* ---- given --------------------------------------------------------------- */
@@ -90,6 +91,7 @@ wire_process(struct process *p)
 		wire_shared(p, "grant", sessions_secret_fd(m));
 	if (p->counters_fd != -1)
 		wire_shared(p, COUNTERS_SHARED, p->counters_fd);
+	facts_give(p);
 	pki_give(p);
 	texts_give(p);
 	watch_give(p);

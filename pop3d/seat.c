@@ -18,6 +18,7 @@ struct here {
 };
 
 static int	 run(struct seat *);
+static void	 serve(struct seat *, struct store *);
 static void	 changed(void *, struct slice);
 static void	 ended(void *, const char *);
 static void	 bye(void *, const char *);
@@ -55,27 +56,36 @@ run(struct seat *seat)
 		.quota_messages = seat->quota_messages,
 		.uidl_format = uidl_format_parse(slice_str(
 		    seat->conf->pop3_uidl)), .warn = trouble };
+	struct store *store = store_open(seat->maildir, &options);
+
+	if (store == NULL)
+		log_error("event=no-mailbox login=%s directory=%s why=\"%s\"",
+		    LOG_Q(slice_str(seat->login)),
+		    LOG_Q(slice_str(seat->maildir)), strerror(errno));
+	do
+		serve(seat, store);
+	while (store != NULL && store_rest(store) && seat_next(seat));
+	store_close(&store);
+	return EX_OK;
+}
+
+static void
+serve(struct seat *seat, struct store *store)
+{
 	struct here here = { .seat = seat };
 	const struct pop3_config config = {
 		.timeout_ms = seat->conf->pop3_timeout,
 		.mark_seen = seat->conf->pop3_mark_seen,
 		.changed = changed, .ended = ended, .arg = &here,
 	};
-	struct store *store = store_open(seat->maildir, &options);
 	int fd = seat->fd;
 
-	if (store == NULL)
-		log_error("event=no-mailbox login=%s directory=%s why=\"%s\"",
-		    LOG_Q(slice_str(seat->login)),
-		    LOG_Q(slice_str(seat->maildir)), strerror(errno));
 	seat->fd = -1;
 	seat_start(seat, &seat_ops, &here);
 	here.session = pop3_session_new(&seat->loop, store, &config, fd,
 	    seat->unread);
 	ev_run(&seat->loop);
 	pop3_session_free(&here.session);
-	store_close(&store);
-	return EX_OK;
 }
 
 static void

@@ -206,10 +206,12 @@ client_says(void *arg, struct channel *ch, struct message *m)
 	struct client *c = arg;
 	size_t i;
 
-	if (c->r.type != 0) {
+	if (c->r.type != 0 || shape_is_owed(c->q, ch)) {
 		channel_breach(ch, "one-at-a-time");
 		return;
 	}
+	if (shape_asked(c->q, ch, m) || hops_asked(c->q, ch, m))
+		return;
 	for (i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
 		if (verbs[i].type == m->type)
 			break;
@@ -241,7 +243,7 @@ client_is_gone(void *arg, struct channel *ch)
 {
 	struct client *c = arg;
 
-	(void)ch;
+	shape_gone(c->q, ch);
 	c->channel = NULL;
 	if (c->loading == 0)
 		client_free(c);

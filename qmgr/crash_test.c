@@ -340,19 +340,6 @@ play(struct life *l)
 
 /* ---- what must hold ----------------------------------------------------- */
 
-static char why[400];
-
-static const char * __attribute__((format(printf, 1, 2)))
-because(const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(why, sizeof(why), fmt, ap);
-	va_end(ap);
-	return why;
-}
-
 static bool
 was_delivered(const struct life *v, size_t n, uint64_t id,
     const char *address)
@@ -399,14 +386,14 @@ check_address(const struct life *v, size_t n, uint64_t id,
 {
 	if (strcmp(address, "nobody@here") == 0)
 		return was_reported(v, n, id) ? NULL :
-		    because("the report on %s is lost", queue_id_text(id).s);
+		    sim_because("the report on %s is lost", queue_id_text(id).s);
 	if (strcmp(address, "alias@here") == 0)
 		return was_delivered(v, n, id, "local-a1@here") &&
 		    was_delivered(v, n, id, "local-a2@here") ? NULL :
-		    because("a member of the alias has not got %s",
+		    sim_because("a member of the alias has not got %s",
 		    queue_id_text(id).s);
 	return was_delivered(v, n, id, address) ? NULL :
-	    because("%s of %s is lost", address, queue_id_text(id).s);
+	    sim_because("%s of %s is lost", address, queue_id_text(id).s);
 }
 
 /* Q1, Q2, Q3: of what was acknowledged before the first cut. */
@@ -443,7 +430,7 @@ check_whole(const struct delivery *d)
 	if (i == nsent)
 		return NULL;		/* a report */
 	if (d->size != sent[i].size || !d->whole)
-		return because("%s came with other content",
+		return sim_because("%s came with other content",
 		    queue_id_text(d->id).s);
 	return NULL;
 }
@@ -462,10 +449,10 @@ check_again(const struct life *v, size_t n, const struct delivery *d)
 			    !o->done)
 				continue;
 			if (o->local && !d->maybe_done)
-				return because("%s comes again without a "
+				return sim_because("%s comes again without a "
 				    "warning", queue_id_text(d->id).s);
 			if (j < v[i].seen.settled)
-				return because("%s to %s comes again, though "
+				return sim_because("%s to %s comes again, though "
 				    "that was written down",
 				    queue_id_text(d->id).s, d->address);
 		}
@@ -503,7 +490,7 @@ check_empty(const struct life *l)
 
 	store_walk(l->w.q->dir, "deferred", count_file, &files);
 	store_walk(l->w.q->dir, "large", count_file, &files);
-	return files == 0 ? NULL : because("%zu files are left over", files);
+	return files == 0 ? NULL : sim_because("%zu files are left over", files);
 }
 
 /* ---- another life ------------------------------------------------------- */
@@ -541,11 +528,11 @@ live_on(struct life *l, bool release_held, int ms)
 	ask(l, QUEUE_RETRY);
 	while (l->w.q->queue.slots.n > 0 || l->w.q->walk != NULL) {
 		if (has_held(&l->w) && !release_held)
-			return because("a message cannot be read");
+			return sim_because("a message cannot be read");
 		if (has_held(&l->w))
 			ask(l, QUEUE_RELEASE);
 		if (clock_mono_ms() > end)
-			return because("a message does not go out");
+			return sim_because("a message does not go out");
 		turn(l, 1);
 	}
 	settle(l);
@@ -569,7 +556,7 @@ relive(struct life *v, size_t n, const struct cut *c, const struct broken *b)
 	life_init(l);
 	sim_disk_restore(v[n - 1].disk, l->w.dir, c->at, c->end, c->seed);
 	if (life_start(l, b) == -1) {
-		bad = because("qmgr does not start: %s", strerror(errno));
+		bad = sim_because("qmgr does not start: %s", strerror(errno));
 		sim_disk_stop(l->disk);
 		free(l->w.q);
 		l->w.q = NULL;
@@ -577,7 +564,7 @@ relive(struct life *v, size_t n, const struct cut *c, const struct broken *b)
 		return bad;
 	}
 	if (l->w.q->ids_reserved < v[n - 1].seen.ids)
-		bad = because("ids are given out twice");
+		bad = sim_because("ids are given out twice");
 	else
 		bad = live_on(l, false, STUCK_MS);
 	look_back(l, SIZE_MAX);

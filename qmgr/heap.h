@@ -10,6 +10,7 @@
 struct heap_node {
 	int64_t		 when;
 	uint32_t	 at;		/* 1 and up; 0: in no heap */
+	uint32_t	 spare;		/* its owner's, where padding would be */
 };
 
 struct heap {

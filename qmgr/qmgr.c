@@ -36,6 +36,7 @@ static const struct child_edge edges[] = {
 	{ ROLE_LOCAL,	delivery_rules,	&delivery_ops },
 	{ ROLE_REMOTE,	delivery_rules,	&delivery_ops },
 	{ ROLE_BOUNCE,	bounce_rules,	&bounce_ops },
+	{ ROLE_METRICS,	metrics_rules,	&metrics_ops },
 	{ 0, NULL, NULL },
 };
 

@@ -13,6 +13,8 @@
  *	recover.c	what was there when we started
  *	clock.c		what happens when the wall clock is set
  *	control.c	queue.sock: the tools
+ *	shape.c		queue.sock: how much waits, where to, for how long
+ *	hops.c		next hops, for tools and metrics
  *	check.c		`chasqui queue check`, in a process of its own
  */
 #ifndef QMGR_QMGR_H
@@ -46,6 +48,7 @@ struct routes;
 struct drops;
 struct limits;
 struct controls;
+struct shapes;
 struct walk;
 
 struct qmgr {
@@ -66,6 +69,8 @@ struct qmgr {
 	struct drops		*drops;
 	struct limits		*limits;
 	struct controls		*controls;
+	struct shapes		*shapes;
+	int64_t			 hops_told_ms;	/* to metrics; monotonic */
 	uint64_t		 hash_key[2];
 
 	struct channel		*lookup;	/* NULL: down; so for all */
@@ -270,6 +275,21 @@ void	 drop_recover(struct qmgr *);
 /* The message of this id has been durable: its drop file is not needed. */
 void	 drop_forget(struct qmgr *, uint64_t id);
 void	 drop_clear(struct qmgr *);
+
+/* shape.c */
+void	 shapes_init(struct qmgr *);
+/* True: the message was a request for a shape and is seen to. */
+bool	 shape_asked(struct qmgr *, struct channel *, struct message *);
+/* The tool still waits for one. */
+bool	 shape_is_owed(const struct qmgr *, const struct channel *);
+void	 shape_gone(struct qmgr *, const struct channel *);
+void	 shapes_clear(struct qmgr *);
+
+/* hops.c */
+/* True: the message was a request for next hops, and has been answered. */
+bool	 hops_asked(struct qmgr *, struct channel *, struct message *);
+extern const struct channel_ops metrics_ops;
+extern const struct message_rule metrics_rules[];
 
 /* control.c */
 void	 control_init(struct qmgr *);

@@ -63,8 +63,29 @@ queue_slot_free(struct queue *q, struct slot **sp)
 	*sp = NULL;
 	assert(s->entry == NULL && s->hop == NULL);
 	heap_remove(&q->due, &s->due);
+	hop_names_release(&q->hop_names, s->next_hop);
+	s->next_hop = 0;
 	idmap_remove(&q->slots, s->id);
+	s->id = 0;
 	TAILQ_INSERT_HEAD(&q->unused, s, of_hop);
+}
+
+/* New chunks come before the older ones, and none goes away. */
+struct slot *
+queue_next_slot(const struct queue *q, struct slot_cursor *c)
+{
+	struct slot *s;
+
+	if (!c->begun)
+		c->chunk = q->chunks;
+	c->begun = true;
+	for (; c->chunk != NULL; c->chunk = c->chunk->next, c->at = 0)
+		while (c->at < CHUNK_SLOTS) {
+			s = (struct slot *)(uintptr_t)&c->chunk->slots[c->at++];
+			if (s->id != 0)
+				return s;
+		}
+	return NULL;
 }
 
 struct slot *
@@ -105,6 +126,7 @@ queue_clear(struct queue *q)
 	TAILQ_INIT(&q->unused);
 	idmap_clear(&q->slots);
 	heap_clear(&q->due);
+	hop_names_clear(&q->hop_names);
 }
 
 /* ---- entries ------------------------------------------------------------ */
@@ -154,6 +176,21 @@ entry_new(struct queue *q, struct slot *slot, struct slice envelope)
 	return e;
 }
 
+/* By its first open recipient. */
+void
+slot_remember(struct queue *q, struct slot *s, const struct entry *e)
+{
+	uint32_t i;
+
+	for (i = 0; i < e->nrcpts; i++)
+		if (e->rcpts[i].state != RCPT_DONE)
+			break;
+	s->due.spare = (uint32_t)(e->env.arrived_ms / 1000);
+	hop_names_release(&q->hop_names, s->next_hop);
+	s->next_hop = i == e->nrcpts ? 0 :
+	    hop_names_take(&q->hop_names, e->rcpts[i].next_hop);
+}
+
 void
 entry_free(struct queue *q, struct entry **ep)
 {
@@ -164,6 +201,10 @@ entry_free(struct queue *q, struct entry **ep)
 	if (e == NULL)
 		return;
 	*ep = NULL;
+	/* It falls asleep; one that is only looked at has no place there. */
+	if (q->chunks != NULL && (e->slot->state == SLOT_WAITING ||
+	    e->slot->state == SLOT_HELD))
+		slot_remember(q, e->slot, e);
 	e->slot->entry = NULL;
 	e->slot->version++;
 	entry_drop_content(q, e);

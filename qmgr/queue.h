@@ -27,6 +27,7 @@
 #include <sys/queue.h>
 
 #include "heap.h"
+#include "hop_names.h"
 #include "idmap.h"
 #include "ipc/channel.h"
 #include "journal.h"
@@ -48,8 +49,10 @@ enum slot_state {
 };
 
 struct slot {
-	uint64_t	 id;		/* first: idmap */
-	struct heap_node due;		/* WAITING: in queue.due */
+	uint64_t	 id;		/* first: idmap; 0: not in use */
+	struct heap_node due;		/* WAITING: in queue.due; .spare: when
+					 * its message arrived, seconds since
+					 * 1970, 0: see its file */
 	struct entry	*entry;		/* NULL: asleep in its file */
 	struct hop	*hop;		/* the next hop it waits for, or NULL */
 	TAILQ_ENTRY(slot) of_hop;
@@ -61,6 +64,8 @@ struct slot {
 				 * its file says of the next attempt */
 	uint8_t		 steps;		/* of the clock (clock.h) that its time
 					 * of arrival knows of */
+	uint16_t	 next_hop;	/* in queue.hop_names: where it waits
+					 * to go; 0: see its file */
 };
 TAILQ_HEAD(slot_list, slot);
 
@@ -187,6 +192,7 @@ struct queue {
 	struct slot_chunk *chunks;	/* where slots are; owned */
 	struct slot_list unused;	/* slots of them, by of_hop */
 	struct heap	 due;		/* of WAITING slots */
+	struct hop_names hop_names;	/* of those that sleep */
 	size_t		 entries;
 	size_t		 memory;	/* of all entries with content */
 	size_t		 content;	/* of content alone */
@@ -197,7 +203,18 @@ struct slot *queue_slot_new(struct queue *, uint64_t id);
 /* The slot has no entry any more. */
 void	 queue_slot_free(struct queue *, struct slot **);
 struct slot *queue_find(const struct queue *, uint64_t id);
+/* All slots, in no order, in as many turns as one likes: the cursor, zeroed to
+ * begin, stays good whatever comes and goes meanwhile, which may be missed.
+ * NULL after the last. */
+struct slot_cursor {
+	const struct slot_chunk *chunk;
+	size_t		 at;
+	bool		 begun;
+};
+struct slot *queue_next_slot(const struct queue *, struct slot_cursor *);
 void	 slot_enter(struct queue *, struct slot *, enum slot_state);
+/* What can be told of a message that sleeps without reading its file. */
+void	 slot_remember(struct queue *, struct slot *, const struct entry *);
 /* WAITING until a time, ms since 1970. */
 void	 slot_wait(struct queue *, struct slot *, int64_t until);
 void	 queue_clear(struct queue *);

@@ -140,6 +140,12 @@ hop_find(struct sched *s, struct slice name)
 }
 
 struct hop *
+hop_after(struct sched *s, struct hop *h)
+{
+	return h == NULL ? RB_MIN(hops, &s->hops) : RB_NEXT(hops, &s->hops, h);
+}
+
+struct hop *
 hop_get(struct sched *s, bool local, struct slice name)
 {
 	struct hop *h = hop_find(s, name);

@@ -162,6 +162,8 @@ struct hop *hop_get(struct sched *, bool local, struct slice name);
 void	 hop_release(struct sched *, struct hop **);
 /* The one of a name if it is known: no reference. */
 struct hop *hop_find(struct sched *, struct slice name);
+/* All that are known, by name: the first after NULL, NULL after the last. */
+struct hop *hop_after(struct sched *, struct hop *);
 
 /* The job waits at its hop from now on; where the hop is dead it is handed
  * back at once. */

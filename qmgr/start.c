@@ -76,6 +76,7 @@ qmgr_start(struct qmgr *q, struct ev_loop *loop, const struct conf *conf,
 	submit_tick(q);
 	limits_init(q);
 	control_init(q);
+	shapes_init(q);
 	drop_init(q);
 	if (recover(q) == -1)
 		return -1;
@@ -153,6 +154,8 @@ qmgr_channel_up(struct qmgr *q, struct channel *c)
 	case ROLE_BOUNCE:
 		q->bounce = c;
 		report_up(q);
+		return;
+	case ROLE_METRICS:
 		return;
 	}
 	log_error("event=unexpected-peer role=%s index=%u",
@@ -280,6 +283,7 @@ qmgr_clear(struct qmgr *q)
 	idmap_clear(&q->jobs);
 	walk_clear(q);
 	control_clear(q);
+	shapes_clear(q);
 	drop_clear(q);
 	limits_clear(q);
 	reports_clear(q);

@@ -205,18 +205,19 @@ fake_connect_saying(struct fake *f, enum listener_kind kind, const char *addr,
     const char *said)
 {
 	struct client c = { .kind = kind, .tls = f->tls, .listener = "test" };
+	struct peer *p = &c.peer;
 	int fds[2];
 
 	pair(fds);
-	snprintf(c.text, sizeof(c.text), "%s", addr);
+	snprintf(p->text, sizeof(p->text), "%s", addr);
 	if (strncmp(addr, "uid=", 4) == 0) {
-		c.family = AF_UNIX;
-		c.uid = (uid_t)strtoul(addr + 4, NULL, 10);
-	} else if (inet_pton(AF_INET, addr, c.addr + 12) == 1) {
-		c.family = AF_INET;
-		c.addr[10] = c.addr[11] = 0xff;
-	} else if (inet_pton(AF_INET6, addr, c.addr) == 1)
-		c.family = AF_INET6;
+		p->family = AF_UNIX;
+		p->uid = (uid_t)strtoul(addr + 4, NULL, 10);
+	} else if (inet_pton(AF_INET, addr, p->addr + 12) == 1) {
+		p->family = AF_INET;
+		p->addr[10] = p->addr[11] = 0xff;
+	} else if (inet_pton(AF_INET6, addr, p->addr) == 1)
+		p->family = AF_INET6;
 	else
 		log_fatal("no address: %s", addr);
 	if (send(fds[0], said, strlen(said), MSG_NOSIGNAL) == -1)

@@ -29,7 +29,6 @@ static struct slice offered(const struct session *);
 static bool	 is_offered(const struct session *, struct slice mechanism);
 static bool	 fits(const struct session *, struct slice mechanism);
 static bool	 word_in(struct slice words, struct slice word);
-static bool	 is_local(const struct session *);
 static struct slice certificate_of(const struct session *);
 static void	 start(struct session *, struct slice mechanism, bool initial,
 		    struct slice response);
@@ -75,7 +74,8 @@ static const struct {
 static struct slice
 offered(const struct session *s)
 {
-	return slice_str(session_is_secure(s) || is_local(s) ?
+	return slice_str(session_is_secure(s) ||
+	    peer_is_local(&s->client.peer) ?
 	    s->d->mechanisms_tls : s->d->mechanisms_clear);
 }
 
@@ -103,16 +103,6 @@ certificate_of(const struct session *s)
 	const struct tls_info *tls = stream_tls_info(&s->stream);
 
 	return tls != NULL && tls->verified ? tls->peer_emails : SLICE_EMPTY;
-}
-
-static bool
-is_local(const struct session *s)
-{
-	static const uint8_t local6[16] = { [15] = 1 };
-	const struct client *c = &s->client;
-
-	return c->family == AF_UNIX || memcmp(c->addr, local6, 16) == 0 ||
-	    (c->family == AF_INET && c->addr[12] == 127);
 }
 
 static bool
@@ -212,10 +202,10 @@ start(struct session *s, struct slice mechanism, bool initial,
 	if (b != NULL) {
 		put_u8(b, AUTH_SMTP);
 		put_u8(b, (uint8_t)((session_is_secure(s) ? AUTH_TLS : 0) |
-		    (is_local(s) ? AUTH_LOCAL : 0) |
+		    (peer_is_local(&s->client.peer) ? AUTH_LOCAL : 0) |
 		    (initial ? AUTH_INITIAL : 0)));
-		buf_add(b, slice_of(s->client.addr, 16));
-		buf_add(b, slice_of(s->client.ours, 16));
+		buf_add(b, slice_of(s->client.peer.addr, 16));
+		buf_add(b, slice_of(s->client.peer.ours, 16));
 		put_slice(b, slice_of(binding, bound ? sizeof(binding) : 0));
 		put_slice(b, certificate_of(s));
 		put_slice(b, slice_str(s->helo));
@@ -419,7 +409,7 @@ succeeded(struct smtpd *d, struct message *m)
 	s->login_counts = true;
 	s->may_relay = true;
 	count(SMTP_LOGINS);
-	log_info("event=login client=%s login=%s tls=%s", s->client.text,
+	log_info("event=login client=%s login=%s tls=%s", s->client.peer.text,
 	    LOG_Q(login), session_is_secure(s) ? "yes" : "no");
 	session_say(s, SLICE_LIT("235 2.7.0 Authentication successful\r\n"));
 	session_ready(s);

@@ -65,7 +65,7 @@ void
 session_new(struct smtpd *d, int fd_take, const struct client *client)
 {
 	struct settings *set = d->settings;
-	bool local = client->family == AF_UNIX;
+	bool local = client->peer.family == AF_UNIX;
 	size_t out = OUT_BYTES;
 	struct session *s;
 
@@ -85,10 +85,10 @@ session_new(struct smtpd *d, int fd_take, const struct client *client)
 	s->state = S_GREETING;
 	s->may_relay = client->kind == LISTENER_SUBMIT ||
 	    (client->kind != LISTENER_SUBMISSION && !local &&
-	    nets_have(&set->relay, client->addr));
-	s->exempt = local || nets_have(&set->relay, client->addr);
+	    nets_have(&set->relay, client->peer.addr));
+	s->exempt = local || nets_have(&set->relay, client->peer.addr);
 	s->bare_lf = client->kind == LISTENER_SUBMIT ||
-	    (!local && nets_have(&set->bare_lf, client->addr));
+	    (!local && nets_have(&set->bare_lf, client->peer.addr));
 	if (client->kind == LISTENER_LMTP)
 		out += LMTP_REPLY_BYTES * set->max_recipients;
 	stream_open(&s->stream, d->loop, fd_take, out, &stream_ops, s);
@@ -185,9 +185,9 @@ refuse_connection(struct session *s)
 	if (s->exempt)
 		return false;
 	part = window_part(s, &window);
-	rate_connected(&d->rate, rate_client(s->client.addr), window);
+	rate_connected(&d->rate, rate_client(s->client.peer.addr), window);
 	s->counted = true;
-	use = rate_of(&d->rate, rate_client(s->client.addr), window, part);
+	use = rate_of(&d->rate, rate_client(s->client.peer.addr), window, part);
 	if (use.sessions > set->client_sessions) {
 		session_turn_away(s, "4.7.0 Too many sessions from your "
 		    "network", "client-sessions");
@@ -219,7 +219,7 @@ session_over_rate(const struct session *s)
 	unsigned part = window_part(s, &window);
 
 	return s->counted && s->login == NULL && s->set->rate_messages > 0 &&
-	    rate_of(&s->d->rate, rate_client(s->client.addr), window,
+	    rate_of(&s->d->rate, rate_client(s->client.peer.addr), window,
 	    part).messages >= s->set->rate_messages;
 }
 
@@ -231,7 +231,7 @@ session_count_message(struct session *s)
 	if (!s->counted)
 		return;
 	window_part(s, &window);
-	rate_message(&s->d->rate, rate_client(s->client.addr), window);
+	rate_message(&s->d->rate, rate_client(s->client.peer.addr), window);
 }
 
 static void
@@ -309,7 +309,7 @@ session_secured(void *arg)
 		return;
 	s->secured = true;
 	log_debug("event=tls client=%s version=%s cipher=%s resumed=%d "
-	    "name=%s", s->client.text, info->version, info->cipher,
+	    "name=%s", s->client.peer.text, info->version, info->cipher,
 	    info->resumed, LOG_Q(slice_str(info->sni)));
 	if (s->greeted)
 		session_enter(s, S_START);
@@ -321,14 +321,12 @@ session_secured(void *arg)
 static void
 ask_name(struct session *s)
 {
-	static const uint8_t local6[16] = { [15] = 1 };
-	const uint8_t *a = s->client.addr;
+	const uint8_t *a = s->client.peer.addr;
 
-	if (s->client.family == AF_UNIX || !s->set->reverse_dns ||
+	if (s->client.peer.family == AF_UNIX || !s->set->reverse_dns ||
 	    s->client.kind == LISTENER_SUBMISSION)
 		return;
-	if (memcmp(a, local6, 16) == 0 ||
-	    (s->client.family == AF_INET && a[12] == 127))
+	if (peer_is_loopback(&s->client.peer))
 		s->ptr = mem_strdup("localhost");
 	else
 		s->ptr_query = dns_reverse(&s->d->dns, a, name_found, s);
@@ -508,7 +506,7 @@ session_enter(struct session *s, enum session_state to)
 		;
 	else
 		assert(states[from].next & to);
-	log_debug("event=state client=%s from=%s to=%s", s->client.text,
+	log_debug("event=state client=%s from=%s to=%s", s->client.peer.text,
 	    states[from].name, states[row_of(to)].name);
 	s->state = to;
 	session_touch(s);
@@ -697,7 +695,7 @@ log_refusal(struct session *s, unsigned code, struct slice words)
 	if (tx != NULL && tx->id != 0)
 		snprintf(id, sizeof(id), "id=%s ", queue_id_text(tx->id).s);
 	log_info("%sevent=refused client=%s%s%s stage=%s code=%u enhanced=%s "
-	    "from=%s to=%s helo=%s reason=%s", id, s->client.text,
+	    "from=%s to=%s helo=%s reason=%s", id, s->client.peer.text,
 	    s->login != NULL ? " login=" : "",
 	    s->login != NULL ? LOG_Q(slice_str(s->login)) : "", s->stage,
 	    code, text.s, tx != NULL ? LOG_Q(tx->reverse_path) : "-",
@@ -758,7 +756,7 @@ session_ended(void *arg, enum stream_end how)
 		session_cut(s, s->end);
 	else if (s->state == S_HANDSHAKE) {
 		log_info("event=tls-failed client=%s reason=%s",
-		    s->client.text,
+		    s->client.peer.text,
 		    LOG_Q(slice_str(stream_tls_error(&s->stream))));
 		session_cut(s, "tls-failed");
 	} else
@@ -784,14 +782,14 @@ session_cut(struct session *s, const char *why)
 	stream_close(&s->stream);
 	session_enter(s, S_OVER);
 	if (s->counted)
-		rate_disconnected(&d->rate, rate_client(s->client.addr));
+		rate_disconnected(&d->rate, rate_client(s->client.peer.addr));
 	d->slots[s->slot] = NULL;
 	d->free_slots[d->nfree++] = s->slot;
 	count_set(SMTP_SESSIONS, --d->nsessions);
 	TAILQ_INSERT_TAIL(&d->over, s, waiting);
 	ev_task_ask(d->loop, &d->reaper);
 	log_info("event=session client=%s name=%s helo=%s tls=%s messages=%u "
-	    "errors=%u ms=%jd end=%s", s->client.text,
+	    "errors=%u ms=%jd end=%s", s->client.peer.text,
 	    s->ptr != NULL ? s->ptr : "-",
 	    s->helo != NULL ? LOG_Q(slice_str(s->helo)) : "-",
 	    version, s->accepted,

@@ -27,8 +27,7 @@
 #ifndef SMTPD_SESSION_H
 #define SMTPD_SESSION_H
 
-#include <netinet/in.h>
-
+#include "ev/acceptor.h"
 #include "ev/stream.h"
 #include "ev/tls.h"
 #include "ipc/certificates.h"
@@ -81,14 +80,10 @@ enum session_state {
 #define CLOSING_MS	10000	/* for the client to take the last reply */
 
 struct client {
+	struct peer	 peer;
 	enum listener_kind kind;
-	sa_family_t	 family;	/* AF_INET, AF_INET6 or AF_UNIX */
-	uint8_t		 addr[16];	/* IPv4 as ::ffff:0:0/96 */
-	uint8_t		 ours[16];	/* where it came to */
-	uid_t		 uid;		/* AF_UNIX */
 	enum listener_tls tls;
 	const char	*listener;	/* the block; the session copies it */
-	char		 text[INET6_ADDRSTRLEN]; /* "192.0.2.1", "uid=1000" */
 };
 
 struct session {

@@ -2,7 +2,6 @@
 /*
  * smtpd - receive mail (RFC 5321, RFC 2033) for qmgr.
  *
- *	listener.c	connections
  *	session.c	what a session is: input, state, time, replies, end
  *	verbs.c		its commands; rcpt.c: RCPT, which lookup decides
  *	login.c		AUTH, with auth
@@ -17,7 +16,6 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "ipc/child.h"
-#include "listener.h"
 #include "login.h"
 #include "rcpt.h"
 #include "session.h"
@@ -26,15 +24,17 @@
 static struct child child;
 static struct smtpd smtpd;	/* the argument of all that child calls */
 static struct certificates certificates;
-static struct listener_list listeners = LIST_HEAD_INITIALIZER(listeners);
+static struct acceptor_list listeners = LIST_HEAD_INITIALIZER(listeners);
 
 static void	 configure(struct smtpd *);
 static struct tls_context *tls_of(void *, const char *);
-static enum listener_tls tls_mode(void *, const char *);
 static void	 watched(void *);
 static void	 control(void *, struct message *);
 static void	 channel_up(void *, struct channel *);
 static void	 listener(void *, enum listener_kind, const char *, int);
+static void	 accepted(void *, const struct acceptor *, int,
+		    const struct peer *);
+static void	 accepting_paused(void *, int);
 static void	 shared(void *, const char *, int);
 static int	 reload(void *, const struct conf *, struct buf *);
 static void	 stop(void *);
@@ -91,7 +91,6 @@ configure(struct smtpd *d)
 	smtpd_init(d, &child.loop, set);
 	certificates_init(&certificates, &child);
 	d->tls_of = tls_of;
-	d->tls_mode = tls_mode;
 	d->tls_arg = &certificates;
 	d->taps = &child.taps;
 }
@@ -100,12 +99,6 @@ static struct tls_context *
 tls_of(void *arg, const char *listener_name)
 {
 	return certificates_of(arg, listener_name);
-}
-
-static enum listener_tls
-tls_mode(void *arg, const char *listener_name)
-{
-	return certificates_mode(arg, listener_name);
 }
 
 static void
@@ -125,7 +118,32 @@ control(void *arg, struct message *m)
 static void
 listener(void *arg, enum listener_kind kind, const char *name, int fd_take)
 {
-	listener_new(&listeners, arg, kind, name, fd_take);
+	static const struct acceptor_ops ops = { accepted, accepting_paused };
+
+	acceptor_new(&listeners, &child.loop, kind, name, fd_take,
+	    &ops, arg);
+}
+
+static void
+accepted(void *arg, const struct acceptor *from, int fd_take,
+    const struct peer *peer)
+{
+	struct smtpd *d = arg;
+	struct client c = { .peer = *peer, .listener = from->name,
+		.kind = (enum listener_kind)from->kind };
+
+	if (peer->family != AF_UNIX)
+		c.tls = certificates_mode(&certificates, from->name);
+	session_new(d, fd_take, &c);
+}
+
+static void
+accepting_paused(void *arg, int error)
+{
+	const struct smtpd *d = arg;
+
+	log_warn("event=accept-paused error=%s sessions=%zu",
+	    LOG_Q(slice_str(strerror(error))), d->nsessions);
 }
 
 static void
@@ -173,8 +191,7 @@ reload(void *arg, const struct conf *conf, struct buf *why)
 static void
 stop(void *arg)
 {
-	while (!LIST_EMPTY(&listeners))
-		listener_free(LIST_FIRST(&listeners));
+	acceptors_free(&listeners);
 	smtpd_drain(arg, drained, NULL);
 }
 

@@ -64,7 +64,6 @@ struct smtpd {
 	/* The context of a listener block, borrowed; NULL: TLS is not to be
 	 * had there.  NULL itself where there never is TLS. */
 	struct tls_context	*(*tls_of)(void *arg, const char *listener);
-	enum listener_tls	 (*tls_mode)(void *arg, const char *listener);
 	void			*tls_arg;
 
 	/* Sessions, each with a number that messages carry. */

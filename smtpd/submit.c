@@ -226,7 +226,7 @@ pack_envelope(const struct session *s, struct buf *b)
 		.body = tx->body,
 		.smtputf8 = tx->smtputf8,
 		.arrived_ms = clock_wall_ms(),
-		.client = slice_str(s->client.text),
+		.client = slice_str(s->client.peer.text),
 		.helo = s->helo != NULL ? slice_str(s->helo) : SLICE_EMPTY,
 		.protocol = slice_str(trace_protocol(s)),
 		.extras = tx->extras,
@@ -292,7 +292,7 @@ submit_forget(struct session *s)
 	if (s->state & (S_COMPLETE | S_NAME_ASKED | S_SUBMIT_HELD |
 	    S_SUBMITTED))
 		log_info("id=%s event=aborted client=%s reason=client-gone",
-		    queue_id_text(s->tx->id).s, s->client.text);
+		    queue_id_text(s->tx->id).s, s->client.peer.text);
 	if (s->state == S_ID_ASKED)
 		TAILQ_REMOVE(&s->d->want_id, s, waiting);
 	else if (s->state == S_SUBMIT_HELD)
@@ -371,7 +371,7 @@ queued(struct smtpd *d, struct message *m)
 	    "helo=%s proto=%s receive=%u.%03u commit=%u.%03u msgid=%s",
 	    queue_id_text(tx->id).s,
 	    LOG_Q(tx->reverse_path), tx->nrecipients,
-	    (uintmax_t)tx->scan.bytes, s->client.text,
+	    (uintmax_t)tx->scan.bytes, s->client.peer.text,
 	    s->login != NULL ? " login=" : "",
 	    s->login != NULL ? LOG_Q(slice_str(s->login)) : "",
 	    s->helo != NULL ? LOG_Q(slice_str(s->helo)) : "-",

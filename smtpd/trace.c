@@ -17,7 +17,7 @@
 
 static void	 put_from(const struct session *, struct buf *);
 static void	 put_word(struct buf *, const char *);
-static void	 put_address(const struct client *, struct buf *);
+static void	 put_address(const struct peer *, struct buf *);
 static void	 put_tls(const struct session *, struct buf *);
 static void	 put_for(const struct tx *, struct buf *);
 static void	 put_missing(const struct session *, const char *date,
@@ -33,7 +33,7 @@ trace_write(struct session *s, int64_t now_ms, struct buf *b)
 	buf_add_str(b, "Received: ");
 	if (s->client.kind == LISTENER_SUBMIT)
 		buf_printf(b, "by %s (Chasqui, from userid %u)\r\n\tid %s",
-		    s->set->hostname, (unsigned)s->client.uid,
+		    s->set->hostname, (unsigned)s->client.peer.uid,
 		    queue_id_text(tx->id).s);
 	else {
 		if (!(submission_is(s) && s->set->hide_client))
@@ -59,9 +59,9 @@ put_from(const struct session *s, struct buf *b)
 {
 	buf_add_str(b, "from ");
 	put_word(b, s->helo != NULL ? s->helo : "unknown");
-	buf_printf(b, " (%s ", s->client.family == AF_UNIX ? "local" :
+	buf_printf(b, " (%s ", s->client.peer.family == AF_UNIX ? "local" :
 	    s->ptr != NULL ? s->ptr : "unknown");
-	put_address(&s->client, b);
+	put_address(&s->client.peer, b);
 	buf_add_str(b, ")\r\n\t");
 }
 
@@ -79,13 +79,13 @@ put_word(struct buf *b, const char *word)
 
 /* RFC 5321 section 4.1.3. */
 static void
-put_address(const struct client *c, struct buf *b)
+put_address(const struct peer *p, struct buf *b)
 {
-	if (c->family == AF_UNIX)
-		buf_printf(b, "userid %u", (unsigned)c->uid);
+	if (p->family == AF_UNIX)
+		buf_printf(b, "userid %u", (unsigned)p->uid);
 	else
-		buf_printf(b, c->family == AF_INET6 ? "[IPv6:%s]" : "[%s]",
-		    c->text);
+		buf_printf(b, p->family == AF_INET6 ? "[IPv6:%s]" : "[%s]",
+		    p->text);
 }
 
 static void

@@ -40,6 +40,8 @@ static int	 select_ids(struct selection *, int, char *[]);
 
 const struct command cmd_queue = { "queue",
 	"check [--repair] [--json] |\n"
+	"    shape [--by next-hop|sender-domain|recipient-domain] [--rows N] "
+	"[--bars] [--json] |\n"
 	"    list|show|hold|release|retry|delete|bounce [ID...] [--sender A] "
 	"[--recipient A] [--next-hop H] [--reason TEXT] [--older T] "
 	"[--younger T] [--larger N] [--smaller N] "
@@ -70,12 +72,14 @@ run_queue(struct tool *t, int argc, char *argv[])
 
 	if (argc > 1 && strcmp(argv[1], "check") == 0)
 		return run_queue_check(t, argc - 1, argv + 1);
+	if (argc > 1 && strcmp(argv[1], "shape") == 0)
+		return run_queue_shape(t, argc - 1, argv + 1);
 	for (i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
 		if (argc > 1 && strcmp(argv[1], verbs[i].name) == 0)
 			break;
 	if (i == sizeof(verbs) / sizeof(verbs[0]))
-		return tool_fail(EX_USAGE, "say what to do: check, list, show, "
-		    "hold, release, retry, delete or bounce");
+		return tool_fail(EX_USAGE, "say what to do: check, shape, list, "
+		    "show, hold, release, retry, delete or bounce");
 	status = select_messages(&s, argc - 1, argv + 1);
 	if (status != EX_OK)
 		return status;

@@ -36,7 +36,8 @@ static check_fn	 check_hostname, check_postmaster, check_delimiter, check_path,
     check_domain_tables, check_catch_all, check_next_hop, check_source,
     check_maildir, check_table_path, check_entries, check_log, check_socket,
     check_limit, check_pem, check_certificates, check_not_empty,
-    check_tls_level, check_tls_name, check_fingerprint;
+    check_tls_level, check_tls_name, check_fingerprint, check_listener_tls;
+static bool	 is_loopback(const struct conf_endpoint *);
 static void	 fail(struct checker *, const struct value *, const char *, ...)
 		    __attribute__((format(printf, 3, 4)));
 
@@ -76,6 +77,7 @@ static const struct {
 	{ "", "auth.sqlite",		check_path },
 	{ "", "auth.default_domain",	check_hostname },
 	{ "listener", "address",	check_endpoint },
+	{ "listener", "tls",		check_listener_tls },
 	{ "listener", "certificates",	check_certificates },
 	{ "certificate", "chain",	check_pem },
 	{ "certificate", "key",		check_pem },
@@ -359,6 +361,41 @@ check_endpoint(struct checker *ck, const struct value *v)
 		    slice_str(v->word)).s);
 	else if (e.kind == ENDPOINT_UNIX && strlen(v->word) >= 108)
 		fail(ck, v, "the path of a socket has at most 107 bytes");
+	else if (strcmp(((const struct conf_listener *)v->object)->mode,
+	    "metrics") == 0 && !is_loopback(&e))
+		fail(ck, v, "metrics are served in clear and to everybody: "
+		    "on 127.0.0.0/8, [::1] or a path only");
+}
+
+static bool
+is_loopback(const struct conf_endpoint *e)
+{
+	static const uint8_t one[16] = { [15] = 1 };
+
+	switch (e->kind) {
+	case ENDPOINT_ANY:
+		return false;
+	case ENDPOINT_IPV4:
+		return e->addr[12] == 127;
+	case ENDPOINT_IPV6:
+		return memcmp(e->addr, one, sizeof(one)) == 0;
+	case ENDPOINT_UNIX:
+		break;
+	}
+	return true;
+}
+
+/* Clients of a listener of metrics get no TLS. */
+static void
+check_listener_tls(struct checker *ck, const struct value *v)
+{
+	const struct conf_listener *l = v->object;
+
+	check_words(ck, v);
+	if (strcmp(l->mode, "metrics") == 0 &&
+	    (strcmp(v->word, "required") == 0 ||
+	    strcmp(v->word, "implicit") == 0))
+		fail(ck, v, "metrics are served without TLS");
 }
 
 static void

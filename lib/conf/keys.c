@@ -55,7 +55,7 @@ static const struct {
 	    "SCRAM-SHA-256 SCRAM-SHA-256-PLUS EXTERNAL OAUTHBEARER XOAUTH2" },
 	{ "", "auth.plaintext", "tls local any" },
 	{ "", "pop3.uidl", "%08Xu%08Xv %v.%u %f %g" },
-	{ "listener", "mode", "smtp submission lmtp imap pop3" },
+	{ "listener", "mode", "smtp submission lmtp imap pop3 metrics" },
 	{ "listener", "tls", "none starttls required implicit" },
 	{ "nexthop", "tls", "default none may encrypt verify fingerprint" },
 	{ "domain", "type", "virtual system relay alias" },

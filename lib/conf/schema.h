@@ -227,6 +227,10 @@ X(imap_timeout, "imap.timeout", DURATION, "30m", 1800000, 86400000, R_IMAP_LOGIN
   "How long a session goes on without a command (RFC 9051 section 5.4).") \
 X(imap_park, "imap.park", DURATION, "5s", 0, 86400000, R_IMAP_SPAWN,	\
   "After what silence a session is parked: its process ends until the next command or news; 0 for never.") \
+X(imap_keep, "imap.keep", DURATION, "10s", 0, 600000, R_MASTER | R_IMAP_SPAWN, \
+  "How long the process of a session whose client has gone waits for the same user's next login; 0 for not at all.") \
+X(imap_max_kept, "imap.max_kept", INT, "500", 0, 100000, R_MASTER,	\
+  "Processes that wait so at once.")					\
 X(imap_max_line, "imap.max_line", SIZE, "64K", 8192, 1048576, R_IMAP_SPAWN, \
   "The longest command line of a session, in bytes, literals not counted.") \
 X(imap_max_append, "imap.max_append", SIZE, "50M", 1024, 1099511627776, R_IMAP_SPAWN, \
@@ -248,6 +252,10 @@ X(pop3_login_timeout, "pop3.login_timeout", DURATION, "1m", 1000, 3600000, R_POP
   "How long a client may take to log in.")				\
 X(pop3_timeout, "pop3.timeout", DURATION, "10m", 600000, 86400000, R_POP3_SPAWN, \
   "How long a session goes on without a command (RFC 1939 section 3).")	\
+X(pop3_keep, "pop3.keep", DURATION, "10s", 0, 600000, R_MASTER | R_POP3_SPAWN, \
+  "How long the process of a session whose client has gone waits for the same user's next login; 0 for not at all.") \
+X(pop3_max_kept, "pop3.max_kept", INT, "500", 0, 100000, R_MASTER,	\
+  "Processes that wait so at once.")					\
 X(pop3_mark_seen, "pop3.mark_seen", BOOL, "yes", 0, 0, R_POP3_SPAWN,	\
   "Messages that were retrieved become \\Seen for IMAP.")		\
 X(pop3_uidl, "pop3.uidl", STRING, "%08Xu%08Xv", 0, 0, R_POP3_SPAWN,	\
@@ -341,7 +349,7 @@ X(bounce_from_name, "bounce.from_name", STRING, "Mail Delivery System", 0, 0, R_
 X(address, "address", LIST, "*:25", 0, 0, R_TLS,		\
   "Where to listen: ADDRESS:PORT, [v6]:PORT, *:PORT for all addresses, or the path of a Unix socket.") \
 X(mode, "mode", STRING, "smtp", 0, 0, R_TLS,			\
-  "smtp; submission (RFC 6409: users log in and send); lmtp (RFC 2033: a reply for each recipient); imap; or pop3.") \
+  "smtp; submission (RFC 6409: users log in and send); lmtp (RFC 2033: a reply for each recipient); imap; pop3; or metrics (OpenMetrics by HTTP, on loopback addresses only).") \
 X(tls, "tls", STRING, "starttls", 0, 0, R_TLS,				\
   "none; starttls (offered where there is a certificate); required (and refused without); or implicit (TLS from the first byte, as on ports 465, 993 and 995).") \
 X(certificates, "certificates", LIST, "", 0, 0, R_TLS,			\
@@ -404,7 +412,7 @@ X(scope, "scope", STRING, "", 0, 0, R_VERIFIER,				\
   "A scope that a token has to grant; none where empty.")
 
 #define CONF_BLOCK_KINDS(X)						\
-X(listener, CONF_LISTENER_KEYS, "A place where SMTP, LMTP, IMAP or POP3 is served.")	\
+X(listener, CONF_LISTENER_KEYS, "A place where SMTP, LMTP, IMAP, POP3 or metrics are served.")	\
 X(domain, CONF_DOMAIN_KEYS, "A domain whose mail is received here.")	\
 X(table, CONF_TABLE_KEYS, "A table of keys and values.")		\
 X(nexthop, CONF_NEXTHOP_KEYS, "What holds for one next hop: limits, TLS.")		\

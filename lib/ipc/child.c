@@ -278,7 +278,7 @@ take_listener(struct child *c, struct message *m)
 	g.kind = get_u8(&m->body);
 	name = get_slice(&m->body, 512);
 	if (!wire_done(&m->body) || g.kind < LISTENER_SMTP ||
-	    g.kind > LISTENER_SUBMISSION || c->spec->listener == NULL) {
+	    g.kind > LISTENER_LAST || c->spec->listener == NULL) {
 		channel_breach(c->master, "listener");
 		return;
 	}

@@ -71,6 +71,7 @@ enum counter_kind {
 	X(VERIFIER_REMEMBERED,	verifier, TOTAL, remembered,	  "passwords known from before") \
 	X(KEYS_SIGNED,		keys,	  TOTAL, signed,	  "handshakes signed") \
 	X(KEYS_REFUSED,		keys,	  TOTAL, refused,	  "signatures refused") \
+	X(KEYS_EXPIRES,		keys,	  NOW,	 expires,	  "when the first certificate ends, seconds since 1970; 0: there is none") \
 	X(LOGIN_CLIENTS,	login,	  NOW,	 clients,	  "connections that are open") \
 	X(LOGIN_SESSIONS,	login,	  NOW,	 sessions,	  "of these, those with a session") \
 	X(LOGIN_PARKED,		login,	  NOW,	 parked,	  "of these, those whose session is parked") \
@@ -148,6 +149,13 @@ static inline void
 counter_put(uint64_t *at, uint64_t n)
 {
 	__atomic_store_n(at, n, __ATOMIC_RELAXED);
+}
+
+/* Of another process's memory. */
+static inline uint64_t
+counter_get(const uint64_t *at)
+{
+	return __atomic_load_n(at, __ATOMIC_RELAXED);
 }
 
 #define count_set(name, n)						\

@@ -7,7 +7,7 @@
  * rights (priv_enter) and says READY.  CHANNEL comes again whenever a peer was
  * restarted, LOG when a log file was reopened.  Numbers 20 to 29 are kept for
  * certificates and keys, 30 to 39 for sessions of mailbox access, 60 to 69 for
- * the event history.
+ * metrics, 70 to 79 for the event history.
  */
 #ifndef IPC_MASTER_CHILD_H
 #define IPC_MASTER_CHILD_H
@@ -48,8 +48,8 @@
 	X(CTL_SESSION_WANTED, 30, EITHER, 2, 12, 8300)	/* imapd, pop3d: u64 session that is to go on, 0 for a new one; slice grant of a new one (ipc/grant.h); fds: the session's end of a channel (ipc/session.h), the client's bytes; id: the asker's */ \
 	X(CTL_SESSION,	   31, MASTER, 0,  16, 4700)	/* it is being started: u64 session, slice login, slice Maildir */ \
 	X(CTL_SESSION_REFUSED, 32, MASTER, 0, 5, 512)	/* u8 enum session_refusal, slice why, for the log */ \
-	X(CTL_SESSION_END, 33, EITHER, 0,  8,   8)	/* imapd, pop3d: u64 session that nobody wants any more */ \
-	X(CTL_SPAWN,	   34, MASTER, 2,  36,  9200)	/* to the spawn: u64 session, u32 uid, u32 gid, u64 quota bytes, u64 quota messages, slice login, slice directory, slice Maildir; fds as they were wanted */ \
+	X(CTL_SESSION_END, 33, EITHER, 0,  9,   9)	/* imapd, pop3d: u64 session that nobody wants any more, u8 its process can have another client */ \
+	X(CTL_SPAWN,	   34, MASTER, 3,  36,  9200)	/* to the spawn: u64 session, u32 uid, u32 gid, u64 quota bytes, u64 quota messages, slice login, slice directory, slice Maildir; fds as they were wanted, then a line (ipc/next_client.h) */ \
 	X(CTL_SPAWN_ENDED, 35, EITHER, 0,  16,  16)	/* spawn: u64 session, u32 process, u32 status of wait(2) */ \
 	X(CTL_SPAWN_WHO,   36, MASTER, 0,  8,   8)	/* to the spawn: u64 session that should have ended; the answer is SPAWN_IS for each process that it still has, or nothing */ \
 	X(CTL_SPAWN_IS,	   37, EITHER, 1,  8,   8)	/* spawn: u64 session; fd: pidfd_open(2) of a process of it */ \
@@ -61,12 +61,15 @@
 	X(CTL_RETIRE,	   45, MASTER, 0,  0,   0)	/* accept nobody more; end when the last client has gone */ \
 	X(CTL_LOGIN,	   48, MASTER, 0,  5,   400)	/* to auth, a verifier: slice login name; what is known of it? */ \
 	X(CTL_LOGIN_IS,	   49, EITHER, 0,  0,   16384)	/* auth, verifier: lines */ \
-	X(CTL_EVENTS,	   60, MASTER, 1,  0,   0)	/* fd: where its log's events go (base/log.h), instead of what came before */ \
-	X(CTL_EVENTS_OF,   61, MASTER, 1,  12,  12)	/* to history: u32 role, u32 index, u32 process id; fd: what that process says */ \
-	X(CTL_POSTFIX_LOG, 62, MASTER, 1,  1,   1)	/* to history: u8 enum log_sink; fd: instead of what came before */ \
-	X(CTL_POSTFIX_LOG_END, 63, MASTER, 0, 0, 0)	/* to history: nowhere any more */ \
-	X(CTL_WATCH,	   70, MASTER, 1,  25,  25)	/* u32 number, u32 protocols (ipc/tap.h), u8 bits, 16 bytes address of the network; fd: where lines go, never waited for */ \
-	X(CTL_WATCH_END,   71, MASTER, 0,  4,   4)	/* u32 number */
+	X(CTL_COUNTERS,	   60, MASTER, 1,  8,   8)	/* to metrics: u32 role, u32 index of a process; fd: its counters (ipc/counters.h), to read */ \
+	X(CTL_FACTS_ASK,   61, METRICS, 0, 0,   0)	\
+	X(CTL_FACTS,	   62, MASTER, 0,  12,  65536)	/* to metrics: time of the suite's start, u32 n, then n of ipc/facts.h */ \
+	X(CTL_EVENTS,	   70, MASTER, 1,  0,   0)	/* fd: where its log's events go (base/log.h), instead of what came before */ \
+	X(CTL_EVENTS_OF,   71, MASTER, 1,  12,  12)	/* to history: u32 role, u32 index, u32 process id; fd: what that process says */ \
+	X(CTL_POSTFIX_LOG, 72, MASTER, 1,  1,   1)	/* to history: u8 enum log_sink; fd: instead of what came before */ \
+	X(CTL_POSTFIX_LOG_END, 73, MASTER, 0, 0, 0)	/* to history: nowhere any more */ \
+	X(CTL_WATCH,	   80, MASTER, 1,  25,  25)	/* u32 number, u32 protocols (ipc/tap.h), u8 bits, 16 bytes address of the network; fd: where lines go, never waited for */ \
+	X(CTL_WATCH_END,   81, MASTER, 0,  4,   4)	/* u32 number */
 
 ENUM_MESSAGES(MASTER_CHILD);
 
@@ -82,6 +85,8 @@ enum listener_kind {
 	LISTENER_IMAP = 7,
 	LISTENER_POP3 = 8,
 	LISTENER_SUBMISSION = 9, /* SMTP for users, who log in */
+	LISTENER_METRICS = 10,	/* HTTP, for monitoring systems */
+	LISTENER_LAST = LISTENER_METRICS,
 };
 
 /* Why there is no session. */

@@ -8,6 +8,9 @@
  * of the channel is the end of the session: either side closes it, the session
  * also by ending.
  *
+ * A process can be kept when its client has gone.  It says so (SE_FREE), and its
+ * next session has another channel (ipc/next_client.h).
+ *
  * A session that parks gives back the descriptor of the client's bytes, in
  * which there may be some that it has not read; all that it said has been
  * written before.
@@ -32,7 +35,8 @@
 	X(SE_WATCH,	   11, EITHER, 0,  2,   200 * 1024) /* session: u16 count, then each: slice mailbox; instead of what it watched before; SEAT_ALL: every one */ \
 	X(SE_PARK,	   12, EITHER, 1,  8,   20000)	/* session: u32 SE_NEWS that it has had, slice state; fd: the client's bytes */ \
 	X(SE_UNAUTHENTICATE, 13, EITHER, 1, 4,  70000)	/* session: slice unread input; fd: the client's bytes */ \
-	X(SE_OVER,	   14, EITHER, 0,  4,   260)	/* session: slice why it ends, a word for the log */
+	X(SE_OVER,	   14, EITHER, 0,  4,   260)	/* session: slice why it ends, a word for the log */ \
+	X(SE_FREE,	   15, EITHER, 0,  0,   0)	/* session: it is over, but its process is there for the next one; the last message */
 
 ENUM_MESSAGES(SEAT);
 

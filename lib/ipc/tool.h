@@ -18,10 +18,11 @@
 #define SOCKET_QUEUE	"queue.sock"
 #define SOCKET_LOOKUP	"lookup.sock"
 #define SOCKET_SUBMIT	"submit.sock"
+#define SOCKET_METRICS	"metrics.sock"	/* HTTP: chasqui-metrics(8) */
 
 /*        name             no  sender  fds min  max     body; id: tool's */
 #define TOOL_REQUESTS(X)						\
-	X(TL_STATUS,	    1, TOOL,   0,  0,   0)	/* master: a line a process, key=value */ \
+	X(TL_STATUS,	    1, TOOL,   0,  0,   1)	/* master: a line a process, key=value; u8 1: not of users' processes */ \
 	X(TL_STOP,	    2, TOOL,   0,  0,   0)	/* master: TL_END when all have ended */ \
 	X(TL_RELOAD,	    3, TOOL,   0,  0,   0)	/* master: lines say what is wrong */ \
 	X(TL_RESTART,	    4, TOOL,   0,  0,   0)	/* master: TL_END when another serves in its place, or why not */ \
@@ -34,9 +35,14 @@
 	X(TL_TABLE_QUERY,  21, TOOL,   0,  8,   4096)	/* lookup: slice table, slice key */ \
 	X(TL_MAILBOX,	   22, TOOL,   0,  4,   1024)	/* lookup: slice login or address; its Maildir in TL_DATA */ \
 	X(TL_LOGIN,	   23, TOOL,   0,  5,   400)	/* master, lookup: slice login name; lines say what each knows of it */ \
+	X(TL_NEXT_HOPS,	   24, TOOL,   0,  4,   4)	/* qmgr: u32 how many, those with most messages; TL_NEXT_HOP each */ \
+	X(TL_QUEUE_SHAPE,  25, TOOL,   0,  5,   5)	/* qmgr: u8 enum shape_by, u32 how many rows; TL_SHAPE each */ \
+	X(TL_SESSIONS,	   26, TOOL,   0,  4,   4)	/* master: u32 how many; a line each, key=value */ \
 	X(TL_LINE,	   30, EITHER, 0,  0,   65536)	/* the body is text without newline */ \
 	X(TL_DATA,	   31, EITHER, 0,  0,   65536)	\
 	X(TL_ENTRY,	   32, EITHER, 0,  8,   65536)	/* a packed struct queue_entry */ \
+	X(TL_NEXT_HOP,	   36, EITHER, 0,  53,  65536)	/* a packed struct hop_row (ipc/queue_shape.h) */ \
+	X(TL_SHAPE,	   37, EITHER, 0,  84,  2048)	/* a packed struct shape_row */ \
 	X(TL_NOTE,	   34, EITHER, 0,  0,   1024)	/* text for standard error; the answer follows */ \
 	X(TL_END,	   33, EITHER, 0,  5,   1024)	/* u8 0 or an exit status of sysexits.h, slice why */
 

@@ -47,6 +47,8 @@ role_name(enum role role)
 		return "resolver";
 	case ROLE_HISTORY:
 		return "history";
+	case ROLE_METRICS:
+		return "metrics";
 	case ROLE_TOOL:
 		return "chasqui";
 	case ROLE_LIMIT:
@@ -72,6 +74,7 @@ role_is_trusted(enum role role)
 	case ROLE_WORKER:
 	case ROLE_BOUNCE:
 	case ROLE_RESOLVER:
+	case ROLE_METRICS:
 	case ROLE_TOOL:
 	case ROLE_COMMAND:
 	case ROLE_AUTH:

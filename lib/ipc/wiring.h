@@ -33,7 +33,8 @@
 	X(COMMAND,	17, "local",	   PER_UID)	/* runs programs */ \
 	X(POP3_SESSION,	18, "pop3d-session", PER_LOGIN)		\
 	X(IMAP_SPAWN,	19, "imapd-session", ONE)	/* forks sessions */ \
-	X(POP3_SPAWN,	20, "pop3d-session", ONE)	\
+	X(POP3_SPAWN,	20, "pop3d-session", ONE)		\
+	X(METRICS,	21, "metrics",	   ONE)		\
 	X(HISTORY,	22, "history",	   ONE)
 
 enum role {
@@ -55,6 +56,7 @@ enum role {
 	X(QMGR_LOCAL,	    QMGR,     LOCAL)	/* ipc/delivery.h */	\
 	X(QMGR_REMOTE,	    QMGR,     REMOTE)	/* ipc/delivery.h */	\
 	X(QMGR_BOUNCE,	    QMGR,     BOUNCE)	/* ipc/qmgr_bounce.h */	\
+	X(QMGR_METRICS,	    QMGR,     METRICS)	/* ipc/qmgr_metrics.h */ \
 	X(LOCAL_WORKER,	    LOCAL,    WORKER)	/* ipc/delivery.h */	\
 	X(LOCAL_COMMAND,    LOCAL,    COMMAND)	/* ipc/delivery.h */	\
 	X(LOOKUP_LOCAL,	    LOOKUP,   LOCAL)	/* ipc/lookup_local.h */ \

@@ -39,8 +39,8 @@ static const struct stream_ops client_ops = { .input = client_input,
 /* ---- the beginning ------------------------------------------------------- */
 
 void
-conn_new(struct login *l, int fd_take, const struct client *who,
-    const uint8_t our_addr[16], const char *listener)
+conn_new(struct login *l, int fd_take, const struct peer *who,
+    const char *listener)
 {
 	struct conn *c;
 
@@ -52,7 +52,6 @@ conn_new(struct login *l, int fd_take, const struct client *who,
 	c->l = l;
 	c->state = CONN_TALK;
 	c->who = *who;
-	memcpy(c->our_addr, our_addr, 16);
 	c->listener = mem_strdup(listener);
 	c->front = mem_alloc(l->protocol->front_bytes);
 	c->since_ms = clock_mono_ms();
@@ -119,7 +118,7 @@ turn_away(struct conn *c)
 		conn_bye(c, LOGIN_END_FULL);
 		return true;
 	}
-	if (c->who.local)
+	if (peer_is_local(&c->who))
 		return false;
 	rate_connected(&l->rate, client, 0);
 	c->counted = true;

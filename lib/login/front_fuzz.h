@@ -20,9 +20,8 @@ fuzz_front(const struct login_protocol *protocol, const uint8_t *data,
     size_t size)
 {
 	static struct login l;
-	static const uint8_t ours[16] = { [10] = 0xff, [11] = 0xff, 127 };
-	const struct client who = { .family = AF_INET, .local = true,
-		.text = "127.0.0.1" };
+	const struct peer who = { .family = AF_INET, .text = "127.0.0.1",
+		.addr = { [10] = 0xff, [11] = 0xff, 127, 0, 0, 1 } };
 	struct buf why = BUF_INIT(4096);
 	struct conn *c;
 	char got[65536];
@@ -42,7 +41,7 @@ fuzz_front(const struct login_protocol *protocol, const uint8_t *data,
 		l.from_here = mem_strdup("PLAIN LOGIN SCRAM-SHA-256");
 	}
 	fcntl(s[0], F_SETFL, O_NONBLOCK);
-	conn_new(&l, s[1], &who, ours, "fuzz");
+	conn_new(&l, s[1], &who, "fuzz");
 	for (i = 1; i < size; i += n) {
 		n = size - i < 1 + data[0] ? size - i : 1 + data[0];
 		if (send(s[0], data + i, n, MSG_NOSIGNAL) == -1)

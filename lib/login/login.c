@@ -1,10 +1,5 @@
 /* SPDX-License-Identifier: ISC */
 /* login - see login.h.  Here: the process. */
-#include <netinet/tcp.h>
-#include <sys/socket.h>
-
-#include <arpa/inet.h>
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -14,23 +9,12 @@
 #include "base/mem.h"
 #include "login/login.h"
 
-#define ACCEPTS_A_TURN	16
-#define RETRY_MS	500	/* without descriptors or memory */
-
-union address {
-	struct sockaddr		sa;
-	struct sockaddr_in	in;
-	struct sockaddr_in6	in6;
-};
-
 static void	 configure(struct login *, const struct conf *);
 static void	 channel_up(void *, struct channel *);
 static void	 listener(void *, enum listener_kind, const char *, int);
-static void	 listener_free(struct listener *);
-static void	 accept_some(void *, int);
-static void	 try_again(void *);
-static bool	 address_of(const union address *, sa_family_t *,
-		    uint8_t addr[16]);
+static void	 accepted(void *, const struct acceptor *, int,
+		    const struct peer *);
+static void	 accepting_paused(void *, int);
 static void	 shared(void *, const char *, int);
 static int	 reload(void *, const struct conf *, struct buf *);
 static void	 retire(void *);
@@ -177,8 +161,7 @@ retire(void *arg)
 	struct login *l = arg;
 
 	l->retiring = true;
-	while (!LIST_EMPTY(&l->listeners))
-		listener_free(LIST_FIRST(&l->listeners));
+	acceptors_free(&l->listeners);
 	ev_task_ask(&l->child.loop, &l->reaper);
 }
 
@@ -190,8 +173,7 @@ stop(void *arg)
 	struct conn *c, *next;
 
 	l->stopping = true;
-	while (!LIST_EMPTY(&l->listeners))
-		listener_free(LIST_FIRST(&l->listeners));
+	acceptors_free(&l->listeners);
 	ev_timer_init(&l->stop_timer, &l->child.loop, stop_is_late, l);
 	ev_timer_set(&l->stop_timer, STOPPING_MS);
 	TAILQ_FOREACH_SAFE(c, &l->conns, entry, next)
@@ -217,107 +199,31 @@ stop_is_late(void *arg)
 static void
 listener(void *arg, enum listener_kind kind, const char *name, int fd_take)
 {
+	static const struct acceptor_ops ops = { accepted, accepting_paused };
 	struct login *l = arg;
-	struct listener *ls;
-	int yes = 1;
 
 	if (kind != l->protocol->listener) {
 		close(fd_take);
 		return;
 	}
-	ls = mem_alloc(sizeof(*ls));
-	ls->login = l;
-	ls->name = mem_strdup(name);
-	ls->fd = fd_take;
-	/* Connections inherit it; we gather what belongs together. */
-	setsockopt(fd_take, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
-	LIST_INSERT_HEAD(&l->listeners, ls, entry);
-	ev_io_init(&ls->io, &l->child.loop, fd_take, accept_some, ls);
-	ev_timer_init(&ls->retry, &l->child.loop, try_again, ls);
-	ev_io_want(&ls->io, EV_WANT_READ);
+	acceptor_new(&l->listeners, &l->child.loop, kind, name, fd_take, &ops,
+	    l);
 }
 
 static void
-listener_free(struct listener *ls)
+accepted(void *arg, const struct acceptor *from, int fd_take,
+    const struct peer *who)
 {
-	LIST_REMOVE(ls, entry);
-	ev_io_clear(&ls->io);
-	ev_timer_clear(&ls->retry);
-	close(ls->fd);
-	free(ls->name);
-	free(ls);
+	conn_new(arg, fd_take, who, from->name);
 }
 
 static void
-accept_some(void *arg, int what)
+accepting_paused(void *arg, int error)
 {
-	struct listener *ls = arg;
-	union address from, to;
-	struct client who;
-	uint8_t ours[16];
-	sa_family_t family;
-	socklen_t len;
-	int i, fd;
+	const struct login *l = arg;
 
-	(void)what;
-	for (i = 0; i < ACCEPTS_A_TURN; i++) {
-		len = sizeof(from);
-		fd = accept4(ls->fd, &from.sa, &len,
-		    SOCK_NONBLOCK | SOCK_CLOEXEC);
-		if (fd == -1)
-			break;
-		memset(&who, 0, sizeof(who));
-		len = sizeof(to);
-		if (!address_of(&from, &who.family, who.addr) ||
-		    getsockname(fd, &to.sa, &len) == -1 ||
-		    !address_of(&to, &family, ours) ||
-		    inet_ntop(who.family, who.family == AF_INET ?
-		    who.addr + 12 : who.addr, who.text,
-		    sizeof(who.text)) == NULL) {
-			close(fd);
-			continue;
-		}
-		who.local = memcmp(who.addr, ours, 16) == 0 ||
-		    (who.family == AF_INET && who.addr[12] == 127);
-		conn_new(ls->login, fd, &who, ours, ls->name);
-	}
-	if (i == ACCEPTS_A_TURN)
-		return;
-	if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
-	    errno == ENOMEM) {
-		log_warn("event=accept-paused error=\"%s\" connections=%zu",
-		    strerror(errno), ls->login->nconns);
-		ev_io_want(&ls->io, 0);
-		ev_timer_set(&ls->retry, RETRY_MS);
-	} else if (errno == EINVAL || errno == EBADF)
-		listener_free(ls);	/* master has ended the socket */
-}
-
-static void
-try_again(void *arg)
-{
-	struct listener *ls = arg;
-
-	ev_io_want(&ls->io, EV_WANT_READ);
-}
-
-static bool
-address_of(const union address *a, sa_family_t *family, uint8_t addr[16])
-{
-	memset(addr, 0, 16);
-	*family = a->sa.sa_family;
-	if (a->sa.sa_family == AF_INET) {
-		addr[10] = addr[11] = 0xff;
-		memcpy(addr + 12, &a->in.sin_addr, 4);
-		return true;
-	}
-	if (a->sa.sa_family != AF_INET6)
-		return false;
-	memcpy(addr, &a->in6.sin6_addr, 16);
-	/* A socket for both families shows IPv4 this way. */
-	if (IN6_IS_ADDR_V4MAPPED(&a->in6.sin6_addr))
-		*family = AF_INET;
-	return true;
+	log_warn("event=accept-paused error=%s connections=%zu",
+	    LOG_Q(slice_str(strerror(error))), l->nconns);
 }
 
 static void

@@ -24,8 +24,7 @@
 #include <sys/queue.h>
 #include <sys/tree.h>
 
-#include <netinet/in.h>
-
+#include "ev/acceptor.h"
 #include "ev/stream.h"
 #include "ipc/auth_client.h"
 #include "ipc/certificates.h"
@@ -103,25 +102,9 @@ struct login_protocol {
 	struct slice (*tag)(const struct conn *);
 };
 
-struct client {
-	sa_family_t	 family;
-	uint8_t		 addr[16];	/* IPv4 as ::ffff:0:0/96 */
-	bool		 local;		/* from this host */
-	char		 text[INET6_ADDRSTRLEN];
-};
-
 TAILQ_HEAD(conn_list, conn);
 LIST_HEAD(conn_watchers, conn);
 RB_HEAD(mail_tree, user_mail);
-
-struct listener {
-	LIST_ENTRY(listener)	 entry;
-	struct login		*login;
-	char			*name;	/* of its block; owned */
-	int			 fd;	/* owned */
-	struct ev_io		 io;
-	struct ev_timer		 retry;
-};
 
 struct conn {
 	struct login		*l;
@@ -129,8 +112,7 @@ struct conn {
 	uint64_t		 id;		/* slot and serial */
 	struct stream		 client;
 	struct ev_timer		 timer;		/* login_ms, idle_ms */
-	struct client		 who;
-	uint8_t			 our_addr[16];
+	struct peer		 who;
 	char			*listener;	/* name of the block; owned */
 	void			*front;		/* the protocol's own; owned */
 	int64_t			 since_ms;
@@ -170,7 +152,7 @@ struct login {
 	const struct login_protocol *protocol;
 	struct certificates	 certificates;
 	struct rate		 rate;
-	LIST_HEAD(, listener)	 listeners;
+	struct acceptor_list	 listeners;
 	struct conn		**slots;	/* owned */
 	uint32_t		 nslots;
 	uint32_t		*free_slots;	/* owned; nfree of nslots */
@@ -250,8 +232,8 @@ void	 conn_respond(struct conn *, struct slice line);
 /* ---- between the files --------------------------------------------------- */
 
 /* conn.c; takes over fd. */
-void	 conn_new(struct login *, int fd_take, const struct client *,
-	    const uint8_t our_addr[16], const char *listener);
+void	 conn_new(struct login *, int fd_take, const struct peer *,
+	    const char *listener);
 void	 conn_enter(struct conn *, enum conn_state);
 struct conn *conn_find(struct login *, uint64_t id);
 /* Shows it to those who watch its client's network. */

@@ -127,6 +127,8 @@ static struct {
 	unsigned	 times;
 	int		 fds[2];	/* channel, bytes; -1 */
 	uint64_t	 ended;		/* the last that nobody wants */
+	bool		 is_free;	/* its process is */
+	unsigned	 ends;
 } wanted;
 
 /* What auth was told last, after the mechanism's name of AU_START. */
@@ -174,8 +176,11 @@ master_is_asked(void *arg, struct channel *c, struct message *m)
 {
 	(void)arg;
 	(void)c;
-	if (m->type == CTL_SESSION_END)
+	if (m->type == CTL_SESSION_END) {
 		wanted.ended = get_u64(&m->body);
+		wanted.is_free = get_u8(&m->body);
+		wanted.ends++;
+	}
 	if (m->type != CTL_SESSION_WANTED)
 		return;
 	drop_fds();
@@ -371,6 +376,22 @@ session_ends(const char *why)
 	session_dies();
 }
 
+/* As a process that waits for the next client. */
+static void
+session_is_free(bool over)
+{
+	struct buf *b;
+
+	if (over) {
+		b = channel_begin(session.channel, SE_OVER, 0);
+		put_slice(b, SLICE_LIT("logout"));
+		channel_end(session.channel);
+	}
+	channel_send(session.channel, SE_FREE, 0, SLICE_EMPTY);
+	channel_flush(session.channel);
+	session_dies();
+}
+
 /* What the session's descriptor has; "EOF" at the end. */
 static void
 session_reads(struct buf *to)
@@ -432,13 +453,15 @@ client_ended(void *arg, enum stream_end how)
 static const struct stream_ops client_ops = { .input = client_reads,
 	.ended = client_ended };
 
+static const struct peer from_outside = { .family = AF_INET,
+	.text = "192.0.2.1",
+	.addr = { [10] = 0xff, [11] = 0xff, 192, 0, 2, 1 } };
+
 static struct conn *
 client_connects(bool tls, bool local)
 {
 	static const struct tls_demand demand;
-	struct client who = { .family = AF_INET, .local = local,
-		.text = "192.0.2.1", .addr = { [10] = 0xff, [11] = 0xff, 192,
-		0, 2, 1 } };
+	struct peer who = from_outside;
 	struct conn *c;
 	int s[2];
 
@@ -449,7 +472,9 @@ client_connects(bool tls, bool local)
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, s), 0);
 	stream_open(&client.stream, &l.child.loop, s[0], SEEN_BYTES,
 	    &client_ops, NULL);
-	conn_new(&l, s[1], &who, who.addr, "test");
+	if (local)
+		memcpy(who.ours, who.addr, sizeof(who.ours));
+	conn_new(&l, s[1], &who, "test");
 	c = TAILQ_LAST(&l.conns, conn_list);
 	turn();
 	if (tls) {
@@ -619,14 +644,14 @@ tear_down(void **state)
 static int
 another(bool local)
 {
-	struct client who = { .family = AF_INET, .local = local,
-		.text = "192.0.2.1", .addr = { [10] = 0xff, [11] = 0xff, 192,
-		0, 2, 1 } };
+	struct peer who = from_outside;
 	int s[2];
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0,
 	    s), 0);
-	conn_new(&l, s[1], &who, who.addr, "test");
+	if (local)
+		memcpy(who.ours, who.addr, sizeof(who.ours));
+	conn_new(&l, s[1], &who, "test");
 	turn();
 	return s[0];
 }
@@ -809,6 +834,57 @@ session_that_dies_is_told_of(void **state)
 		GOT("halfbye 7\n");
 		assert_int_equal(l.nconns, 0);
 	}
+}
+
+static void
+process_that_is_free_is_said_to_be_so_once(void **state)
+{
+	int tls;
+
+	(void)state;
+	for (tls = 0; tls < 2; tls++) {
+		logged_in(tls);
+		wanted.ends = 0;
+		buf_reset(&client.got);
+		assert_int_equal(write(session.fd, "* BYE\n", 6), 6);
+		session_is_free(true);
+		GOT("* BYE\n");
+		assert_int_equal(l.nconns, 0);
+		assert_int_equal(wanted.ended, 7);
+		assert_true(wanted.is_free);
+		assert_int_equal(wanted.ends, 1);
+	}
+}
+
+/* The client may be gone before it is. */
+static void
+process_that_is_free_late_is_kept_too(void **state)
+{
+	(void)state;
+	logged_in(true);
+	wanted.ends = 0;
+	close(session.fd);
+	session.fd = -1;
+	turn();
+	shutdown(client.stream.fd, SHUT_WR);
+	turn();
+	assert_int_equal(l.nconns, 1);
+	session_is_free(true);
+	assert_int_equal(l.nconns, 0);
+	assert_int_equal(wanted.ends, 1);
+	assert_true(wanted.is_free);
+}
+
+static void
+process_that_is_free_without_an_end_is_not_believed(void **state)
+{
+	(void)state;
+	logged_in(false);
+	wanted.ends = 0;
+	session_is_free(false);
+	GOT("bye 7\n");
+	assert_int_equal(wanted.ends, 1);
+	assert_false(wanted.is_free);
 }
 
 /* Within TLS: what the client still says cannot be written any more. */
@@ -1089,6 +1165,9 @@ main(void)
 		TEST(login_process_without_auth_says_so),
 		TEST(session_gets_what_was_read_ahead),
 		TEST(session_that_dies_is_told_of),
+		TEST(process_that_is_free_is_said_to_be_so_once),
+		TEST(process_that_is_free_late_is_kept_too),
+		TEST(process_that_is_free_without_an_end_is_not_believed),
 		TEST(last_words_of_a_session_outlive_its_end),
 		TEST(half_closed_client_gets_all_answers),
 		TEST(session_that_outlives_its_client_is_cut_off),

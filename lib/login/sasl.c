@@ -45,7 +45,7 @@ conn_mechanisms(const struct conn *c)
 	const struct login *l = c->l;
 
 	if (!conn_is_tls(c))
-		return slice_str(c->who.local ? l->from_here : l->without_tls);
+		return slice_str(peer_is_local(&c->who) ? l->from_here : l->without_tls);
 	return slice_str(stream_tls_info(&c->client)->verified ?
 	    l->with_certificate : l->with_tls);
 }
@@ -129,10 +129,10 @@ start(struct conn *c, struct channel *auth, struct slice mechanism,
 	if (b != NULL) {
 		put_u8(b, (uint8_t)c->l->protocol->auth);
 		put_u8(b, (uint8_t)((info != NULL ? AUTH_TLS : 0) |
-		    (c->who.local ? AUTH_LOCAL : 0) |
+		    (peer_is_local(&c->who) ? AUTH_LOCAL : 0) |
 		    (initial.p != NULL ? AUTH_INITIAL : 0)));
 		buf_add(b, slice_of(c->who.addr, 16));
-		buf_add(b, slice_of(c->our_addr, 16));
+		buf_add(b, slice_of(c->who.ours, 16));
 		put_slice(b, bound ? slice_of(exporter, sizeof(exporter)) :
 		    SLICE_EMPTY);
 		put_slice(b, info != NULL && info->verified ?

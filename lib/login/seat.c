@@ -8,7 +8,9 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "ipc/next_client.h"
 #include "login/seat.h"
+#include "os/takeover.h"
 
 #define BEGIN_MS	10000	/* SE_BEGIN is there already */
 #define BEGIN_BYTES	90000
@@ -16,7 +18,9 @@
 
 static void	 login_says(void *, struct channel *, struct message *);
 static void	 login_is_gone(void *, struct channel *);
+static int	 take_client(struct seat *, int channel_fd_take, int fd_take);
 static bool	 take_begin(struct seat *, struct message *);
+static void	 forget_client(struct seat *);
 static void	 take_news(struct seat *, struct message *);
 static void	 take_bye(struct seat *, struct message *);
 static int	 give_back(const struct seat *);
@@ -26,18 +30,26 @@ static const struct channel_ops channel_ops = { login_says, login_is_gone,
 	NULL };
 
 int
-seat_init(struct seat *s, int channel_fd_take, int fd_take, enum role self,
-    enum role login)
+seat_init(struct seat *s, int channel_fd_take, int fd_take)
+{
+	ev_loop_init(&s->loop);
+	buf_init(&s->begin, BEGIN_BYTES);
+	return take_client(s, channel_fd_take, fd_take);
+}
+
+static int
+take_client(struct seat *s, int channel_fd_take, int fd_take)
 {
 	struct message m;
 
-	ev_loop_init(&s->loop);
-	buf_init(&s->begin, BEGIN_BYTES);
 	s->fd = fd_take;
-	s->channel = channel_new(&s->loop, channel_fd_take, rules, self, login,
-	    0, &channel_ops, s);
-	return channel_wait(s->channel, &m, BEGIN_MS) == 0 &&
-	    m.type == SE_BEGIN && take_begin(s, &m) ? 0 : -1;
+	s->channel = channel_new(&s->loop, channel_fd_take, rules, s->self,
+	    s->login_role, 0, &channel_ops, s);
+	if (channel_wait(s->channel, &m, BEGIN_MS) == -1 ||
+	    m.type != SE_BEGIN || !take_begin(s, &m))
+		return -1;
+	takeover_session(s->login, s->fd);
+	return 0;
 }
 
 static bool
@@ -73,15 +85,43 @@ seat_flush(struct seat *s)
 		channel_flush(s->channel);
 }
 
-void
-seat_clear(struct seat *s)
+bool
+seat_next(struct seat *s)
 {
-	seat_flush(s);
-	channel_free(&s->channel);
+	int fds[NEXT_CLIENT_FDS];
+
+	if (!s->is_over || s->channel == NULL)
+		return false;
+	channel_send(s->channel, SE_FREE, 0, SLICE_EMPTY);
+	forget_client(s);
+	log_flush();
+	return next_client_wait(s->line, fds) == 0 &&
+	    take_client(s, fds[0], fds[1]) == 0;
+}
+
+/* The login process hears that it is free when the client's bytes are closed
+ * here. */
+static void
+forget_client(struct seat *s)
+{
 	if (s->fd != -1)
 		close(s->fd);
 	s->fd = -1;
+	seat_flush(s);
+	channel_free(&s->channel);
 	buf_clear(&s->begin);
+	s->tag = s->client = s->unread = s->state = SLICE_EMPTY;
+	s->tls = s->has_news = s->may_park = s->is_over = false;
+	s->news = 0;
+	s->ops = NULL;
+	s->arg = NULL;
+}
+
+void
+seat_clear(struct seat *s)
+{
+	forget_client(s);
+	close(s->line);
 	ev_loop_clear(&s->loop);
 	free(s->login);
 	free(s->directory);
@@ -224,6 +264,7 @@ seat_over(struct seat *s, const char *why)
 
 	if (word.n > WHY_BYTES)
 		word.n = WHY_BYTES;
+	s->is_over = true;
 	if (s->channel == NULL)
 		return;
 	b = channel_begin(s->channel, SE_OVER, 0);

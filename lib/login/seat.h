@@ -5,6 +5,10 @@
  *
  * spawn.c makes it: when a session's run() is called, the process has the
  * user's uid and is confined to the user's directory.
+ *
+ * It may serve several clients of the same user one after another.  What is of
+ * a client, and what is of the process, stands apart in struct seat; whoever
+ * runs the session keeps to that, too.
  */
 #ifndef LOGIN_SEAT_H
 #define LOGIN_SEAT_H
@@ -27,13 +31,17 @@ struct seat_ops {
 struct seat {
 	struct ev_loop		 loop;
 	const struct conf	*conf;
-	int			 fd;		/* the client's bytes; owned */
+	enum role		 self;
+	enum role		 login_role;
+	int			 line;		/* ipc/next_client.h; owned */
 	uint64_t		 id;
 	char			*login;		/* owned, like all strings */
 	char			*directory;
 	char			*maildir;	/* in the session's root */
 	uint64_t		 quota_bytes;	/* 0: none */
 	uint64_t		 quota_messages;
+	/* Of the client that is here: */
+	int			 fd;		/* its bytes; owned */
 	/* From SE_BEGIN: */
 	bool			 tls;
 	bool			 has_news;	/* parked: something has changed */
@@ -46,14 +54,18 @@ struct seat {
 	struct channel		*channel;	/* owned; NULL: it is down */
 	struct buf		 begin;		/* what the slices are of */
 	uint32_t		 news;		/* SE_NEWS that have come */
+	bool			 is_over;	/* in order: seat_over() */
 	const struct seat_ops	*ops;
 	void			*arg;
 };
 
 /* Waits for SE_BEGIN.  -1: it does not come, or is not one.  Both descriptors
  * are taken over; the other fields of who it is for are the caller's. */
-int	 seat_init(struct seat *, int channel_fd_take, int fd_take,
-	    enum role self, enum role login);
+int	 seat_init(struct seat *, int channel_fd_take, int fd_take);
+/* After a client's session is over and nothing of it is left: waits for another
+ * client of the same user, and for its SE_BEGIN.  False: there is none, and the
+ * process ends; also where the session was not over in order. */
+bool	 seat_next(struct seat *);
 /* From now on ops are called, from the loop. */
 void	 seat_start(struct seat *, const struct seat_ops *, void *arg);
 /* What has been said to the login process is sent now.  A session that was
@@ -69,7 +81,7 @@ void	 seat_watch(struct seat *, const struct slice *mailboxes, size_t n);
 bool	 seat_park(struct seat *, struct slice state);
 /* Back to the login: RFC 8437. */
 void	 seat_unauthenticate(struct seat *, struct slice unread);
-/* Why it ends, a word for the log of the login process. */
+/* It is over in order: why, a word for the log of the login process. */
 void	 seat_over(struct seat *, const char *why);
 
 #endif

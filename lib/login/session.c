@@ -41,13 +41,14 @@ static void	 send_begin(struct conn *);
 static void	 take_refused(struct login *, struct message *);
 static void	 no_session(struct conn *, enum session_refusal);
 static void	 process_died(struct conn *);
-static void	 end_at_master(struct login *, uint64_t session);
+static void	 end_at_master(struct login *, uint64_t session, bool is_free);
 static void	 seat_says(void *, struct channel *, struct message *);
 static void	 take_changed(struct conn *, struct message *);
 static void	 take_watch(struct conn *, struct message *);
 static void	 take_park(struct conn *, struct message *);
 static void	 take_unauthenticate(struct conn *, struct message *);
 static void	 take_over(struct conn *, struct message *);
+static void	 take_free(struct conn *, struct message *);
 static bool	 read_back(struct conn *, struct message *);
 static bool	 read_out(struct conn *);
 static void	 seat_is_down(void *, struct channel *);
@@ -72,6 +73,7 @@ static const struct {
 	{ SE_PARK,		take_park },
 	{ SE_UNAUTHENTICATE,	take_unauthenticate },
 	{ SE_OVER,		take_over },
+	{ SE_FREE,		take_free },
 };
 
 /* ---- beginning ----------------------------------------------------------- */
@@ -159,13 +161,13 @@ take_started(struct login *l, struct message *m)
 		return;
 	}
 	if (c == NULL || c->state != CONN_STARTING) {
-		end_at_master(l, session);	/* the client has gone */
+		end_at_master(l, session, false); /* the client has gone */
 		return;
 	}
 	if (c->seat == NULL) {
 		/* Its process is gone already; of a new one nothing is left. */
 		if (c->session == 0)
-			end_at_master(l, session);
+			end_at_master(l, session, false);
 		process_died(c);
 		return;
 	}
@@ -281,12 +283,14 @@ process_died(struct conn *c)
 }
 
 static void
-end_at_master(struct login *l, uint64_t session)
+end_at_master(struct login *l, uint64_t session, bool is_free)
 {
 	struct buf *b = channel_begin(l->child.master, CTL_SESSION_END, 0);
 
-	if (b != NULL)
+	if (b != NULL) {
 		put_u64(b, session);
+		put_u8(b, is_free);
+	}
 	channel_end(l->child.master);
 }
 
@@ -297,7 +301,7 @@ session_clear(struct conn *c)
 	channel_free(&c->seat);
 	watch_clear(c);
 	if (c->session != 0)
-		end_at_master(c->l, c->session);
+		end_at_master(c->l, c->session, false);
 	c->session = 0;
 	buf_clear(&c->parked);
 }
@@ -344,6 +348,22 @@ take_over(struct conn *c, struct message *m)
 
 	c->said_over = true;
 	snprintf(c->over, sizeof(c->over), "%.*s", SLICE_ARG(why));
+}
+
+/* For us its process is gone. */
+static void
+take_free(struct conn *c, struct message *m)
+{
+	(void)m;
+	if (!c->said_over) {
+		channel_breach(c->seat, "free");
+		return;
+	}
+	end_at_master(c->l, c->session, true);
+	c->session = 0;
+	channel_free(&c->seat);
+	if (c->inner_done)
+		finish(c);
 }
 
 /* What it had not read within TLS comes back before what we have.  False: that
@@ -437,7 +457,7 @@ take_unauthenticate(struct conn *c, struct message *m)
 	}
 	channel_free(&c->seat);
 	watch_clear(c);
-	end_at_master(c->l, c->session);
+	end_at_master(c->l, c->session, false);
 	c->session = 0;
 	sasl_logout(c);
 	free(c->login);
@@ -569,11 +589,14 @@ inner_sent(void *arg)
 bool
 session_client_ended(struct conn *c)
 {
-	if (!stream_is_open(&c->inner))
+	bool is_open = stream_is_open(&c->inner);
+
+	/* Having said all, it may still have to say how it ended. */
+	if (!is_open && c->seat == NULL)
 		return false;
 	c->client_gone = true;
 	ev_timer_set(&c->timer, c->l->gone_ms);
-	if (c->parked.n == 0 && stream_unsent(&c->inner) == 0)
+	if (is_open && c->parked.n == 0 && stream_unsent(&c->inner) == 0)
 		shutdown(c->inner.fd, SHUT_WR);
 	return true;
 }

@@ -19,12 +19,12 @@
 #include "ipc/counters.h"
 #include "login/spawn.h"
 #include "os/priv.h"
-#include "os/takeover.h"
 
 /* A session's descriptors: 0 to 2, then these, and the log. */
 #define SEAT_CHANNEL_FD	3
 #define SEAT_CLIENT_FD	4
-#define SEAT_LOG_FD	5
+#define SEAT_LINE_FD	5
+#define SEAT_LOG_FD	6
 #define SEAT_FDS	512	/* its limit */
 #define ABOVE		16	/* where they are while they move */
 
@@ -51,8 +51,8 @@ static void	 show_processes(struct spawn *, struct message *);
 static void	 tell_ended(struct spawn *, uint64_t session, pid_t, int);
 static void	 somebody_died(void *, int);
 static void	 become_session(struct spawn *, struct seat *, struct priv_ids *,
-		    int fds[2]) __attribute__((noreturn));
-static void	 keep_only(const struct spawn *, int fds[2]);
+		    const int fds[3]) __attribute__((noreturn));
+static void	 keep_only(const struct spawn *, const int fds[3]);
 static void	 take_root(struct seat *);
 
 static int
@@ -81,9 +81,10 @@ spawn_main(const struct spawn_spec *spec, int argc, char *argv[])
 	if (spec->warm != NULL)
 		spec->warm();
 	priv_prepare(spec->session);
-	/* What a fork copies page tables for. */
-	malloc_trim(0);
 	child_enter(&s.child);
+	/* What a fork copies page tables for, and, where it is in pieces,
+	 * pages: an allocation of the fork's writes to each piece. */
+	malloc_trim(0);
 	return child_run(&s.child);
 }
 
@@ -114,7 +115,9 @@ take_order(struct spawn *s, struct message *m)
 {
 	struct wire *w = &m->body;
 	struct priv_ids ids = s->child.ids;
-	struct seat seat = { .conf = s->child.conf, .fd = -1 };
+	struct seat seat = { .conf = s->child.conf, .fd = -1,
+		.self = s->spec->session, .login_role = s->spec->login,
+		.line = SEAT_LINE_FD };
 	struct slice login, directory, maildir;
 	struct forked *f;
 	pid_t pid;
@@ -213,7 +216,7 @@ somebody_died(void *arg, int sig)
  * set is the spawn's too, so it is left without a call that would change it. */
 static void
 become_session(struct spawn *s, struct seat *seat, struct priv_ids *ids,
-    int fds[2])
+    const int fds[3])
 {
 	const struct spawn_spec *spec = s->spec;
 	int r = EX_TEMPFAIL;
@@ -227,26 +230,25 @@ become_session(struct spawn *s, struct seat *seat, struct priv_ids *ids,
 	priv_enter(spec->session, ids);
 	if (ids->mode == PRIV_FULL)
 		take_root(seat);
-	if (seat_init(seat, SEAT_CHANNEL_FD, SEAT_CLIENT_FD, spec->session,
-	    spec->login) == 0) {
-		takeover_session(seat->login, seat->fd);
+	if (seat_init(seat, SEAT_CHANNEL_FD, SEAT_CLIENT_FD) == 0)
 		r = spec->run(seat);
-	}
 	seat_clear(seat);
 	log_flush();
 	_exit(r);
 }
 
 static void
-keep_only(const struct spawn *s, int fds[2])
+keep_only(const struct spawn *s, const int fds[3])
 {
 	int channel = fcntl(fds[0], F_DUPFD_CLOEXEC, ABOVE);
 	int client = fcntl(fds[1], F_DUPFD_CLOEXEC, ABOVE);
+	int line = fcntl(fds[2], F_DUPFD_CLOEXEC, ABOVE);
 	int next = log_forked(role_name(s->spec->session), SEAT_LOG_FD);
 
-	if (channel == -1 || client == -1 ||
+	if (channel == -1 || client == -1 || line == -1 ||
 	    dup2(channel, SEAT_CHANNEL_FD) == -1 ||
 	    dup2(client, SEAT_CLIENT_FD) == -1 ||
+	    dup2(line, SEAT_LINE_FD) == -1 ||
 	    close_range((unsigned)next, ~0U, 0) == -1)
 		log_fatal("event=cannot-fork why=\"%s\"", strerror(errno));
 }

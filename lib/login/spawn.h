@@ -21,7 +21,8 @@ struct spawn_spec {
 	/* Before the rights are dropped: loads what sessions will need, which
 	 * can open no file but mail.  May be NULL. */
 	void		(*warm)(void);
-	/* In the new process, confined: the session, whole.  Its exit status. */
+	/* In the new process, confined: the session, whole, and those that
+	 * follow (seat_next()).  Its exit status. */
 	int		(*run)(struct seat *);
 };
 

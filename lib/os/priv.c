@@ -68,6 +68,7 @@ static const struct priv rows[ROLE_LIMIT] = {
 	[ROLE_VERIFIER]	= { "verifier",	"verifier", WHOLE, NO_NET,    RO_FILES,  LENT },
 	[ROLE_LOOKUP]	= { "lookup",	"lookup",   WHOLE, NET_LOCAL, RO_FILES,  0 },
 	[ROLE_RESOLVER]	= { "resolver",	"resolver", EMPTY, NET_DNS,   NO_FILES,  0 },
+	[ROLE_METRICS]	= { "metrics",	"metrics",  EMPTY, NET_SERVE, NO_FILES,  0 },
 	[ROLE_IMAP_LOGIN] = { "imapd",	"imapd",    EMPTY, NET_SERVE, NO_FILES,  0 },
 	[ROLE_POP3_LOGIN] = { "pop3d",	"pop3d",    EMPTY, NET_SERVE, NO_FILES,  0 },
 	[ROLE_IMAP_SPAWN] = { "imap-spawn", "imapspawn", WHOLE, NO_NET, SPAWN_FILES, MAY_FORK },

@@ -14,6 +14,7 @@
 #include <fnmatch.h>
 #include <ftw.h>
 #include <limits.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -778,6 +779,18 @@ size_t
 sim_disk_left_out(const struct sim_disk *d)
 {
 	return d->left_out;
+}
+
+const char *
+sim_because(const char *fmt, ...)
+{
+	static char why[400];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(why, sizeof(why), fmt, ap);
+	va_end(ap);
+	return why;
 }
 
 /* ---- what is left ------------------------------------------------------- */

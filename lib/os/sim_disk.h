@@ -84,6 +84,9 @@ void	 sim_disk_leave_out(struct sim_disk *, const char *call,
 /* How many calls were left out. */
 size_t	 sim_disk_left_out(const struct sim_disk *);
 
+/* What is wrong with what a life has left; good until the next call. */
+const char *sim_because(const char *fmt, ...)
+	    __attribute__((format(printf, 1, 2)));
 /* A stream of numbers that a seed gives. */
 uint64_t sim_random(uint64_t *seed);
 /* A new directory below `in`; the name's memory is the caller's. */

@@ -350,19 +350,6 @@ static const struct broken {
 
 /* ---- what must hold ----------------------------------------------------- */
 
-static char why[400];
-
-static const char * __attribute__((format(printf, 1, 2)))
-because(const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(why, sizeof(why), fmt, ap);
-	va_end(ap);
-	return why;
-}
-
 /* Which text a message has; -1: not all of one. */
 static int
 text_in(struct mailbox *mb, uint32_t uid)
@@ -390,16 +377,16 @@ check_known(const struct mailbox *mb, int box, const struct known *k)
 	uint8_t flags;
 
 	if (mailbox_head(mb)->uidnext <= k->uid)
-		return because("UID %u of %s will be given out again", k->uid,
+		return sim_because("UID %u of %s will be given out again", k->uid,
 		    boxes[box]);
 	if (e == NULL)
 		return k->acknowledged && !k->maybe_gone ?
-		    because("UID %u of %s is lost", k->uid, boxes[box]) : NULL;
+		    sim_because("UID %u of %s is lost", k->uid, boxes[box]) : NULL;
 	if (!k->acknowledged)
-		return because("UID %u of %s is back", k->uid, boxes[box]);
+		return sim_because("UID %u of %s is back", k->uid, boxes[box]);
 	flags = e->flags & FLAGS_STORED;
 	if (flags != k->flags && flags != k->maybe_flags)
-		return because("UID %u of %s has flags %x instead of %x or %x",
+		return sim_because("UID %u of %s has flags %x instead of %x or %x",
 		    k->uid, boxes[box], flags, k->flags, k->maybe_flags);
 	return NULL;
 }
@@ -413,9 +400,9 @@ check_index(struct mailbox *mb, const struct model *m, int box)
 
 	if (m->uidvalidity[box] != 0 &&
 	    mailbox_head(mb)->uidvalidity != m->uidvalidity[box])
-		return because("%s has another UIDVALIDITY", boxes[box]);
+		return sim_because("%s has another UIDVALIDITY", boxes[box]);
 	if (mailbox_head(mb)->highestmodseq < m->modseq[box])
-		return because("%s has gone back to MODSEQ %llu", boxes[box],
+		return sim_because("%s has gone back to MODSEQ %llu", boxes[box],
 		    (unsigned long long)mailbox_head(mb)->highestmodseq);
 	for (i = 0; i < m->n[box] && bad == NULL; i++)
 		bad = check_known(mb, box, &m->v[box][i]);
@@ -435,12 +422,12 @@ check_texts(struct mailbox *mb, struct model *m, int box)
 	for (i = 0; i < n; i++) {
 		text = text_in(mb, e[i].uid);
 		if (text == -1)
-			return because("UID %u of %s is not what was appended",
+			return sim_because("UID %u of %s is not what was appended",
 			    e[i].uid, boxes[box]);
 		m->seen[box][text]++;
 		k = find_known(m, box, e[i].uid);
 		if (k != NULL && text != (int)k->text)
-			return because("UID %u of %s is another message",
+			return sim_because("UID %u of %s is another message",
 			    e[i].uid, boxes[box]);
 	}
 	return NULL;
@@ -454,7 +441,7 @@ check_moved(const struct model *m)
 	for (i = 0; i < m->texts; i++) {
 		n = m->seen[0][i] + m->seen[1][i];
 		if (m->most[i] > 0 && (n == 0 || n > m->most[i]))
-			return because("message %u, which was moved, is there "
+			return sim_because("message %u, which was moved, is there "
 			    "%u times", i, n);
 	}
 	return NULL;
@@ -469,7 +456,7 @@ check_box(struct life *l, struct model *m, int box)
 
 	r = mailbox_open(l->w.store, slice_str(boxes[box]), false, &mb);
 	if (r != STORE_OK)
-		return because("%s: %s (%s)", boxes[box], store_strerror(r),
+		return sim_because("%s: %s (%s)", boxes[box], store_strerror(r),
 		    strerror(store_errno(l->w.store)));
 	bad = check_texts(mb, m, box);
 	if (bad == NULL)
@@ -502,11 +489,11 @@ check_life(struct life *l, struct model *m)
 	for (box = 0; box < BOXES && bad == NULL; box++) {
 		if (store_verify(l->w.store, slice_str(boxes[box]), false,
 		    count_line, NULL, &wrong) != STORE_OK || wrong != 0)
-			return because("%s differs from its index",
+			return sim_because("%s differs from its index",
 			    boxes[box]);
 		do_append(&l->w, m, box, 1);
 		if (m->n[box] == 0)
-			return because("%s takes no message", boxes[box]);
+			return sim_because("%s takes no message", boxes[box]);
 		bad = check_box(l, m, box);
 	}
 	return bad;

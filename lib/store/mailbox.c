@@ -12,6 +12,7 @@
 #include "box.h"
 #include "cache.h"
 #include "quota.h"
+#include "takeover.h"
 
 static enum store_result open_directory(struct mailbox *);
 static struct mailbox *take_kept(struct store *, struct slice name);
@@ -521,26 +522,13 @@ find_keyword(const struct mailbox *mb, struct slice name)
 	return -1;
 }
 
-static bool
-is_keyword(struct slice name)
-{
-	size_t i;
-
-	for (i = 0; i < name.n; i++)
-		if ((unsigned char)name.p[i] <= ' ' ||
-		    (unsigned char)name.p[i] >= 0x7f ||
-		    strchr("(){}%*\"\\]", name.p[i]) != NULL)
-			return false;
-	return name.n > 0 && name.n <= STORE_KEYWORD_BYTES;
-}
-
 int
 mailbox_make_keyword(struct mailbox *mb, struct slice name)
 {
 	int bit = find_keyword(mb, name);
 	size_t at;
 
-	if (bit != -1 || !is_keyword(name))
+	if (bit != -1 || !keyword_is_valid(name))
 		return bit;
 	for (bit = 0; bit < STORE_KEYWORDS; bit++)
 		if (mb->state.keywords[bit] == NULL)

@@ -61,6 +61,15 @@ store_close(struct store **sp)
 	free(s);
 }
 
+bool
+store_rest(struct store *s)
+{
+	struct stat st;
+
+	mailbox_close(&s->target);
+	return s->fs->fstat(s->root, &st) == 0 && st.st_nlink > 0;
+}
+
 static int
 make_parts(struct store *s, int dir)
 {

@@ -92,6 +92,9 @@ struct store_options {
  * Options are copied.  NULL with errno. */
 struct store *store_open(const char *path, const struct store_options *);
 void	 store_close(struct store **);
+/* Nobody uses it for a while: what was put off is done, and what makes opening
+ * a mailbox again cheap is kept.  False: the Maildir was removed. */
+bool	 store_rest(struct store *);
 int	 store_errno(const struct store *);
 /* "4.2.0 text" of a result, for people; never NULL. */
 const char *store_strerror(enum store_result);

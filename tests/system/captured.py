@@ -92,10 +92,13 @@ def pop3_begin(c):
 @needs_root
 @unittest.skipUnless(HOOKS_PREFIX, "needs a build with --enable-test-hooks")
 class CapturedStory(Story):
+    keep = "0"      # what a story has done to a process is nothing to the next
+
     @classmethod
     def arrange(cls):
         cls.box = cls.instance(prefix=HOOKS_PREFIX, users=(MALLORY, BOB), imap__user_sessions="1000",
-                               pop3__user_sessions="1000", process__memory="256M")
+                               pop3__user_sessions="1000", process__memory="256M",
+                               imap__keep=cls.keep, pop3__keep=cls.keep)
         cls.box.send(BOB, subject="for bob alone")
         cls.box.wait_subject(BOB, "for bob alone")
         cls.box.send(MALLORY, subject="for mallory")
@@ -209,7 +212,7 @@ class Session:
         # The suite's sockets: by path there is none, by what it holds neither.
         for path in ("run/control.sock", "run/queue.sock", "run/lookup.sock"):
             self.refused(c, path, "openat", AT_FDCWD, self.box.path(path), os.O_PATH, 0)
-        for fd in range(3, 6):
+        for fd in range(3, 7):
             self.refused(c, f"connect {fd}", "connect", fd, "@", 16)
             self.refused(c, f"bind {fd}", "bind", fd, "@", 16)
             self.refused(c, f"listen {fd}", "listen", fd, 1)
@@ -327,6 +330,51 @@ class CapturedPop3(Session, CapturedStory):
         c.send("TOP 1 0")
         c.until(b"Subject: for mallory")
         c.until(b".\r\n")
+
+
+class CapturedAndKept(CapturedStory):
+    """A process that waits for its user's next login meets nobody else."""
+    keep = "10m"
+
+    def begin(self):
+        c = Captured(self.box, 143, imap_begin)
+        self.addCleanup(c.close)
+        return c
+
+    def end(self, c):
+        c.send("XTAKEOVER on")
+        c.until(b"a OK")
+        c.send("b LOGOUT")
+        c.until(b"b OK")
+        self.assertEqual(c.f.read(), b"")
+        c.close()
+
+    def descriptors(self, pid):
+        return {os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")}
+
+    def test_nothing_of_a_client_is_left_and_nobody_elses_comes(self):
+        c = self.begin()
+        pid = c.call("getpid")[0]
+        during = self.descriptors(pid)
+        self.end(c)
+        before = self.descriptors(pid)
+        self.assertLess(len(before), len(during))
+        bob = self.box.imap(BOB)
+        self.assertNotEqual(self.bob_session(), pid)
+        bob.select()
+        self.assertEqual(self.descriptors(pid), before)
+        self.assertEqual(bob.logout()[0], "BYE")
+        # his own next login finds it as it left it
+        c = self.begin()
+        self.assertEqual(c.call("getpid")[0], pid)
+        self.end(c)
+
+    def test_it_learns_nothing_along_its_line(self):
+        c = self.begin()
+        fds = [fd for fd in range(3, 16) if c.call("fcntl", fd, 1, 0)[0] >= 0]
+        self.assertEqual([fd for fd in fds if c.call("recvfrom", fd, "@", 4096, 0x40, 0, 0)[0] > 0], [])
+        # nor does master hear of it
+        self.assertIn("EPIPE", [c.call("sendto", fd, "@", 1, 0x4000, 0, 0)[1] for fd in fds if fd != 4])
 
 
 class CapturedFronts(CapturedStory):

@@ -10,6 +10,7 @@ As root the runner gives each file of stories a network namespace of its own,
 so that ports never clash and port 25 and 127.0.0.2 to 127.0.0.255 are free;
 otherwise ports come from a range that the runner gives.
 """
+import contextlib
 import email
 import email.policy
 import imaplib
@@ -527,16 +528,22 @@ def zombie(pid):
 
 
 def maildir(path):
-    """The messages of a Maildir as bytes."""
-    found = []
-    for sub in ("new", "cur"):
-        try:
-            for name in sorted(os.listdir(os.path.join(path, sub))):
-                with open(os.path.join(path, sub, name), "rb") as f:
-                    found.append(f.read())
-        except FileNotFoundError:
-            pass
-    return found
+    """The messages of a Maildir as bytes; one that a session moves or renames meanwhile counts once."""
+    def names():
+        found = []
+        for sub in ("new", "cur"):
+            with contextlib.suppress(FileNotFoundError):
+                found += [os.path.join(path, sub, name) for name in sorted(os.listdir(os.path.join(path, sub)))]
+        return found
+
+    while True:
+        before, messages = names(), []
+        with contextlib.suppress(FileNotFoundError):
+            for name in before:
+                with open(name, "rb") as f:
+                    messages.append(f.read())
+        if set(before) <= set(names()):
+            return messages
 
 
 # ---- a name server ----------------------------------------------------------------

@@ -101,7 +101,8 @@ class Hostile(Story):
 class Crowds(Hostile):
     @classmethod
     def arrange(cls):
-        cls.box = cls.instance(imap__client_connections="100000", pop3__client_connections="100000")
+        cls.box = cls.instance(imap__client_connections="100000", pop3__client_connections="100000",
+                               smtp__max_sessions=str(CONNECTIONS + 100))      # of each smtpd
 
     def crowd(self, what, port):
         before = memory(self.box)

@@ -715,7 +715,7 @@ class Foreign(ImapStory):
 
 class Parked(ImapStory):
     """A silent session has no process; what comes next finds everything as it was."""
-    keys = {"imap.park": "200ms"}
+    keys = {"imap.park": "200ms", "imap.keep": "0"}
 
     def sessions(self, user):
         return [p for p in self.box.pids("imapd-session") if f"imap-session {user}" in title(p)]

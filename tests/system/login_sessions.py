@@ -151,8 +151,139 @@ class Imap4(LoginStory):
         self.assertRegex(c.command("LOGOUT")[1], "^OK")
 
 
+class Kept(LoginStory):
+    """A process waits for the next login of the same user, and serves nobody else."""
+    keys = {"imap.park": "1h", "imap.keep": "10m", "pop3.keep": "10m"}
+
+    def setUp(self):
+        """What another story has left is gone."""
+        self.box.reload()
+        wait_for(lambda: not self.sessions() + self.sessions("pop3-session"), "the end of all that was kept")
+
+    def sole(self, user="alice@example.org", role="imap-session"):
+        pids = [p for p in self.sessions(role) if title(p).endswith(user)]
+        self.assertEqual(len(pids), 1, pids)
+        return pids[0]
+
+    def kept(self, user="alice@example.org", tls=False):
+        """The process of a session that is over."""
+        c = self.logged_in(user, tls)
+        pid = self.sole(user)
+        self.assertRegex(c.command("LOGOUT")[1], "^OK")
+        self.assertTrue(c.closed())
+        return pid
+
+    def ended(self, pid):
+        wait_for(lambda: not os.path.exists(f"/proc/{pid}"), "the end of the process")
+
+    def test_the_next_login_has_the_process_and_sees_what_is_new(self):
+        pid = self.kept()
+        for n, tls in enumerate((False, True, True, False)):
+            subject = f"news {n}"
+            self.box.send("alice@example.org", subject=subject)
+            self.box.wait_subject("alice@example.org", subject)
+            c = self.logged_in(tls=tls)
+            self.assertEqual(self.sole(), pid)
+            said, answer = c.command("SELECT INBOX")
+            self.assertRegex(answer, r"^OK \[READ-WRITE\]")
+            exists = int(next(l for l in said if l.endswith("EXISTS")).split()[1])
+            self.assertEqual(exists, len(self.box.mail("alice@example.org")))
+            self.assertRegex(c.command(f"FETCH {exists} ENVELOPE")[0][0], subject)
+            # nothing was selected, enabled or saved before
+            self.assertRegex(c.command("CLOSE")[1], "^OK")
+            self.assertRegex(c.command(f"FETCH {exists} FLAGS")[1], "^BAD")
+            if n == 2:      # also after a client that only goes away
+                c.s.close()
+                wait_for(lambda: "end=closed" in self.box.log(), "the end of the connection")
+            else:
+                self.assertRegex(c.command("LOGOUT")[1], "^OK")
+
+    def test_pop3_too(self):
+        pids = set()
+        for n, tls in enumerate((False, True, False)):
+            subject, since = f"one more {n}", len(self.box.log())
+            self.box.send("bob@example.org", subject=subject)
+            self.box.wait_subject("bob@example.org", subject)
+            p = self.box.pop3("bob@example.org", tls=tls)
+            pids.add(self.sole("bob@example.org", "pop3-session"))
+            self.assertEqual(p.stat()[0], len(self.box.mail("bob@example.org")))
+            p.quit()
+            self.box.wait_log(r"end=quit", since=since)
+        self.assertEqual(len(pids), 1, (pids, self.box.tool("status").stdout))
+
+    def test_another_user_of_the_same_uid_has_his_own(self):
+        pid = self.kept()
+        c = self.logged_in("bob@example.org")
+        self.assertNotEqual(self.sole("bob@example.org"), pid)
+        self.assertEqual(self.sole(), pid)
+        self.assertRegex(c.command("LOGOUT")[1], "^OK")
+
+    def test_a_session_that_goes_on_leaves_the_next_a_process_of_its_own(self):
+        c, d = self.logged_in(), self.logged_in()
+        self.assertEqual(len(self.sessions()), len(set(self.sessions())))
+        for s in (c, d):
+            self.assertRegex(s.command("NOOP")[1], "^OK")
+            self.assertRegex(s.command("LOGOUT")[1], "^OK")
+            s.closed()
+
+    def test_one_that_is_killed_costs_nobody_a_login(self):
+        pid = self.kept("bob@example.org")
+        os.kill(pid, signal.SIGKILL)
+        self.box.wait_log(rf"event=session-died role=imap-spawn login=bob@example.org child={pid} signal=SIGKILL")
+        c = self.logged_in("bob@example.org")
+        self.assertNotEqual(self.sole("bob@example.org"), pid)
+        self.assertRegex(c.command("LOGOUT")[1], "^OK")
+
+    def test_the_password_is_asked_for_each_time(self):
+        pid = self.kept("bob@example.org")
+        self.box.tool("user", "passwd", "bob@example.org", stdin=b"other\n", check=True)
+        c = self.imap()
+        self.assertRegex(c.command("LOGIN bob@example.org secret")[1], "^NO")
+        self.assertRegex(c.command("LOGIN bob@example.org other")[1], "^OK")
+        self.assertEqual(self.sole("bob@example.org"), pid)
+        self.box.tool("user", "passwd", "bob@example.org", stdin=b"secret\n", check=True)
+        self.assertRegex(c.command("LOGOUT")[1], "^OK")
+
+    def test_a_reload_ends_it(self):
+        pid = self.kept("bob@example.org")
+        busy = self.logged_in()
+        old = self.sole()
+        self.box.reload()
+        self.ended(pid)
+        self.assertRegex(busy.command("NOOP")[1], "^OK")
+        self.assertRegex(busy.command("LOGOUT")[1], "^OK")
+        self.ended(old)
+
+    def test_unauthenticate_leads_to_another_process(self):
+        c = self.logged_in("bob@example.org")
+        pid = self.sole("bob@example.org")
+        self.assertRegex(c.command("UNAUTHENTICATE")[1], "^OK")
+        self.ended(pid)
+        self.assertRegex(c.command("LOGIN bob@example.org secret")[1], "^OK")
+        self.assertRegex(c.command("LOGOUT")[1], "^OK")
+
+
+class KeptUntil(LoginStory):
+    """A kept process ends with the suite, and in its time."""
+    keys = {"imap.keep": "10m"}
+
+    def test_a_restart_and_a_stop_end_it(self):
+        def kept():
+            c = self.logged_in()
+            self.assertRegex(c.command("LOGOUT")[1], "^OK")
+            c.closed()
+            return self.sessions()[0]
+        first = kept()
+        self.box.tool("restart", check=True)
+        wait_for(lambda: not os.path.exists(f"/proc/{first}"), "the end of the first")
+        second = kept()
+        self.assertNotEqual(first, second)
+        self.box.stop()
+        wait_for(lambda: not os.path.exists(f"/proc/{second}"), "the end of the second")
+
+
 class Parked(LoginStory):
-    keys = {"imap.park": "300ms"}
+    keys = {"imap.park": "300ms", "imap.keep": "0"}
 
     def test_an_idle_session_has_no_process_and_hears_of_mail(self):
         for tls in (False, True):

@@ -48,7 +48,7 @@ class Many(LoginStory):
         held = memory(pid) - before
         print(f"# {len(clients)} parked clients, half of them within TLS: {held // len(clients)} bytes each")
         self.assertLess(held // len(clients), 65536)
-        status = self.box.tool("status").stdout
+        status = self.box.tool("status", "--processes").stdout
         self.assertRegex(status, rf"imap-spawn .* sessions=0 parked={len(clients)} users={len(USERS)} ")
         # no room for a client that comes now, but one
         last, late = self.imap(), self.imap()

@@ -35,6 +35,7 @@ ROWS = {
     "resolver": ("resolver", EMPTY, {"tcp", "udp", "etc-file"}),
     "keys":     ("keys",     EMPTY, set()),
     "history":  ("history",  HISTORY, {"history-file", "history-directory"}),
+    "metrics":  ("metrics",  EMPTY, {"tcp"}),
     "imapd":    ("imapd",    EMPTY, {"tcp", "rate", "tickets"}),
     "pop3d":    ("pop3d",    EMPTY, {"tcp", "rate", "tickets"}),
     "imap-spawn": ("imapspawn", WHOLE, set()),
@@ -282,7 +283,8 @@ class Hurt(Story):
         cls.box = cls.instance()
 
     def test_a_restarted_process_is_confined_like_the_first(self):
-        for name in ("smtpd", "qmgr", "remote", "local", "bounce", "lookup", "auth", "resolver", "keys", "history"):
+        for name in ("smtpd", "qmgr", "remote", "local", "bounce", "lookup", "auth", "resolver", "keys",
+                     "metrics", "history"):
             with self.subTest(name=name):
                 old = self.box.pids(name)[0]
                 begun = time.monotonic()

@@ -101,7 +101,8 @@ class Restart(Story):
         pop = self.box.pop3()
         self.box.tool("restart", check=True)
         self.assertNotEqual(lock_pid(self.box), before)
-        self.assertIn("retired=%d" % before, self.box.tool("status").stdout)
+        self.assertIn("retired=%d" % before, self.box.tool("status", "--processes").stdout)
+        self.assertIn("process %d still has sessions" % before, self.box.tool("status", "--all").stdout)
         for i in (imap, tls):
             self.assertEqual(i.noop()[0], "OK")
         pop.stat()
@@ -112,7 +113,7 @@ class Restart(Story):
             self.assertTrue(i.search(None, "SUBJECT", '"after it"')[1][0])
             i.logout()
         pop.quit()
-        wait_for(lambda: "retired=" not in self.box.tool("status").stdout, "the one before to end")
+        wait_for(lambda: "retired=" not in self.box.tool("status", "--processes").stdout, "the one before to end")
         self.assertFalse(os.path.exists(f"/proc/{before}") and before != self.box.process.pid)
 
     def test_who_waits_hears_of_mail_that_the_next_one_delivers(self):

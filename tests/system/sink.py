@@ -37,7 +37,8 @@ class Message:
         self.options = {}               # address: parameters of RCPT
         self.data = b""
         self.chunked = False
-        self.at = None                  # when it was taken, time.monotonic()
+        self.began = session.answered   # not before: what came just ahead of MAIL was answered
+        self.at = None                  # when the reply to the content was sent
 
 
 class Session:
@@ -48,6 +49,7 @@ class Session:
         self.tls = None                 # "TLSv1.3"
         self.resumed = False
         self.server_name = None
+        self.answered = time.monotonic()
 
 
 class Sink:
@@ -144,6 +146,7 @@ class Sink:
             text = line[4:] if line[:3] == code and line[3:4] in (" ", "-", "") else line
             out.append(code + ("-" if i < len(lines) - 1 else " ") + text)
         w.write(("\r\n".join(out) + "\r\n").encode())
+        session.answered = time.monotonic()
         await w.drain()
         return int(code)
 
@@ -200,9 +203,10 @@ class Sink:
                 session.helo = arg
                 await self.answer(session, w, verb, arg, "250 " + self.hostname)
             elif verb == "MAIL":
+                begun = Message(session)
                 code = await self.answer(session, w, "MAIL", arg, "250 2.1.0 ok")
                 if code == 250:
-                    m = Message(session)
+                    m = begun
                     m.sender, m.sender_options = self.path(arg)
             elif verb == "RCPT":
                 if m is None:

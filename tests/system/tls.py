@@ -266,7 +266,7 @@ class Tls(Story):
             each = (resident() - before) / n
             for t in talks:
                 t.close()
-            wait_for(lambda: "sessions=0" in self.box.tool("status").stdout.split("smtpd 0", 1)[1], "no sessions")
+            wait_for(lambda: "sessions=0" in self.box.tool("status", "--processes").stdout.split("smtpd 0", 1)[1], "no sessions")
         self.assertLess(each, 40, "KiB a session")
 
 

@@ -324,8 +324,9 @@ class Commands(Story):
                     self.assertIn(word, p.stdout, p.stderr)
 
     def test_status_names_every_process(self):
-        out = self.box.tool("status", check=True).stdout
-        for name in ("master", "smtpd", "qmgr", "remote", "local", "bounce", "lookup", "auth", "resolver", "keys", "history"):
+        out = self.box.tool("status", "--processes", check=True).stdout
+        for name in ("master", "smtpd", "qmgr", "remote", "local", "bounce", "lookup", "auth", "resolver", "keys",
+                     "metrics", "history"):
             self.assertIn(name, out)
         pids = set(re.findall(r"\d+", out))
         self.assertIn(str(self.box.pids("qmgr")[0]), pids)

@@ -2,35 +2,66 @@
 /* Connections: who the client is, and what happens without descriptors. */
 #include <netinet/in.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <sys/un.h>
 
+#include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <arpa/inet.h>
 #include <cmocka.h>
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "base/test_net.h"
-#include "fake.h"
-#include "listener.h"
-#include "replies.h"
+#include "ev/acceptor.h"
 
-static struct fake f;
-static struct listener_list listeners;
+/* What was seen of the last connection. */
+static struct {
+	struct peer	 peer;
+	char		 name[20];
+	int		 kind;
+	int		 fd;
+	unsigned	 n;
+	unsigned	 pauses;
+} seen;
+static struct ev_loop loop;
+static struct acceptor_list all;
+
+static void
+accepted(void *arg, const struct acceptor *from, int fd_take,
+    const struct peer *peer)
+{
+	assert_ptr_equal(arg, &seen);
+	assert_int_not_equal(fcntl(fd_take, F_GETFL) & O_NONBLOCK, 0);
+	seen.peer = *peer;
+	snprintf(seen.name, sizeof(seen.name), "%s", from->name);
+	seen.kind = from->kind;
+	if (seen.fd != -1)
+		close(seen.fd);
+	seen.fd = fd_take;
+	seen.n++;
+}
+
+static void
+paused(void *arg, int error)
+{
+	assert_ptr_equal(arg, &seen);
+	assert_int_equal(error, EMFILE);
+	seen.pauses++;
+}
 
 static int
 set_up(void **state)
 {
 	(void)state;
-	fake_init(&f, "hostname = mx.example.org\nlog.level = error\n");
-	LIST_INIT(&listeners);
+	ev_loop_init(&loop);
+	LIST_INIT(&all);
+	memset(&seen, 0, sizeof(seen));
+	seen.fd = -1;
 	return 0;
 }
 
@@ -38,9 +69,10 @@ static int
 tear_down(void **state)
 {
 	(void)state;
-	while (!LIST_EMPTY(&listeners))
-		listener_free(LIST_FIRST(&listeners));
-	fake_clear(&f);
+	acceptors_free(&all);
+	if (seen.fd != -1)
+		close(seen.fd);
+	ev_loop_clear(&loop);
 	return 0;
 }
 
@@ -56,6 +88,7 @@ union address {
 static socklen_t
 listen_on(int family, union address *at_r)
 {
+	static const struct acceptor_ops ops = { accepted, paused };
 	socklen_t len = sizeof(*at_r);
 	int fd, no = 0;
 
@@ -76,10 +109,11 @@ listen_on(int family, union address *at_r)
 		at_r->in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	else if (family == AF_INET6)
 		at_r->in6.sin6_addr = in6addr_loopback;
-	listener_new(&listeners, &f.smtpd, LISTENER_SMTP, "public", fd);
+	acceptor_new(&all, &loop, 7, "public", fd, &ops, &seen);
 	return len;
 }
 
+/* Connects and is accepted, if that can be. */
 static int
 dial(const union address *to, socklen_t len)
 {
@@ -87,25 +121,21 @@ dial(const union address *to, socklen_t len)
 
 	assert_true(fd != -1);
 	assert_int_equal(connect(fd, &to->sa, len), 0);
-	fcntl(fd, F_SETFL, O_NONBLOCK);
-	fake_settle(&f);
+	ev_turn(&loop, 1000);
 	return fd;
 }
 
 static void
-expect_client(const char *text, int family)
+expect_peer(const char *text, int family)
 {
-	uint32_t i;
-
-	for (i = 0; i < f.smtpd.nslots; i++)
-		if (f.smtpd.slots[i] != NULL) {
-			assert_string_equal(f.smtpd.slots[i]->client.text,
-			    text);
-			assert_int_equal(f.smtpd.slots[i]->client.family,
-			    family);
-			return;
-		}
-	fail_msg("no session");
+	assert_int_equal(seen.n, 1);
+	seen.n = 0;
+	assert_string_equal(seen.peer.text, text);
+	assert_int_equal(seen.peer.family, family);
+	assert_string_equal(seen.name, "public");
+	assert_int_equal(seen.kind, 7);
+	assert_true(peer_is_local(&seen.peer));
+	assert_int_equal(peer_is_loopback(&seen.peer), family != AF_UNIX);
 }
 
 static void
@@ -119,16 +149,14 @@ clients_are_known_by_their_address(void **state)
 	(void)state;
 	len = listen_on(AF_INET, &at);
 	fd = dial(&at, len);
-	expect_client("127.0.0.1", AF_INET);
+	expect_peer("127.0.0.1", AF_INET);
 	close(fd);
-	fake_settle(&f);
 
 	len = listen_on(AF_UNIX, &at);
 	fd = dial(&at, len);
 	snprintf(uid, sizeof(uid), "uid=%u", (unsigned)getuid());
-	expect_client(uid, AF_UNIX);
+	expect_peer(uid, AF_UNIX);
 	close(fd);
-	fake_settle(&f);
 }
 
 static void
@@ -143,18 +171,35 @@ clients_are_known_by_their_ipv6_address(void **state)
 		skip();
 	len = listen_on(AF_INET6, &at);
 	fd = dial(&at, len);
-	expect_client("::1", AF_INET6);
+	expect_peer("::1", AF_INET6);
 	close(fd);
-	fake_settle(&f);
 
 	/* A socket for both families shows IPv4 as ::ffff:127.0.0.1. */
 	mapped = at;
 	assert_int_equal(inet_pton(AF_INET6, "::ffff:127.0.0.1",
 	    &mapped.in6.sin6_addr), 1);
 	fd = dial(&mapped, len);
-	expect_client("127.0.0.1", AF_INET);
+	expect_peer("127.0.0.1", AF_INET);
 	close(fd);
-	fake_settle(&f);
+}
+
+static void
+others_are_not_local(void **state)
+{
+	const struct peer other = { .family = AF_INET, .addr = { [10] = 0xff,
+	    [11] = 0xff, 192, 0, 2, 1 } };
+	/* Its last byte is that of ::1, and byte 12 that of 127.0.0.0. */
+	const struct peer six = { .family = AF_INET6, .addr = { 0x20, 1, 0xd,
+	    0xb8, [12] = 127, [15] = 1 } };
+	struct peer own = other;
+
+	(void)state;
+	assert_false(peer_is_local(&other));
+	assert_false(peer_is_loopback(&six));
+	assert_false(peer_is_local(&six));
+	memcpy(own.ours, own.addr, sizeof(own.ours));
+	assert_true(peer_is_local(&own));
+	assert_false(peer_is_loopback(&own));
 }
 
 static void
@@ -163,10 +208,8 @@ without_descriptors_clients_wait(void **state)
 	struct rlimit was, none;
 	union address at;
 	socklen_t len = listen_on(AF_INET, &at);
-	struct buf got = BUF_INIT(1000);
 	int64_t until = clock_mono_ms() + 10000;
 	int i, fd, turns = 0;
-	bool eof;
 
 	(void)state;
 	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -176,20 +219,17 @@ without_descriptors_clients_wait(void **state)
 	none.rlim_cur = (rlim_t)fd + 1;
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
 	assert_int_equal(connect(fd, &at.sa, len), 0);
-	fcntl(fd, F_SETFL, O_NONBLOCK);
-	fake_settle(&f);
-	assert_int_equal(f.smtpd.nsessions, 0);
+	ev_turn(&loop, 1000);
+	assert_int_equal(seen.n, 0);
+	assert_int_equal(seen.pauses, 1);
 	/* The loop rests meanwhile: it would turn thousands of times. */
 	for (i = 0; i < 100 && clock_mono_ms() < until - 9800; i++, turns++)
-		ev_turn(&f.loop, 50);
+		ev_turn(&loop, 50);
 	assert_true(turns < 50);
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &was), 0);
-	while (f.smtpd.nsessions == 0 && clock_mono_ms() < until)
-		ev_turn(&f.loop, 100);
-	fake_settle(&f);
-	fake_receive(fd, &got, &eof);
-	assert_true(fake_matches(buf_slice(&got), HELLO));
-	buf_clear(&got);
+	while (seen.n == 0 && clock_mono_ms() < until)
+		ev_turn(&loop, 100);
+	expect_peer("127.0.0.1", AF_INET);
 	close(fd);
 }
 
@@ -201,9 +241,9 @@ socket_that_ended_is_let_go(void **state)
 	(void)state;
 	listen_on(AF_INET, &at);
 	/* As master does at a reload. */
-	shutdown(LIST_FIRST(&listeners)->fd, SHUT_RDWR);
-	fake_settle(&f);
-	assert_true(LIST_EMPTY(&listeners));
+	shutdown(LIST_FIRST(&all)->fd, SHUT_RDWR);
+	ev_turn(&loop, 1000);
+	assert_true(LIST_EMPTY(&all));
 }
 
 int
@@ -213,10 +253,10 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(clients_are_known_by_their_address),
 		TEST(clients_are_known_by_their_ipv6_address),
+		TEST(others_are_not_local),
 		TEST(without_descriptors_clients_wait),
 		TEST(socket_that_ended_is_let_go),
 	};
 
-	log_open("test", LOG_LEVEL_ERROR);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * facts - what metrics gets: each process's counters, to read, and what only
+ * master knows of it.
+ *
+ * The counters' memory is opened a second time for that, so that no mapping of
+ * metrics can be made writable.  /proc is looked at only when somebody asks;
+ * metrics asks at most once a second.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/num.h"
+#include "ipc/facts.h"
+#include "master.h"
+
+#define STAT_BYTES	1024
+
+static void	 give_counters(struct process *metrics,
+		    const struct process *);
+static void	 add_fact(struct buf *, const struct process *, uint32_t *n);
+static void	 add_users(struct buf *, const struct master *, enum role,
+		    uint32_t *n);
+static struct fact fact_of(const struct process *);
+
+void
+facts_give(struct process *p)
+{
+	struct master *m = p->master;
+	struct process *metrics = p->role == ROLE_METRICS ? p :
+	    process_find(m, ROLE_METRICS, 0), *q;
+
+	if (metrics == NULL || !process_is_alive(metrics))
+		return;
+	if (p != metrics) {
+		give_counters(metrics, p);
+		return;
+	}
+	TAILQ_FOREACH(q, &m->processes, entry)
+		give_counters(metrics, q);
+}
+
+static void
+give_counters(struct process *metrics, const struct process *p)
+{
+	char path[64];
+	struct buf *b;
+	int fd;
+
+	if (p->counters_fd == -1)
+		return;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", p->counters_fd);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd == -1) {
+		log_warn("event=counters-not-given role=%s index=%u "
+		    "why=\"%s\"", role_name(p->role), p->index,
+		    strerror(errno));
+		return;
+	}
+	b = channel_begin(metrics->channel, CTL_COUNTERS, 0);
+	if (b != NULL) {
+		put_u32(b, p->role);
+		put_u32(b, p->index);
+	}
+	channel_end_fds(metrics->channel, &fd, 1);
+}
+
+/* ---- what only master knows ---------------------------------------------- */
+
+void
+facts_asked(struct process *metrics, struct message *msg)
+{
+	struct master *m = metrics->master;
+	struct buf rows = BUF_INIT(FACTS_MAX * FACT_BYTES), *b;
+	const struct process *p;
+	uint32_t n = 0;
+
+	(void)msg;
+	TAILQ_FOREACH(p, &m->processes, entry)
+		if (p->role != ROLE_WORKER && p->role != ROLE_COMMAND)
+			add_fact(&rows, p, &n);
+	add_users(&rows, m, ROLE_WORKER, &n);
+	add_users(&rows, m, ROLE_COMMAND, &n);
+	b = channel_begin(metrics->channel, CTL_FACTS, 0);
+	if (b != NULL) {
+		put_time(b, clock_wall_ms() - (clock_mono_ms() -
+		    m->started_ms));
+		put_u32(b, n);
+		buf_add(b, buf_slice(&rows));
+	}
+	channel_end(metrics->channel);
+	buf_clear(&rows);
+}
+
+static void
+add_fact(struct buf *rows, const struct process *p, uint32_t *n)
+{
+	struct fact f = fact_of(p);
+
+	if (fact_pack(rows, &f) == 0)
+		++*n;
+}
+
+static void
+add_users(struct buf *rows, const struct master *m, enum role role,
+    uint32_t *n)
+{
+	struct fact all = { .role = role }, f;
+	const struct process *p;
+
+	TAILQ_FOREACH(p, &m->processes, entry) {
+		if (p->role != role)
+			continue;
+		f = fact_of(p);
+		all.up |= f.up;
+		all.processes += f.processes;
+		all.rss += f.rss;
+		all.cpu_ms += f.cpu_ms;
+	}
+	if (fact_pack(rows, &all) == 0)
+		++*n;
+}
+
+static struct fact
+fact_of(const struct process *p)
+{
+	struct usage u = { 0 };
+	struct fact f = {
+		.role = p->role,
+		.index = p->index,
+		.up = p->state == PROCESS_RUNNING ||
+		    p->state == PROCESS_RETIRING,
+		.processes = p->pid != 0,
+		.restarts = p->restarts,
+	};
+
+	if (p->pid != 0) {
+		f.started_ms = clock_wall_ms() - (clock_mono_ms() -
+		    p->started_ms);
+		facts_usage(p->pid, &u);
+	}
+	f.rss = u.rss;
+	f.cpu_ms = u.cpu_ms;
+	return f;
+}
+
+/* proc(5): the 14th, 15th and 24th field, counted behind the name, which may
+ * hold anything. */
+bool
+facts_usage(pid_t pid, struct usage *u_r)
+{
+	char path[64], text[STAT_BYTES];
+	struct slice rest, part;
+	uint64_t v[25] = { 0 };
+	ssize_t n;
+	size_t i, end;
+	int fd;
+
+	*u_r = (struct usage){ 0 };
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd == -1)
+		return false;
+	n = read(fd, text, sizeof(text));
+	close(fd);
+	if (n <= 0)
+		return false;
+	rest = slice_of(text, (size_t)n);
+	end = slice_rfind(rest, ')');
+	if (end + 2 > rest.n)
+		return false;
+	rest = slice_from(rest, end + 2);
+	for (i = 3; i < 25 && slice_next(&rest, ' ', &part); i++)
+		slice_to_u64(part, 0, UINT64_MAX, &v[i]);
+	if (i < 25)
+		return false;
+	u_r->cpu_ms = (v[14] + v[15]) * 1000 /
+	    (uint64_t)sysconf(_SC_CLK_TCK);
+	u_r->rss = v[24] * (uint64_t)sysconf(_SC_PAGESIZE);
+	return true;
+}

@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * serve - HTTP for monitoring systems: GET /metrics, one request a connection.
+ *
+ * Whoever can reach the socket may ask, so nobody can do more than that: a head
+ * of REQUEST_BYTES within REQUEST_MS, an answer that is taken within ANSWER_MS,
+ * CLIENTS at once.  One more takes the place of the one that has been silent
+ * for longest, so that who is slow keeps nobody out.
+ */
+#include <sys/queue.h>
+#include <sys/socket.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "ev/stream.h"
+#include "http.h"
+#include "metrics.h"
+
+#define CLIENTS		32
+#define LISTENERS	64
+#define REQUEST_MS	5000
+#define ANSWER_MS	10000
+#define LINGER_MS	2000	/* until the client has closed too */
+#define OUT_BYTES	(PAGE_BYTES + 4096)
+
+#define CONTENT_TYPE	"application/openmetrics-text; version=1.0.0; " \
+	"charset=utf-8"
+
+/*
+ *	READING --- the head is whole ---> WAITING --- scene ---> ANSWERED
+ *	   |           404, 405, ...                                 ^
+ *	   +---------------------------------------------------------+
+ */
+enum client_state { READING, WAITING, ANSWERED };
+
+struct client {
+	TAILQ_ENTRY(client)	 entry;		/* oldest first */
+	struct server		*server;
+	struct stream		 stream;
+	struct ev_timer		 timer;
+	enum client_state	 state;
+	bool			 head_only;	/* HEAD */
+};
+
+struct place {
+	struct server		*server;
+	struct ev_io		 io;
+	int			 fd;		/* owned, or -1 */
+};
+
+struct server {
+	struct ev_loop		*loop;
+	void			(*wanted)(void *);
+	void			*arg;
+	TAILQ_HEAD(, client)	 clients;
+	unsigned		 nclients;
+	struct place		 places[LISTENERS];
+	size_t			 nplaces;
+};
+
+static void	 accept_client(void *, int);
+static void	 input(void *);
+static void	 take_request(struct client *, const struct http_request *);
+static void	 answer(struct client *, int code, const char *type,
+		    struct slice body);
+static void	 refuse(struct client *, int code);
+static void	 too_late(void *);
+static void	 ended(void *, enum stream_end);
+static void	 client_free(struct client *);
+static void	 place_close(struct place *);
+
+static const struct stream_ops ops = { .input = input, .ended = ended };
+
+struct server *
+server_new(struct ev_loop *loop, void (*wanted)(void *), void *arg)
+{
+	struct server *s = mem_alloc(sizeof(*s));
+
+	s->loop = loop;
+	s->wanted = wanted;
+	s->arg = arg;
+	TAILQ_INIT(&s->clients);
+	return s;
+}
+
+void
+server_listen(struct server *s, int fd_take)
+{
+	struct place *p = NULL;
+	size_t i;
+
+	for (i = 0; i < s->nplaces; i++)
+		if (s->places[i].fd == -1)
+			p = &s->places[i];
+	if (p == NULL && s->nplaces == LISTENERS) {
+		close(fd_take);
+		return;
+	}
+	if (p == NULL)
+		p = &s->places[s->nplaces++];
+	p->server = s;
+	p->fd = fd_take;
+	ev_io_init(&p->io, s->loop, fd_take, accept_client, p);
+	ev_io_want(&p->io, EV_WANT_READ);
+}
+
+static void
+accept_client(void *arg, int ready)
+{
+	struct place *p = arg;
+	struct server *s = p->server;
+	struct client *c;
+	int fd = accept4(p->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	(void)ready;
+	if (fd == -1) {
+		if (errno == EINVAL)
+			place_close(p);		/* master has ended it */
+		return;
+	}
+	if (s->nclients == CLIENTS)
+		client_free(TAILQ_FIRST(&s->clients));
+	c = mem_alloc(sizeof(*c));
+	c->server = s;
+	TAILQ_INSERT_TAIL(&s->clients, c, entry);
+	s->nclients++;
+	ev_timer_init(&c->timer, s->loop, too_late, c);
+	ev_timer_set(&c->timer, REQUEST_MS);
+	stream_open(&c->stream, s->loop, fd, OUT_BYTES, &ops, c);
+}
+
+static void
+input(void *arg)
+{
+	struct client *c = arg;
+	struct slice in = stream_input(&c->stream);
+	struct http_request r;
+
+	if (c->state != READING)
+		return;
+	switch (http_parse(slice_first(in, in.n < REQUEST_BYTES ? in.n :
+	    REQUEST_BYTES), &r)) {
+	case PARSE_MORE:
+		if (in.n >= REQUEST_BYTES)
+			refuse(c, 431);
+		break;
+	case PARSE_BAD:
+		refuse(c, 400);
+		break;
+	case PARSE_OK:
+		take_request(c, &r);
+		break;
+	}
+}
+
+static void
+take_request(struct client *c, const struct http_request *r)
+{
+	c->head_only = slice_eq(r->method, SLICE_LIT("HEAD"));
+	if (!c->head_only && !slice_eq(r->method, SLICE_LIT("GET")))
+		refuse(c, 405);
+	else if (r->has_body)
+		refuse(c, 413);
+	else if (!slice_eq(r->path, SLICE_LIT("/metrics")))
+		refuse(c, 404);
+	else {
+		c->state = WAITING;
+		stream_pause(&c->stream);
+		ev_timer_set(&c->timer, ANSWER_MS);
+		c->server->wanted(c->server->arg);
+	}
+}
+
+void
+server_answer(struct server *s, const struct scene *scene)
+{
+	struct buf page = BUF_INIT(PAGE_BYTES);
+	struct client *c, *next;
+
+	if (page_write(&page, scene) == -1)
+		buf_clear(&page);
+	TAILQ_FOREACH_SAFE(c, &s->clients, entry, next) {
+		if (c->state != WAITING)
+			continue;
+		stream_resume(&c->stream);
+		if (page.n == 0)
+			refuse(c, 500);
+		else
+			answer(c, 200, CONTENT_TYPE, buf_slice(&page));
+	}
+	buf_clear(&page);
+}
+
+/* ---- answers ------------------------------------------------------------- */
+
+static const struct {
+	int		 code;
+	const char	*text;
+} reasons[] = {
+	{ 200, "OK" }, { 400, "Bad Request" }, { 404, "Not Found" },
+	{ 405, "Method Not Allowed" }, { 408, "Request Timeout" },
+	{ 413, "Content Too Large" },
+	{ 431, "Request Header Fields Too Large" },
+	{ 500, "Internal Server Error" },
+};
+
+static const char *
+reason(int code)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
+		if (reasons[i].code == code)
+			return reasons[i].text;
+	return "?";
+}
+
+static void
+answer(struct client *c, int code, const char *type, struct slice body)
+{
+	c->state = ANSWERED;
+	stream_printf(&c->stream, "HTTP/1.1 %d %s\r\nConnection: close\r\n"
+	    "%sContent-Type: %s\r\nContent-Length: %zu\r\n\r\n", code,
+	    reason(code), code == 405 ? "Allow: GET, HEAD\r\n" : "", type,
+	    body.n);
+	if (!c->head_only)
+		stream_write(&c->stream, body);
+	ev_timer_set(&c->timer, ANSWER_MS);
+	/* What a refused client still sends must not cost it the answer. */
+	stream_close_gently(&c->stream, LINGER_MS);
+}
+
+static void
+refuse(struct client *c, int code)
+{
+	char text[64];
+
+	snprintf(text, sizeof(text), "%d %s\n", code, reason(code));
+	answer(c, code, "text/plain", slice_str(text));
+}
+
+/* ---- ends ---------------------------------------------------------------- */
+
+static void
+too_late(void *arg)
+{
+	struct client *c = arg;
+
+	if (c->state == READING)
+		refuse(c, 408);
+	else
+		client_free(c);
+}
+
+static void
+ended(void *arg, enum stream_end end)
+{
+	(void)end;
+	client_free(arg);
+}
+
+static void
+client_free(struct client *c)
+{
+	TAILQ_REMOVE(&c->server->clients, c, entry);
+	c->server->nclients--;
+	ev_timer_clear(&c->timer);
+	stream_close(&c->stream);
+	free(c);
+}
+
+static void
+place_close(struct place *p)
+{
+	ev_io_clear(&p->io);
+	close(p->fd);
+	p->fd = -1;
+}
+
+void
+server_stop(struct server *s)
+{
+	size_t i;
+
+	for (i = 0; i < s->nplaces; i++)
+		if (s->places[i].fd != -1)
+			place_close(&s->places[i]);
+}
