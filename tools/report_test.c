@@ -219,8 +219,8 @@ invent_hour(struct report *r, int64_t us, unsigned n)
 {
 	static const char *const hops[] = { "local", "gmail-smtp-in.example",
 		"mx1.provider.example", "mail.partner.example",
-		"192.0.2.25:25", "a-very-long-name-of-a-next-hop.somewhere."
-		"in.a-deep.subdomain.example" };
+		"192.0.2.25:25", ("a-very-long-name-of-a-next-hop.somewhere."
+		"in.a-deep.subdomain.example") };
 	static const char *const reasons[] = { "550 enhanced=5.1.1 reason=\""
 		"No such user here\"", "550 enhanced=5.7.1 reason=\"Relaying "
 		"is not allowed\"", "451 enhanced=4.3.0 reason=\"The queue is "
