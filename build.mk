@@ -19,6 +19,7 @@ LIB_SIM_DISK = $(top_builddir)/lib/os/libsimdisk.a
 LIB_IPC = $(top_builddir)/lib/ipc/libipc.a $(LIB_CONF) $(LIB_OS) $(LIB_MAIL) \
 	$(LIB_EV)
 LIB_LOGIN = $(top_builddir)/lib/login/liblogin.a $(LIB_SASL) $(LIB_IPC)
+LIB_HISTORY = $(top_builddir)/lib/history/libhistory.a $(LIB_IPC)
 LIB_DNS = $(top_builddir)/lib/dns/libdns.a $(LIB_IPC)
 LIB_TABLE = $(top_builddir)/lib/table/libtable.a $(DB_LIBS) $(PCRE2_LIBS) \
 	$(LIB_CONF)

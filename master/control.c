@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * control - answers the tools on control.sock: status, sessions, stop, reload,
- * restart.
+ * restart, watch.
  *
  * Only root, or whoever runs the suite, is let in.  A tool is not trusted
  * beyond that: what it sends is checked like any other peer's.
  */
 #include <sys/socket.h>
 
+#include <errno.h>
 #include <stdlib.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -33,6 +34,7 @@ struct client {
 	bool			 wants_end;
 	bool			 wants_reload;	/* or a restart */
 	unsigned		 answers_owed;	/* to TL_LOGIN */
+	uint32_t		 watch;		/* its number; 0: none */
 	uint64_t		 serial;	/* of it, among all */
 	struct ev_timer		 timer;		/* for them */
 };
@@ -63,6 +65,7 @@ static void	 tell_usage(struct buf *, pid_t);
 static void	 tell_process(struct client *, const struct process *);
 static void	 ask_login(struct client *, struct message *);
 static void	 login_is_late(void *);
+static void	 ask_watch(struct client *, struct message *);
 static void	 reload_done(void *, int, struct slice);
 static void	 tell_done(struct client *, struct slice lines, int status,
 		    const char *why);
@@ -101,9 +104,16 @@ control_retire(struct master *m)
 	struct client *cl;
 
 	ev_io_clear(&m->control->io);
-	TAILQ_FOREACH(cl, &m->control->clients, entry)
-		if (cl->channel != NULL)
-			channel_flush(cl->channel);
+	TAILQ_FOREACH(cl, &m->control->clients, entry) {
+		if (cl->channel == NULL)
+			continue;
+		if (cl->watch != 0)
+			send_end(cl, EX_TEMPFAIL, "the suite was restarted; "
+			    "watch again what it serves now");
+		watch_end(m, cl->watch);
+		cl->watch = 0;
+		channel_flush(cl->channel);
+	}
 }
 
 static void
@@ -144,12 +154,13 @@ client_says(void *arg, struct channel *ch, struct message *m)
 		{ TL_RELOAD, ask_reload },
 		{ TL_RESTART, ask_restart },
 		{ TL_LOGIN, ask_login },
+		{ TL_WATCH, ask_watch },
 	};
 	struct client *cl = arg;
 	size_t i;
 
 	if (cl->wants_status || cl->wants_end || cl->wants_reload ||
-	    cl->answers_owed > 0) {
+	    cl->answers_owed > 0 || cl->watch != 0) {
 		channel_breach(ch, "one-at-a-time");
 		return;
 	}
@@ -179,6 +190,7 @@ free_client(struct client *cl)
 {
 	TAILQ_REMOVE(&cl->control->clients, cl, entry);
 	cl->control->nclients--;
+	watch_end(cl->control->master, cl->watch);
 	channel_free(&cl->channel);
 	ev_timer_clear(&cl->timer);
 	free(cl);
@@ -456,6 +468,32 @@ login_is_late(void *arg)
 
 	cl->answers_owed = 0;
 	send_end(cl, EX_TEMPFAIL, "auth or its verifier does not answer");
+}
+
+/* ---- watching ------------------------------------------------------------ */
+
+/* It lasts until the tool closes its connection. */
+static void
+ask_watch(struct client *cl, struct message *m)
+{
+	uint32_t protocols = get_u32(&m->body);
+	struct conf_net net = { .bits = get_u8(&m->body) };
+	struct slice address = get_rest(&m->body);
+	int fd;
+
+	if (address.n != sizeof(net.addr) || net.bits > 128) {
+		channel_breach(cl->channel, "bad-field");
+		return;
+	}
+	memcpy(net.addr, address.p, address.n);
+	cl->watch = watch_begin(cl->control->master, &net, protocols, &fd);
+	if (cl->watch == 0) {
+		send_end(cl, EX_TEMPFAIL, errno == EBUSY ? "there are as many "
+		    "who watch as there may be" : strerror(errno));
+		return;
+	}
+	channel_begin(cl->channel, TL_WATCHING, cl->id);
+	channel_end_fds(cl->channel, &fd, 1);
 }
 
 /* ---- answers ------------------------------------------------------------- */

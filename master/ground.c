@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,7 +32,7 @@ static char	*path_in(const char *dir, const char *name);
 static void	 lock_or_die(int fd);
 static void	 make_directory(struct master *, const char *path,
 		    struct account, mode_t);
-static void	 make_parents(const char *path);
+static int	 make_parents(const char *path);
 static struct account find_user(const char *name, const char *why);
 static int	 open_syslog(struct master *, struct buf *);
 static void	 look_for_syslog(void *);
@@ -213,43 +214,64 @@ static void
 make_directory(struct master *m, const char *path, struct account owner,
     mode_t mode)
 {
-	struct stat st;
-	int fd;
+	struct buf why = BUF_INIT(PATH_MAX + 256);
 
-	make_parents(path);
-	if (mkdir(path, 0700) == -1 && errno != EEXIST)
-		master_die(EX_CANTCREAT, "%s: %s", path, strerror(errno));
+	if (ground_directory(m, path, owner, mode, &why) == -1)
+		master_die(EX_CANTCREAT, "%s", buf_cstr(&why));
+	buf_clear(&why);
+}
+
+int
+ground_directory(const struct master *m, const char *path,
+    struct account owner, mode_t mode, struct buf *why)
+{
+	struct stat st;
+	int fd = -1, r = -1;
+
+	if (make_parents(path) == -1 ||
+	    (mkdir(path, 0700) == -1 && errno != EEXIST))
+		goto end;
 	fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	/* A link is the operator's, where only root can have made it. */
 	if (fd == -1 && errno == ELOOP && lstat(path, &st) == 0 &&
 	    st.st_uid == 0)
 		fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd == -1 || fstat(fd, &st) == -1)
-		master_die(EX_CANTCREAT, "%s: %s", path, strerror(errno));
+		goto end;
 	if (m->mode == PRIV_FULL &&
 	    (st.st_uid != owner.uid || st.st_gid != owner.gid) &&
-	    fchown(fd, owner.uid, owner.gid) == -1)
-		master_die(EX_NOPERM, "%s: cannot be given to uid %u: %s",
-		    path, (unsigned)owner.uid, strerror(errno));
-	if ((st.st_mode & 07777) != mode && fchmod(fd, mode) == -1)
-		master_die(EX_NOPERM, "%s: %s", path, strerror(errno));
-	close(fd);
+	    fchown(fd, owner.uid, owner.gid) == -1) {
+		buf_printf(why, "%s: cannot be given to uid %u: %s", path,
+		    (unsigned)owner.uid, strerror(errno));
+		goto end;
+	}
+	if ((st.st_mode & 07777) == mode || fchmod(fd, mode) == 0)
+		r = 0;
+end:
+	if (r == -1 && why->n == 0)
+		buf_printf(why, "%s: %s", path, strerror(errno));
+	if (fd != -1)
+		close(fd);
+	return r;
 }
 
-static void
+/* A file system that is not ours to write to may have them all the same. */
+static int
 make_parents(const char *path)
 {
 	char *copy = mem_strdup(path), *p;
+	int r = 0;
 
-	for (p = strchr(copy + 1, '/'); p != NULL; p = strchr(p + 1, '/')) {
+	for (p = strchr(copy + 1, '/'); p != NULL && r == 0;
+	    p = strchr(p + 1, '/')) {
 		*p = '\0';
 		if (mkdir(copy, 0755) == -1 && errno != EEXIST &&
 		    errno != EROFS && errno != EACCES)
-			master_die(EX_CANTCREAT, "%s: %s", copy,
-			    strerror(errno));
+			r = -1;
 		*p = '/';
 	}
 	free(copy);
+	return r;
 }
 
 void
@@ -272,6 +294,15 @@ ground_clear(struct master *m)
 /* ---- the log ------------------------------------------------------------ */
 
 int
+ground_open_log_file(const char *path)
+{
+	if (make_parents(path) == -1)
+		return -1;
+	return open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC |
+	    O_NOFOLLOW, 0640);
+}
+
+int
 ground_open_log(struct master *m, struct buf *why)
 {
 	const char *target = m->conf->log_target;
@@ -284,9 +315,7 @@ ground_open_log(struct master *m, struct buf *why)
 	} else if (strcmp(target, "syslog") == 0) {
 		fd = open_syslog(m, why);
 	} else {
-		make_parents(target);
-		fd = open(target, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC |
-		    O_NOFOLLOW, 0640);
+		fd = ground_open_log_file(target);
 		m->log_sink = LOG_SINK_STREAM;
 		if (fd == -1)
 			buf_printf(why, "log.target: %s: %s\n", target,

@@ -89,6 +89,7 @@ main(int argc, char *argv[])
 	ev_run(&m.loop);
 	restart_clear(&m);
 	control_clear(&m);
+	free(m.watches);
 	sessions_clear(&m);
 	pki_clear(&m);
 	ground_clear(&m);
@@ -235,6 +236,7 @@ acquire(struct master *m)
 		fprintf(stderr, "%s", buf_cstr(&why));
 		master_die(EX_CANTCREAT, "the log cannot be opened");
 	}
+	history_prepare(m);
 	if (backends_check(m->conf, m->mode == PRIV_FULL, &why) == -1) {
 		fprintf(stderr, "%s", buf_cstr(&why));
 		master_die(EX_CONFIG, "not all of auth.backends can work; "
@@ -257,7 +259,8 @@ start_processes(struct master *m)
 		enum role	 role;
 		unsigned	 n;
 	} order[] = {
-		{ ROLE_KEYS, 1 }, { ROLE_RESOLVER, 1 }, { ROLE_LOOKUP, 1 },
+		{ ROLE_HISTORY, 1 }, { ROLE_KEYS, 1 }, { ROLE_RESOLVER, 1 },
+		{ ROLE_LOOKUP, 1 },
 		{ ROLE_VERIFIER, m->nverifier }, { ROLE_AUTH, 1 },
 		{ ROLE_BOUNCE, 1 }, { ROLE_LOCAL, 1 }, { ROLE_REMOTE, m->nremote },
 		{ ROLE_QMGR, 1 }, { ROLE_SMTPD, m->nsmtpd },
@@ -350,7 +353,9 @@ master_ready_changed(struct master *m)
 	if (m->phase != SUITE_STARTING)
 		return;
 	TAILQ_FOREACH(p, &m->processes, entry) {
-		if (stage_of(p->role) > m->start_stage)
+		/* Mail does not wait for the history. */
+		if (stage_of(p->role) > m->start_stage ||
+		    p->role == ROLE_HISTORY)
 			continue;
 		all = all && p->state == PROCESS_RUNNING;
 		if (p->failures >= START_FAILURES && !p->was_ready) {
@@ -530,10 +535,10 @@ hangup_reload_done(void *arg, int status, struct slice lines)
 /*
  * In steps, each when the last process of the one before has ended: smtpd
  * finishes what clients are sending, imapd and pop3d end their sessions; qmgr
- * finishes the attempts under way;
- * then those who carry them out.
+ * finishes the attempts under way; then those who carry them out; then who
+ * writes down what they say.
  */
-#define STOP_STEPS	3
+#define STOP_STEPS	4
 
 /* Those that clients connect to. */
 static bool
@@ -546,7 +551,8 @@ is_front(enum role role)
 static bool
 stops_in_step(enum role role, unsigned step)
 {
-	return step == (is_front(role) ? 0 : role == ROLE_QMGR ? 1 : 2);
+	return step == (is_front(role) ? 0 : role == ROLE_QMGR ? 1 :
+	    role == ROLE_HISTORY ? 3 : 2);
 }
 
 void

@@ -15,7 +15,9 @@
  *	worker.c	local's requests for a user's process
  *	socket.c	remote's requests for an LMTP server's socket
  *	session.c	who is logged in, and the processes of their sessions
+ *	history.c	who tells the event history, and how
  *	pki.c		certificates, keys, the memory of tickets
+ *	watch.c		who looks at sessions
  *	control.c	the tools' requests
  *	facts.c		metrics: counters and figures of each process
  */
@@ -151,7 +153,18 @@ enum phase {
 enum start_stage { STAGE_HELPERS, STAGE_QMGR, STAGE_FRONTS };
 
 struct sessions;	/* session.c */
-struct control;		/* control.c */
+struct control;		/* watch.c */
+/* Its number, and the end that is to be read, the caller's; 0 with errno, EBUSY
+ * where there are too many. */
+uint32_t watch_begin(struct master *, const struct conf_net *,
+	    uint32_t protocols, int *fd_r);
+/* 0, and one that has ended, is no watch. */
+void	 watch_end(struct master *, uint32_t number);
+/* A new process: what is being watched. */
+void	 watch_give(struct process *);
+
+/* control.c */
+struct watches;		/* watch.c */
 struct reload;		/* reload.c */
 struct restart;		/* restart.c */
 struct before;		/* inherit.c */
@@ -179,6 +192,8 @@ struct master {
 	char			*empty_root;	/* owned */
 	int			 pid_fd;
 	bool			 owns_ground;	/* sockets' paths, pid file */
+	bool			 keeps_history;	/* its directory can be used */
+	bool			 tells_history;	/* processes have sockets to it */
 	int			 rate_fds[ROLE_LIMIT]; /* shared memory; or -1 */
 	unsigned		 nsmtpd, nremote, nlogin, nverifier;
 	unsigned		 descriptors;	/* what we may have open */
@@ -195,6 +210,7 @@ struct master {
 	struct processes	 processes;
 	struct sessions		*sessions;	/* owned */
 	struct control		*control;	/* owned */
+	struct watches		*watches;	/* owned; NULL: never any */
 	struct reload		*reload;	/* owned; NULL: none is under way */
 	struct restart		*restart;	/* owned; NULL: none */
 	struct before		*before;	/* owned; NULL: it has ended, or
@@ -216,6 +232,11 @@ void	 ground_make_directories(struct master *);
 void	 ground_clear(struct master *);
 /* -1 and why. */
 int	 ground_open_log(struct master *, struct buf *why);
+/* To append to; -1 with errno. */
+int	 ground_open_log_file(const char *path);
+/* Makes it, or makes it so; -1 and why. */
+int	 ground_directory(const struct master *, const char *path,
+	    struct account, mode_t, struct buf *why);
 
 /* listen.c */
 /* Binds what conf wants and is not bound yet, into a list of its own; nothing
@@ -262,6 +283,16 @@ void	 wire_shared(struct process *, const char *name, int fd);
 char	*wire_readable(const struct conf *, const struct priv *);
 /* LEND_*, and the group. */
 unsigned wire_lent(const struct master *, enum role, gid_t *group_r);
+
+/* history.c */
+/* Its directory. */
+void	 history_prepare(struct master *);
+/* The socket for a process's events; for history all of them, and its log in
+ * Postfix's form. */
+void	 history_give(struct process *);
+/* After a reload: what was opened anew, or is wanted from now on. */
+void	 history_reload(struct master *);
+void	 history_give_log(struct master *);
 
 /* texts.c: for bounce alone */
 void	 texts_give(struct process *);

@@ -20,7 +20,7 @@ import time
 import unittest
 
 BUILD = os.getcwd()             # automake runs tests in the build directory
-ROLES = ("smtpd", "qmgr", "remote", "local", "bounce", "lookup", "auth", "resolver", "keys", "metrics", "imapd", "pop3d",
+ROLES = ("smtpd", "qmgr", "remote", "local", "bounce", "lookup", "auth", "resolver", "keys", "metrics", "history", "imapd", "pop3d",
          "imapd-session", "pop3d-session")
 IS_ROOT = os.geteuid() == 0
 PATIENCE = 30
@@ -79,7 +79,7 @@ class Suite:
         self.port = reserved_port(test)
         self.mode_user = mode_user or not IS_ROOT or not users_exist()
         self.conf = {"hostname": "mx.example.org", "path.queue": "queue", "path.run": "run",
-                     "path.mail": "mail", "process.smtpd": "2", "process.remote": "1", "process.verifier": "1",
+                     "path.mail": "mail", "path.history": "history", "process.smtpd": "2", "process.remote": "1", "process.verifier": "1",
                      "log.target": "stderr", "log.level": "debug"}
         self.listeners = {"public": f"127.0.0.1:{self.port}"}
         self.conf.update(conf)
@@ -287,7 +287,8 @@ class Master(unittest.TestCase):
         ends = re.findall(r"event=ended role=(\w+)", s.log())
         self.assertEqual(sorted(ends[:2]), ["smtpd", "smtpd"])
         self.assertEqual(ends[2], "qmgr")
-        self.assertEqual(set(ends[3:]), {"remote", "local", "bounce", "lookup", "auth", "verifier", "resolver", "keys", "metrics"})
+        self.assertEqual(ends[-1], "history")
+        self.assertEqual(set(ends[3:-1]), {"remote", "local", "bounce", "lookup", "auth", "verifier", "resolver", "keys", "metrics"})
 
     @unittest.skipUnless(IS_ROOT and users_exist(), "needs root and the system users")
     def test_master_keeps_only_the_capabilities_it_needs(self):

@@ -98,6 +98,7 @@ reload_start(struct master *m, void (*done)(void *, int, struct slice),
 		if (process_is_alive(p))
 			texts_give(p);
 	pki_reload(m);
+	history_reload(m);
 	listen_commit(m, &fresh);
 	master_make_served(m);
 	TAILQ_FOREACH(p, &m->processes, entry)
@@ -128,6 +129,7 @@ keep_what_cannot_change(struct master *m, struct conf *c, struct buf *lines)
 		{ "path.queue", &c->path_queue, m->conf->path_queue },
 		{ "path.run", &c->path_run, m->conf->path_run },
 		{ "path.mail", &c->path_mail, m->conf->path_mail },
+		{ "path.history", &c->path_history, m->conf->path_history },
 		{ "user.prefix", &c->user_prefix, m->conf->user_prefix },
 		{ "user.mail", &c->user_mail, m->conf->user_mail },
 		{ "user.commands", &c->user_commands,

@@ -94,6 +94,8 @@ wire_process(struct process *p)
 	facts_give(p);
 	pki_give(p);
 	texts_give(p);
+	watch_give(p);
+	history_give(p);
 	TAILQ_FOREACH(l, &m->listeners, entry)
 		listen_give(p, l);
 	TAILQ_FOREACH(q, &m->processes, entry)
@@ -179,10 +181,13 @@ put_paths(struct buf *b, struct process *p)
 
 	free(p->readable);
 	p->readable = wire_readable(m->conf, row);
-	put_slice(b, slice_str(row->root == EMPTY ? m->empty_root :
-	    row->root == SPOOL ? m->conf->path_queue : ""));
-	put_slice(b, slice_str(p->role == ROLE_QMGR ? m->conf->path_queue :
-	    p->role == ROLE_WORKER ? own : ""));
+	if (p->role == ROLE_QMGR)
+		own = m->conf->path_queue;
+	else if (p->role == ROLE_HISTORY && m->keeps_history)
+		own = m->conf->path_history;
+	put_slice(b, slice_str(row->root == WHOLE || row->root == OWN ? "" :
+	    row->root == SPOOL && own[0] != '\0' ? own : m->empty_root));
+	put_slice(b, slice_str(row->files == RW_FILES ? own : ""));
 	put_slice(b, slice_str(p->readable));
 	put_slice(b, slice_str(own));
 }
@@ -464,6 +469,8 @@ take_log_lost(struct process *p, struct message *m)
 	if (ground_open_log(master, &why) == 0)
 		wire_log(p);
 	buf_clear(&why);
+	if (p->role == ROLE_HISTORY)
+		history_give_log(master);
 }
 
 static void

@@ -254,6 +254,7 @@ job_send(void *arg, struct attempt *j)
 	j->open = j->n;
 	j->channel = c;
 	e->slot->spared = false;
+	j->sent_ms = clock_mono_ms();
 	idmap_add(&q->jobs, j);
 	return SEND_DONE;
 }
@@ -499,6 +500,7 @@ take_result(struct qmgr *q, struct attempt *j, struct wire *w,
 	j->open--;
 	if (j->secured != NULL)
 		o.secured = slice_str(j->secured);
+	o.took_ms = clock_mono_ms() - j->sent_ms;
 	rcpt_decided(q, j->entry, r, &o);
 	return true;
 }

@@ -214,6 +214,9 @@ log_outcome(const struct entry *e, const struct rcpt *r,
 {
 	struct buf more = BUF_INIT(4096);
 
+	if (o->took_ms > 0)
+		buf_printf(&more, " took=%jd.%03d",
+		    (intmax_t)(o->took_ms / 1000), (int)(o->took_ms % 1000));
 	if (!slice_eq(r->address, r->original))
 		buf_printf(&more, " orig=%s", LOG_Q(r->original));
 	if (o->remote.n > 0)

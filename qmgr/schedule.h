@@ -73,6 +73,7 @@ struct attempt {
 	uint32_t	 cap;
 	uint32_t	 open;		/* SENT: without an outcome yet */
 	struct channel	*channel;	/* SENT: who has it */
+	int64_t		 sent_ms;	/* SENT: since when, monotonic */
 	size_t		 bytes;		/* recipients, packed, about */
 	bool		 good;		/* some outcome was not the site's */
 	char		*words;		/* of the site's failure, packed; owned */

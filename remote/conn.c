@@ -57,6 +57,7 @@ conn_open(struct relay *r, struct site *site, const struct target *t,
 	c->best = t->best;
 	if (start_connecting(c, t) == 0) {
 		a->conn = c;
+		conn_tap(c);
 		stream_timeout(&c->stream, r->conf->remote_timeout_connect);
 		return 0;
 	}
@@ -217,7 +218,16 @@ conn_run(struct conn *c, struct attempt *a)
 	assert(c->state == C_IDLE);
 	c->attempt = a;
 	a->conn = c;
+	conn_tap(c);
 	smtp_begin(c);
+}
+
+void
+conn_tap(struct conn *c)
+{
+	if (c->has_address)
+		tap_open(c->relay->taps, &c->stream, TAP_REMOTE, c->address,
+		    true, c->name);
 }
 
 void

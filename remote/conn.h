@@ -99,6 +99,9 @@ void	 conn_run(struct conn *, struct attempt *);
 void	 conn_abandon(struct conn *);
 /* Says QUIT and closes; not while BUSY. */
 void	 conn_quit(struct conn *);
+/* Shows it to those who watch the host's network; nothing has been asked of
+ * the host that it has not answered. */
+void	 conn_tap(struct conn *);
 /* The end of the content may have reached the host. */
 bool	 conn_may_have_delivered(const struct conn *);
 /* Closes at once and releases all but the memory. */

@@ -73,6 +73,16 @@ relay_take_authorities(struct relay *r, struct slice pem)
 }
 
 void
+relay_watched(struct relay *r)
+{
+	struct conn *c;
+
+	LIST_FOREACH(c, &r->conns, entry)
+		if (c->state == C_CONNECTING || c->state == C_IDLE)
+			conn_tap(c);
+}
+
+void
 relay_clear(struct relay *r)
 {
 	struct conn *c;

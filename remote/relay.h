@@ -21,6 +21,7 @@
 
 #include "conf/conf.h"
 #include "dns/dns.h"
+#include "ipc/tap.h"
 #include "ev/tls.h"
 #include "ipc/delivery.h"
 
@@ -54,6 +55,7 @@ struct relay {
 	struct ev_loop		*loop;
 	const struct conf	*conf;		/* borrowed; reload sets it */
 	struct channel		*qmgr;		/* borrowed; NULL: down */
+	struct taps		*taps;		/* borrowed; NULL: a test */
 	struct dns		 dns;
 	/* Asks master for a connection to a Unix socket; relay_got_socket()
 	 * or relay_no_socket() follows. */
@@ -100,6 +102,9 @@ void	 relay_got_socket(struct relay *, uint64_t id, int fd_take);
 void	 relay_no_socket(struct relay *, uint64_t id, struct slice why);
 /* qmgr is gone: ends all attempts; the next qmgr knows that they are open. */
 void	 relay_qmgr_down(struct relay *);
+/* Somebody has begun to watch.  A connection that is at work is shown from its
+ * next transaction on. */
+void	 relay_watched(struct relay *);
 /* No new jobs; fn runs when nothing is under way, at the latest after
  * STOP_MS. */
 void	 relay_stop(struct relay *, void (*fn)(void *), void *arg);

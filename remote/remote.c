@@ -32,6 +32,7 @@ static void	 master_answers(void *, struct message *);
 static int	 reload(void *, const struct conf *, struct buf *);
 static void	 stop(void *);
 static void	 stopped(void *);
+static void	 watched(void *);
 static void	 status(void *, struct buf *);
 
 static const struct message_rule qmgr_rules[] = RULES_OF(DELIVERY);
@@ -52,6 +53,7 @@ static const struct child_spec remote_spec = {
 	.reload = reload,
 	.stop = stop,
 	.status = status,
+	.watched = watched,
 	.control = master_answers,
 };
 
@@ -63,6 +65,7 @@ main(int argc, char *argv[])
 	child_init(&d.child, &remote_spec, &d, argc, argv);
 	tls_init();
 	relay_init(&d.relay, &d.child.loop, d.child.conf);
+	d.relay.taps = &d.child.taps;
 	d.relay.ask_socket = ask_socket;
 	d.relay.ask_socket_arg = &d;
 	child_enter(&d.child);
@@ -162,6 +165,14 @@ master_answers(void *arg, struct message *m)
 		relay_no_socket(&d->relay, m->id, why);
 	else
 		channel_breach(d->child.master, "socket");
+}
+
+static void
+watched(void *arg)
+{
+	struct remote *d = arg;
+
+	relay_watched(&d->relay);
 }
 
 /* Connections that stand keep what they were greeted with. */

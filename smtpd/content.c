@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/num.h"
@@ -50,6 +51,7 @@ tx_new(void)
 	tx->arena = ARENA_INIT(TX_ARENA_BYTES);
 	tx->spool_fd = -1;
 	tx->recipients_left = UINT64_MAX;
+	tx->begun_us = clock_mono_us();
 	return tx;
 }
 

@@ -92,6 +92,7 @@ session_new(struct smtpd *d, int fd_take, const struct client *client)
 	if (client->kind == LISTENER_LMTP)
 		out += LMTP_REPLY_BYTES * set->max_recipients;
 	stream_open(&s->stream, d->loop, fd_take, out, &stream_ops, s);
+	session_tap(s, true);
 	take_slot(d, s);
 	count(SMTP_CONNECTIONS);
 	if (client->tls == LISTENER_TLS_IMPLICIT) {
@@ -239,6 +240,34 @@ greet(struct session *s)
 	s->greeted = true;
 	session_enter(s, S_START);
 	session_say(s, buf_slice(&s->set->greeting));
+}
+
+/* ---- who looks on ------------------------------------------------------ */
+
+void
+session_tap(struct session *s, bool in_order)
+{
+	enum tap_protocol protocol = s->client.kind == LISTENER_LMTP ?
+	    TAP_LMTP : s->client.kind == LISTENER_SUBMISSION ?
+	    TAP_SUBMISSION : TAP_SMTP;
+
+	if (s->client.family != AF_UNIX)
+		tap_open(s->d->taps, &s->stream, protocol, s->client.addr,
+		    in_order, s->listener);
+}
+
+void
+session_tap_all(struct smtpd *d)
+{
+	struct session *s;
+	uint32_t i;
+
+	for (i = 0; i < d->nslots; i++) {
+		s = d->slots[i];
+		if (s != NULL && !(s->state & S_ENDED))
+			session_tap(s, s->state & S_COMMANDS && s->skip == 0 &&
+			    !s->skip_line);
+	}
 }
 
 /* ---- TLS --------------------------------------------------------------- */

@@ -138,6 +138,10 @@ bool	 session_offers_tls(const struct session *);
  * was said before. */
 void	 session_start_tls(struct session *, struct tls_context *);
 
+/* Shows it to those who watch its client's network; in_order as in ipc/tap.h. */
+void	 session_tap(struct session *, bool in_order);
+/* All sessions that are there: somebody has begun to watch. */
+void	 session_tap_all(struct smtpd *);
 /* Takes over fd.  The session greets, speaks, and frees itself. */
 void	 session_new(struct smtpd *, int fd_take, const struct client *);
 /* The only way that state changes. */

@@ -28,6 +28,7 @@ static struct acceptor_list listeners = LIST_HEAD_INITIALIZER(listeners);
 
 static void	 configure(struct smtpd *);
 static struct tls_context *tls_of(void *, const char *);
+static void	 watched(void *);
 static void	 control(void *, struct message *);
 static void	 channel_up(void *, struct channel *);
 static void	 listener(void *, enum listener_kind, const char *, int);
@@ -65,6 +66,7 @@ static const struct child_spec spec = {
 	.reload = reload,
 	.stop = stop,
 	.status = status,
+	.watched = watched,
 	.control = control,
 };
 
@@ -90,12 +92,19 @@ configure(struct smtpd *d)
 	certificates_init(&certificates, &child);
 	d->tls_of = tls_of;
 	d->tls_arg = &certificates;
+	d->taps = &child.taps;
 }
 
 static struct tls_context *
 tls_of(void *arg, const char *listener_name)
 {
 	return certificates_of(arg, listener_name);
+}
+
+static void
+watched(void *arg)
+{
+	session_tap_all(arg);
 }
 
 static void

@@ -15,6 +15,7 @@
 #include "ipc/certificates.h"
 #include "ipc/channel.h"
 #include "ipc/rate.h"
+#include "ipc/tap.h"
 #include "settings.h"
 
 struct session;
@@ -60,6 +61,7 @@ struct smtpd {
 	struct channel		*qmgr;		/* borrowed; NULL: down */
 	struct channel		*lookup;	/* borrowed; NULL: down */
 	struct channel		*auth;		/* borrowed; NULL: down */
+	struct taps		*taps;		/* borrowed; NULL: a test */
 	struct dns		 dns;
 	/* The context of a listener block, borrowed; NULL: TLS is not to be
 	 * had there.  NULL itself where there never is TLS. */

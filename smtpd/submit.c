@@ -372,24 +372,30 @@ queued(struct smtpd *d, struct message *m)
 {
 	struct session *s = find(d, m->id);
 	const struct tx *tx;
+	int64_t now_us = clock_mono_us();
+	unsigned receive_ms, commit_ms;
 
 	if (s == NULL || s->state != S_SUBMITTED)
 		return;
 	delist(s);
 	tx = s->tx;
+	receive_ms = (unsigned)((tx->submitted_us - tx->begun_us) / 1000);
+	commit_ms = (unsigned)((now_us - tx->submitted_us) / 1000);
 	s->accepted++;
 	count(SMTP_MESSAGES);
 	count_add(SMTP_BYTES, tx->scan.bytes);
-	count_time(SMTP_COMMIT, clock_mono_us() - tx->submitted_us);
+	count_time(SMTP_COMMIT, now_us - tx->submitted_us);
 	session_count_message(s);
 	log_info("id=%s event=accepted from=%s nrcpt=%zu size=%ju client=%s%s%s "
-	    "helo=%s proto=%s msgid=%s", queue_id_text(tx->id).s,
+	    "helo=%s proto=%s receive=%u.%03u commit=%u.%03u msgid=%s",
+	    queue_id_text(tx->id).s,
 	    LOG_Q(tx->reverse_path), tx->nrecipients,
 	    (uintmax_t)tx->scan.bytes, s->client.peer.text,
 	    s->login != NULL ? " login=" : "",
 	    s->login != NULL ? LOG_Q(slice_str(s->login)) : "",
 	    s->helo != NULL ? LOG_Q(slice_str(s->helo)) : "-",
-	    trace_protocol(s),
+	    trace_protocol(s), receive_ms / 1000, receive_ms % 1000,
+	    commit_ms / 1000, commit_ms % 1000,
 	    tx->msgid[0] != '\0' ? LOG_Q(slice_str(tx->msgid)) : "-");
 	content_accept(s);
 	session_resume(s);

@@ -18,10 +18,10 @@
 /* In the order of the help text. */
 static const struct command *const commands[] = {
 	&cmd_init, &cmd_doctor, &cmd_start, &cmd_stop, &cmd_reload,
-	&cmd_restart, &cmd_status, &cmd_top,
+	&cmd_restart, &cmd_status, &cmd_top, &cmd_watch, &cmd_report,
 	&cmd_queue, &cmd_pause, &cmd_resume, &cmd_domain, &cmd_user, &cmd_alias,
-	&cmd_mailbox,
-	&cmd_config, &cmd_table, &cmd_explain, &cmd_confinement, &cmd_import,
+	&cmd_mailbox, &cmd_config, &cmd_table, &cmd_explain, &cmd_trace,
+	&cmd_confinement, &cmd_import,
 };
 #define NCOMMANDS	(sizeof(commands) / sizeof(commands[0]))
 

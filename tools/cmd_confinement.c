@@ -37,7 +37,8 @@ const struct command cmd_confinement = { "confinement", "",
 /* In the order of their columns; with the width that their names take. */
 static const enum role roles[] = { ROLE_SMTPD, ROLE_QMGR, ROLE_REMOTE,
 	ROLE_LOCAL, ROLE_WORKER, ROLE_COMMAND, ROLE_BOUNCE, ROLE_LOOKUP,
-	ROLE_AUTH, ROLE_VERIFIER, ROLE_RESOLVER, ROLE_KEYS, ROLE_METRICS, ROLE_IMAP_LOGIN,
+	ROLE_AUTH, ROLE_VERIFIER, ROLE_RESOLVER, ROLE_KEYS, ROLE_METRICS, ROLE_HISTORY,
+	ROLE_IMAP_LOGIN,
 	ROLE_IMAP_SPAWN, ROLE_IMAP_SESSION, ROLE_POP3_LOGIN, ROLE_POP3_SPAWN,
 	ROLE_POP3_SESSION };
 /* CAP_SETGID, CAP_SETUID, CAP_SETPCAP, CAP_SYS_CHROOT. */
@@ -180,6 +181,12 @@ uid_of(const char *name, struct priv_ids *ids)
 	return true;
 }
 
+static const char *
+spool_of(const struct conf *c, const struct priv *row)
+{
+	return row == priv_of(ROLE_HISTORY) ? c->path_history : c->path_queue;
+}
+
 /* What master would give. */
 static bool
 ids_for(struct tool *t, enum role role, struct priv_ids *ids)
@@ -193,8 +200,9 @@ ids_for(struct tool *t, enum role role, struct priv_ids *ids)
 	*ids = (struct priv_ids){
 		.mode = geteuid() == 0 ? PRIV_FULL : PRIV_USER,
 		.uid = getuid(), .gid = getgid(),
-		.root = row->root == SPOOL ? c->path_queue : empty,
-		.writable = role == ROLE_QMGR ? c->path_queue : c->path_mail,
+		.root = row->root == SPOOL ? spool_of(c, row) : empty,
+		.writable = row->root == SPOOL ? spool_of(c, row) :
+		    c->path_mail,
 		.readable = c->path_tables,
 		.memory = c->process_memory, .descriptors = 64 };
 	if (ids->mode == PRIV_USER)
@@ -309,7 +317,7 @@ compare_root(struct tool *t, const char *pid, const struct priv *row,
 	if (row->root == EMPTY)
 		snprintf(want, sizeof(want), "%s/empty", c->path_run);
 	else if (row->root == SPOOL)
-		snprintf(want, sizeof(want), "%s", c->path_queue);
+		snprintf(want, sizeof(want), "%s", spool_of(c, row));
 	if (realpath(want, real) != NULL && strcmp(found, real) != 0) {
 		printf("\n	WRONG: root directory %s, should be %s", found,
 		    real);

@@ -559,11 +559,13 @@ conf_places(const struct init *in, struct buf *b)
 		buf_add_str(b,
 		    "path.queue = queue\n"
 		    "path.mail = mail\n"
+		    "path.history = history\n"
 		    "path.run = run\n");
 	else
 		buf_add_str(b,
 		    "#path.queue = /var/spool/chasqui\n"
 		    "#path.mail = /var/mail/chasqui\n"
+		    "#path.history = /var/lib/chasqui/history\n"
 		    "#path.run = /run/chasqui\n");
 	buf_add_str(b, "path.tables = tables\n"
 	    "\n# syslog, stderr, or a file.\n");

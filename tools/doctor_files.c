@@ -149,7 +149,8 @@ void
 doctor_files(struct doctor *d)
 {
 	const struct conf *c = d->conf;
-	struct account root = { true, 0, 0 }, qmgr, mail, lookup, verifier;
+	struct account root = { true, 0, 0 }, qmgr, mail, lookup, verifier,
+	    history;
 	char path[PATH_MAX];
 	const char *table;
 	size_t i;
@@ -157,11 +158,12 @@ doctor_files(struct doctor *d)
 	if (geteuid() == 0)
 		check_users(d);
 	qmgr = find_account(d, "qmgr");
+	history = find_account(d, "history");
 	lookup = find_account(d, "lookup");
 	verifier = find_account(d, "verifier");
 	mail = find_account(d, NULL);
 	if (geteuid() != 0)
-		root = qmgr = mail = (struct account){ true, geteuid(),
+		root = qmgr = mail = history = (struct account){ true, geteuid(),
 			getegid() };
 	snprintf(path, sizeof(path), "%s", c->path);
 	check_not_writable(d, path);
@@ -169,6 +171,8 @@ doctor_files(struct doctor *d)
 	check_not_writable(d, c->path_tables);
 	check_owner(d, c->path_run, root, 0755);
 	check_owner(d, c->path_queue, qmgr, 0711);
+	if (c->history_size != 0)
+		check_owner(d, c->path_history, history, 0750);
 	snprintf(path, sizeof(path), "%s/drop", c->path_queue);
 	check_owner(d, path, qmgr, 03733);
 	check_owner(d, c->path_mail, mail, 0750);

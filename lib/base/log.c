@@ -33,9 +33,22 @@ static struct {
 } out = { .program = "chasqui", .lowest = LOG_LEVEL_INFO,
 	.fd = STDERR_FILENO, .facility = LOG_MAIL };
 
+/* What the history has not been sent yet. */
+static struct {
+	int		 fd;		/* owned; -1: nobody listens */
+	uint64_t	 lost;		/* frames that found no room */
+	uint32_t	 frames;	/* of pending */
+	size_t		 n;
+	unsigned char	 pending[LOG_EVENTS_BYTES];
+} events = { .fd = -1 };
+
 static void	 log_line(enum log_level, const char *, va_list)
 		    __attribute__((format(printf, 2, 0)));
-static size_t	 put_prefix(enum log_level, char *, size_t);
+static size_t	 put_prefix(enum log_level, const struct timespec *, char *,
+		    size_t);
+static void	 add_event(enum log_level, const struct timespec *,
+		    const char *, size_t);
+static void	 send_events(void);
 static void	 write_all(const char *, size_t);
 static void	 send_datagram(const char *, size_t);
 
@@ -112,6 +125,9 @@ log_forked(const char *program, int fd)
 {
 	out.n = 0;
 	out.broken = NULL;
+	events.n = events.frames = 0;
+	events.lost = 0;
+	log_events_to(-1);
 	log_open(program, out.lowest);
 	if (out.fd <= STDERR_FILENO)
 		return fd;
@@ -126,7 +142,8 @@ name(const char *fmt, ...)						\
 {									\
 	va_list ap;							\
 									\
-	if (level < out.lowest)						\
+	if (level < out.lowest &&					\
+	    (level < LOG_LEVEL_INFO || events.fd == -1))		\
 		return;							\
 	va_start(ap, fmt);						\
 	log_line(level, fmt, ap);					\
@@ -153,14 +170,22 @@ static void
 log_line(enum log_level level, const char *fmt, va_list ap)
 {
 	char line[LINE_BYTES];
-	size_t n = put_prefix(level, line, sizeof(line));
-	int m = vsnprintf(line + n, sizeof(line) - n - 1, fmt, ap);
+	struct timespec now;
+	size_t prefix, n;
+	int m;
 
+	clock_gettime(CLOCK_REALTIME, &now);
+	n = prefix = put_prefix(level, &now, line, sizeof(line));
+	m = vsnprintf(line + n, sizeof(line) - n - 1, fmt, ap);
 	if (m < 0)
 		return;
 	n += (size_t)m;
 	if (n > sizeof(line) - 2)
 		n = sizeof(line) - 2;	/* cut, like any syslog would */
+	if (events.fd != -1 && level >= LOG_LEVEL_INFO)
+		add_event(level, &now, line + prefix, n - prefix);
+	if (level < out.lowest)
+		return;
 	if (out.sink == LOG_SINK_SYSLOG) {
 		send_datagram(line, n);
 		return;
@@ -176,14 +201,14 @@ log_line(enum log_level level, const char *fmt, va_list ap)
 
 /* What stands before the event: the time and level, or syslog's header. */
 static size_t
-put_prefix(enum log_level level, char *line, size_t size)
+put_prefix(enum log_level level, const struct timespec *now, char *line,
+    size_t size)
 {
 	static const char *const names[] = { "debug", "info", "warn", "error" };
 	static const int severities[] = { LOG_DEBUG, LOG_INFO, LOG_WARNING,
 		LOG_ERR };
 	static time_t second;
 	static char when[32];
-	struct timespec now;
 	struct tm tm;
 	int n;
 
@@ -196,14 +221,13 @@ put_prefix(enum log_level level, char *line, size_t size)
 		    out.pid);
 		return n < 0 ? 0 : (size_t)n;
 	}
-	clock_gettime(CLOCK_REALTIME, &now);
-	if (now.tv_sec != second) {
-		second = now.tv_sec;
+	if (now->tv_sec != second) {
+		second = now->tv_sec;
 		gmtime_r(&second, &tm);
 		strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%S", &tm);
 	}
 	n = snprintf(line, size, "%s.%03ldZ %s[%d] %s: ", when,
-	    now.tv_nsec / 1000000, out.program, out.pid, names[level]);
+	    now->tv_nsec / 1000000, out.program, out.pid, names[level]);
 	return n < 0 ? 0 : (size_t)n;
 }
 
@@ -215,6 +239,8 @@ log_flush(void)
 	out.n = 0;
 	if (n > 0)
 		write_all(out.pending, n);
+	if (events.n > 0)
+		send_events();
 }
 
 /* A full disk must not stop mail: what cannot be written is dropped. */
@@ -246,6 +272,78 @@ send_datagram(const char *p, size_t n)
 	if (send(out.fd, p, n, MSG_NOSIGNAL) == -1 && errno != EAGAIN &&
 	    errno != EINTR && errno != ENOBUFS && out.broken != NULL)
 		out.broken(out.broken_arg);
+}
+
+/* ---- the history -------------------------------------------------------- */
+
+void
+log_events_to(int fd_take)
+{
+	if (events.n > 0)
+		send_events();
+	if (events.fd != -1)
+		close(events.fd);
+	events.fd = fd_take;
+}
+
+static unsigned char *
+put_le(unsigned char *to, uint64_t v, size_t bytes)
+{
+	for (; bytes > 0; bytes--, v >>= 8)
+		*to++ = (unsigned char)v;
+	return to;
+}
+
+static unsigned char *
+put_event_header(unsigned char *to, uint64_t time_us, unsigned level, size_t n)
+{
+	return put_le(put_le(put_le(to, time_us, 8), level, 1), n, 2);
+}
+
+/* The name stands at the front, behind a queue id where there is one. */
+static bool
+is_event(struct slice text)
+{
+	if (slice_starts(text, SLICE_LIT("id=")))
+		text = slice_from(text, slice_find(text, ' '));
+	if (text.n > 0 && text.p[0] == ' ')
+		text = slice_from(text, 1);
+	return slice_starts(text, SLICE_LIT("event="));
+}
+
+static void
+add_event(enum log_level level, const struct timespec *when, const char *text,
+    size_t n)
+{
+	unsigned char *to;
+
+	if (!is_event(slice_of(text, n)))
+		return;
+	/* Room is left for the frame that tells of lost ones. */
+	if (events.n + 2 * LOG_EVENT_HEADER + n > sizeof(events.pending))
+		send_events();
+	to = put_event_header(events.pending + events.n,
+	    (uint64_t)when->tv_sec * 1000000 +
+	    (uint64_t)when->tv_nsec / 1000, level, n);
+	memcpy(to, text, n);
+	events.n += LOG_EVENT_HEADER + n;
+	events.frames++;
+}
+
+/* One packet, taken whole or not at all. */
+static void
+send_events(void)
+{
+	unsigned char *end = events.pending + events.n;
+
+	if (events.lost > 0)
+		end = put_event_header(end, events.lost, LOG_EVENTS_LOST, 0);
+	if (events.fd == -1 || send(events.fd, events.pending,
+	    (size_t)(end - events.pending), MSG_DONTWAIT | MSG_NOSIGNAL) == -1)
+		events.lost += events.frames;
+	else
+		events.lost = 0;
+	events.n = events.frames = 0;
 }
 
 /* ---- in a signal handler: neither stdio, nor locks, nor the time zone ---- */

@@ -38,6 +38,22 @@ void	 log_configure(const char *level, const char *facility);
 /* Called when a write to a syslog socket fails for good. */
 void	 log_on_broken(void (*)(void *), void *arg);
 
+/*
+ * Lines of LOG_LEVEL_INFO and above that have an event= go to the event history
+ * too, whatever the lowest level is: by this socket (SOCK_SEQPACKET), in
+ * packets of whole frames,
+ *
+ *	u64 microseconds since 1970, u8 level, u16 n, n bytes of text
+ *
+ * all numbers little-endian.  A frame of level LOG_EVENTS_LOST has no text, and
+ * instead of the time how many frames before it found no room: nothing waits
+ * for the reader.  Takes over fd; -1: to nobody any more.  Closed by exec.
+ */
+void	 log_events_to(int fd_take);
+#define LOG_EVENTS_LOST		255
+#define LOG_EVENT_HEADER	11	/* bytes before the text */
+#define LOG_EVENTS_BYTES	32768	/* of a packet at the most */
+
 #define LOG_FN(name)							\
 	void name(const char *fmt, ...) __attribute__((format(printf, 1, 2)))
 LOG_FN(log_debug);
@@ -51,7 +67,7 @@ void	 log_fatal(const char *fmt, ...)
 
 /* In a fork: its own name and process id, and the log's descriptor under this
  * number, so that all others can be closed; the parent's lines stay the
- * parent's.  Returns the first number that is free. */
+ * parent's, and its events too: a fork has no history.  Returns the first number that is free. */
 int	 log_forked(const char *program, int fd);
 void	 log_flush(void);
 /* For a handler of a deadly signal (async-signal-safe): what is buffered, then

@@ -52,6 +52,7 @@ static const struct {
 	{ "", "path.queue",		check_path },
 	{ "", "path.run",		check_path },
 	{ "", "path.mail",		check_path },
+	{ "", "path.history",		check_path },
 	{ "", "path.tables",		check_path },
 	{ "", "path.templates",		check_path },
 	{ "", "user.prefix",		check_user },

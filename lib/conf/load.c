@@ -147,6 +147,7 @@ paths_absolute(struct conf *c, const char *file)
 	make_absolute(c, real, &c->path_queue);
 	make_absolute(c, real, &c->path_run);
 	make_absolute(c, real, &c->path_mail);
+	make_absolute(c, real, &c->path_history);
 	make_absolute(c, real, &c->path_tables);
 	make_absolute(c, real, &c->path_templates);
 	make_absolute(c, real, &c->auth_sqlite);
@@ -157,6 +158,8 @@ paths_absolute(struct conf *c, const char *file)
 		make_absolute(c, real, &c->auth_passwords.v[i]);
 	if (strchr(c->log_target, '/') != NULL)
 		make_absolute(c, real, &c->log_target);
+	if (strchr(c->log_postfix, '/') != NULL)
+		make_absolute(c, real, &c->log_postfix);
 	for (i = 0; i < c->alias_includes.n; i++)
 		make_absolute(c, real, &c->alias_includes.v[i]);
 	for (i = 0; i < c->noauths; i++)

@@ -32,6 +32,7 @@
 #define R_AUTH		(1u << ROLE_AUTH)
 #define R_VERIFIER	(1u << ROLE_VERIFIER)
 #define R_KEYS		(1u << ROLE_KEYS)
+#define R_HISTORY	(1u << ROLE_HISTORY)
 #define R_IMAP_LOGIN	(1u << ROLE_IMAP_LOGIN)
 #define R_POP3_LOGIN	(1u << ROLE_POP3_LOGIN)
 #define R_IMAP_SPAWN	(1u << ROLE_IMAP_SPAWN)	/* its sessions, too */
@@ -56,6 +57,8 @@ X(path_run, "path.run", STRING, "/run/chasqui", 0, 0, R_MASTER | R_TOOL, \
   "Where the sockets of the tools and the process id file are.")	\
 X(path_mail, "path.mail", STRING, "/var/mail/chasqui", 0, 0, R_MASTER | R_LOOKUP | R_WORKER, \
   "The root of the mailboxes of virtual domains: DOMAIN/LOCAL-PART/Maildir below it.") \
+X(path_history, "path.history", STRING, "/var/lib/chasqui/history", 0, 0, R_MASTER | R_HISTORY | R_TOOL, \
+  "The directory of the event history, which chasqui trace reads.") \
 X(path_tables, "path.tables", STRING, "tables", 0, 0, R_MASTER | R_LOOKUP | R_TOOL, \
   "The directory that relative table paths start from; itself relative to the configuration file's.") \
 X(path_templates, "path.templates", STRING, "", 0, 0, R_MASTER, \
@@ -76,6 +79,13 @@ X(log_level, "log.level", STRING, "info", 0, 0, R_ALL,			\
   "The least important event that is logged: debug, info, warn or error.") \
 X(log_facility, "log.facility", STRING, "mail", 0, 0, R_ALL,		\
   "The syslog facility.")						\
+X(log_postfix, "log.postfix", STRING, "", 0, 0, R_MASTER,		\
+  "Where the mail log is also written in the form of Postfix, for programs that analyse it: syslog, or the path of a file; nowhere where empty.") \
+									\
+X(history_size, "history.size", SIZE, "256M", 0, 1099511627776, R_MASTER | R_HISTORY, \
+  "How much room the event history takes at the most, about; the oldest events go.  0 keeps none.") \
+X(history_days, "history.days", INT, "30", 1, 36500, R_HISTORY,	\
+  "Events older than so many days go.")					\
 									\
 X(process_smtpd, "process.smtpd", INT, "0", 0, 64, R_MASTER,		\
   "How many smtpd processes there are; 0 for one a core.  A change takes a restart.") \

@@ -93,8 +93,13 @@ start(struct stream *s, struct ev_loop *l, int fd, size_t out_max,
 void
 stream_close(struct stream *s)
 {
+	struct stream_tap *tap = s->tap;
+
 	if (s->ops == NULL || s->fd == -1)
 		return;
+	s->tap = NULL;
+	if (tap != NULL)
+		tap->closed(tap);
 	ev_io_clear(&s->io);
 	ev_timer_clear(&s->timer);
 	ev_task_cancel(s->loop, &s->task);
@@ -148,6 +153,8 @@ stream_input(const struct stream *s)
 void
 stream_consume(struct stream *s, size_t n)
 {
+	if (s->tap != NULL && n > 0)
+		s->tap->received(s->tap, slice_first(stream_input(s), n));
 	if (s->fresh.n > 0) {
 		assert(n <= s->fresh.n);
 		s->fresh = slice_from(s->fresh, n);
@@ -219,6 +226,8 @@ stream_write(struct stream *s, struct slice bytes)
 	make_room(s, bytes.n);
 	if (buf_add(&s->out, bytes) == -1)
 		return -1;
+	if (s->tap != NULL)
+		s->tap->written(s->tap, bytes);
 	ev_task_ask(s->loop, &s->task);
 	return 0;
 }
@@ -227,14 +236,18 @@ int
 stream_printf(struct stream *s, const char *fmt, ...)
 {
 	va_list ap;
+	size_t n;
 	int r;
 
 	if (!stream_is_open(s) || s->ended || s->closing)
 		return 0;
 	make_room(s, 0);
+	n = s->out.n;
 	va_start(ap, fmt);
 	r = buf_vprintf(&s->out, fmt, ap);
 	va_end(ap);
+	if (s->tap != NULL)
+		s->tap->written(s->tap, slice_from(buf_slice(&s->out), n));
 	if (r == 0)
 		ev_task_ask(s->loop, &s->task);
 	return r;
@@ -353,6 +366,8 @@ stream_add_layer(struct stream *s, const struct stream_layer *layer,
     void *data_take)
 {
 	assert(s->layer == NULL && stream_is_open(s));
+	if (s->tap != NULL)
+		s->tap->secured(s->tap);
 	s->layer = layer;
 	s->layer_data = data_take;
 	s->fresh = SLICE_EMPTY;

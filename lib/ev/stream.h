@@ -42,6 +42,18 @@ struct stream_ops {
 	void	(*secured)(void *arg);
 };
 
+/* Somebody who looks on (ipc/tap.h): hears, in the order in which the owner
+ * does it, what the owner consumes and writes, without TLS.  Must not call any
+ * stream function. */
+struct stream_tap {
+	void	(*received)(struct stream_tap *, struct slice);
+	void	(*written)(struct stream_tap *, struct slice);
+	/* A layer comes in between, and what was not consumed is gone. */
+	void	(*secured)(struct stream_tap *);
+	/* The stream is closed; it does not know the tap any more. */
+	void	(*closed)(struct stream_tap *);
+};
+
 #define STREAM_KEEP_BYTES	(128 * 1024)	/* most unconsumed input */
 
 struct stream {
@@ -75,6 +87,7 @@ struct stream {
 	size_t			 drained;
 	bool			 half_open;	/* output goes on after EOF */
 	bool			 eof_told;
+	struct stream_tap	*tap;		/* borrowed; NULL: nobody */
 };
 
 /* Takes over a connected socket, which is made non-blocking.  out_max limits

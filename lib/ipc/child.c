@@ -43,6 +43,9 @@ static void	 take_stop(struct child *, struct message *);
 static void	 take_status_ask(struct child *, struct message *);
 static void	 take_ping(struct child *, struct message *);
 static void	 take_retire(struct child *, struct message *);
+static void	 take_watch(struct child *, struct message *);
+static void	 take_watch_end(struct child *, struct message *);
+static void	 take_events(struct child *, struct message *);
 static void	 hand_over(struct child *, struct child_gift *);
 static void	 keep_order(struct child *, struct message *);
 static void	 carry_out_orders(struct child *);
@@ -79,6 +82,9 @@ static const struct {
 	{ CTL_STATUS_ASK, AT_WORK,		take_status_ask },
 	{ CTL_PING,	 AT_WORK,		take_ping },
 	{ CTL_RETIRE,	 AT_WORK,		take_retire },
+	{ CTL_WATCH,	 AT_START | AT_WORK,	take_watch },
+	{ CTL_WATCH_END, AT_START | AT_WORK,	take_watch_end },
+	{ CTL_EVENTS,	 AT_START | AT_WORK,	take_events },
 };
 
 /* ---- start-up ----------------------------------------------------------- */
@@ -254,6 +260,13 @@ take_log(struct child *c, struct message *m)
 	}
 	c->log_asked = false;
 	log_to(sink, take_fd(m));
+}
+
+static void
+take_events(struct child *c, struct message *m)
+{
+	(void)c;
+	log_events_to(take_fd(m));
 }
 
 static void
@@ -502,6 +515,21 @@ take_retire(struct child *c, struct message *m)
 	(void)m;
 	if (c->spec->retire != NULL)
 		c->spec->retire(c->arg);
+}
+
+static void
+take_watch(struct child *c, struct message *m)
+{
+	if (c->spec->watched == NULL || taps_watch(&c->taps, m) == -1)
+		channel_breach(c->master, "watch");
+	else if (c->working)
+		c->spec->watched(c->arg);
+}
+
+static void
+take_watch_end(struct child *c, struct message *m)
+{
+	taps_watch_end(&c->taps, get_u32(&m->body));
 }
 
 void

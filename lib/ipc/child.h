@@ -28,6 +28,7 @@
 #include "ev/loop.h"
 #include "ipc/channel.h"
 #include "ipc/master_child.h"
+#include "ipc/tap.h"
 #include "os/priv.h"
 
 struct child;
@@ -69,6 +70,9 @@ struct child_spec {
 	void	(*retire)(void *arg);
 	/* key=value words for `chasqui status`.  May be NULL. */
 	void	(*status)(void *arg, struct buf *);
+	/* Somebody watches (`chasqui watch`): tap_open() for those who are
+	 * there already.  NULL: this daemon talks to no network. */
+	void	(*watched)(void *arg);
 	/* CTL_* messages beyond these.  Those that come before GO are kept
 	 * for child_run(), which begins with them.  May be NULL. */
 	void	(*control)(void *arg, struct message *);
@@ -99,6 +103,7 @@ struct child {
 	size_t			 npeers;
 	unsigned		 index;		/* among those of the role */
 	struct priv_ids		 ids;
+	struct taps		 taps;
 	char			*directory;	/* WORKER: its mail root; owned */
 	/* child.c's own: */
 	struct child_gift	*gifts;		/* owned; until child_run() */

@@ -7,7 +7,7 @@
  * rights (priv_enter) and says READY.  CHANNEL comes again whenever a peer was
  * restarted, LOG when a log file was reopened.  Numbers 20 to 29 are kept for
  * certificates and keys, 30 to 39 for sessions of mailbox access, 60 to 69 for
- * metrics.
+ * metrics, 70 to 79 for the event history.
  */
 #ifndef IPC_MASTER_CHILD_H
 #define IPC_MASTER_CHILD_H
@@ -63,7 +63,13 @@
 	X(CTL_LOGIN_IS,	   49, EITHER, 0,  0,   16384)	/* auth, verifier: lines */ \
 	X(CTL_COUNTERS,	   60, MASTER, 1,  8,   8)	/* to metrics: u32 role, u32 index of a process; fd: its counters (ipc/counters.h), to read */ \
 	X(CTL_FACTS_ASK,   61, METRICS, 0, 0,   0)	\
-	X(CTL_FACTS,	   62, MASTER, 0,  12,  65536)	/* to metrics: time of the suite's start, u32 n, then n of ipc/facts.h */
+	X(CTL_FACTS,	   62, MASTER, 0,  12,  65536)	/* to metrics: time of the suite's start, u32 n, then n of ipc/facts.h */ \
+	X(CTL_EVENTS,	   70, MASTER, 1,  0,   0)	/* fd: where its log's events go (base/log.h), instead of what came before */ \
+	X(CTL_EVENTS_OF,   71, MASTER, 1,  12,  12)	/* to history: u32 role, u32 index, u32 process id; fd: what that process says */ \
+	X(CTL_POSTFIX_LOG, 72, MASTER, 1,  1,   1)	/* to history: u8 enum log_sink; fd: instead of what came before */ \
+	X(CTL_POSTFIX_LOG_END, 73, MASTER, 0, 0, 0)	/* to history: nowhere any more */ \
+	X(CTL_WATCH,	   80, MASTER, 1,  25,  25)	/* u32 number, u32 protocols (ipc/tap.h), u8 bits, 16 bytes address of the network; fd: where lines go, never waited for */ \
+	X(CTL_WATCH_END,   81, MASTER, 0,  4,   4)	/* u32 number */
 
 ENUM_MESSAGES(MASTER_CHILD);
 

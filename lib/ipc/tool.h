@@ -2,7 +2,7 @@
 /*
  * The tools' requests, over Unix sockets below path.run:
  *
- *	control.sock	master	status, stop, reload, restart	root or the owner
+ *	control.sock	master	status, stop, reload, restart, watch	root or the owner
  *	queue.sock	qmgr	list, show, change	list: anybody
  *	lookup.sock	lookup	explain, table query	root or the owner
  *
@@ -26,6 +26,8 @@
 	X(TL_STOP,	    2, TOOL,   0,  0,   0)	/* master: TL_END when all have ended */ \
 	X(TL_RELOAD,	    3, TOOL,   0,  0,   0)	/* master: lines say what is wrong */ \
 	X(TL_RESTART,	    4, TOOL,   0,  0,   0)	/* master: TL_END when another serves in its place, or why not */ \
+	X(TL_WATCH,	    5, TOOL,   0,  21,  21)	/* master: u32 protocols, u8 bits, 16 bytes address of a network (ipc/tap.h); TL_WATCHING, and TL_END when it is over */ \
+	X(TL_WATCHING,	    6, MASTER, 1,  0,   0)	/* fd: lines are read from it, until the tool closes its connection */ \
 	X(TL_QUEUE_LIST,   10, TOOL,   0,  4,   8192)	/* qmgr: packed filter */ \
 	X(TL_QUEUE_SHOW,   11, TOOL,   0,  8,   8)	/* qmgr: u64 id; lines, then content in TL_DATA */ \
 	X(TL_QUEUE_CHANGE, 12, TOOL,   0, 15,   8192)	/* qmgr: u8 enum queue_change, u8 enum queue_how, slice next hop (REROUTE), packed filter; a line for each message; TL_END when all is durable */ \

@@ -45,6 +45,8 @@ role_name(enum role role)
 		return "lookup";
 	case ROLE_RESOLVER:
 		return "resolver";
+	case ROLE_HISTORY:
+		return "history";
 	case ROLE_METRICS:
 		return "metrics";
 	case ROLE_TOOL:
@@ -64,6 +66,7 @@ role_is_trusted(enum role role)
 	case ROLE_LOOKUP:
 	case ROLE_KEYS:
 	case ROLE_VERIFIER:
+	case ROLE_HISTORY:
 		return 1;
 	case ROLE_SMTPD:
 	case ROLE_REMOTE:

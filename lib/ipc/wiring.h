@@ -4,7 +4,8 @@
  *
  * Read this beside os/priv.c: that table says what a process may do by itself,
  * this one whom it can ask.  `master` makes every channel; a pair that is not
- * here cannot talk.
+ * here cannot talk.  Beside them each process, but the sessions of users, has a
+ * socket to the history, which says nothing back (CTL_EVENTS).
  */
 #ifndef IPC_WIRING_H
 #define IPC_WIRING_H
@@ -33,7 +34,8 @@
 	X(POP3_SESSION,	18, "pop3d-session", PER_LOGIN)		\
 	X(IMAP_SPAWN,	19, "imapd-session", ONE)	/* forks sessions */ \
 	X(POP3_SPAWN,	20, "pop3d-session", ONE)		\
-	X(METRICS,	21, "metrics",	   ONE)
+	X(METRICS,	21, "metrics",	   ONE)		\
+	X(HISTORY,	22, "history",	   ONE)
 
 enum role {
 #define X(name, no, program, instances) ROLE_##name = (no),

@@ -61,6 +61,7 @@ conn_new(struct login *l, int fd_take, const struct peer *who,
 	stream_open(&c->client, &l->child.loop, fd_take,
 	    LOGIN_OUT_BYTES + PUMP_BYTES, &client_ops, c);
 	stream_stay_half_open(&c->client);
+	conn_tap(c);
 	take_slot(l, c);
 	count(LOGIN_CONNECTIONS);
 	ev_timer_init(&c->timer, &l->child.loop, time_is_up, c);
@@ -137,6 +138,21 @@ begin(struct conn *c)
 	}
 	c->greeted = true;
 	c->l->protocol->greet(c);
+}
+
+/* What a session has in hand is not known here; without TLS its bytes do not
+ * even come by. */
+void
+conn_tap(struct conn *c)
+{
+	enum tap_protocol protocol = c->l->protocol->role == ROLE_IMAP_LOGIN ?
+	    TAP_IMAP : TAP_POP3;
+
+	if (c->state < CONN_STARTING || (c->state <= CONN_PARKED &&
+	    conn_is_tls(c)))
+		tap_open(&c->l->child.taps, &c->client, protocol, c->who.addr,
+		    c->state == CONN_SECURING || c->state == CONN_TALK,
+		    c->listener);
 }
 
 /* ---- TLS ----------------------------------------------------------------- */

@@ -20,6 +20,7 @@ static int	 reload(void *, const struct conf *, struct buf *);
 static void	 retire(void *);
 static void	 stop(void *);
 static void	 stop_is_late(void *);
+static void	 watched(void *);
 static void	 control(void *, struct message *);
 static void	 reap(void *);
 
@@ -36,7 +37,7 @@ login_main(const struct login_protocol *protocol, int argc, char *argv[])
 	static struct child_spec spec = { .edges = edges,
 		.channel_up = channel_up, .listener = listener,
 		.shared = shared, .reload = reload, .stop = stop,
-		.retire = retire, .control = control };
+		.retire = retire, .watched = watched, .control = control };
 	static struct login l;
 
 	spec.role = protocol->role;
@@ -132,6 +133,16 @@ reload(void *arg, const struct conf *conf, struct buf *why)
 	configure(l, conf);
 	certificates_reload(&l->certificates);
 	return 0;
+}
+
+static void
+watched(void *arg)
+{
+	struct login *l = arg;
+	struct conn *c;
+
+	TAILQ_FOREACH(c, &l->conns, entry)
+		conn_tap(c);
 }
 
 static void

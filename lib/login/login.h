@@ -236,6 +236,8 @@ void	 conn_new(struct login *, int fd_take, const struct peer *,
 	    const char *listener);
 void	 conn_enter(struct conn *, enum conn_state);
 struct conn *conn_find(struct login *, uint64_t id);
+/* Shows it to those who watch its client's network. */
+void	 conn_tap(struct conn *);
 /* Gives it a new number: what was asked under the old one is answered in
  * vain. */
 void	 conn_rename(struct conn *);

@@ -176,6 +176,9 @@ take_started(struct login *l, struct message *m)
 	send_begin(c);
 	conn_enter(c, CONN_SESSION);
 	c->news = false;
+	if (!conn_is_tls(c))
+		tap_close(&c->client, "logged in without TLS: the session has "
+		    "the connection itself and is not shown");
 	if (!conn_is_tls(c) || c->parked.n > 0)
 		return;		/* see session_proved() */
 	conn_resume(c);

@@ -42,6 +42,8 @@ struct outcome {
 	/* "TLSv1.3/verified", for the log; empty: in clear, or local.  Not
 	 * packed: DL_SECURED has it. */
 	struct slice	 secured;
+	int64_t		 took_ms;	/* the attempt, for the log; 0: there
+					 * was none.  Not packed either. */
 };
 
 int	 outcome_pack(struct buf *, const struct outcome *);

@@ -6,7 +6,7 @@
  * words mean:
  *
  * root	  EMPTY	    an empty directory of root's is the process's root
- *	  SPOOL	    the queue directory is
+ *	  SPOOL	    the directory that it keeps is: the queue, the history
  *	  WHOLE	    the system's root; Landlock and the uid hold it
  *	  OWN	    the one directory that it may write to, a user's mail
  * net	  NO_NET    no socket can be made or accepted
@@ -62,6 +62,7 @@ static const struct priv rows[ROLE_LIMIT] = {
 	[ROLE_WORKER]	= { "worker",	NULL,	    WHOLE, NO_NET,    RW_FILES,  MAY_THREAD },
 	[ROLE_COMMAND]	= { "command",	NULL,	    WHOLE, ANY_NET,   ANY_FILES, MAY_EXEC | KEEP_GROUPS },
 	[ROLE_BOUNCE]	= { "bounce",	"bounce",   EMPTY, NO_NET,    NO_FILES,  0 },
+	[ROLE_HISTORY]	= { "history",	"history",  SPOOL, NO_NET,    RW_FILES,  0 },
 	[ROLE_KEYS]	= { "keys",	"keys",	    EMPTY, NO_NET,    NO_FILES,  0 },
 	[ROLE_AUTH]	= { "auth",	"auth",	    EMPTY, NO_NET,    NO_FILES,  0 },
 	[ROLE_VERIFIER]	= { "verifier",	"verifier", WHOLE, NO_NET,    RO_FILES,  LENT },

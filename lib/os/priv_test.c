@@ -455,6 +455,13 @@ static const struct attempt {
 	{ ROLE_QMGR, "thread", try_thread, WORKS, NULL },
 	{ ROLE_QMGR, "own directory", try_use_inside, WORKS, NULL },
 
+	IN_EVERY_CELL(ROLE_HISTORY),
+	NO_SOCKETS_IN(ROLE_HISTORY),
+	{ ROLE_HISTORY, "read passwd", try_read_passwd, FAILS, NULL },
+	{ ROLE_HISTORY, "create", try_create_outside, FAILS, NULL },
+	{ ROLE_HISTORY, "accept", try_accept, DIES, "accept4" },
+	{ ROLE_HISTORY, "own directory", try_use_inside, WORKS, NULL },
+
 	IN_EVERY_CELL(ROLE_WORKER),
 	NO_SOCKETS_IN(ROLE_WORKER),
 	{ ROLE_WORKER, "read outside", try_read_outside, FAILS, NULL },
@@ -645,7 +652,8 @@ every_role_with_a_process_has_a_row(void **state)
 {
 	static const enum role with[] = { ROLE_SMTPD, ROLE_QMGR, ROLE_REMOTE,
 		ROLE_LOCAL, ROLE_WORKER, ROLE_BOUNCE, ROLE_LOOKUP,
-		ROLE_RESOLVER, ROLE_KEYS, ROLE_METRICS, ROLE_COMMAND, ROLE_IMAP_LOGIN,
+		ROLE_RESOLVER, ROLE_KEYS, ROLE_METRICS,
+		ROLE_HISTORY, ROLE_COMMAND, ROLE_IMAP_LOGIN,
 		ROLE_IMAP_SPAWN, ROLE_IMAP_SESSION, ROLE_POP3_LOGIN,
 		ROLE_POP3_SPAWN, ROLE_POP3_SESSION };
 	size_t i;
@@ -721,7 +729,8 @@ sanitizers_report_from_every_cell(void **state)
 {
 	static const enum role all[] = { ROLE_SMTPD, ROLE_QMGR, ROLE_REMOTE,
 		ROLE_LOCAL, ROLE_WORKER, ROLE_BOUNCE, ROLE_LOOKUP,
-		ROLE_RESOLVER, ROLE_KEYS, ROLE_METRICS, ROLE_IMAP_LOGIN, ROLE_IMAP_SPAWN,
+		ROLE_RESOLVER, ROLE_KEYS, ROLE_METRICS,
+		ROLE_HISTORY, ROLE_IMAP_LOGIN, ROLE_IMAP_SPAWN,
 		ROLE_IMAP_SESSION, ROLE_POP3_SESSION };
 	char text[8192];
 	size_t i;

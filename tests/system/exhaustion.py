@@ -121,6 +121,34 @@ class OutOf(Story):
 
 
 @needs_root
+class HistoryDisk(OutOf):
+    """The event history's: mail does not depend on it."""
+
+    @classmethod
+    def arrange(cls):
+        cls.box = cls.instance()
+        cls.box.stop()
+        cls.disk = cls.mount(cls.box.path("history"), "size=256K")
+        cls.box.start()
+
+    def trace(self):
+        return self.box.tool("trace", "sender=room@client.example").stdout
+
+    def test_full_and_with_room_again(self):
+        self.disk.fill()
+        # The last page of its file has some room.
+        for i in range(20):
+            self.box.send("alice@example.org", sender="full@client.example", subject=f"full {i}")
+        self.box.wait_mail("alice@example.org", 20)
+        self.box.wait_log("event=history-not-written")
+        self.disk.empty()
+        self.box.send("alice@example.org", sender="room@client.example", subject="room")
+        self.box.wait_log("event=history-written lost=")
+        self.box.send("alice@example.org", sender="room@client.example", subject="more room")
+        wait_for(lambda: "removed" in self.trace(), lambda: "a message in\n" + self.trace())
+
+
+@needs_root
 class Disk(OutOf):
     """The queue's."""
 

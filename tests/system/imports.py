@@ -44,7 +44,7 @@ class Imported(Instance):
             return f"address = 127.0.0.1:{self.base + port}"
         text = re.sub(r"(?m)^\taddress = .*?:(\d+).*$", lambda m: "\t" + shifted(m), self.read_conf())
         self.write_conf(text)
-        for key, value in {"path.queue": "queue", "path.mail": "mail", "path.run": "run", "queue.journal": "8M",
+        for key, value in {"path.queue": "queue", "path.mail": "mail", "path.history": "history", "path.run": "run", "queue.journal": "8M",
                            "process.smtpd": "1", "process.remote": "1", "process.login": "1", "process.verifier": "1",
                            "table.check": "50ms"}.items():
             self.set(key, value)

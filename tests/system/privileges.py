@@ -15,7 +15,7 @@ import time
 from harness import PREFIX, Story, comm, descendants, message, needs_root, wait_for
 from sink import Sink
 
-EMPTY, QUEUE, WHOLE = "run/empty", "queue", None
+EMPTY, QUEUE, HISTORY, WHOLE = "run/empty", "queue", "history", None
 OWN = "mail/example.org/alice"          # a session's
 
 # Roots, and what kinds of descriptors there may be.  Every process may have
@@ -34,6 +34,7 @@ ROWS = {
     "verifier": ("verifier", WHOLE, set()),
     "resolver": ("resolver", EMPTY, {"tcp", "udp", "etc-file"}),
     "keys":     ("keys",     EMPTY, set()),
+    "history":  ("history",  HISTORY, {"history-file", "history-directory"}),
     "metrics":  ("metrics",  EMPTY, {"tcp"}),
     "imapd":    ("imapd",    EMPTY, {"tcp", "rate", "tickets"}),
     "pop3d":    ("pop3d",    EMPTY, {"tcp", "rate", "tickets"}),
@@ -131,7 +132,7 @@ class Facts:
             return memory[1]
         target = target.removesuffix(" (deleted)")
         what = "directory" if stat.S_ISDIR(mode) else "file"
-        for place, top in (("log", box.logfile), ("queue", box.path("queue")), ("mail", box.path("mail")),
+        for place, top in (("log", box.logfile), ("queue", box.path("queue")), ("history", box.path("history")), ("mail", box.path("mail")),
                            ("table", box.path("tables")), ("tls", box.path("tls")), ("etc", "/etc")):
             if target == top or target.startswith(top + "/"):
                 return "log" if place == "log" else f"{place}-{what}"
@@ -283,7 +284,7 @@ class Hurt(Story):
 
     def test_a_restarted_process_is_confined_like_the_first(self):
         for name in ("smtpd", "qmgr", "remote", "local", "bounce", "lookup", "auth", "resolver", "keys",
-                     "metrics"):
+                     "metrics", "history"):
             with self.subTest(name=name):
                 old = self.box.pids(name)[0]
                 begun = time.monotonic()

@@ -326,7 +326,7 @@ class Commands(Story):
     def test_status_names_every_process(self):
         out = self.box.tool("status", "--processes", check=True).stdout
         for name in ("master", "smtpd", "qmgr", "remote", "local", "bounce", "lookup", "auth", "resolver", "keys",
-                     "metrics"):
+                     "metrics", "history"):
             self.assertIn(name, out)
         pids = set(re.findall(r"\d+", out))
         self.assertIn(str(self.box.pids("qmgr")[0]), pids)

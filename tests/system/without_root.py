@@ -38,7 +38,7 @@ class WithoutRoot(Story):
         self.box.send("alice@example.org", subject="wakes a worker")
         self.box.wait_subject("alice@example.org", "wakes a worker")
         names = ("smtpd", "qmgr", "remote", "local", "bounce", "lookup", "auth", "resolver", "keys",
-                 "metrics")
+                 "metrics", "history")
         for name in names:
             pids = self.box.pids(name)
             self.assertTrue(pids, name)
