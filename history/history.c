@@ -217,6 +217,11 @@ reload(void *arg, const struct conf *conf, struct buf *why)
 	struct history_process *h = arg;
 
 	(void)why;
+	if (h->keeps && conf->history_size == 0) {
+		ev_timer_stop(&h->prune);
+		history_writer_close(&h->writer);
+		h->keeps = false;
+	}
 	h->writer.bytes_max = conf->history_size;
 	h->writer.age_max_us = (int64_t)conf->history_days * DAY_US;
 	if (h->keeps)

@@ -83,7 +83,7 @@ X(log_postfix, "log.postfix", STRING, "", 0, 0, R_MASTER,		\
   "Where the mail log is also written in the form of Postfix, for programs that analyse it: syslog, or the path of a file; nowhere where empty.") \
 									\
 X(history_size, "history.size", SIZE, "256M", 0, 1099511627776, R_MASTER | R_HISTORY, \
-  "How much room the event history takes at the most, about; the oldest events go.  0 keeps none.") \
+  "How much room the event history takes at the most, about; the oldest events go.  0 keeps none, and a change from 0 takes a restart.") \
 X(history_days, "history.days", INT, "30", 1, 36500, R_HISTORY,	\
   "Events older than so many days go.")					\
 									\

@@ -445,6 +445,12 @@ every_key_finds_its_events_in_every_segment(void **state)
 	assert_int_equal(count_all(&p, 100000000, 200000000), 300);
 	assert_int_equal(history_each(p.h, HISTORY_ALWAYS, want_three, &n), 0);
 	assert_int_equal(n, 3);
+	/* What comes while it is open is seen, too. */
+	add_messages(&p, 3000, 2);
+	assert_int_equal(find(&p, HISTORY_ID, "q3000"), 3);
+	add_messages(&p, 3002, 500);
+	assert_int_equal(find(&p, HISTORY_ID, "q3000"), 3);
+	assert_int_equal(find(&p, HISTORY_ID, "q3501"), 3);
 	place_clear(&p);
 }
 
@@ -518,6 +524,22 @@ the_oldest_go_when_they_are_too_old(void **state)
 	place_read(&p);
 	assert_int_equal(find(&p, HISTORY_ID, "q0"), 0);
 	assert_int_equal(find(&p, HISTORY_ID, "q99"), 3);
+	place_clear(&p);
+}
+
+static void
+the_last_go_too_when_nothing_comes_any_more(void **state)
+{
+	struct place p;
+
+	(void)state;
+	place_make(&p, &fs_real, SMALL);
+	add_messages(&p, 0, 10);
+	history_writer_prune(&p.w, 40 * DAY_US);
+	place_read(&p);
+	assert_int_equal(count_all(&p, 0, INT64_MAX), 0);
+	add_messages(&p, 10, 1);
+	assert_int_equal(count_all(&p, 0, INT64_MAX), 3);
 	place_clear(&p);
 }
 
@@ -692,6 +714,7 @@ main(void)
 		cmocka_unit_test(two_writers_have_a_segment_each),
 		cmocka_unit_test(the_oldest_go_when_it_is_too_much),
 		cmocka_unit_test(the_oldest_go_when_they_are_too_old),
+		cmocka_unit_test(the_last_go_too_when_nothing_comes_any_more),
 		cmocka_unit_test(damage_costs_what_was_hit),
 		cmocka_unit_test(a_torn_tail_is_cut_and_a_missing_index_made),
 		cmocka_unit_test(what_a_later_version_wrote_is_left_alone),

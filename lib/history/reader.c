@@ -3,8 +3,9 @@
  * reader - see reader.h.
  *
  * A segment is read whole, where it is needed: it is small.  A search asks the
- * index for the offsets; without one, or where a page of it is damaged, the
- * segment is read through.  That is so for the last one, which is being written.
+ * index for the offsets.  Without one, or where a page of it is damaged, the
+ * segment is read through, and what was found in it is kept for the next search:
+ * the last one, which is being written, has no index, and only grows.
  */
 #include <sys/stat.h>
 
@@ -18,6 +19,14 @@
 #include "history/segment.h"
 #include "os/fs.h"
 
+/* A segment without an index, as far as it was read. */
+struct tail {
+	uint32_t	 number;	/* 0: none */
+	struct buf	 text;		/* whole records */
+	struct index_entry *entries;	/* owned; by offset */
+	size_t		 n, room;
+};
+
 struct history {
 	int		 dir;		/* owned */
 	const struct fs	*fs;
@@ -26,6 +35,7 @@ struct history {
 	uint64_t	 damaged;
 	uint64_t	 records;
 	struct buf	 room;		/* of the event that is shown */
+	struct tail	 tail;
 };
 
 /* A walk through all that history_each() and history_find() have in common. */
@@ -46,7 +56,10 @@ static int	 walk_index(struct walk *, int fd, const struct index_header *,
 		    uint32_t number);
 static bool	 page_before(struct walk *, int fd, uint32_t pages,
 		    uint32_t hash, uint32_t *page_r);
+static int	 walk_tail(struct walk *, uint32_t number);
+static int	 tail_read_on(struct history *, int fd);
 static int	 walk_records(struct walk *, uint32_t number);
+static bool	 skip_header(struct slice *);
 static void	 show(struct walk *, struct history_event *);
 
 /* ---- the directory ------------------------------------------------------ */
@@ -57,6 +70,7 @@ history_open(const char *directory, struct buf *why)
 	struct history *h = mem_alloc(sizeof(*h));
 
 	h->fs = &fs_real;
+	h->tail.text = BUF_INIT(SEGMENT_BYTES_MAX);
 	h->room = BUF_INIT(HISTORY_LINE_BYTES);
 	buf_reserve(&h->room, HISTORY_LINE_BYTES);
 	h->dir = fs_open_dir(h->fs, AT_FDCWD, directory);
@@ -78,6 +92,8 @@ history_close(struct history **h)
 		return;
 	fs_close((*h)->fs, (*h)->dir);
 	buf_clear(&(*h)->room);
+	buf_clear(&(*h)->tail.text);
+	free((*h)->tail.entries);
 	free((*h)->numbers);
 	free(*h);
 	*h = NULL;
@@ -205,7 +221,10 @@ walk_segment(struct walk *w, uint32_t number)
 			result = walk_index(w, fd, &header, number);
 	}
 	fs_close(w->h->fs, fd);
-	return result == 1 ? walk_records(w, number) : result;
+	if (result == 1)
+		result = w->key != 0 ? walk_tail(w, number) :
+		    walk_records(w, number);
+	return result;
 }
 
 /* ---- by the index ------------------------------------------------------- */
@@ -299,7 +318,104 @@ walk_index(struct walk *w, int fd, const struct index_header *h,
 	return found > 0 && events == -1 ? -1 : 0;
 }
 
+/* ---- without one -------------------------------------------------------- */
+
+static int
+walk_tail(struct walk *w, uint32_t number)
+{
+	struct tail *t = &w->h->tail;
+	uint32_t hash = key_hash(0, w->key, w->value);
+	int fd = open_file(w->h, number, false), r;
+	struct history_event e;
+	struct slice rest;
+	size_t i, skipped;
+
+	if (fd == -1)
+		return -1;
+	if (t->number != number) {
+		t->number = number;
+		t->n = 0;
+		buf_reset(&t->text);
+	}
+	r = tail_read_on(w->h, fd);
+	fs_close(w->h->fs, fd);
+	for (i = 0; i < t->n && r == 0 && !w->enough; i++) {
+		/* One event may have a key twice. */
+		if (t->entries[i].hash != hash || (i > 0 &&
+		    t->entries[i - 1].hash == hash &&
+		    t->entries[i - 1].offset == t->entries[i].offset))
+			continue;
+		rest = slice_from(buf_slice(&t->text), t->entries[i].offset);
+		if (record_next(&rest, &e, &skipped))
+			show(w, &e);
+	}
+	return r;
+}
+
+static void
+tail_add(struct tail *t, const struct history_event *e, size_t offset)
+{
+	uint32_t hashes[EVENT_KEYS];
+	size_t i, n = event_hashes(e, 0, hashes);
+
+	if (t->n + n > t->room) {
+		t->room = 2 * (t->n + n);
+		t->entries = mem_regrow(t->entries, t->room,
+		    sizeof(*t->entries));
+	}
+	for (i = 0; i < n; i++)
+		t->entries[t->n++] = (struct index_entry){ hashes[i],
+			(uint32_t)offset };
+}
+
+/* From the last whole record on: what stood behind it may have been cut. */
+static int
+tail_read_on(struct history *h, int fd)
+{
+	struct tail *t = &h->tail;
+	struct history_event e;
+	struct slice rest;
+	size_t whole = t->text.n, skipped;
+
+	if (fs_read(h->fs, fd, &t->text, SEGMENT_BYTES_MAX, (off_t)whole) ==
+	    -1)
+		return -1;
+	rest = slice_from(buf_slice(&t->text), whole);
+	if (whole == 0 && !skip_header(&rest)) {
+		buf_reset(&t->text);
+		return 0;
+	}
+	while (record_next(&rest, &e, &skipped)) {
+		h->damaged += skipped;
+		whole = (size_t)(rest.p - t->text.p);
+		history_event_parse(&e, e.line, h->room.p);
+		tail_add(t, &e, whole - RECORD_HEADER_BYTES - e.line.n);
+	}
+	t->text.n = whole;
+	return 0;
+}
+
 /* ---- all of a segment --------------------------------------------------- */
+
+/* False: a later version's. */
+static bool
+skip_header(struct slice *rest)
+{
+	int64_t made_us;
+
+	if (rest->n < SEGMENT_HEADER_BYTES)
+		return true;
+	switch (segment_header_unpack(*rest, &made_us)) {
+	case SEGMENT_OURS:
+		*rest = slice_from(*rest, SEGMENT_HEADER_BYTES);
+		break;
+	case SEGMENT_DAMAGED:
+		break;
+	case SEGMENT_NEWER:
+		return false;
+	}
+	return true;
+}
 
 static int
 walk_records(struct walk *w, uint32_t number)
@@ -309,23 +425,13 @@ walk_records(struct walk *w, uint32_t number)
 	struct slice rest;
 	struct history_event e;
 	size_t skipped;
-	int64_t made_us;
 	bool done = fd != -1 && fs_read(w->h->fs, fd, &text,
 	    SEGMENT_BYTES_MAX, 0) != -1;
 
 	fs_close(w->h->fs, fd);
 	rest = buf_slice(&text);
-	if (done && rest.n >= SEGMENT_HEADER_BYTES)
-		switch (segment_header_unpack(rest, &made_us)) {
-		case SEGMENT_OURS:
-			rest = slice_from(rest, SEGMENT_HEADER_BYTES);
-			break;
-		case SEGMENT_DAMAGED:
-			break;
-		case SEGMENT_NEWER:
-			rest = SLICE_EMPTY;
-			break;
-		}
+	if (!skip_header(&rest))
+		rest = SLICE_EMPTY;
 	while (done && !w->enough && record_next(&rest, &e, &skipped)) {
 		w->h->damaged += skipped;
 		show(w, &e);

@@ -49,7 +49,8 @@ struct history_stat {
 	uint64_t	 records;	/* read so far by this reader */
 };
 
-/* An event, valid until the function returns.  false ends the walk. */
+/* An event, valid until the function returns; there is no other walk of this
+ * reader in it.  false ends the walk. */
 typedef bool history_take(void *arg, const struct history_event *);
 
 /* NULL and why, in words, with what to do where the caller may not read it.

@@ -12,6 +12,7 @@
 #define PENDING_BYTES	(1024 * 1024)
 #define FLUSH_BYTES	(256 * 1024)	/* pending is written at the latest */
 #define PARTS		16		/* of the bounds: a segment is no more */
+#define LEAST_BYTES	(16 * 1024)	/* but always as much as this */
 #define FILE_MODE	0640		/* the group may read */
 
 static int	 find_segments(struct history_writer *);
@@ -249,8 +250,11 @@ is_full(const struct history_writer *w, int64_t now_us)
 {
 	uint64_t most = w->bytes_max / PARTS;
 
-	return w->size >= (most < SEGMENT_BYTES ? most : SEGMENT_BYTES) ||
-	    (w->n > 0 && now_us - w->least_us > w->age_max_us / PARTS);
+	if (most > SEGMENT_BYTES)
+		most = SEGMENT_BYTES;
+	if (most < LEAST_BYTES)
+		most = LEAST_BYTES;
+	return w->size >= most || (w->n > 0 && now_us - w->least_us > w->age_max_us / PARTS);
 }
 
 void
@@ -261,10 +265,13 @@ history_writer_prune(struct history_writer *w, int64_t now_us)
 	bool old;
 	int fd;
 
+	if (w->fd != -1 && is_full(w, now_us) && end(w) == -1)
+		w->error = errno;
 	/* Again: another writer may have been here. */
 	if (find_segments(w) == -1)
 		return;
-	while (w->first < w->number) {
+	while (w->first < w->number ||
+	    (w->first == w->number && w->number != 0 && w->fd == -1)) {
 		fd = open_file(w, w->first, true, O_RDONLY);
 		old = fd != -1 && fs_read_exactly(w->fs, fd, page,
 		    sizeof(page), 0) == 0 && index_header_unpack(slice_of(page,
@@ -356,9 +363,6 @@ history_writer_flush(struct history_writer *w, int64_t now_us)
 	}
 	w->npending = 0;
 	buf_reset(&w->pending);
-	if (w->fd != -1 && is_full(w, now_us)) {
-		if (end(w) == -1)
-			w->error = errno;
+	if (w->fd != -1 && is_full(w, now_us))
 		history_writer_prune(w, now_us);
-	}
 }

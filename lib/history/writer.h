@@ -44,7 +44,8 @@ void	 history_writer_add(struct history_writer *,
 	    const struct history_event *);
 /* Writes what was added; begins the next segment where this one is full. */
 void	 history_writer_flush(struct history_writer *, int64_t now_us);
-/* Removes what is too old or too much. */
+/* Ends this segment where it is full or old, and removes what is too old or too
+ * much.  Events that were added must have been flushed. */
 void	 history_writer_prune(struct history_writer *, int64_t now_us);
 
 #endif

@@ -69,4 +69,5 @@ serves
 inside systemctl stop chasqui
 [ "$(property Result)" = success ]
 inside apt-get purge -y chasqui
-[ ! -e "$root/etc/chasqui" ] && [ ! -e "$root/var/spool/chasqui" ]
+[ ! -e "$root/etc/chasqui" ] && [ ! -e "$root/var/spool/chasqui" ] &&
+    [ ! -e "$root/var/lib/chasqui" ]
