@@ -475,6 +475,11 @@ lookup_hears(void *arg, struct channel *c, struct message *m)
 		d.user = SLICE_LIT("user");
 		d.home = SLICE_LIT("/home/user");
 		d.path = SLICE_LIT("/home/user/Maildir");
+		if (w->maildir != NULL) {
+			d.flags = DEST_VIRTUAL;
+			d.user = SLICE_EMPTY;
+			d.path = slice_str(w->maildir);
+		}
 	} else if (slice_starts(a, SLICE_LIT("nobody"))) {
 		d.kind = DEST_FAIL;
 		d.next_hop = SLICE_EMPTY;
@@ -508,7 +513,7 @@ delivery_hears(void *arg, struct channel *c, struct message *m)
 	struct buf content = BUF_INIT(64 * 1024 * 1024), *b;
 	size_t i;
 
-	if (m->type == DL_CANCEL)
+	if (m->type == DL_CANCEL || (w->job != NULL && w->job(w, c, m)))
 		return;
 	assert_true(job_unpack(&m->body, &arena, &j));
 	buf_add(&content, j.content);

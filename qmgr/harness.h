@@ -76,6 +76,10 @@ struct world {
 	 * answer. */
 	bool		(*outcome)(struct world *, const struct delivery *,
 			    struct outcome *);
+	/* Takes a job as it came, or leaves it; NULL: leaves all. */
+	bool		(*job)(struct world *, struct channel *,
+			    struct message *);
+	const char	*maildir;	/* of "local..."; NULL: one of a user */
 	void		*arg;
 	bool		 routes_down;	/* lookup does not answer */
 	bool		 crashes;	/* who went down did so by its own fault */
