@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* cmd_queue_shape - `chasqui queue shape`: how much waits, where to, and for how
- * long. */
+/* cmd_queue_shape - `chasqui queue shape`: how much waits, where to, and for
+ * how long. */
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
