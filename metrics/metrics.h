@@ -74,7 +74,7 @@ void	 past_tell(const struct past *, const struct scene *, struct buf *);
 /* serve.c */
 struct server;
 struct server *server_new(struct ev_loop *,
-	    /* Wanted: page_ready() is called, now or within SCENE_MS. */
+	    /* Somebody has asked: server_answer() is to follow soon. */
 	    void (*wanted)(void *), void *arg);
 void	 server_listen(struct server *, int fd_take);
 /* Answers all who have asked so far. */

@@ -296,7 +296,7 @@ static const struct {
 	    "next hops that the row stands for", hop_number },
 };
 
-/* A next hop is named by mail: what a label could be broken with is left out. */
+/* A next hop is named by mail: what could break a label is left out. */
 static void
 put_label(struct buf *b, const char *name)
 {

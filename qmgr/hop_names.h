@@ -25,7 +25,7 @@ struct hop_names {
 	struct hop_name_tree	 tree;
 	struct hop_name		**v;	/* by number - 1; owned */
 	uint32_t		 n;
-	uint32_t		 unused;	/* the first number that is; 0: none */
+	uint32_t		 unused;	/* the first such number, or 0 */
 };
 
 /* A reference to the number of a name; 0: there is none for it. */

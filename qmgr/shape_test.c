@@ -205,7 +205,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(names_have_numbers_as_long_as_somebody_has_them),
+		cmocka_unit_test(
+		    names_have_numbers_as_long_as_somebody_has_them),
 		cmocka_unit_test(names_beyond_the_limit_have_none),
 		cmocka_unit_test(ages_fall_into_their_classes),
 		cmocka_unit_test(shape_is_the_same_wherever_messages_are),

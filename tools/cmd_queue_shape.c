@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* cmd_queue_shape - `chasqui queue shape`: how much waits, where to, and for how
- * long. */
+/* cmd_queue_shape - `chasqui queue shape`: how much waits, where to, and for
+ * how long. */
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -41,7 +41,7 @@ struct picture {
 static int	 read_options(struct picture *, int, char *[]);
 static void	 on_message(void *, struct message *);
 static void	 show_legend(const struct picture *);
-static void	 show_row(const struct picture *, const struct shape_row *);
+static void	 show_row(const struct shape_row *);
 static void	 show_bar(const struct picture *, const struct shape_row *);
 static void	 show_json(const struct shape_row *);
 
@@ -148,7 +148,7 @@ on_message(void *arg, struct message *m)
 		p->all = total_of(&r);
 		show_legend(p);
 		if (!p->bars)
-			show_row(p, &r);
+			show_row(&r);
 		return;
 	}
 	if (p->most == 0)
@@ -156,7 +156,7 @@ on_message(void *arg, struct message *m)
 	if (p->bars)
 		show_bar(p, &r);
 	else
-		show_row(p, &r);
+		show_row(&r);
 }
 
 static void
@@ -179,12 +179,11 @@ show_legend(const struct picture *p)
 }
 
 static void
-show_row(const struct picture *p, const struct shape_row *r)
+show_row(const struct shape_row *r)
 {
 	char *name = clean_text(r->name);
 	unsigned i;
 
-	(void)p;
 	printf("%*.*s%6s", NAME_COLUMNS, NAME_COLUMNS,
 	    r->name.n == 0 ? "ALL" : name, count_text(total_of(r)).s);
 	for (i = 0; i < SHAPE_CLASSES; i++)

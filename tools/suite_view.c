@@ -18,13 +18,12 @@ view_take(struct view *v, struct channel *control, struct channel *queue,
     bool few, bool sessions)
 {
 	struct buf max = BUF_INIT(8);
-	uint8_t users_too = !few;
 	int r;
 
 	*v = (struct view){ .at_ms = clock_mono_ms() };
 	put_u32(&max, VIEW_SESSIONS);
-	r = take_lines(control, TL_STATUS, few ?
-	    SLICE_LIT("\1") : slice_of(&users_too, 0), &v->lines, &v->nlines);
+	r = take_lines(control, TL_STATUS, few ? SLICE_LIT("\1") :
+	    SLICE_EMPTY, &v->lines, &v->nlines);
 	if (r == 0 && sessions)
 		r = take_lines(control, TL_SESSIONS, buf_slice(&max),
 		    &v->sessions, &v->nsessions);

@@ -32,7 +32,9 @@ unsigned shape_class(int64_t age_ms);
 int	 shape_row_pack(struct buf *, const struct shape_row *);
 void	 shape_row_unpack(struct wire *, struct shape_row *);
 
-enum hop_row_state { HOP_ROW_ALIVE = 1, HOP_ROW_DEAD = 2, HOP_ROW_PROBED = 3 };
+enum hop_row_state {
+	HOP_ROW_ALIVE = 1, HOP_ROW_DEAD = 2, HOP_ROW_PROBED = 3,
+};
 
 struct hop_row {
 	struct hop_sum	 sum;
