@@ -251,9 +251,9 @@ session_tap(struct session *s, bool in_order)
 	    TAP_LMTP : s->client.kind == LISTENER_SUBMISSION ?
 	    TAP_SUBMISSION : TAP_SMTP;
 
-	if (s->client.family != AF_UNIX)
-		tap_open(s->d->taps, &s->stream, protocol, s->client.addr,
-		    in_order, s->listener);
+	if (s->client.peer.family != AF_UNIX)
+		tap_open(s->d->taps, &s->stream, protocol,
+		    s->client.peer.addr, in_order, s->listener);
 }
 
 void
