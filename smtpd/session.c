@@ -252,8 +252,8 @@ session_tap(struct session *s, bool in_order)
 	    TAP_SUBMISSION : TAP_SMTP;
 
 	if (s->client.peer.family != AF_UNIX)
-		tap_open(s->d->taps, &s->stream, protocol, s->client.peer.addr,
-		    in_order, s->listener);
+		tap_open(s->d->taps, &s->stream, protocol,
+		    s->client.peer.addr, in_order, s->listener);
 }
 
 void

@@ -161,7 +161,7 @@ line_is_over(struct dialogue *d, enum dialogue_side side)
 		line.n--;
 	if (line.n > DIALOGUE_LINE_BYTES)
 		line.n = DIALOGUE_LINE_BYTES;
-	rules[d->protocol]->line(d, side, line, bytes);
+	rules[d->protocol]->line[side](d, line, bytes);
 	forget_line(h);
 }
 

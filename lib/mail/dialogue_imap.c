@@ -11,8 +11,6 @@
 #include "base/num.h"
 #include "mail/dialogue_internal.h"
 
-static void	 line(struct dialogue *, enum dialogue_side, struct slice,
-		    uint64_t);
 static void	 client_line(struct dialogue *, struct slice, uint64_t);
 static void	 command(struct dialogue *, struct slice, uint64_t);
 static void	 show_command(struct dialogue *, struct slice line,
@@ -35,7 +33,9 @@ static bool	 find_tag(const struct dialogue *, struct slice);
 static void	 set_tag(struct dialogue_tag *, struct slice);
 static bool	 is_tag(const struct dialogue_tag *, struct slice);
 
-const struct dialogue_rules dialogue_imap = { line, "literal" };
+const struct dialogue_rules dialogue_imap = {
+	{ [DIALOGUE_CLIENT] = client_line, [DIALOGUE_SERVER] = server_line },
+	"literal" };
 
 /* STRINGS: a quoted one may be a note, or a URL with a token (RFC 4467). */
 enum policy { SHOW, STRINGS, SECRET, SASL, COMPRESS };
@@ -62,16 +62,6 @@ static const struct {
 	{ "SETMETADATA", STRINGS }, { "LOGIN", SECRET },
 	{ "AUTHENTICATE", SASL }, { "COMPRESS", COMPRESS },
 };
-
-static void
-line(struct dialogue *d, enum dialogue_side side, struct slice s,
-    uint64_t bytes)
-{
-	if (side == DIALOGUE_CLIENT)
-		client_line(d, s, bytes);
-	else
-		server_line(d, s, bytes);
-}
 
 /* ---- the client ---------------------------------------------------------- */
 

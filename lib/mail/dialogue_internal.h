@@ -6,10 +6,9 @@
 #include "mail/dialogue.h"
 
 struct dialogue_rules {
-	/* A line without its end; at most DIALOGUE_LINE_BYTES of it, bytes
-	 * says how many it has. */
-	void	(*line)(struct dialogue *, enum dialogue_side, struct slice,
-		    uint64_t bytes);
+	/* A line of a side's, without its end; at most DIALOGUE_LINE_BYTES of
+	 * it, bytes says how many it has. */
+	void	(*line[2])(struct dialogue *, struct slice, uint64_t bytes);
 	const char *octets;	/* what a literal or chunk is called */
 };
 

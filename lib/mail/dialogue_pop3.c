@@ -14,8 +14,6 @@ enum kind {
 	SASL,
 };
 
-static void	 line(struct dialogue *, enum dialogue_side, struct slice,
-		    uint64_t);
 static void	 client_line(struct dialogue *, struct slice, uint64_t);
 static enum kind command(struct dialogue *, struct slice, uint64_t);
 static void	 await(struct dialogue *, enum kind);
@@ -23,7 +21,9 @@ static void	 server_line(struct dialogue *, struct slice, uint64_t);
 static void	 listed(struct dialogue *, struct slice, uint64_t);
 static void	 answered(struct dialogue *, bool ok);
 
-const struct dialogue_rules dialogue_pop3 = { line, "octets" };
+const struct dialogue_rules dialogue_pop3 = {
+	{ [DIALOGUE_CLIENT] = client_line, [DIALOGUE_SERVER] = server_line },
+	"octets" };
 
 static const struct {
 	const char	*name;
@@ -41,16 +41,6 @@ static const struct {
 	{ "RETR", false, MESSAGE, MESSAGE },
 	{ "TOP", false, MESSAGE, MESSAGE },
 };
-
-static void
-line(struct dialogue *d, enum dialogue_side side, struct slice s,
-    uint64_t bytes)
-{
-	if (side == DIALOGUE_CLIENT)
-		client_line(d, s, bytes);
-	else
-		server_line(d, s, bytes);
-}
 
 static void
 client_line(struct dialogue *d, struct slice s, uint64_t bytes)

@@ -8,8 +8,6 @@
 #include "base/num.h"
 #include "mail/dialogue_internal.h"
 
-static void	 line(struct dialogue *, enum dialogue_side, struct slice,
-		    uint64_t);
 static void	 client_line(struct dialogue *, struct slice, uint64_t);
 static void	 command(struct dialogue *, struct slice, uint64_t);
 static void	 begin_chunk(struct dialogue *, struct slice);
@@ -18,7 +16,9 @@ static void	 server_line(struct dialogue *, struct slice, uint64_t);
 static void	 answered(struct dialogue *);
 static void	 content_is_over(struct dialogue *);
 
-const struct dialogue_rules dialogue_smtp = { line, "message content" };
+const struct dialogue_rules dialogue_smtp = {
+	{ [DIALOGUE_CLIENT] = client_line, [DIALOGUE_SERVER] = server_line },
+	"message content" };
 
 enum policy { SHOW, AUTH, DATA, CHUNK };
 static const struct {
@@ -32,16 +32,6 @@ static const struct {
 	{ "TURN", SHOW }, { "STARTTLS", SHOW }, { "XFORWARD", SHOW },
 	{ "AUTH", AUTH }, { "DATA", DATA }, { "BDAT", CHUNK },
 };
-
-static void
-line(struct dialogue *d, enum dialogue_side side, struct slice s,
-    uint64_t bytes)
-{
-	if (side == DIALOGUE_CLIENT)
-		client_line(d, s, bytes);
-	else
-		server_line(d, s, bytes);
-}
 
 static void
 client_line(struct dialogue *d, struct slice s, uint64_t bytes)
