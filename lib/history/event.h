@@ -29,7 +29,7 @@ struct history_event {
 	int64_t		 time_us;	/* since 1970, by the writer's clock */
 	enum role	 role;		/* whose channel it came by */
 	enum log_level	 level;		/* INFO or above */
-	uint32_t	 pid;		/* what the writer says of itself */
+	uint32_t	 pid;		/* of it, as master knows it */
 	struct slice	 line;		/* as it was logged, without time */
 	struct slice	 id;		/* id=, a queue id; empty: none */
 	struct slice	 name;		/* event=; empty: none */

@@ -145,7 +145,7 @@ class HistoryDisk(OutOf):
         self.box.send("alice@example.org", sender="room@client.example", subject="room")
         self.box.wait_log("event=history-written lost=")
         self.box.send("alice@example.org", sender="room@client.example", subject="more room")
-        wait_for(lambda: "removed" in self.trace(), lambda: "a message in\n" + self.trace())
+        wait_for(lambda: "delivered" in self.trace(), lambda: "a message in\n" + self.trace())
 
 
 @needs_root
