@@ -561,7 +561,7 @@ look_at(struct client *c, struct slot *s)
 	if (c->r.type == TL_QUEUE_CHANGE && c->r.change == QUEUE_RETRY &&
 	    !filter_needs_envelope(&c->r.filter)) {
 		c->r.matched++;
-		change(c, s);
+		change_message(c, s);
 	} else if (s->entry == NULL)
 		look_into(c, s->id, STORE_DEFERRED, s->version);
 	else if (entry_matches(&c->r, c->q, s->entry))
@@ -684,7 +684,7 @@ use(struct client *c, struct entry *e)
 		if (r->change == QUEUE_UNDO)
 			change_undo(c, e);
 		else
-			change(c, e->slot);
+			change_message(c, e->slot);
 		break;
 	}
 }

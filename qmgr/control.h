@@ -84,7 +84,7 @@ void	 show_whole(struct client *, struct entry *);
 
 /* change.c */
 /* Does it to a message that is in the queue. */
-void	 change(struct client *, struct slot *);
+void	 change_message(struct client *, struct slot *);
 /* Has back one that was deleted; its file says what e says. */
 void	 change_undo(struct client *, const struct entry *);
 bool	 change_is_crowded(const struct client *);

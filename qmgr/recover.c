@@ -346,7 +346,7 @@ walk_start(struct qmgr *q)
 
 	w->boundary = q->last_id;
 	w->start = clock_mono_ms();
-	store_list(q->store, &w->l);
+	store_walk_next(q->store, &w->l);
 }
 
 static void
@@ -376,11 +376,11 @@ listed(struct store_wait *sw, bool ok)
 		walked[w->top].take(w, &w->l.files[i]);
 	qmgr_due_changed(q);
 	if (++w->l.number < STORE_DIRS) {
-		store_list(q->store, &w->l);
+		store_walk_next(q->store, &w->l);
 	} else if (++w->top < sizeof(walked) / sizeof(walked[0])) {
 		w->l.dir = walked[w->top].dir;
 		w->l.number = 0;
-		store_list(q->store, &w->l);
+		store_walk_next(q->store, &w->l);
 	} else {
 		w->ending = true;
 		store_fence(q->store, &w->l.wait);
