@@ -305,6 +305,17 @@ request_say(struct client *c, const char *fmt, ...)
 }
 
 void
+request_send(struct client *c, struct slice s)
+{
+	size_t n;
+
+	for (; s.n > 0; s = slice_from(s, n)) {
+		n = s.n < DATA_BYTES ? s.n : DATA_BYTES;
+		channel_send(c->channel, TL_DATA, c->r.id, slice_first(s, n));
+	}
+}
+
+void
 request_go_on(struct client *c)
 {
 	if (c->channel != NULL && c->r.ids != NULL)
