@@ -56,7 +56,7 @@ change_is_crowded(const struct client *c)
 }
 
 void
-change(struct client *c, struct slot *s)
+change_message(struct client *c, struct slot *s)
 {
 	if (!tell(c, s->id))
 		return;

@@ -305,6 +305,17 @@ request_say(struct client *c, const char *fmt, ...)
 }
 
 void
+request_send(struct client *c, struct slice s)
+{
+	size_t n;
+
+	for (; s.n > 0; s = slice_from(s, n)) {
+		n = s.n < DATA_BYTES ? s.n : DATA_BYTES;
+		channel_send(c->channel, TL_DATA, c->r.id, slice_first(s, n));
+	}
+}
+
+void
 request_go_on(struct client *c)
 {
 	if (c->channel != NULL && c->r.ids != NULL)
@@ -561,7 +572,7 @@ look_at(struct client *c, struct slot *s)
 	if (c->r.type == TL_QUEUE_CHANGE && c->r.change == QUEUE_RETRY &&
 	    !filter_needs_envelope(&c->r.filter)) {
 		c->r.matched++;
-		change(c, s);
+		change_message(c, s);
 	} else if (s->entry == NULL)
 		look_into(c, s->id, STORE_DEFERRED, s->version);
 	else if (entry_matches(&c->r, c->q, s->entry))
@@ -684,7 +695,7 @@ use(struct client *c, struct entry *e)
 		if (r->change == QUEUE_UNDO)
 			change_undo(c, e);
 		else
-			change(c, e->slot);
+			change_message(c, e->slot);
 		break;
 	}
 }

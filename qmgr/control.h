@@ -58,6 +58,9 @@ void	 client_unpend(struct client *);
 /* The request goes on in the next turn, unless nobody wants it any more. */
 void	 request_go_on(struct client *);
 void	 request_finish(struct client *, int status, const char *why);
+/* In pieces of DATA_BYTES. */
+#define DATA_BYTES	32768	/* of a TL_DATA */
+void	 request_send(struct client *, struct slice);
 void	 request_say(struct client *, const char *fmt, ...)
 		    __attribute__((format(printf, 2, 3)));
 /* r->ids have come in any order. */
@@ -84,7 +87,7 @@ void	 show_whole(struct client *, struct entry *);
 
 /* change.c */
 /* Does it to a message that is in the queue. */
-void	 change(struct client *, struct slot *);
+void	 change_message(struct client *, struct slot *);
 /* Has back one that was deleted; its file says what e says. */
 void	 change_undo(struct client *, const struct entry *);
 bool	 change_is_crowded(const struct client *);

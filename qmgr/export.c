@@ -11,9 +11,6 @@
 #include "base/log.h"
 #include "control.h"
 
-#define DATA_BYTES	32768	/* of a TL_DATA */
-
-static void	 send_bytes(struct client *, struct slice);
 static struct content *content_of(struct client *, struct entry *);
 
 void
@@ -42,8 +39,8 @@ export_message(struct client *c, struct entry *e)
 		put_u64(b, e->flags & ENTRY_LARGE ? e->large_n : 0);
 	}
 	channel_end(c->channel);
-	send_bytes(c, buf_slice(&m.head));
-	send_bytes(c, slice_of(content->bytes, content->n));
+	request_send(c, buf_slice(&m.head));
+	request_send(c, slice_of(content->bytes, content->n));
 	if (fd != -1) {
 		b = channel_begin(c->channel, TL_FILE, c->r.id);
 		if (b != NULL)
@@ -52,17 +49,6 @@ export_message(struct client *c, struct entry *e)
 	}
 	buf_clear(&m.head);
 	content_release(&c->q->queue, &content);
-}
-
-static void
-send_bytes(struct client *c, struct slice s)
-{
-	while (s.n > 0) {
-		size_t n = s.n < DATA_BYTES ? s.n : DATA_BYTES;
-
-		channel_send(c->channel, TL_DATA, c->r.id, slice_first(s, n));
-		s = slice_from(s, n);
-	}
 }
 
 /* A reference, or NULL with errno.  One that was read to be seen has all of it,

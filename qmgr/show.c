@@ -9,7 +9,6 @@
 #include "mail/header.h"
 
 #define ENTRY_BYTES	50000	/* of a TL_ENTRY */
-#define DATA_BYTES	32768	/* of a TL_DATA */
 
 static void	 show_extras(struct client *, const struct envelope_extras *);
 static void	 show_content(struct client *, struct entry *);
@@ -76,7 +75,8 @@ show_extras(struct client *c, const struct envelope_extras *x)
 	if (x->hold_ms > 0)
 		request_say(c, "release: %s", date_text_3339(x->hold_ms).s);
 	if (x->by_mode != BY_NONE)
-		request_say(c, "deliver by: %s, or %s", date_text_3339(x->by_ms).s,
+		request_say(c, "deliver by: %s, or %s",
+		    date_text_3339(x->by_ms).s,
 		    x->by_mode == BY_RETURN ? "return it" : "say so");
 	if (x->priority != 0)
 		request_say(c, "priority: %d", x->priority);
@@ -116,17 +116,6 @@ show_whole(struct client *c, struct entry *e)
 		    "mail system)");
 }
 
-static void
-send_data(struct client *c, struct slice s)
-{
-	while (s.n > 0) {
-		size_t n = s.n < DATA_BYTES ? s.n : DATA_BYTES;
-
-		channel_send(c->channel, TL_DATA, c->r.id, slice_first(s, n));
-		s = slice_from(s, n);
-	}
-}
-
 /* As much of a large message as the channel may hold. */
 static void
 show_content(struct client *c, struct entry *e)
@@ -137,9 +126,9 @@ show_content(struct client *c, struct entry *e)
 	int fd;
 
 	if (e->content != NULL)
-		send_data(c, slice_of(e->content->bytes, e->content->n));
+		request_send(c, slice_of(e->content->bytes, e->content->n));
 	else if (e->q != NULL && (content = entry_content(c->q, e)) != NULL) {
-		send_data(c, slice_of(content->bytes, content->n));
+		request_send(c, slice_of(content->bytes, content->n));
 		content_release(&c->q->queue, &content);
 	}
 	if (!(e->flags & ENTRY_LARGE))
@@ -152,7 +141,7 @@ show_content(struct client *c, struct entry *e)
 		    DATA_BYTES;
 		if (fs_read_exactly(fs, fd, bytes, (size_t)n, (off_t)at) == -1)
 			break;
-		send_data(c, slice_of(bytes, (size_t)n));
+		request_send(c, slice_of(bytes, (size_t)n));
 	}
 	if (fd == -1 || at < e->large_n)
 		request_say(c, "(%llu more bytes)",
