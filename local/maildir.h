@@ -3,8 +3,9 @@
  * maildir - messages into Maildirs (https://cr.yp.to/proto/maildir.html, with
  * the sizes in the name that Courier and Dovecot know).
  *
- * A message is written to tmp/ (or in staging/, staging.h) and renamed to new/.  Its name is made from the
- * queue's number of the message and of the recipient,
+ * A message is written to tmp/ (or in staging, see staging.h) and renamed to
+ * new/.  Its name is made from the queue's number of the message and of the
+ * recipient,
  *
  *	SECONDS.MmicrosecondsQid Rnumber.host,S=bytes,W=bytes-with-CRLF
  *
@@ -50,9 +51,10 @@ struct maildir_copy {
 };
 
 /* staging_root: Maildirs that may be made below it (their copies' root) have
- * their files made in one place there (staging.h).  open_max: Maildirs whose directories are kept open; each takes
- * MAILDIR_FDS.  host goes into file names.  A path is looked at again after
- * check_ms: it may be another directory by then. */
+ * their files made in one place there (staging.h); empty: none.  open_max:
+ * Maildirs whose directories are kept open; each takes MAILDIR_FDS.  host goes
+ * into file names.  A path is looked at again after check_ms: it may be another
+ * directory by then. */
 struct maildirs *maildirs_new(const struct fs *, struct durable *,
 	    const char *host, const char *staging_root, size_t open_max,
 	    int64_t check_ms);

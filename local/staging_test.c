@@ -9,6 +9,8 @@
 
 #include <sys/wait.h>
 
+#include <errno.h>
+
 #include "staging.h"
 #include "test_dir.h"
 
