@@ -475,6 +475,11 @@ lookup_hears(void *arg, struct channel *c, struct message *m)
 		d.user = SLICE_LIT("user");
 		d.home = SLICE_LIT("/home/user");
 		d.path = SLICE_LIT("/home/user/Maildir");
+		if (w->maildir != NULL) {
+			d.flags = DEST_VIRTUAL;
+			d.user = SLICE_EMPTY;
+			d.path = slice_str(w->maildir);
+		}
 	} else if (slice_starts(a, SLICE_LIT("nobody"))) {
 		d.kind = DEST_FAIL;
 		d.next_hop = SLICE_EMPTY;
@@ -508,7 +513,7 @@ delivery_hears(void *arg, struct channel *c, struct message *m)
 	struct buf content = BUF_INIT(64 * 1024 * 1024), *b;
 	size_t i;
 
-	if (m->type == DL_CANCEL)
+	if (m->type == DL_CANCEL || (w->job != NULL && w->job(w, c, m)))
 		return;
 	assert_true(job_unpack(&m->body, &arena, &j));
 	buf_add(&content, j.content);
@@ -576,7 +581,9 @@ tool_hears(void *arg, struct channel *c, struct message *m)
 {
 	struct told *t = arg;
 	struct arena arena = ARENA_INIT(1024 * 1024);
+	struct shape_row row;
 	struct queue_entry e;
+	struct hop_row hop;
 	size_t i;
 
 	(void)c;
@@ -598,6 +605,23 @@ tool_hears(void *arg, struct channel *c, struct message *m)
 			    SLICE_ARG(e.recipients[i].next_hop),
 			    SLICE_ARG(e.recipients[i].outcome.text));
 		buf_add_byte(&t->text, '\n');
+		break;
+	case TL_SHAPE:
+		shape_row_unpack(&m->body, &row);
+		assert_true(wire_done(&m->body));
+		buf_printf(&t->text, "[%.*s]", SLICE_ARG(row.name));
+		for (i = 0; i < SHAPE_CLASSES; i++)
+			buf_printf(&t->text, " %llu",
+			    (unsigned long long)row.n[i]);
+		buf_add_byte(&t->text, '\n');
+		break;
+	case TL_NEXT_HOP:
+		hop_row_unpack(&m->body, &hop);
+		assert_true(wire_done(&m->body));
+		buf_printf(&t->text, "%.*s %d %llu %.*s\n",
+		    SLICE_ARG(hop.sum.name), (int)hop.state,
+		    (unsigned long long)(hop.sum.waiting + hop.sum.ready +
+		    hop.sum.active), SLICE_ARG(hop.why));
 		break;
 	case TL_END:
 		t->status = get_u8(&m->body);
@@ -639,7 +663,11 @@ world_ask(struct world *w, uid_t uid, uint16_t type, enum queue_change change,
 		put_u8(b, (uint8_t)change);
 		put_u8(b, dry_run);
 	}
-	if (type == TL_QUEUE_SHOW)
+	if (type == TL_QUEUE_SHAPE)
+		put_u8(b, (uint8_t)change);
+	if (type == TL_QUEUE_SHAPE || type == TL_NEXT_HOPS)
+		put_u32(b, 2);
+	else if (type == TL_QUEUE_SHOW)
 		put_u64(b, f->ids[0]);
 	else
 		queue_filter_pack(b, f);

@@ -69,7 +69,7 @@ main(int argc, char *argv[])
 	ev_loop_init(&loop);
 	queue_init(&f.q);
 	lane = disk_lane_new(&loop, false);
-	f.store = store_open(&loop, place.dir, lane);
+	f.store = store_new(&loop, place.dir, lane);
 	if (f.store == NULL)
 		err(73, "%s", argv[1]);
 	for (i = 0; i < n; i++) {
@@ -85,7 +85,7 @@ main(int argc, char *argv[])
 	disk_lane_drain(lane);
 	if (!sync.ok || f.failed > 0)
 		errx(74, "%u messages could not be written", f.failed);
-	store_close(&f.store);
+	store_free(&f.store);
 	disk_lane_free(&lane);
 	queue_clear(&f.q);
 	ev_loop_clear(&loop);

@@ -323,7 +323,7 @@ any(const struct rcpt *r)
 }
 
 void
-state_pack(struct buf *b, const struct entry *e)
+message_state_pack(struct buf *b, const struct entry *e)
 {
 	struct buf body = BUF_INIT(SIZE_MAX / 2);
 	uint32_t i = (uint32_t)e->env.nrecipients, from = 0;
@@ -381,7 +381,7 @@ pack_children(struct buf *b, const struct entry *e, uint32_t *i)
 }
 
 enum applied
-state_apply(struct queue *q, struct entry *e, struct slice state)
+message_state_apply(struct queue *q, struct entry *e, struct slice state)
 {
 	struct wire w = wire_of(state);
 	struct slice body;

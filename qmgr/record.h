@@ -105,7 +105,7 @@ enum applied record_apply(struct queue *, struct entry *, uint16_t type,
 	    struct slice body, bool check_seq);
 
 /* The whole state of an entry as records: u16 type, slice body, each. */
-void	 state_pack(struct buf *, const struct entry *);
-enum applied state_apply(struct queue *, struct entry *, struct slice);
+void	 message_state_pack(struct buf *, const struct entry *);
+enum applied message_state_apply(struct queue *, struct entry *, struct slice);
 
 #endif

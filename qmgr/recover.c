@@ -316,7 +316,7 @@ walk_start(struct qmgr *q)
 
 	w->boundary = q->last_id;
 	w->start = clock_mono_ms();
-	store_list(q->store, &w->l);
+	store_walk_next(q->store, &w->l);
 }
 
 static void
@@ -349,11 +349,11 @@ listed(struct store_wait *sw, bool ok)
 			take_large(w, w->l.files[i].id);
 	qmgr_due_changed(q);
 	if (++w->l.number < STORE_DIRS) {
-		store_list(q->store, &w->l);
+		store_walk_next(q->store, &w->l);
 	} else if (strcmp(w->l.dir, STORE_DEFERRED) == 0) {
 		w->l.dir = STORE_LARGE;
 		w->l.number = 0;
-		store_list(q->store, &w->l);
+		store_walk_next(q->store, &w->l);
 	} else {
 		w->ending = true;
 		store_fence(q->store, &w->l.wait);

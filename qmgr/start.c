@@ -60,7 +60,7 @@ qmgr_start(struct qmgr *q, struct ev_loop *loop, const struct conf *conf,
 	q->files = disk_lane_new(loop, threads);
 	if (notes_check_format(q->dir) == -1 || notes_begin(q->dir) == -1)
 		return -1;
-	q->store = store_open(loop, q->dir, q->files);
+	q->store = store_new(loop, q->dir, q->files);
 	if (q->store == NULL)
 		return -1;
 	store_on_healed(q->store, LOOK_MS, q->renew, q->renew_arg);
@@ -291,7 +291,7 @@ qmgr_clear(struct qmgr *q)
 	journal_close(&q->journal);
 	queue_clear(&q->queue);
 	sched_clear(&q->sched);
-	store_close(&q->store);
+	store_free(&q->store);
 	old_clear(q);
 	disk_lane_free(&q->commits);
 	disk_lane_free(&q->files);

@@ -82,7 +82,7 @@ static void	 list_one(struct listing *, const char *name);
 	((struct type *)(void *)((char *)(t) - offsetof(struct type, task)))
 
 struct store *
-store_open(struct ev_loop *loop, int dir, struct disk_lane *lane)
+store_new(struct ev_loop *loop, int dir, struct disk_lane *lane)
 {
 	static const char *const tops[] = { DEFERRED, LARGE };
 	struct store *s;
@@ -119,7 +119,7 @@ store_open(struct ev_loop *loop, int dir, struct disk_lane *lane)
 }
 
 void
-store_close(struct store **sp)
+store_free(struct store **sp)
 {
 	struct store *s = *sp;
 	struct change *c;
@@ -142,13 +142,13 @@ store_name(const char *dir, uint64_t id)
 {
 	struct store_name n;
 
-	snprintf(n.s, sizeof(n.s), "%s/%02x/%s", dir, store_dir_of(id),
+	snprintf(n.s, sizeof(n.s), "%s/%02x/%s", dir, store_dir_number(id),
 	    queue_id_text(id).s);
 	return n;
 }
 
 unsigned
-store_dir_of(uint64_t id)
+store_dir_number(uint64_t id)
 {
 	return (unsigned)(id >> 10 & 0xff);
 }
@@ -399,7 +399,7 @@ migration_init(struct migration *m, const struct entry *e)
 	uint32_t crc;
 
 	memset(m, 0, sizeof(*m));
-	state_pack(&state, e);
+	message_state_pack(&state, e);
 	m->id = e->id;
 	m->n = e->content_n;
 	m->mtime = e->held ? HELD_MTIME_S * 1000 : e->next_ms;
@@ -734,7 +734,7 @@ stored_entry(struct queue *q, struct slot *slot, struct slice bytes,
 	e->content_n = s.content_n;
 	e->file_content = s.content_at;
 	e->has_file = true;
-	if (state_apply(q, e, s.state) != APPLIED)
+	if (message_state_apply(q, e, s.state) != APPLIED)
 		goto bad;
 	e->seq = s.seq;
 	while (stored_log_next(&s.log, &type, &body) == PARSE_OK)
@@ -796,7 +796,7 @@ large_work(struct disk_task *t)
 	struct stat st;
 	int fd = fs_open(fs, s->dir, name.s, O_RDONLY, 0), dfd;
 
-	snprintf(dir, sizeof(dir), "%s/%02x", LARGE, store_dir_of(l->id));
+	snprintf(dir, sizeof(dir), "%s/%02x", LARGE, store_dir_number(l->id));
 	dfd = fs_open(fs, s->dir, dir, O_RDONLY | O_DIRECTORY, 0);
 	if (fd == -1 || dfd == -1 || fs->fstat(fd, &st) == -1)
 		l->error = errno;
@@ -920,7 +920,7 @@ store_walk(int top, const char *dir,
 }
 
 void
-store_list(struct store *s, struct listing *l)
+store_walk_next(struct store *s, struct listing *l)
 {
 	wait_start(s, &l->wait, list_work, wait_done);
 }
@@ -953,7 +953,7 @@ list_one(struct listing *l, const char *name)
 	uint64_t id;
 
 	if (!queue_id_parse(slice_str(name), &id) ||
-	    store_dir_of(id) != l->number) {
+	    store_dir_number(id) != l->number) {
 		if (name[0] != '.')
 			buf_add(&l->foreign, slice_of(name, strlen(name) + 1));
 		return;

@@ -40,9 +40,9 @@
 struct store;
 
 /* NULL with errno. */
-struct store *store_open(struct ev_loop *, int dir, struct disk_lane *);
+struct store *store_new(struct ev_loop *, int dir, struct disk_lane *);
 /* When its lane is drained. */
-void	 store_close(struct store **);
+void	 store_free(struct store **);
 
 /* "a7/1hq3..." */
 struct store_name { char s[64]; };
@@ -181,9 +181,9 @@ struct listing {
 #define STORE_DEFERRED	"deferred"
 #define STORE_LARGE	"large"
 /* Which of the directories has it. */
-unsigned store_dir_of(uint64_t id);
+unsigned store_dir_number(uint64_t id);
 /* What an earlier listing has found is replaced.  wait.fn follows. */
-void	 store_list(struct store *, struct listing *);
+void	 store_walk_next(struct store *, struct listing *);
 void	 listing_clear(struct listing *);
 /* For who serves nobody meanwhile: for each file its id, mtime and size. */
 int	 store_walk(int top, const char *dir,

@@ -73,7 +73,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 		e = stored_entry(&q, &slot, slice_of(bytes, n), 0, false);
 		if (e != NULL) {
 			/* What was understood can be written, and read. */
-			state_pack(&state, e);
+			message_state_pack(&state, e);
 			buf_reset(&state);
 			entry_free(&q, &slot.entry);
 		}

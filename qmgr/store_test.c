@@ -48,7 +48,7 @@ box_init(struct box *b)
 	assert_non_null(mkdtemp(b->dir));
 	b->fd = open(b->dir, O_RDONLY | O_DIRECTORY);
 	b->lane = disk_lane_new(&b->loop, false);
-	b->s = store_open(&b->loop, b->fd, b->lane);
+	b->s = store_new(&b->loop, b->fd, b->lane);
 	assert_non_null(b->s);
 	b->slot.id = ID;
 }
@@ -57,7 +57,7 @@ static void
 box_clear(struct box *b)
 {
 	entry_free(&b->q, &b->slot.entry);
-	store_close(&b->s);
+	store_free(&b->s);
 	disk_lane_free(&b->lane);
 	ev_loop_clear(&b->loop);
 	close(b->fd);
@@ -437,8 +437,8 @@ sync_that_failed_is_believed_only_after_a_restart(void **state)
 	assert_int_equal(healed, 1);
 	assert_int_equal(syncs_to_fail, 0);
 	assert_false(barrier_holds(&b));
-	store_close(&b.s);
-	b.s = store_open(&b.loop, b.fd, b.lane);
+	store_free(&b.s);
+	b.s = store_new(&b.loop, b.fd, b.lane);
 	assert_true(barrier_holds(&b));
 	fs = &fs_real;
 	box_clear(&b);

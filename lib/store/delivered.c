@@ -181,6 +181,7 @@ gather(struct store *s, struct deliveries *d, const char *file_name,
     uint64_t stored, struct slice message)
 {
 	struct message_record m = { .in_new = true, .stored = stored,
+		.uid = (uint32_t)s->fs->boot_s(),
 		.base = slice_str(file_name), .info = SLICE_EMPTY,
 		.uidl = SLICE_EMPTY };
 	size_t at, start = d->records.n;

@@ -26,7 +26,6 @@
 #include "box.h"
 
 #define LOAD_TRIES	4	/* without the lock */
-#define BOOT_SLACK_S	5	/* the clock was set a little */
 #define LOG_BYTES	(UINT64_C(8) << 30)
 #define FIRST_BYTES	(64 * 1024)	/* of a snapshot: numbers, or all */
 
@@ -1119,6 +1118,10 @@ salvage_records(struct state *known, const struct buf *b, uint64_t generation,
 
 	while (record_search(in, generation, &budget, &at)) {
 		in = slice_from(in, at);
+		/* Deliveries, which have no numbers, may be what is lost. */
+		if (at > 0 && !known->salvage &&
+		    known->uidnext < known->uid_limit)
+			known->uidnext = known->uid_limit;
 		record_read(in, generation, &r);
 		/* What ends a move may be all that is left of its group. */
 		if ((r.type == REC_ENTRIES) == entries && r.type != REC_MOVED)
@@ -1267,9 +1270,8 @@ fill(struct mailbox *mb, struct state *known, const struct file_header *h)
 static bool
 was_booted(const struct mailbox *mb)
 {
-	int64_t d = mb->state.boot_s - mb->store->fs->boot_s();
-
-	return d > BOOT_SLACK_S || d < -BOOT_SLACK_S;
+	return !state_is_of_boot(&mb->state,
+	    (uint32_t)mb->store->fs->boot_s());
 }
 
 static enum store_result

@@ -60,7 +60,8 @@ bool	 file_header_is_newer(struct slice in, enum file_kind);
 
 enum record_type {
 	REC_ADD = 1,	/* struct message_record */
-	REC_DELIVERED,	/* the same, its UID the next one when it is read;
+	REC_DELIVERED,	/* the same, its UID the next one when it is read (in
+			 * its place: the low bits of the boot time, or 0);
 			 * nothing if there is a message of that name */
 	REC_FLAGS,	/* struct flags_record, UID ranges */
 	REC_EXPUNGE,	/* UID ranges */

@@ -56,8 +56,9 @@ static const char *const subs[2] = { "new", "cur" };
 
 static enum store_result read_directory(struct scan *, int i);
 static void	 see(struct scan *, const char *name, bool in_new);
-static void	 see_again(struct scan *, size_t i, struct slice info,
-		    bool in_new);
+static bool	 end_rename(struct scan *, struct slice name, size_t base_n);
+static void	 see_again(struct scan *, size_t i, struct slice name,
+		    size_t base_n, bool in_new);
 static void	 expunge_missing(struct scan *);
 static void	 add_found(struct scan *);
 static void	 add_one(struct scan *, struct found *, int dir);
@@ -363,7 +364,7 @@ see(struct scan *c, const char *name, bool in_new)
 		return;
 	i = state_find_name(&c->mb->state, base);
 	if (i != -1) {
-		see_again(c, (size_t)i, info, in_new);
+		see_again(c, (size_t)i, all, base.n, in_new);
 		return;
 	}
 	if (c->mb->state.partial > 0 &&
@@ -427,21 +428,49 @@ merge_flags(struct scan *c, size_t i, struct slice info)
 	record_end(&mb->group, at);
 }
 
+/* A power cut in a rename from new/ to cur/ can leave both names, where a file
+ * system does not do it as one.  The one in new/ would come back as another
+ * message when this one is expunged. */
+static bool
+end_rename(struct scan *c, struct slice name, size_t base_n)
+{
+	const struct fs *fs = c->mb->store->fs;
+	struct buf from = BUF_INIT(PATH_MAX), to = BUF_INIT(PATH_MAX);
+	struct stat a, b;
+	bool same;
+
+	buf_printf(&from, "new/%.*s", (int)base_n, name.p);
+	buf_printf(&to, "cur/%.*s", SLICE_ARG(name));
+	same = fs->fstatat(c->mb->dir, buf_cstr(&from), &a) == 0 &&
+	    fs->fstatat(c->mb->dir, buf_cstr(&to), &b) == 0 &&
+	    a.st_dev == b.st_dev && a.st_ino == b.st_ino && a.st_nlink > 1 &&
+	    fs->unlinkat(c->mb->dir, buf_cstr(&from), 0) == 0;
+	buf_clear(&from);
+	buf_clear(&to);
+	return same;
+}
+
 static void
-see_again(struct scan *c, size_t i, struct slice info, bool in_new)
+see_again(struct scan *c, size_t i, struct slice name, size_t base_n,
+    bool in_new)
 {
 	struct mailbox *mb = c->mb;
 	struct state *s = &mb->state;
 	struct slot *t = &s->slots[i];
+	struct slice info = slice_from(name, base_n);
 	size_t at;
 
 	/* A second file of that name, or the same in another place. */
 	if (!t->unseen_file && (state_is_new(s, i) ? c->what & SCAN_NEW :
-	    c->what & SCAN_CUR))
+	    c->what & SCAN_CUR)) {
+		if (in_new || !end_rename(c, name, base_n))
+			return;
+	} else if (state_is_new(s, i) == in_new &&
+	    slice_eq(state_info(s, i), info)) {
+		t->unseen_file = false;
 		return;
+	}
 	t->unseen_file = false;
-	if (state_is_new(s, i) == in_new && slice_eq(state_info(s, i), info))
-		return;
 	/* After a power cut a name of ours may be lost, its record not. */
 	if (c->what & SCAN_SIZES && state_had_info(s, i, info))
 		mb->names_late = true;
@@ -536,7 +565,8 @@ static void
 add_found(struct scan *c)
 {
 	const struct fs *fs = c->mb->store->fs;
-	size_t i;
+	struct found *f;
+	size_t i, next;
 	int dirs[2];
 
 	if (c->nfound == 0)
@@ -545,9 +575,18 @@ add_found(struct scan *c)
 	qsort(c->found, c->nfound, sizeof(*c->found), by_arrival);
 	for (i = 0; i < 2; i++)
 		dirs[i] = fs_open_dir(fs, c->mb->dir, subs[i]);
-	for (i = 0; i < c->nfound; i++)
-		if (i == 0 || !same_base(c, &c->found[i - 1], &c->found[i]))
-			add_one(c, &c->found[i], dirs[!c->found[i].in_new]);
+	for (i = 0; i < c->nfound; i = next) {
+		f = &c->found[i];
+		next = i + 1;
+		while (next < c->nfound && same_base(c, f, &c->found[next]))
+			next++;
+		if (next > i + 1 && f->in_new)
+			f++;
+		if (next > i + 1 && !f->in_new)
+			(void)end_rename(c, slice_of(c->names.p + f->name,
+			    (size_t)f->base_n + f->info_n), f->base_n);
+		add_one(c, f, dirs[!f->in_new]);
+	}
 	for (i = 0; i < 2; i++)
 		fs_close(fs, dirs[i]);
 }

@@ -212,6 +212,14 @@ apply_message(struct state *s, const struct record *r, struct changes *c)
 	return true;
 }
 
+bool
+state_is_of_boot(const struct state *s, uint32_t boot_s)
+{
+	uint32_t later = boot_s - (uint32_t)s->boot_s;
+
+	return later <= BOOT_SLACK_S || -later <= BOOT_SLACK_S;
+}
+
 static bool
 apply_delivered(struct state *s, const struct record *r, struct changes *c)
 {
@@ -223,6 +231,11 @@ apply_delivered(struct state *s, const struct record *r, struct changes *c)
 	/* A scan was faster than the worker's record. */
 	if (state_may_have_name(s, m.base) && state_find_name(s, m.base) != -1)
 		return true;
+	/* The machine was started anew between: UIDs may have been seen whose
+	 * records are lost (S2). */
+	if (m.uid != 0 && !state_is_of_boot(s, m.uid) &&
+	    s->uidnext < s->uid_limit)
+		s->uidnext = s->uid_limit;
 	m.uid = s->uidnext;
 	m.modseq = next_modseq(s, r);
 	m.cache_at = 0;

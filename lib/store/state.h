@@ -106,6 +106,11 @@ struct state {
 void	 state_init(struct state *);
 void	 state_clear(struct state *);
 
+#define BOOT_SLACK_S	5	/* the clock was set a little */
+/* Whether the machine has been up since the last REC_RESERVE, when its boot
+ * time has these low bits. */
+bool	 state_is_of_boot(const struct state *, uint32_t boot_s);
+
 /* Applies one record.  own: a change that this session makes; it is not among
  * the changes, but for an expunge.  changes may be NULL.  False: the record
  * cannot be; nothing was changed. */
