@@ -252,7 +252,7 @@ void
 ground_clear(struct master *m)
 {
 	static const char *const names[] = { SOCKET_CONTROL, SOCKET_QUEUE,
-		SOCKET_LOOKUP, SOCKET_SUBMIT, PID_FILE };
+		SOCKET_LOOKUP, SOCKET_SUBMIT, SOCKET_METRICS, PID_FILE };
 	size_t i;
 	char *path;
 

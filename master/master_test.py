@@ -213,6 +213,7 @@ class Master(unittest.TestCase):
         modes = {n: os.stat(os.path.join(run, n)).st_mode & 0o777 for n in os.listdir(run)}
         self.assertEqual(modes["submit.sock"], 0o666)
         self.assertEqual(modes["queue.sock"], 0o666)
+        self.assertEqual(modes["metrics.sock"], 0o666)
         self.assertEqual(modes["lookup.sock"], 0o600)
         self.assertEqual(modes["control.sock"], 0o600)
         self.assertEqual(os.stat(os.path.join(s.dir, "queue", "drop")).st_mode & 0o7777, 0o3733)
@@ -229,7 +230,7 @@ class Master(unittest.TestCase):
             s.wait_other_pid(path, old)
             s.wait_log(rf"event=died role={via} index=0 child={old} signal=SIGKILL", since)
         self.assertEqual(set(s.ask("qmgr peers").split()),
-                         {"smtpd.0", "smtpd.1", "lookup.0", "local.0", "remote.0", "bounce.0"})
+                         {"smtpd.0", "smtpd.1", "lookup.0", "local.0", "remote.0", "bounce.0", "metrics.0"})
         s.stop()
 
     def test_connection_in_the_backlog_of_a_killed_smtpd_is_served(self):

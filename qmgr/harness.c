@@ -581,7 +581,9 @@ tool_hears(void *arg, struct channel *c, struct message *m)
 {
 	struct told *t = arg;
 	struct arena arena = ARENA_INIT(1024 * 1024);
+	struct shape_row row;
 	struct queue_entry e;
+	struct hop_row hop;
 	size_t i;
 
 	(void)c;
@@ -603,6 +605,23 @@ tool_hears(void *arg, struct channel *c, struct message *m)
 			    SLICE_ARG(e.recipients[i].next_hop),
 			    SLICE_ARG(e.recipients[i].outcome.text));
 		buf_add_byte(&t->text, '\n');
+		break;
+	case TL_SHAPE:
+		shape_row_unpack(&m->body, &row);
+		assert_true(wire_done(&m->body));
+		buf_printf(&t->text, "[%.*s]", SLICE_ARG(row.name));
+		for (i = 0; i < SHAPE_CLASSES; i++)
+			buf_printf(&t->text, " %llu",
+			    (unsigned long long)row.n[i]);
+		buf_add_byte(&t->text, '\n');
+		break;
+	case TL_NEXT_HOP:
+		hop_row_unpack(&m->body, &hop);
+		assert_true(wire_done(&m->body));
+		buf_printf(&t->text, "%.*s %d %llu %.*s\n",
+		    SLICE_ARG(hop.sum.name), (int)hop.state,
+		    (unsigned long long)(hop.sum.waiting + hop.sum.ready +
+		    hop.sum.active), SLICE_ARG(hop.why));
 		break;
 	case TL_END:
 		t->status = get_u8(&m->body);
@@ -644,7 +663,11 @@ world_ask(struct world *w, uid_t uid, uint16_t type, enum queue_change change,
 		put_u8(b, (uint8_t)change);
 		put_u8(b, dry_run);
 	}
-	if (type == TL_QUEUE_SHOW)
+	if (type == TL_QUEUE_SHAPE)
+		put_u8(b, (uint8_t)change);
+	if (type == TL_QUEUE_SHAPE || type == TL_NEXT_HOPS)
+		put_u32(b, 2);
+	else if (type == TL_QUEUE_SHOW)
 		put_u64(b, f->ids[0]);
 	else
 		queue_filter_pack(b, f);

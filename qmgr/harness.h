@@ -11,6 +11,7 @@
 #ifndef QMGR_HARNESS_H
 #define QMGR_HARNESS_H
 
+#include "ipc/queue_shape.h"
 #include "ipc/queue_tool.h"
 #include "qmgr.h"
 
@@ -127,7 +128,9 @@ uint64_t world_submit_large(struct world *, const char *from, const char *to,
 /* Asks what a login may send, waits for the answer. */
 void	 world_ask_limit(struct world *, const char *login);
 uint32_t world_content_crc(size_t size);
-/* What a tool hears: lines, entries as "ID STATE <from> rcpt...", data. */
+/* What a tool hears: lines, entries as "ID STATE <from> rcpt...", data, rows of
+ * a shape (by change, which is an enum shape_by then) as "[NAME] N N ...", next
+ * hops as "NAME STATE MESSAGES WHY"; two rows of either are asked for. */
 struct told {
 	struct buf	 text;
 	size_t		 nentries;

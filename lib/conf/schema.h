@@ -217,7 +217,7 @@ X(imap_timeout, "imap.timeout", DURATION, "30m", 1800000, 86400000, R_IMAP_LOGIN
   "How long a session goes on without a command (RFC 9051 section 5.4).") \
 X(imap_park, "imap.park", DURATION, "5s", 0, 86400000, R_IMAP_SPAWN,	\
   "After what silence a session is parked: its process ends until the next command or news; 0 for never.") \
-X(imap_keep, "imap.keep", DURATION, "10s", 0, 600000, R_MASTER | R_IMAP_SPAWN, \
+X(imap_keep, "imap.keep", DURATION, "10s", 0, 600000, R_MASTER, \
   "How long the process of a session whose client has gone waits for the same user's next login; 0 for not at all.") \
 X(imap_max_kept, "imap.max_kept", INT, "500", 0, 100000, R_MASTER,	\
   "Processes that wait so at once.")					\
@@ -242,7 +242,7 @@ X(pop3_login_timeout, "pop3.login_timeout", DURATION, "1m", 1000, 3600000, R_POP
   "How long a client may take to log in.")				\
 X(pop3_timeout, "pop3.timeout", DURATION, "10m", 600000, 86400000, R_POP3_SPAWN, \
   "How long a session goes on without a command (RFC 1939 section 3).")	\
-X(pop3_keep, "pop3.keep", DURATION, "10s", 0, 600000, R_MASTER | R_POP3_SPAWN, \
+X(pop3_keep, "pop3.keep", DURATION, "10s", 0, 600000, R_MASTER, \
   "How long the process of a session whose client has gone waits for the same user's next login; 0 for not at all.") \
 X(pop3_max_kept, "pop3.max_kept", INT, "500", 0, 100000, R_MASTER,	\
   "Processes that wait so at once.")					\
