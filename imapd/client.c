@@ -97,6 +97,13 @@ begin(struct client *c, const struct imap_begin *b)
 }
 
 void
+client_begin(void)
+{
+	if (client_loop.base == NULL)
+		ev_loop_init(&client_loop);
+}
+
+void
 client_login(struct client *c)
 {
 	struct imap_begin b = { .tag = SLICE_LIT("t"), .unread = SLICE_EMPTY,

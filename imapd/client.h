@@ -23,6 +23,8 @@ extern struct imap_session_config client_config;
 /* For the real store; the one in memory has none. */
 extern const char *client_maildir;
 
+/* Makes the loop, where there is none yet. */
+void	 client_begin(void);
 /* The world of fake_store.h is left as it is. */
 void	 client_login(struct client *);
 /* With what is in state; there is no session where that is not to be read. */

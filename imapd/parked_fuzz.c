@@ -12,14 +12,11 @@ int	 LLVMFuzzerTestOneInput(const uint8_t *, size_t);
 int
 LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {
-	static bool begun;
 	struct client c;
 
 	if (n == 0 || n > 20000)
 		return 0;
-	if (!begun)
-		ev_loop_init(&client_loop);
-	begun = true;
+	client_begin();
 	fake_store_reset();
 	fake_store_deliver("INBOX", "a: b\n\nc\n");
 	fake_store_deliver("INBOX", "d: e\n\nf\n");

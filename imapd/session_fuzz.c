@@ -42,16 +42,13 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {
 	static const char *const enables[] = { "a NOOP", "a ENABLE CONDSTORE",
 		"a ENABLE QRESYNC", "a ENABLE IMAP4rev2 UIDONLY QRESYNC" };
-	static bool begun;
 	struct client c;
 	struct buf start = BUF_INIT(200);
 	size_t i, from;
 
 	if (n == 0 || n > 20000)
 		return 0;
-	if (!begun)
-		ev_loop_init(&client_loop);
-	begun = true;
+	client_begin();
 	fake_store_reset();
 	fake_store_deliver("INBOX", MESSAGE);
 	fake_store_deliver("INBOX", "a: b\n\nc\n");

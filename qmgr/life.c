@@ -256,7 +256,11 @@ rcpt_decided(struct qmgr *q, struct entry *e, struct rcpt *r,
 		r->flags |= RCPT_DIRTY;
 		e->dirty++;
 	}
-	r->flags &= (uint8_t)~RCPT_MAYBE_DONE;
+	/* A worker that died, or whose sync failed, may have stored it. */
+	if (o->status == OUTCOME_DEFERRED)
+		r->flags |= RCPT_MAYBE_DONE;
+	else
+		r->flags &= (uint8_t)~RCPT_MAYBE_DONE;
 	switch (o->status) {
 	case OUTCOME_DELIVERED:
 	case OUTCOME_EXPANDED:

@@ -148,6 +148,10 @@ deferred_recipient_is_tried_again(void **state)
 	assert_true(w.deliveries[1].at - w.deliveries[0].at >= 75);
 	assert_true(w.deliveries[2].at - w.deliveries[1].at >= 150);
 	assert_int_equal(w.nreported, 0);
+	/* A worker that died may have stored it. */
+	assert_false(w.deliveries[0].maybe_done);
+	assert_true(w.deliveries[1].maybe_done);
+	assert_true(w.deliveries[2].maybe_done);
 	world_clear(&w);
 }
 
