@@ -421,8 +421,10 @@ take_change(struct client *c, struct message *m)
 	if (r->change == QUEUE_DELETE && !undo_is_offered(c->q))
 		r->change = QUEUE_DESTROY;
 	r->at = undo_time(c->q);
-	if ((r->change == QUEUE_REROUTE || r->change == QUEUE_UNDO) &&
-	    r->how == QUEUE_DO && notes_need_format_2(c->q->dir) == -1)
+	r->undo_failures = undo_failures(c->q);
+	if ((r->change == QUEUE_REROUTE || r->change == QUEUE_UNDO ||
+	    r->change == QUEUE_DELETE) && r->how == QUEUE_DO &&
+	    notes_need_format_2(c->q->dir) == -1)
 		request_finish(c, EX_IOERR, "the file `format` of the queue "
 		    "cannot be written");
 	else if (r->change == QUEUE_REROUTE && hop.n > 0 &&
@@ -725,6 +727,12 @@ over(struct client *c)
 		request_finish(c, EX_DATAERR, r->filter.nids == 1 ?
 		    "no such message is in the queue" :
 		    "not all of these messages are in the queue");
+	else if (r->type == TL_QUEUE_CHANGE &&
+	    r->undo_failures != undo_failures(c->q))
+		request_finish(c, EX_IOERR, r->change == QUEUE_UNDO ?
+		    "not all could be had back; the log says which" :
+		    "not all were deleted, since they could not be kept for "
+		    "undo (--for-good deletes without); the log says which");
 	else if (r->failed)
 		request_finish(c, EX_IOERR, "not all messages could be read; "
 		    "the log says which");

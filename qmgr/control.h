@@ -28,6 +28,7 @@ struct request {
 	enum queue_how	 how;
 	struct slice	 next_hop;	/* REROUTE: the new one; "" by table */
 	int64_t		 at;		/* DELETE: what it deletes has this time */
+	uint64_t	 undo_failures;	/* of undo.c when it began */
 	uint64_t	*ids;		/* owned; still to be looked at, a
 					 * heap with the oldest on top: it is
 					 * made in linear time, so that the

@@ -292,7 +292,7 @@ void	 undo_init(struct qmgr *);
 void	 undo_clear(struct qmgr *);
 void	 undo_tick(struct qmgr *);	/* forgets, where it is time */
 void	 undo_status(const struct qmgr *, struct buf *);
-/* The configuration wants it, and the queue has the format for it. */
+/* The configuration wants it. */
 bool	 undo_is_offered(const struct qmgr *);
 /* The time of a request that deletes: no two have the same. */
 int64_t	 undo_time(struct qmgr *);
@@ -301,6 +301,8 @@ int64_t	 undo_time(struct qmgr *);
 void	 undo_bury(struct qmgr *, struct entry *);
 /* It can be had back: and is to be.  held: as its file says. */
 void	 undo_restore(struct qmgr *, uint64_t id, bool held);
+/* Messages that could not be kept, or had back, since the start. */
+uint64_t undo_failures(const struct qmgr *);
 /* Messages on the way there or back; control_goes_on() when it gets less. */
 size_t	 undo_load(const struct qmgr *);
 bool	 undo_is_busy(const struct qmgr *);

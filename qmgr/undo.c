@@ -21,11 +21,11 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "notes.h"
 #include "qmgr.h"
 
 #define PURGES_A_TICK	2000
 #define GRAVE_BYTES	4096	/* a file takes at least that */
+#define CLEAR_AGAIN_MS	500	/* after names could not be removed durably */
 
 /* A message that can be had back. */
 struct grave {
@@ -57,11 +57,13 @@ enum stage {
 	RESTING,
 	COPYING,	/* files get their other names */
 	SYNCING,
-	CLEARING,	/* out: the names in deleted/ go, and another sync */
+	CLEARING,	/* names in deleted/ go, and another sync: those that
+			 * came back, and those whose way in failed */
 };
 
 struct batch {
 	struct store_wait wait;		/* first */
+	struct ev_timer	 again;
 	struct undo	*undo;
 	enum stage	 stage;
 	struct passage_list coming;	/* for the next one */
@@ -75,18 +77,21 @@ struct undo {
 	struct heap	 order;		/* the earliest first */
 	uint64_t	 bytes;
 	int64_t		 last_time;
+	uint64_t	 failures;	/* passages that led nowhere */
 	size_t		 passages;	/* all of them */
 	struct batch	 in;
 	struct batch	 out;
 };
 
+static void	 clear_again(void *);
 static void	 bury_next(struct undo *);
 static void	 bury_one(struct undo *, struct passage *);
 static void	 linked(struct store_wait *, bool ok);
 static void	 written(struct store_wait *, bool ok);
 static void	 bury_copied(struct undo *);
 static void	 bury_synced(struct store_wait *, bool ok);
-static void	 buried(struct undo *, struct passage *, bool durable);
+static void	 bury_cleared(struct store_wait *, bool ok);
+static void	 buried(struct undo *, struct passage *);
 static void	 back_recorded(struct journal_wait *, bool durable);
 static void	 restore_next(struct undo *);
 static void	 came_back(struct store_wait *, bool ok);
@@ -115,6 +120,7 @@ static void
 batch_init(struct undo *u, struct batch *b)
 {
 	b->undo = u;
+	ev_timer_init(&b->again, u->q->loop, clear_again, b);
 	TAILQ_INIT(&b->coming);
 	TAILQ_INIT(&b->under_way);
 }
@@ -149,6 +155,8 @@ undo_clear(struct qmgr *q)
 
 	if (u == NULL)
 		return;
+	ev_timer_clear(&u->in.again);
+	ev_timer_clear(&u->out.again);
 	passages_clear(u, &u->in.coming);
 	passages_clear(u, &u->in.under_way);
 	passages_clear(u, &u->out.coming);
@@ -189,6 +197,25 @@ batch_begin(struct batch *b)
 	TAILQ_CONCAT(&b->under_way, &b->coming, link);
 }
 
+/* A name that is left in deleted/ would be taken for a deleted message when the
+ * one that has left has been delivered: so that waits.  Where the disk has no
+ * more to say it does until the next start. */
+static void
+batch_clear(struct batch *b, void (*cleared)(struct store_wait *, bool))
+{
+	b->stage = CLEARING;
+	b->wait.fn = cleared;
+	store_barrier(b->undo->q->store, &b->wait);
+}
+
+static void
+clear_again(void *arg)
+{
+	struct batch *b = arg;
+
+	batch_clear(b, b->wait.fn);
+}
+
 static void
 batch_end(struct batch *b)
 {
@@ -202,6 +229,12 @@ undo_is_busy(const struct qmgr *q)
 	return q->undo->passages > 0;
 }
 
+uint64_t
+undo_failures(const struct qmgr *q)
+{
+	return q->undo->failures;
+}
+
 size_t
 undo_load(const struct qmgr *q)
 {
@@ -211,8 +244,7 @@ undo_load(const struct qmgr *q)
 bool
 undo_is_offered(const struct qmgr *q)
 {
-	return q->conf->queue_undo > 0 && q->conf->queue_undo_size > 0 &&
-	    notes_need_format_2(q->dir) == 0;
+	return q->conf->queue_undo > 0 && q->conf->queue_undo_size > 0;
 }
 
 /* ---- in ----------------------------------------------------------------- */
@@ -320,37 +352,60 @@ bury_synced(struct store_wait *w, bool ok)
 {
 	struct undo *u = ((struct batch *)(void *)w)->undo;
 	struct passage *p;
+	bool all = true;
 
+	TAILQ_FOREACH(p, &u->in.under_way, link)
+		if (!ok || p->failed) {
+			p->failed = true;
+			store_unlink_deleted(u->q->store, p->id);
+			all = false;
+		}
+	if (all)
+		bury_cleared(w, true);
+	else
+		batch_clear(&u->in, bury_cleared);
+}
+
+static void
+bury_cleared(struct store_wait *w, bool ok)
+{
+	struct undo *u = ((struct batch *)(void *)w)->undo;
+	struct passage *p;
+
+	if (!ok) {
+		ev_timer_set(&u->in.again, CLEAR_AGAIN_MS);
+		return;
+	}
 	while ((p = TAILQ_FIRST(&u->in.under_way)) != NULL) {
 		TAILQ_REMOVE(&u->in.under_way, p, link);
-		buried(u, p, ok && !p->failed);
+		buried(u, p);
 		passage_free(u, p);
 	}
 	batch_end(&u->in);
 	bury_next(u);
 }
 
-/* It was to be deleted, so it is, even where the disk has no room to keep it:
- * that may be why. */
+/* What cannot be kept is not deleted either. */
 static void
-buried(struct undo *u, struct passage *p, bool durable)
+buried(struct undo *u, struct passage *p)
 {
 	struct entry *e = p->e;
 	bool large = (e->flags & ENTRY_LARGE) != 0;
 	struct grave *g;
 
 	e->burying = false;
-	if (durable) {
+	if (!p->failed) {
 		g = grave_add(u, p->id, e->delete_at, p->bytes +
 		    (large ? e->large_n : 0));
 		g->large = large;
 		g->steps = e->slot->steps;
 		e->buried = true;
 	} else {
-		log_warn("id=%s event=not-kept why=\"it could not be written "
-		    "to deleted/\"", id_text(p->id));
-		store_unlink_deleted(u->q->store, p->id);
+		log_warn("id=%s event=not-deleted why=\"it could not be "
+		    "written to deleted/\"", id_text(p->id));
+		u->failures++;
 		e->delete_at = 0;
+		e->delete = false;
 	}
 	entry_pin(e);
 	entry_unpin(u->q, &e);
@@ -433,8 +488,6 @@ restore_copied(struct undo *u)
 	store_barrier(u->q->store, &u->out.wait);
 }
 
-/* A file that was left in deleted/ by a power cut would be taken for a deleted
- * message when this one has been delivered. */
 static void
 restore_synced(struct store_wait *w, bool ok)
 {
@@ -446,9 +499,7 @@ restore_synced(struct store_wait *w, bool ok)
 			store_unlink_deleted(u->q->store, p->id);
 		else
 			p->failed = true;
-	u->out.stage = CLEARING;
-	u->out.wait.fn = restore_cleared;
-	store_barrier(u->q->store, &u->out.wait);
+	batch_clear(&u->out, restore_cleared);
 }
 
 static void
@@ -460,13 +511,17 @@ restore_cleared(struct store_wait *w, bool ok)
 	struct grave *g;
 	struct slot *s;
 
-	(void)ok;	/* where not, nothing is believed until a restart */
+	if (!ok) {
+		ev_timer_set(&u->out.again, CLEAR_AGAIN_MS);
+		return;
+	}
 	while ((p = TAILQ_FIRST(&u->out.under_way)) != NULL) {
 		TAILQ_REMOVE(&u->out.under_way, p, link);
 		g = idmap_find(&u->graves, p->id);
-		if (p->failed)
+		if (p->failed) {
 			g->leaving = false;
-		else {
+			u->failures++;
+		} else {
 			s = queue_slot_new(qu, p->id);
 			s->steps = g->steps;
 			s->wake = true;

@@ -206,7 +206,7 @@ class Refused(Story):
         with open(path) as f:
             ours = f.read()
         with open(path, "w") as f:
-            f.write("chasqui-queue 2\n")
+            f.write("chasqui-queue 99\n")
         try:
             p = self.box.tool("restart")
             self.assertNotEqual(p.returncode, 0)
@@ -217,7 +217,7 @@ class Refused(Story):
         self.still_serves(before)
         self.box.stop()
         with open(path, "w") as f:
-            f.write("chasqui-queue 2\n")
+            f.write("chasqui-queue 99\n")
         try:
             p = self.box.tool("start")
             self.assertNotEqual(p.returncode, 0)
