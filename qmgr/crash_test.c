@@ -518,23 +518,27 @@ check_deliveries(const struct life *v, size_t n)
 }
 
 static void
-count_file(void *arg, uint64_t id, const struct stat *st)
+see_file(void *arg, uint64_t id, const struct stat *st)
 {
-	(void)id;
 	(void)st;
-	++*(size_t *)arg;
+	*(uint64_t *)arg = id;
 }
 
 /* The last life has run until nothing was left to do. */
 static const char *
 check_empty(const struct life *l)
 {
-	size_t files = 0;
+	static const char *const dirs[] = { "deferred", "large", "deleted" };
+	uint64_t left = 0;
+	size_t i;
 
-	store_walk(l->w.q->dir, "deferred", count_file, &files);
-	store_walk(l->w.q->dir, "large", count_file, &files);
-	store_walk(l->w.q->dir, "deleted", count_file, &files);
-	return files == 0 ? NULL : sim_because("%zu files are left over", files);
+	for (i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
+		store_walk(l->w.q->dir, dirs[i], see_file, &left);
+		if (left != 0)
+			return sim_because("the file of %s in %s is left over",
+			    queue_id_text(left).s, dirs[i]);
+	}
+	return NULL;
 }
 
 /* ---- another life ------------------------------------------------------- */

@@ -36,7 +36,7 @@ static void	 write_status(struct qmgr *, struct entry *);
 static void	 sleep_until_due(struct qmgr *, struct entry **);
 static void	 end(struct qmgr *, struct entry **);
 static void	 end_files(struct qmgr *, const struct entry *, bool file,
-		    bool large);
+		    bool large, bool stray);
 static void	 end_durable(struct journal_wait *, bool);
 static void	 wait_drop(struct journal_wait *);
 static void	 loaded(struct store_wait *, bool ok);
@@ -628,6 +628,8 @@ struct ending {
 	uint64_t	 id;
 	bool		 file;
 	bool		 large;
+	bool		 stray;		/* a name in deleted/ of an earlier
+					 * life may be left */
 };
 
 static void
@@ -637,8 +639,10 @@ wait_drop(struct journal_wait *w)
 }
 
 static void
-end_files(struct qmgr *q, const struct entry *e, bool file, bool large)
+end_files(struct qmgr *q, const struct entry *e, bool file, bool large,
+    bool stray)
 {
+	const struct slice kept = SLICE_LIT("\1");
 	struct ending *n = mem_alloc(sizeof(*n));
 
 	n->wait.fn = end_durable;
@@ -647,7 +651,8 @@ end_files(struct qmgr *q, const struct entry *e, bool file, bool large)
 	n->id = e->id;
 	n->file = file;
 	n->large = large;
-	journal_add(q->journal, REC_DONE, e->id, NULL, 0,
+	n->stray = stray;
+	journal_add(q->journal, REC_DONE, e->id, &kept, e->buried,
 	    JOURNAL_FILES | JOURNAL_STUBBORN, &n->wait, NULL);
 }
 
@@ -661,6 +666,8 @@ end_durable(struct journal_wait *w, bool durable)
 		store_unlink(n->q->store, n->id);
 	if (n->large)
 		store_unlink_large(n->q->store, n->id);
+	if (n->stray)
+		store_unlink_deleted(n->q->store, n->id);
 	free(n);
 }
 
@@ -671,17 +678,18 @@ end(struct qmgr *q, struct entry **ep)
 	struct slot *s = e->slot;
 	bool file = e->has_file || e->migrating;
 	bool large = (e->flags & ENTRY_LARGE) != 0 && !e->buried;
+	bool stray = walk_may_find(q, e->id) && !e->buried;
 
 	assert(TAILQ_EMPTY(&e->jobs));
 	log_info("id=%s event=removed%s", id_text(e->id),
 	    e->delete ? " deleted=1" : "");
 	count(QUEUE_REMOVED);
-	if (file || large)
-		end_files(q, e, file, large);
+	if (file || large || stray || e->buried)
+		end_files(q, e, file, large, stray);
 	else
 		journal_add(q->journal, REC_DONE, e->id, NULL, 0, 0, NULL,
 		    NULL);
-	walk_ended(q, e->id, !file);
+	walk_ended(q, e->id, !file, e->buried);
 	if (e->retry)
 		q->retrying--;
 	entry_release_routes(q, e);

@@ -273,7 +273,7 @@ old_damaged(struct qmgr *q, struct slot **sp, int error)
 	log_error("id=%s event=queue-file-damaged error=%s", id_text(s->id),
 	    error == 0 ? "format" : LOG_Q(slice_str(strerror(error))));
 	store_set_aside(q->store, "deferred", s->id);
-	walk_ended(q, s->id, false);
+	walk_ended(q, s->id, false, true);
 	hop_unwait(s);
 	queue_slot_free(&q->queue, sp);
 }

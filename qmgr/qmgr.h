@@ -251,7 +251,9 @@ void	 reports_clear(struct qmgr *);
 int	 recover(struct qmgr *);
 /* A message has ended while the directories are walked; stale: its file, if it
  * should have one, is not needed. */
-void	 walk_ended(struct qmgr *, uint64_t id, bool stale);
+void	 walk_ended(struct qmgr *, uint64_t id, bool stale, bool kept);
+/* Files of it, of before the start, may not have been seen yet. */
+bool	 walk_may_find(const struct qmgr *, uint64_t id);
 /* It has, by the journal or during the walk. */
 bool	 walk_has_ended(const struct qmgr *, uint64_t id);
 void	 walk_status(const struct qmgr *, struct buf *);

@@ -45,7 +45,7 @@ enum {
 	REC_STATUS = 2,
 	REC_EXPAND = 3,
 	REC_HOLD = 4,
-	REC_DONE = 5,
+	REC_DONE = 5,		/* u8 1: can be had back; or nothing */
 	REC_IDS = 6,
 	REC_VOID = 7,
 	REC_REROUTE = 8,

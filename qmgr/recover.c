@@ -9,7 +9,8 @@
  * does not have yet is added to it.
  *
  * Then the directories are walked: of each file only name and time are looked
- * at.  What is in deleted/ can be had back, unless its message is in the queue.
+ * at.  What is in deleted/ can be had back, unless its message is in the queue
+ * or has ended otherwise: then a name was left by an end of ours.
  * Large files that belong to no message are removed.  A million files
  * take seconds, or on a cold disk minutes, so service begins before: each
  * directory is listed on the files' lane, between what else is done there.
@@ -48,6 +49,7 @@ struct recovery {
 struct gone {
 	uint64_t	 id;		/* first: idmap */
 	bool		 stale;		/* a file that is found is not needed */
+	bool		 kept;		/* what is in deleted/ is its own */
 };
 
 struct walk {
@@ -68,12 +70,13 @@ static void	 take_message(struct recovery *, const struct record *);
 static void	 take_change(struct recovery *, uint64_t id, uint16_t type,
 		    struct slice body);
 static struct entry *entry_of_file(struct recovery *, uint64_t id);
-static void	 take_done(struct recovery *, uint64_t id);
+static void	 take_done(struct recovery *, const struct record *);
 static void	 take_back(struct recovery *, uint64_t id);
 static void	 settle_all(struct recovery *);
 static void	 walk_init(struct qmgr *);
 static void	 walk_start(struct qmgr *);
-static void	 remember(struct walk *, uint64_t id, bool stale);
+static void	 remember(struct walk *, uint64_t id, bool stale,
+		    bool kept);
 static void	 listed(struct store_wait *, bool ok);
 static void	 take_file(struct walk *, const struct listed *);
 static void	 take_deleted(struct walk *, const struct listed *);
@@ -167,7 +170,7 @@ take_record(void *arg, const struct record *rec)
 		take_change(r, rec->id, rec->type, rec->body);
 		break;
 	case REC_DONE:
-		take_done(r, rec->id);
+		take_done(r, rec);
 		break;
 	case REC_BACK:
 		take_back(r, rec->id);
@@ -280,13 +283,13 @@ entry_of_file(struct recovery *r, uint64_t id)
 }
 
 static void
-take_done(struct recovery *r, uint64_t id)
+take_done(struct recovery *r, const struct record *rec)
 {
-	struct slot *s = queue_find(&r->q->queue, id);
+	struct slot *s = queue_find(&r->q->queue, rec->id);
 
 	if (s != NULL)
 		forget(r, s);
-	remember(r->q->walk, id, true);
+	remember(r->q->walk, rec->id, true, rec->body.n > 0);
 }
 
 static void
@@ -411,13 +414,15 @@ take_file(struct walk *w, const struct listed *f)
 }
 
 /* A message that is known is in the queue: it was about to be deleted, or has
- * come back (undo.c). */
+ * come back (undo.c); or it was, and has been delivered since. */
 static void
 take_deleted(struct walk *w, const struct listed *f)
 {
 	struct qmgr *q = w->q;
+	const struct gone *gone = idmap_find(&w->gone, f->id);
 
-	if (queue_find(&q->queue, f->id) != NULL)
+	if (queue_find(&q->queue, f->id) != NULL ||
+	    (gone != NULL && !gone->kept))
 		store_unlink_deleted(q->store, f->id);
 	else
 		undo_found(q, f->id, f->mtime, f->size);
@@ -440,7 +445,7 @@ take_large(struct walk *w, const struct listed *f)
 }
 
 static void
-remember(struct walk *w, uint64_t id, bool stale)
+remember(struct walk *w, uint64_t id, bool stale, bool kept)
 {
 	struct gone *g = idmap_find(&w->gone, id);
 
@@ -450,14 +455,21 @@ remember(struct walk *w, uint64_t id, bool stale)
 		idmap_add(&w->gone, g);
 	}
 	g->stale = stale;
+	g->kept = kept;
 }
 
 void
-walk_ended(struct qmgr *q, uint64_t id, bool stale)
+walk_ended(struct qmgr *q, uint64_t id, bool stale, bool kept)
 {
 	/* One of this run that was never moved to a file cannot be found. */
 	if (q->walk != NULL && (id <= q->walk->boundary || !stale))
-		remember(q->walk, id, stale);
+		remember(q->walk, id, stale, kept);
+}
+
+bool
+walk_may_find(const struct qmgr *q, uint64_t id)
+{
+	return q->walk != NULL && id <= q->walk->boundary;
 }
 
 bool
