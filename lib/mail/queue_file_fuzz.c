@@ -31,7 +31,7 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 
 	read_all(s);
 	buf_add(&b, SLICE_LIT(QUEUE_FILE_MAGIC));
-	while (s.n >= 2) {
+	while (s.n >= 2 && s.n - 2 >= (uint8_t)s.p[1]) {
 		body = slice_first(slice_from(s, 2), (uint8_t)s.p[1]);
 		queue_frame_put(&b, (uint8_t)s.p[0] % 8, body);
 		s = slice_from(slice_from(s, 2), body.n);
