@@ -122,8 +122,6 @@ static void	 explain_login(struct lookup *, struct channel *, uint64_t id,
 static void	 say_maildir(struct lookup *, struct channel *, uint64_t id,
 		    struct slice name);
 static void	 tool_lines(struct channel *, uint64_t id, struct slice);
-static void	 tool_end(struct channel *, uint64_t id, int status,
-		    struct slice why);
 static void	 status(void *, struct buf *);
 
 static const struct message_rule smtpd_rules[] = RULES_OF(SMTPD_LOOKUP);
@@ -912,18 +910,6 @@ tool_lines(struct channel *c, uint64_t id, struct slice text)
 	while (slice_next(&text, '\n', &line))
 		channel_send(c, TL_LINE, id, slice_first(line,
 		    line.n < 65536 ? line.n : 65536));
-}
-
-static void
-tool_end(struct channel *c, uint64_t id, int exit_status, struct slice why)
-{
-	struct buf *b = channel_begin(c, TL_END, id);
-
-	if (b != NULL) {
-		put_u8(b, (uint8_t)exit_status);
-		put_slice(b, slice_first(why, why.n < 1000 ? why.n : 1000));
-	}
-	channel_end(c);
 }
 
 static void

@@ -507,13 +507,7 @@ send_line(struct client *cl, struct buf *line)
 static void
 send_end(struct client *cl, int status, const char *why)
 {
-	struct buf *b = channel_begin(cl->channel, TL_END, cl->id);
-
-	if (b != NULL) {
-		put_u8(b, (uint8_t)status);
-		put_slice(b, slice_str(why));
-	}
-	channel_end(cl->channel);
+	tool_end(cl->channel, cl->id, status, slice_str(why));
 }
 
 void

@@ -26,6 +26,7 @@ static void	 add_fact(struct buf *, const struct process *, uint32_t *n);
 static void	 add_users(struct buf *, const struct master *, enum role,
 		    uint32_t *n);
 static struct fact fact_of(const struct process *);
+static int64_t	 wall_of(int64_t mono_ms);
 
 void
 facts_give(struct process *p)
@@ -87,8 +88,7 @@ facts_asked(struct process *metrics, struct message *msg)
 	add_users(&rows, m, ROLE_COMMAND, &n);
 	b = channel_begin(metrics->channel, CTL_FACTS, 0);
 	if (b != NULL) {
-		put_time(b, clock_wall_ms() - (clock_mono_ms() -
-		    m->started_ms));
+		put_time(b, wall_of(m->started_ms));
 		put_u32(b, n);
 		buf_add(b, buf_slice(&rows));
 	}
@@ -139,13 +139,19 @@ fact_of(const struct process *p)
 	};
 
 	if (p->pid != 0) {
-		f.started_ms = clock_wall_ms() - (clock_mono_ms() -
-		    p->started_ms);
+		f.started_ms = wall_of(p->started_ms);
 		facts_usage(p->pid, &u);
 	}
 	f.rss = u.rss;
 	f.cpu_ms = u.cpu_ms;
 	return f;
+}
+
+/* What the clock would have shown then. */
+static int64_t
+wall_of(int64_t mono_ms)
+{
+	return clock_wall_ms() - (clock_mono_ms() - mono_ms);
 }
 
 /* proc(5): the 14th, 15th and 24th field, counted behind the name, which may

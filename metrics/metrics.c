@@ -80,9 +80,7 @@ listener(void *arg, enum listener_kind kind, const char *name, int fd_take)
 {
 	struct metrics *m = arg;
 
-	(void)kind;
-	(void)name;
-	server_listen(m->server, fd_take);
+	server_listen(m->server, kind, name, fd_take);
 }
 
 /* ---- what master says ---------------------------------------------------- */

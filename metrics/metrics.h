@@ -76,7 +76,8 @@ struct server;
 struct server *server_new(struct ev_loop *,
 	    /* Somebody has asked: server_answer() is to follow soon. */
 	    void (*wanted)(void *), void *arg);
-void	 server_listen(struct server *, int fd_take);
+void	 server_listen(struct server *, enum listener_kind, const char *name,
+	    int fd_take);
 /* Answers all who have asked so far. */
 void	 server_answer(struct server *, const struct scene *);
 /* Nobody is let in any more. */

@@ -14,13 +14,14 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "base/mem.h"
+#include "ev/acceptor.h"
 #include "ev/stream.h"
 #include "http.h"
 #include "metrics.h"
 
 #define CLIENTS		32
-#define LISTENERS	64
 #define REQUEST_MS	5000
 #define ANSWER_MS	10000
 #define LINGER_MS	2000	/* until the client has closed too */
@@ -45,23 +46,18 @@ struct client {
 	bool			 head_only;	/* HEAD */
 };
 
-struct place {
-	struct server		*server;
-	struct ev_io		 io;
-	int			 fd;		/* owned, or -1 */
-};
-
 struct server {
 	struct ev_loop		*loop;
 	void			(*wanted)(void *);
 	void			*arg;
 	TAILQ_HEAD(, client)	 clients;
 	unsigned		 nclients;
-	struct place		 places[LISTENERS];
-	size_t			 nplaces;
+	struct acceptor_list	 listeners;
 };
 
-static void	 accept_client(void *, int);
+static void	 accepted(void *, const struct acceptor *, int,
+		    const struct peer *);
+static void	 accepting_paused(void *, int);
 static void	 input(void *);
 static void	 take_request(struct client *, const struct http_request *);
 static void	 answer(struct client *, int code, const char *type,
@@ -70,7 +66,6 @@ static void	 refuse(struct client *, int code);
 static void	 too_late(void *);
 static void	 ended(void *, enum stream_end);
 static void	 client_free(struct client *);
-static void	 place_close(struct place *);
 
 static const struct stream_ops ops = { .input = input, .ended = ended };
 
@@ -83,44 +78,30 @@ server_new(struct ev_loop *loop, void (*wanted)(void *), void *arg)
 	s->wanted = wanted;
 	s->arg = arg;
 	TAILQ_INIT(&s->clients);
+	LIST_INIT(&s->listeners);
 	return s;
 }
 
 void
-server_listen(struct server *s, int fd_take)
+server_listen(struct server *s, enum listener_kind kind, const char *name,
+    int fd_take)
 {
-	struct place *p = NULL;
-	size_t i;
+	static const struct acceptor_ops accepting = { accepted,
+		accepting_paused };
 
-	for (i = 0; i < s->nplaces; i++)
-		if (s->places[i].fd == -1)
-			p = &s->places[i];
-	if (p == NULL && s->nplaces == LISTENERS) {
-		close(fd_take);
-		return;
-	}
-	if (p == NULL)
-		p = &s->places[s->nplaces++];
-	p->server = s;
-	p->fd = fd_take;
-	ev_io_init(&p->io, s->loop, fd_take, accept_client, p);
-	ev_io_want(&p->io, EV_WANT_READ);
+	acceptor_new(&s->listeners, s->loop, kind, name, fd_take, &accepting,
+	    s);
 }
 
 static void
-accept_client(void *arg, int ready)
+accepted(void *arg, const struct acceptor *from, int fd_take,
+    const struct peer *peer)
 {
-	struct place *p = arg;
-	struct server *s = p->server;
+	struct server *s = arg;
 	struct client *c;
-	int fd = accept4(p->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
-	(void)ready;
-	if (fd == -1) {
-		if (errno == EINVAL)
-			place_close(p);		/* master has ended it */
-		return;
-	}
+	(void)from;
+	(void)peer;
 	if (s->nclients == CLIENTS)
 		client_free(TAILQ_FIRST(&s->clients));
 	c = mem_alloc(sizeof(*c));
@@ -129,7 +110,16 @@ accept_client(void *arg, int ready)
 	s->nclients++;
 	ev_timer_init(&c->timer, s->loop, too_late, c);
 	ev_timer_set(&c->timer, REQUEST_MS);
-	stream_open(&c->stream, s->loop, fd, OUT_BYTES, &ops, c);
+	stream_open(&c->stream, s->loop, fd_take, OUT_BYTES, &ops, c);
+}
+
+static void
+accepting_paused(void *arg, int error)
+{
+	const struct server *s = arg;
+
+	log_warn("event=accept-paused error=%s connections=%u",
+	    LOG_Q(slice_str(strerror(error))), s->nclients);
 }
 
 static void
@@ -272,20 +262,8 @@ client_free(struct client *c)
 	free(c);
 }
 
-static void
-place_close(struct place *p)
-{
-	ev_io_clear(&p->io);
-	close(p->fd);
-	p->fd = -1;
-}
-
 void
 server_stop(struct server *s)
 {
-	size_t i;
-
-	for (i = 0; i < s->nplaces; i++)
-		if (s->places[i].fd != -1)
-			place_close(&s->places[i]);
+	acceptors_free(&s->listeners);
 }

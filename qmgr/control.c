@@ -277,13 +277,7 @@ control_clear(struct qmgr *q)
 void
 request_finish(struct client *c, int status, const char *why)
 {
-	struct buf *b = channel_begin(c->channel, TL_END, c->r.id);
-
-	if (b != NULL) {
-		put_u8(b, (uint8_t)status);
-		put_slice(b, slice_str(why));
-	}
-	channel_end(c->channel);
+	tool_end(c->channel, c->r.id, status, slice_str(why));
 	c->r.type = 0;
 	arena_clear(&c->r.arena);
 	free(c->r.ids);
@@ -728,6 +722,7 @@ over(struct client *c)
 		    "no such message is in the queue" :
 		    "not all of these messages are in the queue");
 	else if (r->type == TL_QUEUE_CHANGE &&
+	    (r->change == QUEUE_DELETE || r->change == QUEUE_UNDO) &&
 	    r->undo_failures != undo_failures(c->q))
 		request_finish(c, EX_IOERR, r->change == QUEUE_UNDO ?
 		    "not all could be had back; the log says which" :

@@ -78,6 +78,8 @@ bool	 slot_may_match(const struct request *, const struct slot *);
 bool	 filter_needs_envelope(const struct queue_filter *);
 bool	 rcpt_matches(const struct request *, const struct entry *,
 		    const struct rcpt *);
+/* Where it is to go, as far as that is known. */
+struct slice rcpt_next_hop(const struct rcpt *);
 bool	 entry_matches(const struct request *, struct qmgr *,
 		    const struct entry *);
 

@@ -4,7 +4,7 @@
  *
  * What is sent of each is a file of the old generation as it would be made of
  * the message now (store.h), with its state in one piece; large content goes as
- * a descriptor.  The tool frames both (tools/queue_file.h).
+ * a descriptor.  The tool frames both (mail/queue_file.h).
  */
 #include <errno.h>
 

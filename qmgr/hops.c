@@ -72,6 +72,16 @@ top_add(struct top *t, const struct hop *h)
 	t->v[i] = h;
 }
 
+static bool
+top_has(const struct top *t, const struct hop *h)
+{
+	size_t i;
+
+	for (i = 0; i < t->n && t->v[i] != h; i++)
+		continue;
+	return i < t->n;
+}
+
 static struct top
 find_top(struct qmgr *q, size_t max)
 {
@@ -91,7 +101,7 @@ metrics_asks(void *arg, struct channel *c, struct message *m)
 {
 	struct qmgr *q = arg;
 	int64_t now = clock_mono_ms();
-	struct hop_sum all = { .name = SLICE_EMPTY }, one;
+	struct hop_sum rest = { .name = SLICE_EMPTY }, one;
 	struct hop *h = NULL;
 	struct top t;
 	struct buf *b;
@@ -103,23 +113,18 @@ metrics_asks(void *arg, struct channel *c, struct message *m)
 	q->hops_told_ms = now;
 	t = find_top(q, METRICS_HOPS);
 	while ((h = hop_after(&q->sched, h)) != NULL) {
-		all.hops++;
-		all.dead += h->state != HOP_ALIVE;
-		all.waiting += h->nwaiting;
-		all.ready += (uint64_t)h->ready[0] + h->ready[1];
-		all.active += h->inflight;
-	}
-	for (i = 0; i < t.n; i++) {
-		one = sum_of(t.v[i]);
-		all.hops -= one.hops;
-		all.dead -= one.dead;
-		all.waiting -= one.waiting;
-		all.ready -= one.ready;
-		all.active -= one.active;
+		if (top_has(&t, h))
+			continue;
+		one = sum_of(h);
+		rest.hops += one.hops;
+		rest.dead += one.dead;
+		rest.waiting += one.waiting;
+		rest.ready += one.ready;
+		rest.active += one.active;
 	}
 	b = channel_begin(c, QX_HOPS, 0);
 	if (b != NULL) {
-		hop_sum_pack(b, &all);
+		hop_sum_pack(b, &rest);
 		put_u32(b, (uint32_t)t.n);
 		for (i = 0; i < t.n; i++) {
 			one = sum_of(t.v[i]);
@@ -167,7 +172,6 @@ tell_hop(struct channel *ch, uint64_t id, const struct hop *h)
 bool
 hops_asked(struct qmgr *q, struct channel *ch, struct message *m)
 {
-	struct buf *b;
 	struct top t;
 	uint32_t rows;
 	size_t i;
@@ -183,11 +187,6 @@ hops_asked(struct qmgr *q, struct channel *ch, struct message *m)
 	for (i = 0; i < t.n; i++)
 		tell_hop(ch, m->id, t.v[i]);
 	free(t.v);
-	b = channel_begin(ch, TL_END, m->id);
-	if (b != NULL) {
-		put_u8(b, EX_OK);
-		put_slice(b, SLICE_EMPTY);
-	}
-	channel_end(ch);
+	tool_end(ch, m->id, EX_OK, SLICE_EMPTY);
 	return true;
 }

@@ -57,8 +57,8 @@ contains(struct slice hay, struct slice needle)
 	return false;
 }
 
-static struct slice
-hop_of(const struct rcpt *r)
+struct slice
+rcpt_next_hop(const struct rcpt *r)
 {
 	return r->route != NULL && r->route->hop != NULL ?
 	    slice_str(r->route->hop->name) : r->reroute.n > 0 ? r->reroute :
@@ -88,7 +88,7 @@ rcpt_fits(const struct queue_term *t, const struct entry *e,
 	case TERM_RECIPIENT:
 		return address_fits(t->text, r->address);
 	case TERM_NEXT_HOP:
-		return slice_eq_nocase(t->text, hop_of(r));
+		return slice_eq_nocase(t->text, rcpt_next_hop(r));
 	case TERM_REASON:
 		return reason_fits(t->text, e, r);
 	case TERM_SENDER:

@@ -351,17 +351,6 @@ domain_of(struct slice address)
 
 /* ---- the answer ---------------------------------------------------------- */
 
-static uint64_t
-total_of(const struct shape_row *r)
-{
-	uint64_t n = 0;
-	unsigned i;
-
-	for (i = 0; i < SHAPE_CLASSES; i++)
-		n += r->n[i];
-	return n;
-}
-
 static int
 larger_first(const void *a, const void *b)
 {
@@ -388,11 +377,10 @@ static void
 tell(struct shape *s)
 {
 	struct shape_name **v = mem_array(s->nnames + 1, sizeof(*v)), *n;
-	struct buf *b;
 	size_t i = 0, j;
 
 	RB_FOREACH(n, shape_names, &s->names) {
-		n->total = total_of(&n->row);
+		n->total = shape_row_total(&n->row);
 		v[i++] = n;
 	}
 	qsort(v, s->nnames, sizeof(*v), larger_first);
@@ -404,13 +392,8 @@ tell(struct shape *s)
 			for (j = 0; j < SHAPE_CLASSES; j++)
 				s->others.n[j] += v[i]->row.n[j];
 	}
-	if (total_of(&s->others) > 0)
+	if (shape_row_total(&s->others) > 0)
 		tell_row(s, &s->others);
 	free(v);
-	b = channel_begin(s->channel, TL_END, s->id);
-	if (b != NULL) {
-		put_u8(b, EX_OK);
-		put_slice(b, SLICE_EMPTY);
-	}
-	channel_end(s->channel);
+	tool_end(s->channel, s->id, EX_OK, SLICE_EMPTY);
 }

@@ -47,9 +47,7 @@ show_listed(struct client *c, const struct entry *e, int64_t kept_until)
 			continue;
 		}
 		v[qe.nrecipients].address = r->address;
-		v[qe.nrecipients].next_hop = r->route != NULL &&
-		    r->route->hop != NULL ? slice_str(r->route->hop->name) :
-		    r->reroute.n > 0 ? r->reroute : r->next_hop;
+		v[qe.nrecipients].next_hop = rcpt_next_hop(r);
 		v[qe.nrecipients].rerouted = r->reroute.n > 0;
 		v[qe.nrecipients].final = r->state == RCPT_OWING;
 		rcpt_outcome(r, &v[qe.nrecipients].outcome);

@@ -28,6 +28,10 @@ extern const struct command cmd_init, cmd_start, cmd_stop, cmd_reload,
     cmd_explain, cmd_trace, cmd_user, cmd_domain, cmd_alias, cmd_doctor,
     cmd_import, cmd_pause, cmd_resume, cmd_watch, cmd_report;
 
+/* What qmgr says of each pause, for people; nothing where it does not run. */
+void	 pauses_each(struct tool *, void (*take)(void *, struct slice),
+	    void *arg);
+
 /* `chasqui queue check`: argv[0] is "check". */
 int	 run_queue_check(struct tool *, int argc, char *argv[]);
 /* The same for "shape". */

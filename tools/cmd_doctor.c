@@ -25,7 +25,7 @@
 
 static int	 run(struct tool *, int, char *[]);
 static void	 read_configuration(struct doctor *);
-static void	 check_pauses(struct doctor *);
+static void	 tell_pause(void *, struct slice);
 static void	 check_clock(struct doctor *);
 static void	 check_limits(struct doctor *);
 static void	 check_kernel(struct doctor *);
@@ -177,7 +177,7 @@ read_configuration(struct doctor *d)
 	doctor_say(d, FINDING_OK, path, NULL, "valid; the suite %s",
 	    d->running ? "runs" : "does not run");
 	if (d->running)
-		check_pauses(d);
+		pauses_each(d->tool, tell_pause, d);
 	if (geteuid() != 0)
 		doctor_say(d, FINDING_NOTE, "root", "run this as root",
 		    "not root: private keys, other processes and what only "
@@ -186,21 +186,10 @@ read_configuration(struct doctor *d)
 
 /* What somebody has stopped may have been forgotten. */
 static void
-check_pauses(struct doctor *d)
+tell_pause(void *arg, struct slice pause)
 {
-	struct channel *c = tool_connect_if_running(d->tool, SOCKET_QUEUE);
-	struct message m;
-	struct slice s;
-
-	if (c == NULL)
-		return;
-	channel_send(c, TL_PAUSES, 1, SLICE_EMPTY);
-	while (channel_wait(c, &m, -1) == 0 && m.type == TL_LINE) {
-		s = get_rest(&m.body);
-		doctor_say(d, FINDING_WARNING, "pause", "`chasqui resume` ends "
-		    "it", "paused: %.*s", SLICE_ARG(s));
-	}
-	channel_free(&c);
+	doctor_say(arg, FINDING_WARNING, "pause", "`chasqui resume` ends it",
+	    "paused: %.*s", SLICE_ARG(pause));
 }
 
 /* ---- the machine --------------------------------------------------------- */

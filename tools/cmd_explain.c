@@ -75,10 +75,16 @@ tell_policy(const struct conf *c, struct slice hop)
 		    h->tls_fingerprints.n);
 }
 
+/* Where mail would end. */
+struct ends {
+	bool	 remote;
+	bool	 local;
+};
+
 /* A line of the answer, as it stands and with what others than lookup know:
  * "=> ADDRESS: next hop HOP (by MX)", "=> ADDRESS: Maildir ...". */
 static void
-tell_line(struct tool *t, struct slice line, bool *remote, bool *local)
+tell_line(struct tool *t, struct slice line, struct ends *mail)
 {
 	static const char mark[] = ": next hop ";
 	struct slice hop = line;
@@ -89,50 +95,41 @@ tell_line(struct tool *t, struct slice line, bool *remote, bool *local)
 	while (hop.n > 0 && !slice_starts(hop, slice_str(mark)))
 		hop = slice_from(hop, 1);
 	if (hop.n == 0) {
-		*local = true;
+		mail->local = true;
 		return;
 	}
-	*remote = true;
+	mail->remote = true;
 	hop = slice_from(hop, sizeof(mark) - 1);
 	tell_policy(tool_conf(t), slice_first(hop, slice_find(hop, ' ')));
 }
 
 /* What is paused and concerns such mail. */
 static void
-tell_pauses(struct tool *t, bool remote, bool local)
+tell_pause(void *arg, struct slice pause)
 {
-	struct channel *c = tool_connect_if_running(t, SOCKET_QUEUE);
-	struct message m;
-	struct slice s;
+	const struct ends *mail = arg;
 
-	if (c == NULL)
-		return;
-	channel_send(c, TL_PAUSES, 1, SLICE_EMPTY);
-	while (channel_wait(c, &m, -1) == 0 && m.type == TL_LINE) {
-		s = get_rest(&m.body);
-		if (slice_starts(s, SLICE_LIT("local ")) ? local :
-		    slice_starts(s, SLICE_LIT("outbound ")) ||
-		    slice_starts(s, SLICE_LIT("next-hop ")) ? remote : false)
-			printf("   paused: %.*s\n", SLICE_ARG(s));
-	}
-	channel_free(&c);
+	if (slice_starts(pause, SLICE_LIT("local ")) ? mail->local :
+	    slice_starts(pause, SLICE_LIT("outbound ")) ||
+	    slice_starts(pause, SLICE_LIT("next-hop ")) ? mail->remote : false)
+		printf("   paused: %.*s\n", SLICE_ARG(pause));
 }
 
 static int
 explain_answer(struct tool *t, struct channel *c)
 {
-	bool remote = false, local = false;
+	struct ends mail = { false, false };
 	struct message m;
 	struct slice why;
 	int status;
 
 	while (channel_wait(c, &m, -1) == 0)
 		if (m.type == TL_LINE)
-			tell_line(t, get_rest(&m.body), &remote, &local);
+			tell_line(t, get_rest(&m.body), &mail);
 		else if (m.type == TL_END) {
 			status = get_u8(&m.body);
 			why = get_slice(&m.body, 1024);
-			tell_pauses(t, remote, local);
+			pauses_each(t, tell_pause, &mail);
 			return why.n > 0 ? tool_fail(status, "%.*s",
 			    SLICE_ARG(why)) : status;
 		}

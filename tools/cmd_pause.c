@@ -80,6 +80,20 @@ list(struct tool *t)
 	return status;
 }
 
+void
+pauses_each(struct tool *t, void (*take)(void *, struct slice), void *arg)
+{
+	struct channel *c = tool_connect_if_running(t, SOCKET_QUEUE);
+	struct message m;
+
+	if (c == NULL)
+		return;
+	channel_send(c, TL_PAUSES, 1, SLICE_EMPTY);
+	while (channel_wait(c, &m, -1) == 0 && m.type == TL_LINE)
+		take(arg, get_rest(&m.body));
+	channel_free(&c);
+}
+
 static int
 take_option(struct pause *p, int opt)
 {

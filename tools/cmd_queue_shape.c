@@ -116,17 +116,6 @@ read_options(struct picture *p, int argc, char *argv[])
 	return EX_OK;
 }
 
-static uint64_t
-total_of(const struct shape_row *r)
-{
-	uint64_t n = 0;
-	unsigned i;
-
-	for (i = 0; i < SHAPE_CLASSES; i++)
-		n += r->n[i];
-	return n;
-}
-
 /* The row of all comes first, then the largest. */
 static void
 on_message(void *arg, struct message *m)
@@ -145,14 +134,14 @@ on_message(void *arg, struct message *m)
 	}
 	if (!p->begun) {
 		p->begun = true;
-		p->all = total_of(&r);
+		p->all = shape_row_total(&r);
 		show_legend(p);
 		if (!p->bars)
 			show_row(&r);
 		return;
 	}
 	if (p->most == 0)
-		p->most = total_of(&r);
+		p->most = shape_row_total(&r);
 	if (p->bars)
 		show_bar(p, &r);
 	else
@@ -185,7 +174,7 @@ show_row(const struct shape_row *r)
 	unsigned i;
 
 	printf("%*.*s%6s", NAME_COLUMNS, NAME_COLUMNS,
-	    r->name.n == 0 ? "ALL" : name, count_text(total_of(r)).s);
+	    r->name.n == 0 ? "ALL" : name, count_text(shape_row_total(r)).s);
 	for (i = 0; i < SHAPE_CLASSES; i++)
 		printf("%5s", count_text(r->n[i]).s);
 	printf("\n");
@@ -201,7 +190,7 @@ show_bar(const struct picture *p, const struct shape_row *r)
 	unsigned i, column = 0, wide;
 
 	printf("%*.*s %6s ", NAME_COLUMNS + 8, NAME_COLUMNS + 8, name,
-	    count_text(total_of(r)).s);
+	    count_text(shape_row_total(r)).s);
 	for (i = 0; i < SHAPE_CLASSES; i++) {
 		n = r->n[i] * BAR_COLUMNS;
 		wide = n == 0 ? 0 : n < most ? 1 : (unsigned)(n / most);
@@ -222,7 +211,7 @@ show_json(const struct shape_row *r)
 		printf("\"all\":true");
 	else
 		json_text("name", r->name);
-	printf(",\"messages\":%" PRIu64 ",\"ages\":[", total_of(r));
+	printf(",\"messages\":%" PRIu64 ",\"ages\":[", shape_row_total(r));
 	for (i = 0; i < SHAPE_CLASSES; i++) {
 		printf("%s{", i > 0 ? "," : "");
 		if (i < SHAPE_CLASSES - 1)

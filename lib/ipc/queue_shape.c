@@ -17,6 +17,17 @@ shape_class(int64_t age_ms)
 	return i;
 }
 
+uint64_t
+shape_row_total(const struct shape_row *r)
+{
+	uint64_t n = 0;
+	unsigned i;
+
+	for (i = 0; i < SHAPE_CLASSES; i++)
+		n += r->n[i];
+	return n;
+}
+
 int
 shape_row_pack(struct buf *b, const struct shape_row *r)
 {

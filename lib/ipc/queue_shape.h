@@ -29,6 +29,7 @@ struct shape_row {
 /* The class of an age in milliseconds. */
 unsigned shape_class(int64_t age_ms);
 
+uint64_t shape_row_total(const struct shape_row *);
 int	 shape_row_pack(struct buf *, const struct shape_row *);
 void	 shape_row_unpack(struct wire *, struct shape_row *);
 

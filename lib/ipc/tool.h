@@ -71,4 +71,8 @@ enum queue_how {
 	QUEUE_COUNT,		/* say how many: one line with the number */
 };
 
+/* The end of an answer: 0 or an exit status of sysexits.h, and why, which is
+ * cut to what TL_END may have. */
+void	 tool_end(struct channel *, uint64_t id, int status, struct slice why);
+
 #endif
