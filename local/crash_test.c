@@ -27,6 +27,7 @@
 #include "base/mem.h"
 #include "base/num.h"
 #include "ipc/delivery.h"
+#include "os/sim_run.h"
 #include "store/store.h"
 #include "test_dir.h"
 #include "worker.h"
@@ -606,20 +607,6 @@ static uint64_t seed;
 static size_t runs = 15;
 
 static void
-read_environment(void)
-{
-	const char *s = getenv("CRASH_SEED"), *r = getenv("CRASH_RUNS");
-	uint64_t n;
-
-	seed = (uint64_t)clock_wall_ms() * 1000003 % 1000000;
-	if (s != NULL && slice_to_u64(slice_str(s), 0, UINT64_MAX, &n))
-		seed = n;
-	if (r != NULL && slice_to_u64(slice_str(r), 0, 1000000, &n))
-		runs = (size_t)n;
-	print_message("CRASH_SEED=%llu\n", (unsigned long long)seed);
-}
-
-static void
 judge(const struct life *first, const struct cut *c, const char *mode)
 {
 	const char *bad = try_cut(first, c, mode);
@@ -680,8 +667,7 @@ a_power_cut_loses_nothing_that_was_told(void **state)
 
 /* ---- the net ------------------------------------------------------------ */
 
-/* How many cuts it took; 0: none has shown it. */
-static size_t
+static bool
 find_out(const struct broken *b, size_t most)
 {
 	struct life *first = mem_alloc(sizeof(*first));
@@ -700,10 +686,7 @@ find_out(const struct broken *b, size_t most)
 	}
 	life_clear(first);
 	free(first);
-	if (bad == NULL)
-		return 0;
-	print_message("%s: power cut %zu: %s\n", b->name, n - 1, bad);
-	return n - 1;
+	return sim_found_out(b->name, n - 1, bad);
 }
 
 static void
@@ -714,11 +697,7 @@ every_broken_build_is_found_out(void **state)
 
 	(void)state;
 	for (i = 0; i < n; i++)
-		if (find_out(&broken_builds[i], 200) == 0) {
-			print_error("not found out: %s\n",
-			    broken_builds[i].name);
-			missed++;
-		}
+		missed += !find_out(&broken_builds[i], 200);
 	assert_int_equal(missed, 0);
 }
 
@@ -737,9 +716,7 @@ main(void)
 		stored[n] = BUF_INIT(200000);
 		text_of(n, true, &stored[n]);
 	}
-	read_environment();
-	if (getenv("CRASH_ONLY") != NULL)
-		cmocka_set_test_filter(getenv("CRASH_ONLY"));
+	seed = sim_begin_runs("CRASH", &runs);
 	failed = cmocka_run_group_tests(tests, NULL, NULL);
 	for (n = 0; n < MESSAGES; n++)
 		buf_clear(&stored[n]);

@@ -22,6 +22,7 @@
 #include "base/mem.h"
 #include "base/num.h"
 #include "ipc/delivery.h"
+#include "os/sim_run.h"
 #include "parcel.h"
 #include "test_dir.h"
 #include "worker.h"
@@ -328,20 +329,6 @@ relive(const struct life *first, const struct cut *c, const struct broken *b)
 static uint64_t seed;
 static size_t runs = 10;
 
-static void
-read_environment(void)
-{
-	const char *s = getenv("CRASH_SEED"), *r = getenv("CRASH_RUNS");
-	uint64_t n;
-
-	seed = (uint64_t)clock_wall_ms() * 1000003 % 1000000;
-	if (s != NULL && slice_to_u64(slice_str(s), 0, UINT64_MAX, &n))
-		seed = n;
-	if (r != NULL && slice_to_u64(slice_str(r), 0, 1000000, &n))
-		runs = (size_t)n;
-	print_message("CRASH_SEED=%llu\n", (unsigned long long)seed);
-}
-
 static struct life *
 record(const struct broken *b)
 {
@@ -389,7 +376,7 @@ a_power_cut_at_both_loses_nothing(void **state)
 	free(first);
 }
 
-static size_t
+static bool
 find_out(const struct broken *b, size_t most)
 {
 	struct life *first;
@@ -410,10 +397,7 @@ find_out(const struct broken *b, size_t most)
 	too_early = false;
 	life_clear(first);
 	free(first);
-	if (bad == NULL)
-		return 0;
-	print_message("%s: power cut %zu: %s\n", b->name, n - 1, bad);
-	return n - 1;
+	return sim_found_out(b->name, n - 1, bad);
 }
 
 static void
@@ -424,11 +408,7 @@ every_broken_build_is_found_out(void **state)
 
 	(void)state;
 	for (i = 0; i < n; i++)
-		if (find_out(&broken_builds[i], 200) == 0) {
-			print_error("not found out: %s\n",
-			    broken_builds[i].name);
-			missed++;
-		}
+		missed += !find_out(&broken_builds[i], 200);
 	assert_int_equal(missed, 0);
 }
 
@@ -440,6 +420,6 @@ main(void)
 		cmocka_unit_test(every_broken_build_is_found_out),
 	};
 
-	read_environment();
+	seed = sim_begin_runs("CRASH", &runs);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -33,6 +33,7 @@
 #include "base/num.h"
 #include "harness.h"
 #include "os/sim_disk.h"
+#include "os/sim_run.h"
 
 #define MESSAGES	70
 #define LIVES		3
@@ -664,20 +665,6 @@ static uint64_t seed;
 static size_t runs = 25;
 
 static void
-read_environment(void)
-{
-	const char *s = getenv("CRASH_SEED"), *r = getenv("CRASH_RUNS");
-	uint64_t n;
-
-	seed = (uint64_t)clock_wall_ms() * 1000003 % 1000000;
-	if (s != NULL && slice_to_u64(slice_str(s), 0, UINT64_MAX, &n))
-		seed = n;
-	if (r != NULL && slice_to_u64(slice_str(r), 0, 1000000, &n))
-		runs = (size_t)n;
-	print_message("CRASH_SEED=%llu\n", (unsigned long long)seed);
-}
-
-static void
 record(struct life *l, const struct broken *b)
 {
 	life_init(l);
@@ -796,8 +783,7 @@ call_that_fails_loses_nothing(void **state)
 
 /* ---- the net ------------------------------------------------------------ */
 
-/* How many cuts it took; 0: none has shown it. */
-static size_t
+static bool
 find_out(const struct broken *b, size_t most)
 {
 	struct life v[LIVES];
@@ -826,10 +812,7 @@ find_out(const struct broken *b, size_t most)
 	if (b->wrong != NULL)
 		*b->wrong = false;
 	life_clear(v);
-	if (bad == NULL)
-		return 0;
-	print_message("%s: power cut %zu: %s\n", b->name, n, bad);
-	return n;
+	return sim_found_out(b->name, n, bad);
 }
 
 static void
@@ -840,11 +823,7 @@ every_broken_build_is_found_out(void **state)
 
 	(void)state;
 	for (i = 0; i < n; i++)
-		if (find_out(&broken_builds[i], 200) == 0) {
-			print_error("not found out: %s\n",
-			    broken_builds[i].name);
-			missed++;
-		}
+		missed += !find_out(&broken_builds[i], 200);
 	assert_int_equal(missed, 0);
 }
 
@@ -858,8 +837,6 @@ main(void)
 		cmocka_unit_test(every_broken_build_is_found_out),
 	};
 
-	read_environment();
-	if (getenv("CRASH_ONLY") != NULL)
-		cmocka_set_test_filter(getenv("CRASH_ONLY"));
+	seed = sim_begin_runs("CRASH", &runs);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -31,6 +31,8 @@
 #define ID_LOW_BITS	20	/* of an id, below its time */
 #define WHY		"being imported"
 
+static const char magic[] = "CHASQI1\n";	/* of the file `imported` */
+
 /* A message whose file is being written. */
 struct taking {
 	struct migration m;		/* first */
@@ -473,7 +475,6 @@ remember(const struct import *im)
 	struct imported *past = mem_alloc(sizeof(*past));
 	struct buf old = BUF_INIT(sizeof(*past) + 64);
 	struct buf body = BUF_INIT(sizeof(*past) + 64);
-	struct buf b = BUF_INIT(sizeof(*past) + 64);
 	uint32_t i, from;
 	int r;
 
@@ -488,14 +489,9 @@ remember(const struct import *im)
 	}
 	buf_add(&body, slice_of(im->identity, IDENTITY_BYTES));
 	put_u64(&body, (uint64_t)clock_wall_ms());
-	buf_add(&b, SLICE_LIT("CHASQI1\n"));
-	put_u32(&b, crc32c(0, buf_slice(&body)));
-	buf_add(&b, buf_slice(&body));
-	r = fs_replace(fs, im->q->dir, IMPORTED_FILE, buf_slice(&b), true) ==
-	    0 ? fs->fsync(im->q->dir) : -1;
+	r = notes_write(im->q->dir, IMPORTED_FILE, magic, buf_slice(&body));
 	buf_clear(&old);
 	buf_clear(&body);
-	buf_clear(&b);
 	free(past);
 	return r;
 }
@@ -602,17 +598,15 @@ import_free(struct client *c)
 bool
 imported_unpack(struct slice s, struct imported *r)
 {
+	struct slice body;
 	struct wire w;
-	uint32_t crc, n, i;
+	uint32_t n, i;
 	size_t k;
 
 	r->n = 0;
-	if (!slice_starts(s, SLICE_LIT("CHASQI1\n")))
+	if (!notes_read(s, magic, &body))
 		return false;
-	w = wire_of(slice_from(s, 8));
-	crc = get_u32(&w);
-	if (w.bad || crc != crc32c(0, w.rest))
-		return false;
+	w = wire_of(body);
 	n = get_u32(&w);
 	if (n > IMPORTED || w.rest.n != n * (IDENTITY_BYTES + 8))
 		return false;

@@ -4,15 +4,23 @@
 #include <fcntl.h>
 
 #include "base/log.h"
+#include "base/num.h"
+#include "base/wire.h"
 #include "journal.h"
 #include "mail/queue_format.h"
 #include "notes.h"
 
 static int
+replace(int dir, const char *name, struct slice text)
+{
+	return fs_replace(fs, dir, name, text, true) == 0 ? fs->fsync(dir) :
+	    -1;
+}
+
+static int
 set_format(int dir, struct slice text)
 {
-	return fs_replace(fs, dir, QUEUE_FORMAT_NAME, text, true) == 0 ?
-	    fs->fsync(dir) : -1;
+	return replace(dir, QUEUE_FORMAT_NAME, text);
 }
 
 int
@@ -90,4 +98,36 @@ notes_are_adopted(int dir)
 
 	buf_clear(&b);
 	return is;
+}
+
+/* ---- files that are replaced --------------------------------------------- */
+
+int
+notes_write(int dir, const char *name, const char *magic, struct slice body)
+{
+	struct buf b = BUF_INIT(body.n + NOTE_MAGIC_BYTES + 4);
+	int r, error;
+
+	buf_add(&b, slice_of(magic, NOTE_MAGIC_BYTES));
+	put_u32(&b, crc32c(0, body));
+	buf_add(&b, body);
+	r = replace(dir, name, buf_slice(&b));
+	error = errno;
+	buf_clear(&b);
+	errno = error;
+	return r;
+}
+
+bool
+notes_read(struct slice file, const char *magic, struct slice *body_r)
+{
+	struct wire w;
+	uint32_t crc;
+
+	if (!slice_starts(file, slice_of(magic, NOTE_MAGIC_BYTES)))
+		return false;
+	w = wire_of(slice_from(file, NOTE_MAGIC_BYTES));
+	crc = get_u32(&w);
+	*body_r = w.rest;
+	return !w.bad && crc == crc32c(0, w.rest);
 }

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: ISC */
-/* notes - two files at the top of the queue directory that say what it is. */
+/* notes - small files at the top of the queue directory: two that say what it
+ * is, and those that are replaced as a whole. */
 #ifndef QMGR_NOTES_H
 #define QMGR_NOTES_H
 
 #include <stdbool.h>
+
+#include "base/slice.h"
 
 #define NOTE_EMPTY	"empty"
 
@@ -24,5 +27,14 @@ bool	 notes_are_adopted(int dir);
  * left.  It is gone, durably, before the next one takes a message. */
 int	 notes_begin(int dir);
 void	 notes_end_empty(int dir);
+
+/* A file that is replaced as a whole: NOTE_MAGIC_BYTES of magic, u32 CRC-32C of
+ * what follows, the body.  It is durable when this returns; -1 with errno. */
+#define NOTE_MAGIC_BYTES 8
+int	 notes_write(int dir, const char *name, const char *magic,
+	    struct slice body);
+/* The body of such a file; false: it is damaged, or none. */
+bool	 notes_read(struct slice file, const char *magic,
+	    struct slice *body_r);
 
 #endif

@@ -22,9 +22,9 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/num.h"
 #include "control.h"
 #include "mail/header.h"
+#include "notes.h"
 
 #define PAUSES		500
 
@@ -40,7 +40,7 @@ struct pauses {
 	unsigned	 n;
 };
 
-static const char magic[8] = "CHASQP1\n";
+static const char magic[] = "CHASQP1\n";
 
 static void	 paused_add(struct pauses *, const struct pause *);
 static void	 paused_free(struct pauses *, struct paused *);
@@ -135,16 +135,14 @@ paused_find(const struct qmgr *q, enum pause_kind kind, struct slice next_hop)
 bool
 pauses_unpack(struct qmgr *q, struct slice s)
 {
+	struct slice body;
 	struct wire w;
 	struct pause p;
-	uint32_t n, crc;
+	uint32_t n;
 
-	if (!slice_starts(s, slice_of(magic, sizeof(magic))))
+	if (!notes_read(s, magic, &body))
 		return false;
-	w = wire_of(slice_from(s, sizeof(magic)));
-	crc = get_u32(&w);
-	if (w.bad || crc != crc32c(0, w.rest))
-		return false;
+	w = wire_of(body);
 	for (n = get_u32(&w); n > 0 && q->pauses->n < PAUSES &&
 	    pause_unpack(&w, &p); n--)
 		paused_add(q->pauses, &p);
@@ -157,25 +155,18 @@ pauses_unpack(struct qmgr *q, struct slice s)
 static int
 save(struct qmgr *q)
 {
-	struct buf body = BUF_INIT(PAUSES_BYTES), b = BUF_INIT(PAUSES_BYTES);
+	struct buf body = BUF_INIT(PAUSES_BYTES);
 	struct paused *x;
-	int r, error;
+	int r;
 
 	put_u32(&body, q->pauses->n);
 	TAILQ_FOREACH(x, &q->pauses->list, link)
 		pause_pack(&body, &x->p);
-	buf_add(&b, slice_of(magic, sizeof(magic)));
-	put_u32(&b, crc32c(0, buf_slice(&body)));
-	buf_add(&b, buf_slice(&body));
-	r = fs_replace(fs, q->dir, PAUSES_FILE, buf_slice(&b), true) == 0 ?
-	    fs->fsync(q->dir) : -1;
-	error = errno;
+	r = notes_write(q->dir, PAUSES_FILE, magic, buf_slice(&body));
 	if (r == -1)
 		log_error("event=pauses-not-written error=%s",
-		    LOG_Q(slice_str(strerror(error))));
+		    LOG_Q(slice_str(strerror(errno))));
 	buf_clear(&body);
-	buf_clear(&b);
-	errno = error;
 	return r;
 }
 

@@ -99,7 +99,8 @@ show_whole(struct client *c, struct entry *e)
 		request_say(c, "held: %.*s", SLICE_ARG(e->why_held));
 	for (i = 0; i < e->nrcpts && i < QUEUE_ENTRY_RECIPIENTS; i++) {
 		r = &e->rcpts[i];
-		request_say(c, "%s: <%.*s>%s%.*s%s", r->state == RCPT_DONE ? "done" :
+		request_say(c, "%s: <%.*s>%s%.*s%s",
+		    r->state == RCPT_DONE ? "done" :
 		    r->state == RCPT_OWING ? "to be reported" : "open",
 		    SLICE_ARG(r->address), r->parent == NO_PARENT ? "" :
 		    " from <", SLICE_ARG(r->parent == NO_PARENT ? SLICE_EMPTY :
@@ -110,8 +111,8 @@ show_whole(struct client *c, struct entry *e)
 	if (c->may_change)
 		show_content(c, e);
 	else
-		request_say(c, "(the content is shown to root and to who runs the "
-		    "mail system)");
+		request_say(c, "(the content is shown to root and to who runs "
+		    "the mail system)");
 }
 
 /* As much of a large message as the channel may hold. */

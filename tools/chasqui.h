@@ -24,8 +24,8 @@ struct command {
 };
 
 extern const struct command cmd_init, cmd_start, cmd_stop, cmd_reload,
-    cmd_restart, cmd_status, cmd_top, cmd_confinement, cmd_config, cmd_queue, cmd_mailbox, cmd_table,
-    cmd_explain, cmd_trace, cmd_user, cmd_domain, cmd_alias, cmd_doctor,
+    cmd_restart, cmd_status, cmd_top, cmd_confinement, cmd_config, cmd_queue,
+    cmd_mailbox, cmd_table, cmd_explain, cmd_trace, cmd_user, cmd_domain, cmd_alias, cmd_doctor,
     cmd_import, cmd_pause, cmd_resume, cmd_watch, cmd_report;
 
 /* What qmgr says of each pause, for people; nothing where it does not run. */

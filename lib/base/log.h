@@ -67,7 +67,8 @@ void	 log_fatal(const char *fmt, ...)
 
 /* In a fork: its own name and process id, and the log's descriptor under this
  * number, so that all others can be closed; the parent's lines stay the
- * parent's, and its events too: a fork has no history.  Returns the first number that is free. */
+ * parent's, and its events too: a fork has no history.  Returns the first
+ * number that is free. */
 int	 log_forked(const char *program, int fd);
 void	 log_flush(void);
 /* For a handler of a deadly signal (async-signal-safe): what is buffered, then

@@ -23,8 +23,7 @@
 struct tail {
 	uint32_t	 number;	/* 0: none */
 	struct buf	 text;		/* whole records */
-	struct index_entry *entries;	/* owned; by offset */
-	size_t		 n, room;
+	struct index_entries all;
 };
 
 struct history {
@@ -93,7 +92,7 @@ history_close(struct history **h)
 	fs_close((*h)->fs, (*h)->dir);
 	buf_clear(&(*h)->room);
 	buf_clear(&(*h)->tail.text);
-	free((*h)->tail.entries);
+	free((*h)->tail.all.v);
 	free((*h)->numbers);
 	free(*h);
 	*h = NULL;
@@ -334,38 +333,22 @@ walk_tail(struct walk *w, uint32_t number)
 		return -1;
 	if (t->number != number) {
 		t->number = number;
-		t->n = 0;
+		t->all.n = 0;
 		buf_reset(&t->text);
 	}
 	r = tail_read_on(w->h, fd);
 	fs_close(w->h->fs, fd);
-	for (i = 0; i < t->n && r == 0 && !w->enough; i++) {
+	for (i = 0; i < t->all.n && r == 0 && !w->enough; i++) {
 		/* One event may have a key twice. */
-		if (t->entries[i].hash != hash || (i > 0 &&
-		    t->entries[i - 1].hash == hash &&
-		    t->entries[i - 1].offset == t->entries[i].offset))
+		if (t->all.v[i].hash != hash || (i > 0 &&
+		    t->all.v[i - 1].hash == hash &&
+		    t->all.v[i - 1].offset == t->all.v[i].offset))
 			continue;
-		rest = slice_from(buf_slice(&t->text), t->entries[i].offset);
+		rest = slice_from(buf_slice(&t->text), t->all.v[i].offset);
 		if (record_next(&rest, &e, &skipped))
 			show(w, &e);
 	}
 	return r;
-}
-
-static void
-tail_add(struct tail *t, const struct history_event *e, size_t offset)
-{
-	uint32_t hashes[EVENT_KEYS];
-	size_t i, n = event_hashes(e, 0, hashes);
-
-	if (t->n + n > t->room) {
-		t->room = 2 * (t->n + n);
-		t->entries = mem_regrow(t->entries, t->room,
-		    sizeof(*t->entries));
-	}
-	for (i = 0; i < n; i++)
-		t->entries[t->n++] = (struct index_entry){ hashes[i],
-			(uint32_t)offset };
 }
 
 /* From the last whole record on: what stood behind it may have been cut. */
@@ -389,7 +372,8 @@ tail_read_on(struct history *h, int fd)
 		h->damaged += skipped;
 		whole = (size_t)(rest.p - t->text.p);
 		history_event_parse(&e, e.line, h->room.p);
-		tail_add(t, &e, whole - RECORD_HEADER_BYTES - e.line.n);
+		index_entries_add(&t->all, &e, 0, whole -
+		    RECORD_HEADER_BYTES - e.line.n);
 	}
 	t->text.n = whole;
 	return 0;

@@ -225,6 +225,22 @@ event_has(const struct history_event *e, enum history_key key,
 	return false;
 }
 
+void
+index_entries_add(struct index_entries *all, const struct history_event *e,
+    uint64_t seed, size_t offset)
+{
+	uint32_t hashes[EVENT_KEYS];
+	size_t i, n = event_hashes(e, seed, hashes);
+
+	if (all->n + n > all->room) {
+		all->room = 2 * (all->n + n);
+		all->v = mem_regrow(all->v, all->room, sizeof(*all->v));
+	}
+	for (i = 0; i < n; i++)
+		all->v[all->n++] = (struct index_entry){ hashes[i],
+			(uint32_t)offset };
+}
+
 /* ---- the index ---------------------------------------------------------- */
 
 void

@@ -77,6 +77,14 @@ struct index_entry {
 	uint32_t	 hash;
 	uint32_t	 offset;
 };
+/* In the order of their offsets. */
+struct index_entries {
+	struct index_entry *v;		/* owned */
+	size_t		 n, room;
+};
+/* Those of an event whose record is at offset. */
+void	 index_entries_add(struct index_entries *, const struct history_event *,
+	    uint64_t seed, size_t offset);
 struct index_header {
 	uint32_t	 entries;
 	uint64_t	 seed;

@@ -50,9 +50,8 @@ history_writer_close(struct history_writer *w)
 	fs_close(w->fs, w->fd);
 	fs_close(w->fs, w->dir);
 	w->fd = w->dir = -1;
-	free(w->entries);
-	w->entries = NULL;
-	w->n = w->room = 0;
+	free(w->all.v);
+	w->all = (struct index_entries){ .v = NULL };
 	buf_clear(&w->pending);
 }
 
@@ -166,7 +165,7 @@ load(struct history_writer *w, int fd, uint64_t *end_r, enum segment_is *is)
 		history_event_parse(&e, e.line, room);
 		add_entries(w, &e, *end_r - RECORD_HEADER_BYTES - e.line.n);
 	}
-	w->written = w->n;
+	w->written = w->all.n;
 	buf_clear(&text);
 	return r;
 }
@@ -176,7 +175,7 @@ load(struct history_writer *w, int fd, uint64_t *end_r, enum segment_is *is)
 static void
 forget(struct history_writer *w)
 {
-	w->n = w->written = 0;
+	w->all.n = w->written = 0;
 	w->least_us = INT64_MAX;
 	w->most_us = 0;
 }
@@ -224,7 +223,7 @@ end(struct history_writer *w)
 static int
 write_index(struct history_writer *w, uint32_t number)
 {
-	struct index_header h = { .entries = (uint32_t)w->n, .seed = w->seed,
+	struct index_header h = { .entries = (uint32_t)w->all.n, .seed = w->seed,
 		.least_us = w->least_us, .most_us = w->most_us };
 	struct buf b = BUF_INIT(SIZE_MAX / 2);
 	char name[SEGMENT_NAME_BYTES];
@@ -232,7 +231,7 @@ write_index(struct history_writer *w, uint32_t number)
 
 	if (fd == -1)
 		return -1;
-	index_pack(&b, &h, w->entries);
+	index_pack(&b, &h, w->all.v);
 	r = fs_write(w->fs, fd, buf_slice(&b));
 	fs_close(w->fs, fd);
 	segment_name(name, number, true);
@@ -254,7 +253,8 @@ is_full(const struct history_writer *w, int64_t now_us)
 		most = SEGMENT_BYTES;
 	if (most < LEAST_BYTES)
 		most = LEAST_BYTES;
-	return w->size >= most || (w->n > 0 && now_us - w->least_us > w->age_max_us / PARTS);
+	return w->size >= most || (w->all.n > 0 &&
+	    now_us - w->least_us > w->age_max_us / PARTS);
 }
 
 void
@@ -306,17 +306,7 @@ static void
 add_entries(struct history_writer *w, const struct history_event *e,
     uint64_t offset)
 {
-	uint32_t hashes[EVENT_KEYS];
-	size_t i, n = event_hashes(e, w->seed, hashes);
-
-	if (w->n + n > w->room) {
-		w->room = 2 * (w->n + n);
-		w->entries = mem_regrow(w->entries, w->room,
-		    sizeof(*w->entries));
-	}
-	for (i = 0; i < n; i++)
-		w->entries[w->n++] = (struct index_entry){ hashes[i],
-			(uint32_t)offset };
+	index_entries_add(&w->all, e, w->seed, offset);
 	if (e->time_us < w->least_us)
 		w->least_us = e->time_us;
 	if (e->time_us > w->most_us)
@@ -353,13 +343,13 @@ history_writer_flush(struct history_writer *w, int64_t now_us)
 	if (r == -1) {
 		w->error = errno;
 		w->lost += w->npending;
-		w->n = w->written;
+		w->all.n = w->written;
 		if (w->fd != -1)
 			w->fs->ftruncate(w->fd, (off_t)w->size);
 	} else if (w->npending > 0) {
 		w->error = 0;
 		w->size += w->pending.n;
-		w->written = w->n;
+		w->written = w->all.n;
 	}
 	w->npending = 0;
 	buf_reset(&w->pending);

@@ -24,8 +24,7 @@ struct history_writer {
 	uint64_t	 others;	/* bytes of the other files */
 	int64_t		 least_us, most_us; /* of this one's records */
 	uint64_t	 seed;		/* of this one's hashes */
-	struct index_entry *entries;	/* owned; of this one */
-	size_t		 n, room;
+	struct index_entries all;	/* of this one */
 	size_t		 written;	/* of them, whose records are */
 	struct buf	 pending;	/* records to be written */
 	size_t		 npending;

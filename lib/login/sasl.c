@@ -45,7 +45,8 @@ conn_mechanisms(const struct conn *c)
 	const struct login *l = c->l;
 
 	if (!conn_is_tls(c))
-		return slice_str(peer_is_local(&c->who) ? l->from_here : l->without_tls);
+		return slice_str(peer_is_local(&c->who) ? l->from_here :
+		    l->without_tls);
 	return slice_str(stream_tls_info(&c->client)->verified ?
 	    l->with_certificate : l->with_tls);
 }

@@ -23,6 +23,7 @@
 #include "base/clock.h"
 #include "base/num.h"
 #include "os/sim_disk.h"
+#include "os/sim_run.h"
 #include "test_store.h"
 
 #define MESSAGES	200
@@ -621,20 +622,6 @@ static uint64_t seed;
 static size_t runs = 100;
 
 static void
-read_environment(void)
-{
-	const char *s = getenv("FAULT_SEED"), *r = getenv("FAULT_RUNS");
-	uint64_t n;
-
-	seed = (uint64_t)clock_wall_ms() * 1000003 % 1000000;
-	if (s != NULL && slice_to_u64(slice_str(s), 0, UINT64_MAX, &n))
-		seed = n;
-	if (r != NULL && slice_to_u64(slice_str(r), 0, 1000000, &n))
-		runs = (size_t)n;
-	print_message("FAULT_SEED=%llu\n", (unsigned long long)seed);
-}
-
-static void
 judge(struct life *v, const struct session *s, const struct cut *c)
 {
 	const char *bad = try_cut(v, c, NULL);
@@ -767,8 +754,7 @@ a_call_that_fails_loses_nothing(void **arg)
 
 /* ---- the net ------------------------------------------------------------ */
 
-/* How many cuts it took; 0: none has shown it. */
-static size_t
+static bool
 find_out(const struct broken *b, size_t most)
 {
 	struct life v[LIVES];
@@ -791,10 +777,7 @@ find_out(const struct broken *b, size_t most)
 		print_error("%s: there is no such call\n", b->name);
 	life_clear(v);
 	free(m);
-	if (bad == NULL)
-		return 0;
-	print_message("%s: power cut %zu: %s\n", b->name, n - 1, bad);
-	return n - 1;
+	return sim_found_out(b->name, n - 1, bad);
 }
 
 static void
@@ -805,11 +788,7 @@ every_broken_build_is_found_out(void **arg)
 
 	(void)arg;
 	for (i = 0; i < n; i++)
-		if (find_out(&broken_builds[i], 400) == 0) {
-			print_error("not found out: %s\n",
-			    broken_builds[i].name);
-			missed++;
-		}
+		missed += !find_out(&broken_builds[i], 400);
 	assert_int_equal(missed, 0);
 }
 
@@ -823,8 +802,6 @@ main(void)
 		cmocka_unit_test(every_broken_build_is_found_out),
 	};
 
-	read_environment();
-	if (getenv("FAULT_ONLY") != NULL)
-		cmocka_set_test_filter(getenv("FAULT_ONLY"));
+	seed = sim_begin_runs("FAULT", &runs);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
