@@ -32,6 +32,7 @@ enum {
 	LENT = 32,		/* has, beyond its row, what `lent` of priv_ids
 				 * says */
 	MAY_TRY = 64,		/* a forbidden call fails: LEND_MODULES */
+	MAY_PLACE = 128,	/* says where a directory's files are laid */
 };
 
 /* What master lends a row that takes it, as the configuration asks for it. */

@@ -6,6 +6,7 @@
  * one thing, which works, fails, or ends it with the call's name in the log.
  * As root the rows are entered with uid, chroot and all; otherwise without.
  */
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
@@ -14,6 +15,8 @@
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+
+#include <linux/fs.h>
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -340,6 +343,16 @@ try_set_own_times(void)
 	return futimens(inside_fd, NULL);
 }
 
+/* Not every file system has them. */
+static int
+try_file_flags(void)
+{
+	int flags;
+
+	return ioctl(inside_fd, FS_IOC_GETFLAGS, &flags) == 0 ||
+	    errno == ENOTTY || errno == EOPNOTSUPP ? 0 : -1;
+}
+
 static int
 try_look_outside(void)
 {
@@ -469,11 +482,15 @@ static const struct attempt {
 	{ ROLE_WORKER, "own directory", try_use_inside, WORKS, NULL },
 	{ ROLE_WORKER, "accept", try_accept, DIES, "accept4" },
 	ITS_DIRECTORY_IN(ROLE_QMGR),
+	{ ROLE_QMGR, "flags of files", try_file_flags, DIES, "ioctl" },
 	ITS_DIRECTORY_IN(ROLE_WORKER),
+	{ ROLE_WORKER, "flags of files", try_file_flags, WORKS, NULL },
 
 	IN_EVERY_CELL(ROLE_IMAP_SESSION),
 	ITS_DIRECTORY_IN(ROLE_IMAP_SESSION),
 	ITS_DIRECTORY_IN(ROLE_POP3_SESSION),
+	{ ROLE_IMAP_SESSION, "flags of files", try_file_flags, DIES, "ioctl" },
+	{ ROLE_POP3_SESSION, "flags of files", try_file_flags, DIES, "ioctl" },
 	NO_SOCKETS_IN(ROLE_IMAP_SESSION),
 	{ ROLE_IMAP_SESSION, "read outside", try_read_outside, FAILS, NULL },
 	{ ROLE_IMAP_SESSION, "create", try_create_outside, FAILS, NULL },

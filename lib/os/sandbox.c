@@ -46,7 +46,7 @@ __asan_default_options(void)
 
 enum group {
 	BASE, SERVE, DIAL, DNS, UNIX_SOCKETS, FILES_READ, FILES_WRITE,
-	THREADS, FORKS, TRIES, SANITIZERS, GROUPS
+	THREADS, FORKS, TRIES, PLACES, SANITIZERS, GROUPS
 };
 
 static const char *const groups[GROUPS] = {
@@ -80,6 +80,7 @@ static const char *const groups[GROUPS] = {
 	    "mkdir mkdirat rmdir fchmod",
 	[THREADS] = "",
 	[TRIES] = "",
+	[PLACES] = "",
 	/* What a fork needs to become a session, its priv_enter() included. */
 	[FORKS] = ("wait4 waitid pidfd_open close_range setgroups setresgid "
 	    "setresuid prctl chroot capget capset landlock_create_ruleset "
@@ -169,8 +170,8 @@ static const struct narrow {
 	{ FILES_WRITE, 0, "utimensat", ONE(1, SCMP_CMP_EQ, 0) },
 	/* Where a directory's files are laid (local/staging.h); what would
 	 * bind others, as "immutable", needs a capability. */
-	{ FILES_WRITE, 0, "ioctl",  ONE(1, SCMP_CMP_EQ, FS_IOC_GETFLAGS) },
-	{ FILES_WRITE, 0, "ioctl",  ONE(1, SCMP_CMP_EQ, FS_IOC_SETFLAGS) },
+	{ PLACES, 0,	"ioctl",    ONE(1, SCMP_CMP_EQ, FS_IOC_GETFLAGS) },
+	{ PLACES, 0,	"ioctl",    ONE(1, SCMP_CMP_EQ, FS_IOC_SETFLAGS) },
 	/* A thread, never a process.  clone3() has its flags in memory, where
 	 * no filter sees them; the C library then takes clone(). */
 	{ THREADS, 0,	"clone",    ONE(0, SCMP_CMP_MASKED_EQ, CLONE_THREAD,
@@ -327,6 +328,8 @@ groups_of(const struct priv *row)
 		mask |= 1u << FORKS;
 	if (row->extra & MAY_TRY)
 		mask |= 1u << TRIES;
+	if (row->extra & MAY_PLACE)
+		mask |= 1u << PLACES;
 #ifdef SANITIZED
 	mask |= 1u << SANITIZERS;
 #endif
