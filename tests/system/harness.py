@@ -105,6 +105,26 @@ def run(argv, stdin=None, timeout=60, check=False, **kw):
     return p
 
 
+def getmail(home, retriever):
+    """Fetches into home/Maildir what is new, and leaves it on the server; retriever: the lines of its section.
+
+    As root it would deliver in a child, for which it now and then waits for
+    ever, so all of it is run as nobody.
+    """
+    for d in ("cur", "new", "tmp"):
+        os.makedirs(os.path.join(home, "Maildir", d), exist_ok=True)
+    with open(os.path.join(home, "rc"), "w", encoding="ascii") as f:
+        f.write(f"[retriever]\nserver = 127.0.0.1\npassword = secret\n{retriever}"
+                f"[destination]\ntype = Maildir\npath = {home}/Maildir/\n[options]\nread_all = false\ndelete = false\n")
+    as_nobody = []
+    if IS_ROOT:
+        run(["chown", "-R", "nobody:nogroup", home], check=True)
+        as_nobody = ["setpriv", "--reuid", "nobody", "--regid", "nogroup", "--clear-groups"]
+    p = run([*as_nobody, "getmail", "--getmaildir", home, "--rcfile", "rc"], env={**os.environ, "HOME": home})
+    if p.returncode != 0:
+        raise AssertionError(p.stdout + p.stderr)
+
+
 def descendants(pid):
     """Process ids of all that descends from pid."""
     found = []

@@ -13,7 +13,7 @@ import subprocess
 import threading
 import time
 
-from harness import PATIENCE, Story, message, needs_program, parse, run, wait_for
+from harness import PATIENCE, Story, getmail, message, needs_program, parse, run, wait_for
 from imaptalk import ImapTalk, pairs, subjects, wait_subjects
 from login_sessions import title
 
@@ -581,18 +581,9 @@ class Readers(ImapStory):
         user = "getmail@example.org"
         self.deliver(user, "for getmail")
         home = self.directory("getmail")
-        for d in ("cur", "new", "tmp"):
-            os.makedirs(os.path.join(home, "Maildir", d))
-        with open(os.path.join(home, "rc"), "w") as f:
-            owner = "user = nobody\n" if os.geteuid() == 0 else ""
-            f.write(f'[retriever]\ntype = SimpleIMAPSSLRetriever\nserver = 127.0.0.1\nport = {self.box.base + 993}\n'
-                    f'username = {user}\npassword = secret\nmailboxes = ("INBOX",)\n'
-                    f"[destination]\ntype = Maildir\npath = {home}/Maildir/\n{owner}[options]\nread_all = false\n")
-        if os.geteuid() == 0:
-            run(["chown", "-R", "nobody", os.path.join(home, "Maildir")], check=True)
         for _ in range(2):
-            p = run(["getmail", "--getmaildir", home, "--rcfile", "rc"], env={**os.environ, "HOME": home})
-            self.assertEqual(p.returncode, 0, p.stdout + p.stderr)
+            getmail(home, f'type = SimpleIMAPSSLRetriever\nport = {self.box.base + 993}\nusername = {user}\n'
+                          'mailboxes = ("INBOX",)\n')
         found = [m["subject"] for m in mailbox.Maildir(os.path.join(home, "Maildir"), create=False)]
         self.assertEqual(found, ["for getmail"], "nothing is fetched twice")
 

@@ -8,7 +8,7 @@ import socket
 import ssl
 import time
 
-from harness import Story, any_certificate, needs_program, run, wait_for
+from harness import Story, any_certificate, getmail, needs_program, run, wait_for
 
 
 class Line:
@@ -226,20 +226,8 @@ class Pop3(Story):
     def test_getmail(self):
         self.deliver("carol@example.org", "for getmail")
         home = self.directory("getmail")
-        for d in ("cur", "new", "tmp"):
-            os.makedirs(os.path.join(home, "Maildir", d))
-        with open(os.path.join(home, "rc"), "w") as f:
-            # It delivers for nobody's but a user's sake.
-            user = "user = nobody\n" if os.geteuid() == 0 else ""
-            f.write(f"[retriever]\ntype = SimplePOP3SSLRetriever\nserver = 127.0.0.1\nport = {self.box.base + 995}\n"
-                    f"username = carol@example.org\npassword = secret\n"
-                    f"[destination]\ntype = Maildir\npath = {home}/Maildir/\n{user}[options]\nread_all = false\n")
-        if os.geteuid() == 0:
-            run(["chown", "-R", "nobody", os.path.join(home, "Maildir")], check=True)
-            os.chmod(home, 0o755)
         for _ in range(2):
-            p = run(["getmail", "--getmaildir", home, "--rcfile", "rc"], env={**os.environ, "HOME": home})
-            self.assertEqual(p.returncode, 0, p.stdout + p.stderr)
+            getmail(home, f"type = SimplePOP3SSLRetriever\nport = {self.box.base + 995}\nusername = carol@example.org\n")
         texts = []
         for d, _, files in os.walk(os.path.join(home, "Maildir")):
             for n in files:

@@ -10,7 +10,7 @@ import socket
 import subprocess
 import unittest
 
-from harness import CHASQUI, IS_ROOT, PATIENCE, Ports, Story, message, needs_program, run, wait_for
+from harness import CHASQUI, IS_ROOT, PATIENCE, Ports, Story, getmail, message, needs_program, run, wait_for
 
 OWNER = "mail"
 
@@ -151,9 +151,8 @@ class Clients:
         self.user = user
         self.dir = story.directory("clients")
         self.mail = os.path.join(self.dir, "getmail", "Maildir")
-        for path in ["near", "home"] + [os.path.join("getmail", "Maildir", d) for d in ("cur", "new", "tmp")]:
+        for path in ("near", "home", os.path.join(self.mail, "new")):
             os.makedirs(os.path.join(self.dir, path))
-        run(["chown", "-R", "nobody", self.mail], check=True)
 
     def near(self):
         """What mbsync has, and under which names: path -> flags."""
@@ -204,17 +203,12 @@ class Clients:
 
     def getmail(self, port):
         home = os.path.join(self.dir, "getmail")
-        with open(os.path.join(home, "rc"), "w", encoding="ascii") as f:
-            f.write(f"[retriever]\ntype = SimplePOP3Retriever\nserver = localhost\nport = {port}\nusername = {self.user}\n"
-                    f"password = secret\n[destination]\ntype = Maildir\npath = {self.mail}/\nuser = nobody\n"
-                    "[options]\nread_all = false\ndelete = false\n")
         # The port is in the name of its list of what it has.
         for name in os.listdir(home):
             if name.startswith("oldmail-"):
                 os.rename(os.path.join(home, name), os.path.join(home, re.sub(r"-\d+-", f"-{port}-", name, count=1)))
         before = len(os.listdir(os.path.join(self.mail, "new")))
-        p = run(["getmail", "--getmaildir", home, "--rcfile", "rc"], env={**os.environ, "HOME": home})
-        assert p.returncode == 0, p.stdout + p.stderr
+        getmail(home, f"type = SimplePOP3Retriever\nport = {port}\nusername = {self.user}\n")
         return len(os.listdir(os.path.join(self.mail, "new"))) - before
 
     def uidls(self, port):
