@@ -183,10 +183,12 @@ outcome(struct world *w, const struct delivery *d, struct outcome *o)
 	return true;
 }
 
-/* What peers hear in a turn was sent before it began. */
+/* What peers hear in a turn was sent before it began.  Each turn is seen, those
+ * of the harness too: what was delivered in one that is not would seem lost. */
 static void
-turn(struct life *l, int ms)
+turn(void *arg, int ms)
 {
+	struct life *l = arg;
 	struct world *w = &l->w;
 	size_t at = sim_disk_now(l->disk);
 	struct sight s = { .at = at };
@@ -208,12 +210,6 @@ turn(struct life *l, int ms)
 		l->sights = mem_regrow(l->sights,
 		    l->nsights == 0 ? 1 : l->nsights * 2, sizeof(s));
 	l->sights[l->nsights++] = s;
-}
-
-static void
-turn_of_life(void *arg)
-{
-	turn(arg, 1);
 }
 
 static void
@@ -251,6 +247,8 @@ life_start(struct life *l, const struct broken *b)
 	l->disk = running = sim_disk_new(l->w.dir);
 	if (b != NULL)
 		sim_disk_leave_out(l->disk, b->call, b->path);
+	l->w.turn = turn;
+	l->w.turn_arg = l;
 	fs = &sim_fs;
 	return world_start(&l->w, UP_ALL);
 }
@@ -260,6 +258,7 @@ static void
 life_end(struct life *l)
 {
 	sim_disk_stop(l->disk);
+	l->w.turn = NULL;
 	world_kill(&l->w);
 	fs = &fs_real;
 }
@@ -324,8 +323,7 @@ ask_about(struct life *l, enum queue_change what, enum queue_where where,
 	struct queue_filter f = { .ids = &id, .nids = 1, .where = where };
 	struct told t;
 
-	world_ask_turning(&l->w, TL_QUEUE_CHANGE, what, &f, &t, turn_of_life,
-	    l);
+	world_ask_for_a_while(&l->w, TL_QUEUE_CHANGE, what, &f, &t);
 	told_clear(&t);
 }
 
@@ -562,8 +560,8 @@ ask(struct life *l, enum queue_change what)
 {
 	struct told t;
 
-	world_ask_turning(&l->w, TL_QUEUE_CHANGE, what,
-	    &(struct queue_filter){ 0 }, &t, turn_of_life, l);
+	world_ask_for_a_while(&l->w, TL_QUEUE_CHANGE, what,
+	    &(struct queue_filter){ 0 }, &t);
 	told_clear(&t);
 }
 
@@ -575,9 +573,8 @@ ask_undo(struct life *l)
 
 	while (l->w.q->walk != NULL)
 		turn(l, 1);
-	world_ask_turning(&l->w, TL_QUEUE_CHANGE, QUEUE_UNDO,
-	    &(struct queue_filter){ .where = QUEUE_UNDO_ALL }, &t,
-	    turn_of_life, l);
+	world_ask_for_a_while(&l->w, TL_QUEUE_CHANGE, QUEUE_UNDO,
+	    &(struct queue_filter){ .where = QUEUE_UNDO_ALL }, &t);
 	told_clear(&t);
 }
 

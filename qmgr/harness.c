@@ -143,8 +143,8 @@ world_down(struct world *w, unsigned peers)
 		channel_free(&w->remote);
 	if (peers & UP_BOUNCE)
 		channel_free(&w->bounce);
-	ev_turn(&w->loop, 0);
-	ev_turn(&w->loop, 0);
+	world_turn(w, 0);
+	world_turn(w, 0);
 }
 
 static void
@@ -200,12 +200,21 @@ world_timeout(struct world *w, const char *file, int line, const char *cond)
 }
 
 void
+world_turn(struct world *w, int ms)
+{
+	if (w->turn != NULL)
+		w->turn(w->turn_arg, ms);
+	else
+		ev_turn(&w->loop, ms);
+}
+
+void
 world_run(struct world *w, int ms)
 {
 	int64_t end = clock_mono_ms() + ms;
 
 	while (clock_mono_ms() < end)
-		ev_turn(&w->loop, 2);
+		world_turn(w, 2);
 }
 
 /* ---- smtpd -------------------------------------------------------------- */
@@ -690,22 +699,21 @@ world_ask(struct world *w, uid_t uid, uint16_t type, enum queue_change change,
 	world_wait(w, 5000, t->over);
 	if (t->status != -1)
 		channel_free(&c);
-	ev_turn(&w->loop, 0);
+	world_turn(w, 0);
 }
 
 void
-world_ask_turning(struct world *w, uint16_t type, enum queue_change change,
-    const struct queue_filter *f, struct told *t, void (*turn)(void *),
-    void *arg)
+world_ask_for_a_while(struct world *w, uint16_t type,
+    enum queue_change change, const struct queue_filter *f, struct told *t)
 {
 	struct channel *c = ask(w, 0, type, change, false, f, t);
 	int64_t end = clock_mono_ms() + 2000;
 
 	while (!t->over && clock_mono_ms() < end)
-		turn(arg);
+		world_turn(w, 1);
 	if (t->status != -1)
 		channel_free(&c);
-	turn(arg);
+	world_turn(w, 1);
 }
 
 void

@@ -79,6 +79,9 @@ struct world {
 	/* Takes a job as it came, or leaves it; NULL: leaves all. */
 	bool		(*job)(struct world *, struct channel *,
 			    struct message *);
+	/* Turns the loop once, for at most so long; NULL: ev_turn(). */
+	void		(*turn)(void *turn_arg, int ms);
+	void		*turn_arg;
 	const char	*maildir;	/* of "local..."; NULL: one of a user */
 	void		*arg;
 	const struct pause *pause;	/* TL_PAUSE: this, dry_run says on */
@@ -104,6 +107,7 @@ void	 world_up(struct world *, unsigned peers);
 void	 world_down(struct world *, unsigned peers);
 /* Ends qmgr without a word, as a crash would; what is not written is lost. */
 void	 world_kill(struct world *);
+void	 world_turn(struct world *, int ms);
 /* Turns until the condition holds; fails the test after ms. */
 /* How much slower than ours a machine may be: its cores have other work. */
 #define WORLD_SLOW	5
@@ -114,7 +118,7 @@ void	 world_kill(struct world *);
 		while (!(cond)) {					\
 			if (clock_mono_ms() > world_end_)		\
 				world_timeout(w, __FILE__, __LINE__, #cond); \
-			ev_turn(&(w)->loop, 2);				\
+			world_turn(w, 2);				\
 		}							\
 	} while (0)
 void	 world_timeout(struct world *, const char *, int, const char *);
@@ -144,11 +148,10 @@ void	 world_ask(struct world *, uid_t, uint16_t type,
 	    enum queue_change, bool dry_run, const struct queue_filter *,
 	    struct told *);
 void	 told_clear(struct told *);
-/* The same as root, with other turns, and for at most two seconds: a disk that
- * fails may leave it without an answer. */
-void	 world_ask_turning(struct world *, uint16_t type, enum queue_change,
-	    const struct queue_filter *, struct told *, void (*turn)(void *),
-	    void *arg);
+/* The same as root, and for at most two seconds: a disk that fails may leave it
+ * without an answer. */
+void	 world_ask_for_a_while(struct world *, uint16_t type,
+	    enum queue_change, const struct queue_filter *, struct told *);
 /* A filter of one term with a text. */
 #define FILTER(kind_, text_)						\
 	(struct queue_filter){ .terms = (struct queue_term[]){		\
