@@ -200,6 +200,7 @@ ground_make_directories(struct master *m)
 {
 	const struct conf *c = m->conf;
 	char *drop = path_in(c->path_queue, "drop");
+	char *workers = path_in(c->path_run, WORKERS_DIR);
 
 	m->empty_root = path_in(c->path_run, "empty");
 	make_directory(m, m->empty_root, root_account, 0555);
@@ -207,7 +208,9 @@ ground_make_directories(struct master *m)
 	/* Anybody may put a file here, nobody but qmgr can list it. */
 	make_directory(m, drop, m->accounts[ROLE_QMGR], 03733);
 	make_directory(m, c->path_mail, m->mail_account, 0750);
+	make_directory(m, workers, root_account, 0700);
 	free(drop);
+	free(workers);
 }
 
 static void

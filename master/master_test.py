@@ -218,7 +218,8 @@ class Master(unittest.TestCase):
         self.assertEqual(modes["control.sock"], 0o600)
         self.assertEqual(os.stat(os.path.join(s.dir, "queue", "drop")).st_mode & 0o7777, 0o3733)
         s.stop()
-        self.assertEqual(set(os.listdir(run)) - {"empty"}, set(), "sockets stay behind")
+        self.assertEqual(set(os.listdir(run)) - {"empty", "workers"}, set(), "sockets stay behind")
+        self.assertEqual(os.listdir(os.path.join(run, "workers")), [], "locks stay behind")
 
     def test_killed_process_is_back_and_wired(self):
         s = Suite(self).start()
