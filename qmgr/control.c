@@ -30,6 +30,7 @@
 #include "old.h"
 #include "os/sockets.h"
 #include "qmgr.h"
+#include "unread.h"
 
 #define CLIENTS		16	/* at once */
 #define LISTENERS	4
@@ -659,6 +660,7 @@ looked_to_change(struct client *c, struct slot *s, struct slice bytes)
 		return;
 	}
 	e->q = c->q;
+	unread_apply(c->q, e);
 	if (entry_matches(&c->r, c->q, e)) {
 		use(c, e);
 		s = queue_find(&c->q->queue, id);
