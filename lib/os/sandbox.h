@@ -18,7 +18,7 @@ struct sandbox_paths {
 
 /* ':' between paths.  Ends the process when a writable one is missing; those
  * to read that do not exist, or are too many, are left out. */
-void	 sandbox_open_paths(struct sandbox_paths *, const char *paths,
+void	 sandbox_open_paths(struct sandbox_paths *, const char *list,
 	    bool writable);
 /* Makes a directory, and those above it, where it is missing; what fails is
  * found when it is opened. */
