@@ -171,8 +171,7 @@ class Disk(OutOf):
                 load.more(30)
                 self.disk.fill(leave=random.randrange(400000))
                 # With room in the journal mail may flow for long.
-                wait_for(lambda: self.refused(body=LARGE) is not None, "a refusal")
-                code = self.refused(body=LARGE)
+                code = wait_for(lambda: self.refused(body=LARGE), "a refusal")
                 self.assertEqual(code // 100, 4, code)
                 load.stop()
                 self.quiet("a full queue")
