@@ -589,19 +589,26 @@ take_cancel(struct dispatcher *d, struct channel *ch, uint64_t id)
 	}
 }
 
-/* qmgr or lookup: its questions are nobody's any more. */
+/* qmgr or lookup: its questions are nobody's any more.  The next qmgr asks for
+ * the same copies, which may exist; a worker must not make them after that. */
 static void
 asker_is_gone(void *arg, struct channel *ch)
 {
 	struct dispatcher *d = arg;
+	struct work *k;
 	size_t i;
 
 	for (i = 0; i < d->work_cap; i++) {
-		if (d->work[i] == NULL || d->work[i]->asker != ch)
+		k = d->work[i];
+		if (k == NULL || k->asker != ch)
 			continue;
-		d->work[i]->asker = NULL;
-		if (!d->work[i]->sent)
-			work_done(d, d->work[i]);
+		k->asker = NULL;
+		if (!k->sent)
+			work_done(d, k);
+		else if (k->kind == WORK_JOB && k->owner->channel != NULL &&
+		    k->owner->key.role == ROLE_WORKER)
+			channel_send(k->owner->channel, LW_CANCEL, k->id,
+			    SLICE_EMPTY);
 	}
 }
 
@@ -919,8 +926,10 @@ refused(struct dispatcher *d, unsigned slot, struct slice why)
 
 	if (o == NULL || o->state != OWNER_ASKED)
 		return;
-	log_error("event=worker-refused role=%s uid=%u directory=%s why=%s",
-	    role_name(o->key.role), o->key.uid, LOG_Q(o->key.home), LOG_Q(why));
+	if (!TAILQ_EMPTY(&o->waiting))
+		log_error("event=worker-refused role=%s uid=%u directory=%s "
+		    "why=%s", role_name(o->key.role), o->key.uid,
+		    LOG_Q(o->key.home), LOG_Q(why));
 	refuse_waiting(d, o, "4.3.5 no process could be started for the "
 	    "mailbox's owner");
 	owner_free(d, o);

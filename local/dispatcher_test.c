@@ -542,6 +542,10 @@ restarted_qmgr_hears_nothing_of_old_jobs(void **state)
 	assert_null(t.qmgr.other);
 	actor_join(&t.qmgr, qmgr_local_rules, ROLE_QMGR, 0, &qmgr_ops_);
 	send_job(1, &r, 1, -1);
+	/* What is left of the old one must not follow upon the new one. */
+	s = next(&t.workers[0]);
+	assert_int_equal(s->type, LW_CANCEL);
+	assert_int_equal(s->id, old->id);
 	s = next(&t.workers[0]);
 	assert_int_not_equal(s->id, old->id);
 	answer(&t.workers[0], old->id, 5, "old");

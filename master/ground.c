@@ -14,19 +14,23 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <pwd.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/num.h"
 #include "mail/queue_format.h"
 #include "master.h"
 #include "os/sockets.h"
 
 #define PID_FILE	"master.pid"
+#define LEFT_OVER_MS	10000
 
 static char	*path_in(const char *dir, const char *name);
 static void	 lock_or_die(int fd);
@@ -135,19 +139,34 @@ ground_check_queue(struct master *m)
 	buf_clear(&text);
 }
 
+/* Whose lock it is has ended: a child that it was about to run had the lock, too,
+ * and ends, or lets go of it, at once. */
+static bool
+is_left_over(const char *pid_text)
+{
+	uint64_t pid;
+
+	return slice_to_u64(slice_str(pid_text), 1, INT32_MAX, &pid) &&
+	    kill((pid_t)pid, 0) == -1 && errno == ESRCH;
+}
+
 static void
 lock_or_die(int fd)
 {
-	char text[32] = "";
+	int64_t until = clock_mono_ms() + LEFT_OVER_MS;
+	char text[32];
 	ssize_t n;
 
-	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
-		return;
-	n = pread(fd, text, sizeof(text) - 1, 0);
-	text[n > 0 ? strcspn(text, "\n") : 0] = '\0';
-	master_die(EX_TEMPFAIL, "this instance is running already, as "
-	    "process %s; `chasqui status` shows it, `chasqui stop` ends it",
-	    text);
+	while (flock(fd, LOCK_EX | LOCK_NB) == -1) {
+		n = pread(fd, text, sizeof(text) - 1, 0);
+		text[n > 0 ? n : 0] = '\0';
+		text[strcspn(text, "\n")] = '\0';
+		if (!is_left_over(text) || clock_mono_ms() >= until)
+			master_die(EX_TEMPFAIL, "this instance is running "
+			    "already, as process %s; `chasqui status` shows "
+			    "it, `chasqui stop` ends it", text);
+		usleep(10 * 1000);
+	}
 }
 
 void
@@ -200,6 +219,7 @@ ground_make_directories(struct master *m)
 {
 	const struct conf *c = m->conf;
 	char *drop = path_in(c->path_queue, "drop");
+	char *workers = path_in(c->path_run, WORKERS_DIR);
 
 	m->empty_root = path_in(c->path_run, "empty");
 	make_directory(m, m->empty_root, root_account, 0555);
@@ -207,7 +227,9 @@ ground_make_directories(struct master *m)
 	/* Anybody may put a file here, nobody but qmgr can list it. */
 	make_directory(m, drop, m->accounts[ROLE_QMGR], 03733);
 	make_directory(m, c->path_mail, m->mail_account, 0750);
+	make_directory(m, workers, root_account, 0700);
 	free(drop);
+	free(workers);
 }
 
 static void

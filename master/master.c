@@ -353,9 +353,8 @@ master_ready_changed(struct master *m)
 	if (m->phase != SUITE_STARTING)
 		return;
 	TAILQ_FOREACH(p, &m->processes, entry) {
-		/* Mail does not wait for the history. */
 		if (stage_of(p->role) > m->start_stage ||
-		    p->role == ROLE_HISTORY)
+		    !process_is_awaited(p))
 			continue;
 		all = all && p->state == PROCESS_RUNNING;
 		if (p->failures >= START_FAILURES && !p->was_ready) {
@@ -409,7 +408,7 @@ start_is_late(void *arg)
 	const struct process *p;
 
 	TAILQ_FOREACH(p, &m->processes, entry)
-		if (p->state != PROCESS_RUNNING)
+		if (p->state != PROCESS_RUNNING && process_is_awaited(p))
 			break;
 	master_start_failed(m, "%s is not ready after %d s",
 	    p == NULL ? "?" : role_name(p->role), START_SUITE_MS / 1000);

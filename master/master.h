@@ -129,6 +129,10 @@ struct process {
 	char			*user;		/* owned; "" none */
 	char			*directory;	/* owned */
 	bool			 given_up;	/* local's channel to it is down */
+	int			 lock_fd;	/* owned; -1: it does not run */
+	int64_t			 waits_since_ms; /* for the lock; 0: it has not
+						 * found it taken */
+	bool			 waits_told;
 	char			*readable;	/* what it was given; owned */
 	unsigned		 lent;		/* and beyond its row, */
 	gid_t			 group;		/* see os/priv.h */
@@ -219,6 +223,8 @@ struct master {
 	struct pki		*pki;		/* owned */
 };
 
+#define WORKERS_DIR	"workers"	/* below path.run: see worker.c */
+
 /* ground.c: each ends the program with advice on failure. */
 void	 ground_refuse_second(struct master *);
 void	 ground_lock(struct master *);
@@ -257,6 +263,9 @@ void	 listen_let_go(struct master *);
 struct process *process_new(struct master *, enum role, unsigned index);
 void	 process_event(struct process *, enum process_event);
 bool	 process_is_alive(const struct process *);
+/* The suite's start is over only when it is ready: not for the history, and not
+ * for a user's processes, which come and go. */
+bool	 process_is_awaited(const struct process *);
 /* Another in its place, with rights that a running one cannot get. */
 void	 process_renew(struct process *);
 void	 process_reap(struct master *);
@@ -306,8 +315,11 @@ void	 worker_wanted(struct process *local, struct message *);
 void	 worker_not_started(struct process *);
 void	 worker_given_up(struct master *, enum role, unsigned slot);
 void	 worker_end_all(struct master *);
-bool	 worker_must_wait(const struct process *);
-
+void	 worker_make_way(struct master *);
+/* Before it is started; -1 with errno, EWOULDBLOCK where another of its owner's
+ * has not ended. */
+int	 worker_lock(struct process *);
+void	 worker_unlock(struct process *);
 /* True for a path that names one directory, not the root, without "..". */
 bool	 worker_is_path(struct slice);
 
@@ -359,6 +371,8 @@ void	 reload_process_gone(struct process *);
 void	 restart_start(struct master *, void (*done)(void *, int status,
 	    struct slice lines), void *arg);
 void	 restart_process_ended(struct master *);
+/* The next one's qmgr may have the queue already. */
+bool	 restart_gave_queue(const struct master *);
 /* True: this process stays until the last of its successors has ended. */
 bool	 restart_lingers(struct master *);
 /* True: the signal was for the one that serves now, and got there. */

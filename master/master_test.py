@@ -6,6 +6,7 @@ Runs as any user.  As root with the whole confinement where the system users
 exist, otherwise as nobody; the stories in tests/system do the former always.
 """
 import contextlib
+import fcntl
 import hashlib
 import hmac
 import os
@@ -218,7 +219,8 @@ class Master(unittest.TestCase):
         self.assertEqual(modes["control.sock"], 0o600)
         self.assertEqual(os.stat(os.path.join(s.dir, "queue", "drop")).st_mode & 0o7777, 0o3733)
         s.stop()
-        self.assertEqual(set(os.listdir(run)) - {"empty"}, set(), "sockets stay behind")
+        self.assertEqual(set(os.listdir(run)) - {"empty", "workers"}, set(), "sockets stay behind")
+        self.assertEqual(os.listdir(os.path.join(run, "workers")), [], "locks stay behind")
 
     def test_killed_process_is_back_and_wired(self):
         s = Suite(self).start()
@@ -365,6 +367,30 @@ class Master(unittest.TestCase):
         self.assertIn(f"running already, as process {s.process.pid}".encode(), p.stdout)
         self.assertEqual(os.stat(os.path.join(s.dir, "run")).st_uid, owner, "changed by the second")
         self.assertIsNotNone(s.pid("qmgr"))
+        s.stop()
+
+    def test_lock_of_a_killed_master_is_waited_for(self):
+        """A child that was forked when its master died has it until it runs its program."""
+        s = Suite(self).start()
+        s.stop()
+        gone = subprocess.Popen(["true"])
+        gone.wait()
+        path = os.path.join(s.dir, "run", "master.pid")
+        with open(path, "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            lock.write(f"{gone.pid}\n")
+            lock.flush()
+            os.chmod(path, 0o666)
+            since = len(s.log())
+            s.start(ready=False)
+
+            def waits():
+                self.assertIsNone(s.process.poll(), s.log()[since:])
+                fds = f"/proc/{s.process.pid}/fd"
+                with contextlib.suppress(FileNotFoundError):
+                    return any(os.path.realpath(os.path.join(fds, n)) == path for n in os.listdir(fds))
+            wait_for(waits, "master to look at the lock")
+        s.wait_log(r"event=running", since)
         s.stop()
 
     def test_taken_address_fails_the_start(self):

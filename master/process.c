@@ -34,7 +34,8 @@
 #define HANGUP_MS	1000	/* a process without its channel is killed */
 #define WAIT_FIRST_MS	50
 #define WAIT_MAX_MS	10000
-#define WAIT_WORKER_MS	5	/* for the one before it to end */
+#define WAIT_LOCK_MS	5	/* for the worker before to end */
+#define WAIT_TELL_MS	1000	/* and it is told that it does not */
 
 static const char *const programs[ROLE_LIMIT] = {
 #define X(name, no, program, instances) [ROLE_##name] = program,
@@ -80,6 +81,7 @@ static action *const table[PROCESS_STATES][PROCESS_EVENTS] = {
 };
 
 static void	 enter(struct process *, enum process_state);
+static void	 wait_for_lock(struct process *);
 static void	 become(const struct process *, int fd)
 		    __attribute__((noreturn));
 static void	 clear_channel(struct process *);
@@ -122,14 +124,15 @@ start(struct process *p)
 {
 	int s[2] = { -1, -1 };
 
-	if (worker_must_wait(p)) {
-		enter(p, PROCESS_WAITING);
-		ev_timer_set(&p->timer, WAIT_WORKER_MS);
+	if (p->role == ROLE_WORKER && worker_lock(p) == -1 &&
+	    errno == EWOULDBLOCK) {
+		wait_for_lock(p);
 		return;
 	}
 	p->started_ms = clock_mono_ms();
 	log_flush();
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, s) == -1 ||
+	if ((p->role == ROLE_WORKER && p->lock_fd == -1) ||
+	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, s) == -1 ||
 	    (p->pid = fork()) == -1) {
 		p->pid = 0;
 		log_error("event=cannot-start role=%s index=%u why=\"%s\"",
@@ -138,6 +141,7 @@ start(struct process *p)
 			close(s[0]);
 			close(s[1]);
 		}
+		worker_unlock(p);
 		enter(p, PROCESS_STARTING);
 		worker_not_started(p);
 		again(p);
@@ -152,6 +156,24 @@ start(struct process *p)
 	wire_process(p);
 	log_debug("event=started role=%s index=%u child=%d",
 	    role_name(p->role), p->index, (int)p->pid);
+}
+
+static void
+wait_for_lock(struct process *p)
+{
+	int64_t now = clock_mono_ms();
+
+	if (p->waits_since_ms == 0)
+		p->waits_since_ms = now;
+	if (!p->waits_told && now - p->waits_since_ms >= WAIT_TELL_MS) {
+		p->waits_told = true;
+		log_warn("event=worker-waits uid=%u directory=%s "
+		    "why=\"the one before it has not ended\"",
+		    (unsigned)p->account.uid,
+		    LOG_Q(slice_str(p->directory)));
+	}
+	enter(p, PROCESS_WAITING);
+	ev_timer_set(&p->timer, WAIT_LOCK_MS);
 }
 
 static void
@@ -352,14 +374,18 @@ process_reset_signals(void)
 		sigaction(sig, &sa, NULL);
 }
 
-#define PROGRAM_FD	(CHILD_FD + 1)	/* closed by execveat() */
+#define LOCK_FD		(CHILD_FD + 1)
+#define PROGRAM_FD	(CHILD_FD + 2)	/* closed by execveat() */
 
-/* Descriptors of the new process: 0 to 2 and its channel, nothing else. */
+/* Descriptors of the new process: 0 to 2, its channel, a worker's lock, nothing
+ * else. */
 static void
 keep_only(const struct process *p, int fd)
 {
 	int program = fcntl(program_fds[p->role], F_DUPFD_CLOEXEC,
 	    PROGRAM_FD);
+	int lock = p->lock_fd == -1 ? -1 : fcntl(p->lock_fd, F_DUPFD_CLOEXEC,
+	    PROGRAM_FD + 1);
 	int null = open("/dev/null", O_RDWR);
 	int err = p->master->log_sink == LOG_SINK_STREAM ? p->master->log_fd :
 	    null;
@@ -372,6 +398,9 @@ keep_only(const struct process *p, int fd)
 		if (fcntl(fd, F_SETFD, 0) == -1)
 			die_before_exec("descriptors");
 	} else if (dup2(fd, CHILD_FD) == -1)
+		die_before_exec("descriptors");
+	close(LOCK_FD);
+	if (p->lock_fd != -1 && (lock == -1 || dup2(lock, LOCK_FD) == -1))
 		die_before_exec("descriptors");
 	if (program == -1 || (program != PROGRAM_FD &&
 	    dup3(program, PROGRAM_FD, O_CLOEXEC) == -1))
@@ -444,6 +473,7 @@ reaped(struct process *p, int status)
 	int pid = (int)p->pid;
 
 	p->pid = 0;
+	worker_unlock(p);
 	/* Who kills it from outside blames no message that it had. */
 	p->crashed = sig != NULL ? p->hung || (WTERMSIG(status) != SIGKILL &&
 	    WTERMSIG(status) != SIGTERM) : WEXITSTATUS(status) != 0;
@@ -508,6 +538,7 @@ process_new(struct master *m, enum role role, unsigned index)
 	p->index = index;
 	p->account = m->accounts[role];
 	p->counters_fd = -1;
+	p->lock_fd = -1;
 	if (!is_users(p))
 		make_counters(p);
 	ev_timer_init(&p->timer, &m->loop, time_is_up, p);
@@ -552,6 +583,12 @@ process_is_alive(const struct process *p)
 {
 	return p->channel != NULL && (p->state == PROCESS_STARTING ||
 	    p->state == PROCESS_RUNNING || p->state == PROCESS_RETIRING);
+}
+
+bool
+process_is_awaited(const struct process *p)
+{
+	return p->role != ROLE_HISTORY && !is_users(p);
 }
 
 struct process *

@@ -277,7 +277,16 @@ go_on(struct restart *r)
 	if (qmgr->state != PROCESS_DOWN)
 		return;
 	r->state = GIVEN;
+	r->going_on = true;
+	worker_make_way(r->master);
+	r->going_on = false;
 	channel_send(r->channel, HO_QUEUE, 0, SLICE_EMPTY);
+}
+
+bool
+restart_gave_queue(const struct master *m)
+{
+	return m->restart != NULL && m->restart->state >= GIVEN;
 }
 
 /* Of those that end when nobody needs them any more. */

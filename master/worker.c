@@ -5,13 +5,29 @@
  * local is not trusted: what it may ask for is checked here.  It never gets a
  * process of root's, of a system uid (but user.mail and user.commands), or
  * more of them than local.workers.
+ *
+ * Always: one worker at a time writes for an owner in a directory, whoever has
+ * started it.  The one that a `local` or a master before has left may be
+ * writing still, and two would each look for a copy that the other is about to
+ * make.  So each has an open file of its own below path.run, locked, until it
+ * has ended: it inherits that, and does nothing with it.
  */
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
 #include <pwd.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/num.h"
 #include "master.h"
 
 static const char *why_not(struct master *, enum role, struct account,
@@ -63,6 +79,8 @@ why_not(struct master *m, enum role role, struct account who,
 
 	if (m->phase == SUITE_STOPPING)
 		return "the suite is stopping";
+	if (role == ROLE_WORKER && restart_gave_queue(m))
+		return "another suite has the queue";
 	if (m->mode == PRIV_USER && who.uid != m->mail_account.uid)
 		return "without root only its own user's";
 	if (who.uid == 0 || (m->mode == PRIV_FULL && who.gid == 0))
@@ -95,22 +113,64 @@ worker_given_up(struct master *m, enum role role, unsigned slot)
 		p->given_up = true;
 }
 
-/* One that the local before has left may be writing still: two would each look
- * for a copy that the other is about to make. */
-bool
-worker_must_wait(const struct process *p)
+static int
+lock_path(const struct process *p, char *path, size_t size)
 {
-	const struct process *o;
+	static const uint64_t key[2] = { 0, 0 };	/* the same in all */
 
-	if (p->role != ROLE_WORKER)
-		return false;
-	TAILQ_FOREACH(o, &p->master->processes, entry)
-		if (o != p && o->role == ROLE_WORKER && o->pid != 0 &&
-		    o->state == PROCESS_STOPPING &&
-		    o->account.uid == p->account.uid &&
-		    strcmp(o->directory, p->directory) == 0)
-			return true;
-	return false;
+	if ((size_t)snprintf(path, size, "%s/" WORKERS_DIR "/%u-%016" PRIx64,
+	    p->master->conf->path_run, (unsigned)p->account.uid,
+	    siphash(key, slice_str(p->directory))) < size)
+		return 0;
+	errno = ENAMETOOLONG;
+	return -1;
+}
+
+/* Who had it before removes it: what was locked may be no file any more. */
+static bool
+is_still(int fd, const char *path)
+{
+	struct stat a, b;
+
+	return fstat(fd, &a) == 0 && lstat(path, &b) == 0 &&
+	    a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
+int
+worker_lock(struct process *p)
+{
+	char path[PATH_MAX];
+	int e, fd;
+
+	if (lock_path(p, path, sizeof(path)) == -1)
+		return -1;
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd == -1)
+		return -1;
+	if (flock(fd, LOCK_EX | LOCK_NB) == -1)
+		e = errno;
+	else if (!is_still(fd, path))
+		e = EWOULDBLOCK;
+	else {
+		p->lock_fd = fd;
+		return 0;
+	}
+	close(fd);
+	errno = e;
+	return -1;
+}
+
+void
+worker_unlock(struct process *p)
+{
+	char path[PATH_MAX];
+
+	if (p->lock_fd == -1)
+		return;
+	if (lock_path(p, path, sizeof(path)) == 0)
+		unlink(path);
+	close(p->lock_fd);
+	p->lock_fd = -1;
 }
 
 /* Absolute, not the root itself, without "..", and with nothing that would be
@@ -151,6 +211,21 @@ worker_not_started(struct process *p)
 	if ((p->role == ROLE_WORKER || p->role == ROLE_COMMAND) &&
 	    local != NULL && process_is_alive(local))
 		refuse(local, p->index, "it could not be started");
+}
+
+/* Another suite has the queue, and its workers wait for ours.  What local wants
+ * one for now is nobody's any more. */
+void
+worker_make_way(struct master *m)
+{
+	struct process *p, *next;
+
+	TAILQ_FOREACH_SAFE(p, &m->processes, entry, next)
+		if (p->role == ROLE_WORKER) {
+			if (p->state == PROCESS_WAITING)
+				worker_not_started(p);
+			process_event(p, EVENT_STOP);
+		}
 }
 
 /* local is gone, and with it who would hear their answers. */

@@ -181,7 +181,8 @@ mailbox_set_flags(struct mailbox *m, struct uid_list uids,
 	(void)m;
 	(void)failed;
 	(void)arg;
-	*modseq_r = 1;
+	if (modseq_r != NULL)
+		*modseq_r = 1;
 	for (i = 0; i < uids.n; i++)
 		if (fake_has(uids.v[i]))
 			here.entries[find(uids.v[i])].flags |= r->flags;

@@ -24,6 +24,7 @@
 #include "mail/queue_file.h"
 #include "notes.h"
 #include "qmgr.h"
+#include "unread.h"
 
 #define IDENTITY_FILE	"adopting"
 
@@ -178,6 +179,8 @@ write_message(struct qmgr *q, uint64_t id)
 	if (store_read(q->dir, &l) == 0)
 		e = stored_entry(&q->queue, &like, buf_slice(&l.bytes), id,
 		    false);
+	if (e != NULL)
+		unread_apply(q, e);
 	if (e != NULL)
 		r = write_entry(q, e, slice_of(e->content->bytes,
 		    e->content->n));

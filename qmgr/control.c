@@ -30,6 +30,7 @@
 #include "notes.h"
 #include "old.h"
 #include "qmgr.h"
+#include "unread.h"
 
 #define CLIENTS		16	/* at once */
 #define AT_A_TIME	200	/* messages looked at in one turn */
@@ -641,6 +642,7 @@ looked_to_change(struct client *c, struct slot *s, struct slice bytes)
 		return;
 	}
 	e->q = c->q;
+	unread_apply(c->q, e);
 	if (entry_matches(&c->r, c->q, e)) {
 		use(c, e);
 		s = queue_find(&c->q->queue, id);

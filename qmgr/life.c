@@ -19,6 +19,7 @@
 #include "ipc/counters.h"
 #include "old.h"
 #include "qmgr.h"
+#include "unread.h"
 
 #define EXPAND_BYTES	(150 * 1024)	/* targets in one record */
 #define REPORT_RETRY_MS	60000
@@ -115,6 +116,7 @@ loaded(struct store_wait *sw, bool ok)
 		    s->id, false);
 	if (e != NULL) {
 		e->q = q;
+		unread_apply(q, e);
 		entry_begin(q, e);
 	} else if (!ok && w->load.error != ENOENT && w->load.error != EFBIG) {
 		/* What could not be read may be as good as ever. */

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "old.h"
+#include "unread.h"
 
 #define BATCH		64	/* messages moved at a time */
 #define LAZY_MS		5000	/* who waits shorter stays young */
@@ -93,7 +94,7 @@ clean_on(struct cleaner *c)
 
 	if (s == NULL || c->syncing || c->moving > 0 || q->stopping)
 		return;
-	if (c->failed) {
+	if (c->failed || unread_put_aside(q) == -1) {
 		c->segment = NULL;
 		journal_clean_failed(q->journal, s);
 		return;
@@ -272,6 +273,7 @@ old_damaged(struct qmgr *q, struct slot **sp, int error)
 
 	log_error("id=%s event=queue-file-damaged error=%s", id_text(s->id),
 	    error == 0 ? "format" : LOG_Q(slice_str(strerror(error))));
+	unread_put_aside_one(q, s->id);
 	store_set_aside(q->store, "deferred", s->id);
 	walk_ended(q, s->id, false, true);
 	hop_unwait(s);

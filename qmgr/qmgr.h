@@ -67,6 +67,8 @@ struct qmgr {
 	struct queue		 queue;
 	struct walk		*walk;		/* not all files are known yet;
 						 * NULL: they are */
+	struct idmap		 unread;	/* unread.c's; */
+	int64_t			 unread_since_ms;	/* monotonic */
 	struct sched		 sched;
 	struct queue_clock	 clock;
 	struct routes		*routes;
@@ -249,6 +251,10 @@ void	 reports_clear(struct qmgr *);
 
 /* recover.c */
 int	 recover(struct qmgr *);
+/* A record about a message that has been read: it is applied, and added to its
+ * file if that does not have it yet.  -1: it is none, which is logged. */
+int	 recover_change(struct qmgr *, struct entry *, uint16_t type,
+	    struct slice body);
 /* A message has ended while the directories are walked; stale: its file, if it
  * should have one, is not needed. */
 void	 walk_ended(struct qmgr *, uint64_t id, bool stale, bool kept);

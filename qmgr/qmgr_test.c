@@ -4,6 +4,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -11,6 +12,8 @@
 #include "base/num.h"
 #include "harness.h"
 #include "mail/dropfile.h"
+#include "store.h"
+#include "unread.h"
 
 static bool
 all_gone(const struct world *w)
@@ -302,6 +305,130 @@ backlog_larger_than_the_journal_survives_and_is_delivered(void **state)
 		assert_int_equal(w.deliveries[i].crc,
 		    world_content_crc((size_t)w.deliveries[i].size));
 	world_clear(&w);
+}
+
+/* A file that cannot be read for some time, in a life where x@far has been
+ * delivered and only the journal knows it. */
+static struct unreadable {
+	struct world	 w;
+	struct fs	 fs;
+	uint64_t	 id;
+	unsigned	 phase;		/* y@far: delivered from 2 on */
+	char		 name[32];
+	char		 path[128];
+	bool		 fails;
+	unsigned	 failed;
+} u;
+
+static bool
+by_phase(struct world *w, const struct delivery *d, struct outcome *o)
+{
+	(void)w;
+	if (u.phase < (strcmp(d->address, "x@far") == 0 ? 1U : 2U))
+		*o = (struct outcome){ .status = OUTCOME_DEFERRED,
+			.enhanced = { 4, 2, 1 }, .code = 450,
+			.text = SLICE_LIT("come back") };
+	return true;
+}
+
+static int
+open_but_one(int dir, const char *path, int flags, mode_t mode)
+{
+	size_t n = strlen(path), m = strlen(u.name);
+
+	if (u.fails && (flags & O_ACCMODE) == O_RDONLY && n >= m &&
+	    strcmp(path + n - m, u.name) == 0) {
+		u.failed++;
+		errno = EIO;
+		return -1;
+	}
+	return fs_real.openat(dir, path, flags, mode);
+}
+
+static void
+start_with_an_unreadable_file(void)
+{
+	struct buf before = BUF_INIT(1 << 20);
+	uint64_t generation;
+	int fd;
+
+	memset(&u, 0, sizeof(u));
+	u.fs = fs_real;
+	u.fs.openat = open_but_one;
+	fs = &u.fs;
+	world_init(&u.w, "");
+	u.w.outcome = by_phase;
+	assert_int_equal(world_start(&u.w, UP_ALL), 0);
+	u.id = world_submit(&u.w, "a@b", "x@far y@far", 300);
+	snprintf(u.name, sizeof(u.name), "%s", id_text(u.id));
+	snprintf(u.path, sizeof(u.path), "%s/deferred/%02x/%s", u.w.dir,
+	    store_dir_number(u.id), u.name);
+	world_wait(&u.w, 5000, u.w.nqueued == 1);
+	generation = segment_generation(queue_find(&u.w.q->queue,
+	    u.id)->entry->young.segment);
+	/* Until there have been three segments since, its own is another. */
+	while (journal_after(u.w.q->journal, generation + 2) == NULL) {
+		world_submit(&u.w, "a@b", "z@other", 20000);
+		world_run(&u.w, 2);
+	}
+	/* What the power cut leaves of the file. */
+	assert_int_equal(fs_read_file(&fs_real, AT_FDCWD, u.path, &before,
+	    1 << 20, NULL), 0);
+	u.phase = 1;
+	world_wait(&u.w, 5000, world_done(&u.w, u.id, "x@far") == 1 &&
+	    journal_is_idle(u.w.q->journal));
+	world_kill(&u.w);
+	fd = open(u.path, O_WRONLY | O_TRUNC);
+	assert_true(fd != -1);
+	assert_int_equal(fs_pwrite(&fs_real, fd, buf_slice(&before), 0), 0);
+	close(fd);
+	buf_clear(&before);
+	u.fails = true;
+	assert_int_equal(world_start(&u.w, UP_ALL), 0);
+	assert_true(unread_has(u.w.q, u.id));
+}
+
+static void
+changes_wait_for_a_file_that_cannot_be_read(void **state)
+{
+	(void)state;
+	start_with_an_unreadable_file();
+	world_wait(&u.w, 5000, u.failed >= 2);
+	u.fails = false;
+	u.phase = 2;
+	world_wait(&u.w, 20000, all_gone(&u.w));
+	assert_int_equal(world_done(&u.w, u.id, "x@far"), 1);
+	assert_int_equal(world_done(&u.w, u.id, "y@far"), 1);
+	fs = &fs_real;
+	world_clear(&u.w);
+}
+
+static void
+changes_are_put_aside_before_the_journal_forgets_them(void **state)
+{
+	struct buf b = BUF_INIT(1 << 20);
+	char aside[128], changes[160];
+
+	(void)state;
+	start_with_an_unreadable_file();
+	snprintf(aside, sizeof(aside), "%s/corrupt/%s", u.w.dir, u.name);
+	snprintf(changes, sizeof(changes), "%s" STORE_CHANGES, aside);
+	while (access(aside, F_OK) == -1) {
+		assert_true(unread_has(u.w.q, u.id));
+		world_submit(&u.w, "a@b", "z@other", 20000);
+		world_run(&u.w, 2);
+	}
+	assert_false(unread_has(u.w.q, u.id));
+	assert_int_equal(fs_read_file(&fs_real, AT_FDCWD, changes, &b, 1 << 20,
+	    NULL), 0);
+	assert_true(b.n > 0);
+	buf_clear(&b);
+	assert_int_equal(world_done(&u.w, u.id, "x@far"), 1);
+	u.phase = 2;
+	world_wait(&u.w, 20000, all_gone(&u.w));
+	assert_int_equal(world_done(&u.w, u.id, "y@far"), 0);
+	fs = &fs_real;
+	world_clear(&u.w);
 }
 
 static void
@@ -1424,6 +1551,9 @@ main(void)
 		cmocka_unit_test(dead_next_hop_costs_one_attempt_and_all_go_when_it_lives),
 		cmocka_unit_test(stuck_next_hop_does_not_stop_others),
 		cmocka_unit_test(backlog_larger_than_the_journal_survives_and_is_delivered),
+		cmocka_unit_test(changes_wait_for_a_file_that_cannot_be_read),
+		cmocka_unit_test(
+		    changes_are_put_aside_before_the_journal_forgets_them),
 		cmocka_unit_test(deferred_mail_keeps_its_history_in_a_file),
 		cmocka_unit_test(notify_decides_what_is_reported),
 		cmocka_unit_test(one_report_for_all_that_failed),

@@ -6,7 +6,7 @@
  * record is found is young, and the journal knows all that happened to it; a
  * file with its id is a migration that was not finished, or not yet needed,
  * and is removed.  Records about other messages are about files: what the file
- * does not have yet is added to it.
+ * does not have yet is added to it, when it can be read (unread.h).
  *
  * Then the directories are walked: of each file only name and time are looked
  * at.  What is in deleted/ can be had back, unless its message is in the queue
@@ -37,6 +37,7 @@
 #include "base/num.h"
 #include "old.h"
 #include "qmgr.h"
+#include "unread.h"
 
 struct recovery {
 	struct qmgr	*q;
@@ -61,6 +62,7 @@ struct walk {
 	int64_t		 start;
 	uint64_t	 files;
 	uint64_t	 orphans;
+	bool		 partial;	/* something could not be listed */
 	bool		 ending;	/* what it asked to be removed is */
 };
 
@@ -69,7 +71,8 @@ static void	 take_damage(void *, const struct journal_damage *);
 static void	 take_message(struct recovery *, const struct record *);
 static void	 take_change(struct recovery *, uint64_t id, uint16_t type,
 		    struct slice body);
-static struct entry *entry_of_file(struct recovery *, uint64_t id);
+static struct entry *entry_of_file(struct recovery *, uint64_t id,
+		    bool *unreadable);
 static void	 take_done(struct recovery *, const struct record *);
 static void	 take_back(struct recovery *, uint64_t id);
 static void	 settle_all(struct recovery *);
@@ -102,6 +105,7 @@ recover(struct qmgr *q)
 	walk_init(q);
 	journal_replay(q->journal, take_record, take_damage, &r);
 	settle_all(&r);
+	unread_settle(q);
 	q->ids_reserved = q->ids_asked = journal_ids(q->journal);
 	q->last_id = r.highest > q->ids_reserved ? r.highest :
 	    q->ids_reserved;
@@ -142,11 +146,17 @@ take_damage(void *arg, const struct journal_damage *d)
 }
 
 static void
+log_bad_record(uint64_t id, uint16_t type)
+{
+	log_error("id=%s event=bad-record type=%u", id_text(id),
+	    (unsigned)type);
+}
+
+static void
 bad_record(struct recovery *r, uint64_t id, uint16_t type)
 {
 	r->damaged++;
-	log_error("id=%s event=bad-record type=%u", id_text(id),
-	    (unsigned)type);
+	log_bad_record(id, type);
 }
 
 static void
@@ -239,29 +249,41 @@ static void
 take_change(struct recovery *r, uint64_t id, uint16_t type, struct slice body)
 {
 	struct slot *s = queue_find(&r->q->queue, id);
+	bool unreadable = unread_has(r->q, id);
 	struct entry *e = s != NULL ? s->entry :
-	    walk_has_ended(r->q, id) ? NULL : entry_of_file(r, id);
+	    unreadable || walk_has_ended(r->q, id) ? NULL :
+	    entry_of_file(r, id, &unreadable);
 
-	if (e == NULL)
-		return;		/* the message has ended since */
-	switch (record_apply(&r->q->queue, e, type, body, true)) {
+	if (unreadable)
+		unread_add(r->q, id, type, body);
+	else if (e != NULL && recover_change(r->q, e, type, body) == -1)
+		r->damaged++;
+	/* Or the message has ended since. */
+}
+
+int
+recover_change(struct qmgr *q, struct entry *e, uint16_t type,
+    struct slice body)
+{
+	switch (record_apply(&q->queue, e, type, body, true)) {
 	case APPLIED:
 		if (!e->has_file)
 			break;
-		store_append(r->q->store, id, e->file_end, type, body,
+		store_append(q->store, e->id, e->file_end, type, body,
 		    e->held ? HELD_MTIME_S * 1000 : e->next_ms);
 		e->file_end += store_append_bytes(body.n);
 		break;
 	case APPLIED_OLD:
 		break;
 	case APPLIED_BAD:
-		bad_record(r, id, type);
-		break;
+		log_bad_record(e->id, type);
+		return -1;
 	}
+	return 0;
 }
 
 static struct entry *
-entry_of_file(struct recovery *r, uint64_t id)
+entry_of_file(struct recovery *r, uint64_t id, bool *unreadable)
 {
 	struct load l = { .id = id, .head_only = true };
 	struct slot *s = NULL;
@@ -275,9 +297,14 @@ entry_of_file(struct recovery *r, uint64_t id)
 			old_damaged(r->q, &s, 0);
 		else
 			e->q = r->q;
-	} else if (l.error != ENOENT)
+	} else if (l.error == EFBIG) {
+		s = queue_slot_new(&r->q->queue, id);
+		old_damaged(r->q, &s, l.error);
+	} else if (l.error != ENOENT) {
+		*unreadable = true;
 		log_error("id=%s event=file-unreadable error=%s", id_text(id),
 		    LOG_Q(slice_str(strerror(l.error))));
+	}
 	buf_clear(&l.bytes);
 	return e;
 }
@@ -289,6 +316,7 @@ take_done(struct recovery *r, const struct record *rec)
 
 	if (s != NULL)
 		forget(r, s);
+	unread_ended(r->q, rec->id, true);
 	remember(r->q->walk, rec->id, true, rec->body.n > 0);
 }
 
@@ -300,6 +328,7 @@ take_back(struct recovery *r, uint64_t id)
 
 	if (g == NULL)
 		return;
+	unread_ended(r->q, id, false);
 	idmap_remove(&w->gone, id);
 	free(g);
 }
@@ -368,10 +397,12 @@ listed(struct store_wait *sw, bool ok)
 		walk_clear(q);
 		return;
 	}
-	if (!ok)
+	if (!ok) {
+		w->partial = true;
 		log_error("event=directory-unreadable name=%s/%02x error=%s",
 		    w->l.dir, w->l.number,
 		    LOG_Q(slice_str(strerror(w->l.error))));
+	}
 	for (; name < w->l.foreign.p + w->l.foreign.n; name += strlen(name) + 1)
 		log_warn("event=foreign-file dir=%s/%02x name=%s", w->l.dir,
 		    w->l.number, LOG_Q(slice_str(name)));
@@ -435,8 +466,9 @@ take_large(struct walk *w, const struct listed *f)
 	uint64_t id = f->id;
 
 	/* Who ended since the start removes it himself; of who ended before,
-	 * the removal may have been cut off. */
-	if (id > w->boundary || queue_find(&w->q->queue, id) != NULL ||
+	 * the removal may have been cut off.  Of who is known by its file alone,
+	 * that may not have been seen. */
+	if (id > w->boundary || (w->partial && gone == NULL) || queue_find(&w->q->queue, id) != NULL ||
 	    (gone != NULL && !gone->stale) ||
 	    undo_found_large(w->q, id, f->size))
 		return;

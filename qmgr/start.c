@@ -11,6 +11,7 @@
 #include "notes.h"
 #include "old.h"
 #include "qmgr.h"
+#include "unread.h"
 
 #define TICK_MS		1000
 #define LOOK_MS		10000	/* at a disk that failed */
@@ -294,6 +295,7 @@ qmgr_clear(struct qmgr *q)
 	}
 	idmap_clear(&q->jobs);
 	walk_clear(q);
+	unread_clear(q);
 	control_clear(q);
 	undo_clear(q);
 	shapes_clear(q);

@@ -80,6 +80,7 @@ static void	 load_work(struct disk_task *);
 static void	 large_work(struct disk_task *);
 static int	 read_head(struct load *, int fd, size_t size);
 static void	 list_work(struct disk_task *);
+static void	 list_failed(struct listing *);
 static void	 list_one(struct listing *, const char *name);
 
 #define OF_TASK(type, t)						\
@@ -939,6 +940,23 @@ store_save_damage(int dir, const struct journal_damage *d)
 	return r;
 }
 
+int
+store_save_changes(int dir, uint64_t id, struct slice changes)
+{
+	char path[64];
+	int fd, r = -1;
+
+	snprintf(path, sizeof(path), "%s/%s" STORE_CHANGES, CORRUPT,
+	    queue_id_text(id).s);
+	fd = fs_open(fs, dir, path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	if (fd == -1)
+		return -1;
+	if (fs_pwrite(fs, fd, changes, 0) == 0 && fs->fsync(fd) == 0)
+		r = 0;
+	fs->close(fd);
+	return r;
+}
+
 static void
 walk_one(int top, const char *dir,
     void (*found)(void *, uint64_t, const struct stat *), void *arg)
@@ -1000,10 +1018,19 @@ list_work(struct disk_task *t)
 	d = fs_list(fs, l->wait.store->dir, name, O_NOFOLLOW);
 	l->error = errno;
 	l->wait.ok = d != NULL;
-	while (d != NULL && (e = readdir(d)) != NULL)
+	while (d != NULL && (errno = 0, e = readdir(d)) != NULL)
 		list_one(l, e->d_name);
+	if (d != NULL && errno != 0)
+		list_failed(l);
 	if (d != NULL)
 		closedir(d);
+}
+
+static void
+list_failed(struct listing *l)
+{
+	l->error = errno;
+	l->wait.ok = false;
 }
 
 static void
@@ -1019,7 +1046,12 @@ list_one(struct listing *l, const char *name)
 		return;
 	}
 	if (fs->fstatat(l->wait.store->dir, store_name(l->dir, id).s,
-	    &st) == -1 || !S_ISREG(st.st_mode))
+	    &st) == -1) {
+		if (errno != ENOENT)	/* it was removed meanwhile */
+			list_failed(l);
+		return;
+	}
+	if (!S_ISREG(st.st_mode))
 		return;
 	if (l->n == l->cap) {
 		l->cap = l->cap == 0 ? 64 : l->cap * 2;

@@ -182,6 +182,10 @@ int	 store_copy_file(int dir, const char *from, const char *to);
 /* Puts a message's file aside, or bytes of a segment; both are logged. */
 void	 store_set_aside(struct store *, const char *dir, uint64_t id);
 int	 store_save_damage(int dir, const struct journal_damage *);
+/* What the journal knew of a message whose file is put aside; synced.  -1 with
+ * errno. */
+#define STORE_CHANGES	".changes"	/* behind its name */
+int	 store_save_changes(int dir, uint64_t id, struct slice changes);
 
 /* ---- what is there ---- */
 /* One of the STORE_DIRS directories of deferred/ or large/, read on the lane. */

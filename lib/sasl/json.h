@@ -38,10 +38,10 @@ bool	 json_object_parse(struct slice text, struct arena *,
 /* NULL: there is none of that name. */
 const struct json_value *json_find(const struct json_object *,
 	    const char *name);
-/* The strings of an array (of a string: itself), at most n; -1 where another
+/* The strings of an array (of a string: itself), at most room; -1 where another
  * value is among them. */
 int	 json_strings(const struct json_value *, struct arena *,
-	    struct slice *v, int n);
+	    struct slice *out, int room);
 /* A whole number, or the whole part of another, from 0 to 2^53. */
 bool	 json_time(const struct json_value *, int64_t *seconds_r);
 

@@ -8,12 +8,14 @@ bounded.
 """
 import contextlib
 import ctypes
+import imaplib
 import os
 import random
 import smtplib
 import socket
 import subprocess
 import time
+import unittest
 
 from crashes import SEED, USERS, Load, numbers
 from harness import Story, descendants, message, needs_program, needs_root, wait_for
@@ -330,8 +332,120 @@ class Memory(OutOf):
             load.more(60)
         finally:
             load.stop()
+        self.quiet("little address space")
         self.box.stop()
         self.box.under = []
         self.box.start()
         print(f"# {self.all_there(load)} messages acknowledged with {limit >> 20} MB of address space a process, 0 lost; "
               f"{self.box.log().count('event=died')} processes ended", flush=True)
+
+
+class Group:
+    """A control group with a limit of memory, whichever version there is."""
+    TOPS = (("/sys/fs/cgroup", "memory.max", "memory.events"),
+            ("/sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.oom_control"))
+
+    def __init__(self, name):
+        for top, self.limit_file, self.events in self.TOPS:
+            self.path = os.path.join(top, name)
+            with contextlib.suppress(OSError):
+                os.mkdir(self.path)
+                if os.path.exists(os.path.join(self.path, self.limit_file)):
+                    return
+                os.rmdir(self.path)
+        raise OSError("no memory controller")
+
+    def write(self, name, value):
+        with open(os.path.join(self.path, name), "w") as f:
+            f.write(str(value))
+
+    def words(self, name):
+        with open(os.path.join(self.path, name)) as f:
+            return dict(l.split() for l in f)
+
+    def anonymous(self):
+        """Bytes that cannot be dropped."""
+        words = self.words("memory.stat")
+        return int(words.get("anon") or words["rss"])
+
+    def limit(self, n):
+        self.write(self.limit_file, n)
+
+    def lift(self):
+        self.limit("max" if self.limit_file == "memory.max" else -1)
+
+    def killed(self):
+        return int(self.words(self.events)["oom_kill"])
+
+    def remove(self):
+        def gone():
+            with contextlib.suppress(OSError):
+                os.rmdir(self.path)
+            return not os.path.exists(self.path)
+        wait_for(gone, "the control group to be empty")
+
+
+@needs_root
+class MemoryOfAll(OutOf):
+    """The suite together may have no more: the kernel takes processes away."""
+    SPARE = 4 * 1024 * 1024
+    KILLS = 20 if os.environ.get("CHASQUI_LONG") else 3
+
+    @classmethod
+    def arrange(cls):
+        try:
+            cls.group = Group(f"chasqui-story-{os.getpid()}")
+        except OSError:
+            raise unittest.SkipTest("no control group for memory can be made")
+        cls.at_end(cls.group.remove)
+        cls.sink = Sink()
+        cls.at_end(cls.sink.stop)
+        cls.box = cls.instance(users=USERS, start=False, imap__client_connections="1000",
+                               relay={"elsewhere.example": f"127.0.0.1:{cls.sink.port}"})
+        cls.box.under = ["sh", "-c", f'echo $$ >{cls.group.path}/cgroup.procs && exec "$@"', "sh"]
+        cls.box.start()
+
+    def held_to(self, n):
+        """At least n bytes, and as little more as the kernel agrees to."""
+        while True:
+            try:
+                self.group.limit(n)
+                return n
+            except OSError:     # it has more that cannot be dropped
+                n += 1024 * 1024
+
+    def there(self):
+        """As a service manager would: a master that was killed is started again."""
+        if self.box.process.poll() is not None:
+            self.masters += 1
+            self.box.start()
+
+    def login(self):
+        with contextlib.suppress(imaplib.IMAP4.error, OSError):
+            i = self.box.imap(random.choice(USERS))
+            self.at_end(i.shutdown)
+            return True
+        return False
+
+    def test_the_kernel_takes_processes_and_service_resumes(self):
+        self.masters = 0
+        load = Load(self.box, clients=6, size=400000,
+                    recipients=lambda rng: [rng.choice(USERS), f"r{rng.randrange(9)}@elsewhere.example"])
+        try:
+            load.more(10)
+            for n in range(self.KILLS):
+                limit = self.held_to(self.group.anonymous() + random.randrange(self.SPARE))
+                while self.group.killed() <= n:
+                    self.login()
+                    self.there()
+            load.more(10)
+        finally:
+            load.stop()
+        self.there()
+        self.quiet("no more memory")
+        self.group.lift()
+        self.there()
+        wait_for(lambda: self.refused(subject="again", body=LARGE) is None, "mail to be taken again")
+        wait_for(self.login, "logins to be taken again")
+        print(f"# {self.all_there(load)} messages acknowledged with {limit >> 20} MB for all; the kernel killed "
+              f"{self.group.killed()} processes, {self.masters} times master; 0 lost", flush=True)

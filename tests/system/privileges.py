@@ -27,7 +27,7 @@ ROWS = {
     "qmgr":     ("qmgr",     QUEUE, {"queue-file", "queue-directory"}),
     "remote":   ("remote",   EMPTY, {"tcp", "queue-file"}),
     "local":    ("local",    EMPTY, {"queue-file"}),
-    "worker":   ("mail",     WHOLE, {"mail-file", "mail-directory", "queue-file"}),
+    "worker":   ("mail",     WHOLE, {"mail-file", "mail-directory", "queue-file", "workers-file"}),
     "bounce":   ("bounce",   EMPTY, {"queue-file"}),
     "lookup":   ("lookup",   WHOLE, {"table-file", "etc-file"}),
     "auth":     ("auth",     EMPTY, set()),
@@ -133,7 +133,7 @@ class Facts:
         target = target.removesuffix(" (deleted)")
         what = "directory" if stat.S_ISDIR(mode) else "file"
         for place, top in (("log", box.logfile), ("queue", box.path("queue")), ("history", box.path("history")), ("mail", box.path("mail")),
-                           ("table", box.path("tables")), ("tls", box.path("tls")), ("etc", "/etc")):
+                           ("workers", box.path("run", "workers")), ("table", box.path("tables")), ("tls", box.path("tls")), ("etc", "/etc")):
             if target == top or target.startswith(top + "/"):
                 return "log" if place == "log" else f"{place}-{what}"
         return f"{what} {target}"

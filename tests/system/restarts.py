@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: ISC
 """`chasqui restart`: the next suite takes over, and nobody notices."""
+import contextlib
 import os
 import shutil
+import signal
 import smtplib
 import socket
 import threading
 import time
 
-from harness import PATIENCE, PREFIX, Ports, Story, Talk, message, wait_for
+from harness import PATIENCE, PREFIX, Ports, Story, Talk, descendants, message, wait_for
+from imap_kills import role_of
 
 
 def lock_pid(box):
@@ -276,6 +279,60 @@ class Generations(Story):
             imap.shutdown()
         stop.join()
         self.assertEqual(self.box.process.wait(PATIENCE), 0)
+
+
+class WorkerLeft(Story):
+    """A worker with a job outlives those who wanted it; no other writes into its mailboxes meanwhile."""
+
+    @classmethod
+    def arrange(cls):
+        cls.box = cls.instance()
+
+    def stopped_worker(self):
+        """With a job that it has not begun."""
+        self.box.send("alice@example.org", subject="wakes a worker")
+        self.box.wait_subject("alice@example.org", "wakes a worker")
+        self.box.wait_queue(0)
+        worker, = (p for p in descendants(self.box.master()) if role_of(p) == "worker")
+        os.kill(worker, signal.SIGSTOP)
+        self.addCleanup(self.go_on, worker)
+        self.box.send("alice@example.org", subject="for both")
+        wait_for(lambda: [e["state"] for e in self.box.queue()] == ["active"], "the job to be under way")
+        return worker
+
+    def go_on(self, worker):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(worker, signal.SIGCONT)
+
+    def copies(self):
+        return sum(b"\nSubject: for both" in m for m in self.box.mail("alice@example.org"))
+
+    def one_copy_when_it_goes_on(self, worker, since):
+        self.box.wait_log("event=worker-waits", since=since)
+        self.assertEqual(self.copies(), 0)
+        self.go_on(worker)
+        self.box.wait_queue(0)
+        self.assertEqual(self.copies(), 1)
+
+    def tearDown(self):
+        shutil.rmtree(self.box.maildir("alice@example.org"))
+
+    def test_master_was_killed(self):
+        worker, since = self.stopped_worker(), len(self.box.log())
+        os.kill(self.box.master(), signal.SIGKILL)
+        self.box.process.wait()
+        self.box.start()
+        self.one_copy_when_it_goes_on(worker, since)
+
+    def test_qmgr_was_killed_in_a_restart(self):
+        worker, since = self.stopped_worker(), len(self.box.log())
+        qmgr, = self.box.pids("qmgr")
+        restart = threading.Thread(target=self.box.tool, args=("restart",), kwargs={"check": True})
+        restart.start()
+        self.box.wait_log("event=handing-over", since=since)
+        os.kill(qmgr, signal.SIGKILL)
+        restart.join()
+        self.one_copy_when_it_goes_on(worker, since)
 
 
 class Notified(Story):
