@@ -80,7 +80,7 @@ spawn_main(const struct spawn_spec *spec, int argc, char *argv[])
 	ev_signal_init(&s.died, &s.child.loop, SIGCHLD, somebody_died, &s);
 	if (spec->warm != NULL)
 		spec->warm();
-	priv_prepare(spec->session);
+	priv_prepare(spec->session, spec->spawn);
 	child_enter(&s.child);
 	/* What a fork copies page tables for, and, where it is in pieces,
 	 * pages: an allocation of the fork's writes to each piece. */

@@ -154,13 +154,13 @@ with_what_is_lent(const struct priv *row, const struct priv_ids *ids)
 }
 
 void
-priv_prepare(enum role role)
+priv_prepare(enum role role, enum role above)
 {
-	const struct priv *row = priv_of(role);
+	const struct priv *row = priv_of(role), *parent = priv_of(above);
 
-	if (row == NULL)
+	if (row == NULL || parent == NULL)
 		log_fatal("event=no-such-row role=%u", (unsigned)role);
-	sandbox_prepare(row);
+	sandbox_prepare(row, parent);
 }
 
 /* An empty root that anybody else could fill would not be one. */

@@ -81,8 +81,8 @@ struct priv_ids {
  */
 void	 priv_enter(enum role, const struct priv_ids *);
 /* Makes now what priv_enter() of this row would make each time: for a process
- * that forks others into it. */
-void	 priv_prepare(enum role);
+ * that enters the row `above` and then forks others into this one. */
+void	 priv_prepare(enum role, enum role above);
 
 /* For master, once its sockets and directories are there: of root's
  * capabilities it and all that it starts keep those that the table in priv.c

@@ -569,7 +569,7 @@ fork_of_spawn(enum role spawn, enum role session)
 
 	if (getuid() == 0)
 		ids.uid = ids.gid = NOBODY - 1;
-	priv_prepare(session);
+	priv_prepare(session, spawn);
 	priv_enter(spawn, &ids);
 	pid = fork();
 	if (pid == 0)

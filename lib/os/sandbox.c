@@ -182,6 +182,12 @@ static const struct narrow {
 	{ FORKS, ENOSYS, "clone3",  0, { { 0 } } },
 };
 
+/* Of calls of FORKS that a fork keeps in part: what it loses, as above. */
+static const struct narrow shared[] = {
+	{ FORKS, 0,	"rt_sigaction", ONE(0, SCMP_CMP_EQ, SIGSYS) },
+	{ FORKS, EPERM,	"prlimit64", ONE(2, SCMP_CMP_NE, 0) },
+};
+
 /* What a program that is started for a user may not do: it has no list. */
 static const char denied[] = "ptrace process_vm_readv process_vm_writev "
     "mount umount2 pivot_root chroot open_tree move_mount fsopen fsmount "
@@ -191,9 +197,17 @@ static const char denied[] = "ptrace process_vm_readv process_vm_writev "
     "settimeofday clock_settime adjtimex acct quotactl syslog kcmp iopl "
     "ioperm";
 
+#define CALL_BYTES	32	/* a system call's name */
+
 static scmp_filter_ctx compile(const struct priv *, pid_t self);
+static scmp_filter_ctx compile_beneath(const struct priv *,
+		    const struct priv *above, pid_t self);
+static void	 take_away(scmp_filter_ctx, unsigned mask, const char *call,
+		    pid_t self);
+static bool	 is_listed(unsigned mask, const char *call);
 static void	 load_prepared(void);
 static unsigned	 groups_of(const struct priv *);
+static bool	 next_call(struct slice *list, char name[CALL_BYTES]);
 static void	 for_each_call(scmp_filter_ctx, const char *list,
 		    uint32_t action);
 static void	 add_rule(scmp_filter_ctx, uint32_t action, const char *call,
@@ -202,11 +216,14 @@ static void	 allow_signals_to(scmp_filter_ctx, pid_t self);
 static void	 name_forbidden_calls(void);
 static void	 forbidden_call(int, siginfo_t *, void *);
 
-/* The list of one row, compiled; see sandbox_prepare(). */
+/* What separates a row's list from that of the row which is in force already,
+ * compiled; see sandbox_prepare(). */
 static struct {
-	const struct priv	*row;
+	const struct priv	*row, *above;
 	struct sock_fprog	 program;	/* .filter owned */
 } prepared;
+/* Whose list is in force in this process, which its forks inherit. */
+static const struct priv *in_force;
 
 void
 sandbox_seccomp(const struct priv *row)
@@ -216,7 +233,7 @@ sandbox_seccomp(const struct priv *row)
 
 	if (!(row->extra & MAY_EXEC))
 		name_forbidden_calls();
-	if (prepared.row == row) {
+	if (prepared.row == row && prepared.above == in_force) {
 		load_prepared();
 		return;
 	}
@@ -226,15 +243,16 @@ sandbox_seccomp(const struct priv *row)
 		log_fatal("event=seccomp-load-failed why=\"%s\"",
 		    strerror(-r));
 	seccomp_release(ctx);
+	in_force = row;
 }
 
 /* Stands for the process id of who will load it: no process has it. */
 #define ANY_PID		0x5e1f5e1f
 
 void
-sandbox_prepare(const struct priv *row)
+sandbox_prepare(const struct priv *row, const struct priv *above)
 {
-	scmp_filter_ctx ctx = compile(row, ANY_PID);
+	scmp_filter_ctx ctx = compile_beneath(row, above, ANY_PID);
 	int fd = memfd_create("seccomp", MFD_CLOEXEC), r;
 	struct stat st;
 
@@ -252,6 +270,7 @@ sandbox_prepare(const struct priv *row)
 	close(fd);
 	seccomp_release(ctx);
 	prepared.row = row;
+	prepared.above = above;
 }
 
 static void
@@ -304,6 +323,74 @@ compile(const struct priv *row, pid_t self)
 	return ctx;
 }
 
+/* What the row above it may do and this one may not; all else is left to the
+ * list of the one above, which stays in force. */
+static scmp_filter_ctx
+compile_beneath(const struct priv *row, const struct priv *above, pid_t self)
+{
+	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ALLOW);
+	unsigned mask = groups_of(row), more = groups_of(above) & ~mask;
+	char name[CALL_BYTES];
+	struct slice list;
+	size_t i;
+
+	if (ctx == NULL || (row->extra | above->extra) & (MAY_EXEC | MAY_TRY))
+		log_fatal("event=seccomp-failed");
+	seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH,
+	    SCMP_ACT_KILL_PROCESS);
+	seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2);
+	for (i = 0; i < GROUPS; i++) {
+		list = slice_str(more & 1u << i && groups[i] != NULL ?
+		    groups[i] : "");
+		while (next_call(&list, name))
+			take_away(ctx, mask, name, self);
+	}
+	for (i = 0; i < sizeof(narrowed) / sizeof(narrowed[0]); i++)
+		if (more & 1u << narrowed[i].group)
+			take_away(ctx, mask, narrowed[i].call, self);
+	return ctx;
+}
+
+/* Of one call all that a row with these groups may not. */
+static void
+take_away(scmp_filter_ctx ctx, unsigned mask, const char *call, pid_t self)
+{
+	const struct scmp_arg_cmp others[] = { CMP(0, SCMP_CMP_NE,
+	    (uint32_t)self) };
+	size_t i;
+
+	if (is_listed(mask, call))
+		return;
+	for (i = 0; i < sizeof(shared) / sizeof(shared[0]); i++)
+		if (strcmp(call, shared[i].call) == 0) {
+			add_rule(ctx, shared[i].error == 0 ? SCMP_ACT_TRAP :
+			    SCMP_ACT_ERRNO(shared[i].error), call,
+			    shared[i].n, shared[i].args);
+			return;
+		}
+	if (strcmp(call, "tgkill") == 0)	/* allow_signals_to() */
+		add_rule(ctx, SCMP_ACT_TRAP, call, 1, others);
+	else
+		add_rule(ctx, SCMP_ACT_TRAP, call, 0, NULL);
+}
+
+static bool
+is_listed(unsigned mask, const char *call)
+{
+	char name[CALL_BYTES];
+	struct slice list;
+	size_t i;
+
+	for (i = 0; i < GROUPS; i++) {
+		list = slice_str(mask & 1u << i && groups[i] != NULL ?
+		    groups[i] : "");
+		while (next_call(&list, name))
+			if (strcmp(name, call) == 0)
+				return true;
+	}
+	return false;
+}
+
 static unsigned
 groups_of(const struct priv *row)
 {
@@ -336,21 +423,31 @@ groups_of(const struct priv *row)
 	return mask;
 }
 
+/* False at the end of the list. */
+static bool
+next_call(struct slice *list, char name[CALL_BYTES])
+{
+	struct slice part;
+
+	do {
+		if (!slice_next(list, ' ', &part))
+			return false;
+	} while (part.n == 0);
+	if (part.n >= CALL_BYTES)
+		log_fatal("event=seccomp-name-too-long");
+	memcpy(name, part.p, part.n);
+	name[part.n] = '\0';
+	return true;
+}
+
 static void
 for_each_call(scmp_filter_ctx ctx, const char *list, uint32_t action)
 {
-	struct slice rest = slice_str(list), part;
-	char name[32];
+	struct slice rest = slice_str(list);
+	char name[CALL_BYTES];
 
-	while (slice_next(&rest, ' ', &part)) {
-		if (part.n == 0)
-			continue;
-		if (part.n >= sizeof(name))
-			log_fatal("event=seccomp-name-too-long");
-		memcpy(name, part.p, part.n);
-		name[part.n] = '\0';
+	while (next_call(&rest, name))
 		add_rule(ctx, action, name, 0, NULL);
-	}
 }
 
 static void

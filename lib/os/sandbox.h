@@ -28,8 +28,9 @@ int	 sandbox_landlock_abi(void);
 /* Both end the process on failure.  Landlock closes the paths. */
 void	 sandbox_landlock(const struct priv *, struct sandbox_paths *);
 void	 sandbox_seccomp(const struct priv *);
-/* Compiles the list of a row, for sandbox_seccomp() of the same row later; one
- * at a time. */
-void	 sandbox_prepare(const struct priv *);
+/* Compiles what the list of a row takes away from that of the row above, for
+ * sandbox_seccomp() in forks of a process where that one is in force (in others
+ * the whole list is loaded); one at a time. */
+void	 sandbox_prepare(const struct priv *, const struct priv *above);
 
 #endif
