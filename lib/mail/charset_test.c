@@ -219,13 +219,15 @@ random_texts_are_what_iconv_says(void **state)
 		{ "utf-16", "UTF-16", { "\xff\xfe", "\xfe\xff" } },
 		{ "utf-32", "UTF-32", { "\xff\xfe", "\xfe\xff" } },
 	};
-	unsigned seed = (unsigned)time(NULL);
+	const char *env = getenv("CHARSET_SEED");
+	unsigned seed = env != NULL ? (unsigned)strtoul(env, NULL, 10) :
+	    (unsigned)time(NULL);
 	struct buf b = BUF_INIT(64);
 	size_t i, k;
 	iconv_t cd;
 
 	(void)state;
-	print_message("seed %u\n", seed);
+	print_message("CHARSET_SEED=%u\n", seed);
 	srandom(seed);
 	for (i = 0; i < sizeof(sets) / sizeof(sets[0]); i++) {
 		cd = iconv_open("UTF-8", sets[i].iconv);
@@ -260,8 +262,8 @@ random_texts_are_what_iconv_says(void **state)
 	buf_clear(&b);
 }
 
-/* Those of one byte are a table of iconv's by themselves; of those where letter
- * and accent are two bytes the pair stays two characters. */
+/* windows-1255 and -1258 are not among them: of a letter and its accent iconv makes
+ * one character where there is one, and we two. */
 static void
 bytes_are_what_iconv_says(void **state)
 {
