@@ -254,7 +254,7 @@ gb_four(struct slice s, uint32_t *c)
 	return 4;
 }
 
-/* ---- 7 bits and escape sequences: RFC 1468, 1554 and 1557 ----------------- */
+/* ---- 7 bits and escape sequences: RFC 1468, 1554 and 1557 ---------------- */
 
 static const struct escape {
 	const char	*bytes;
@@ -464,8 +464,8 @@ step_utf32(struct state *st, struct slice s, uint32_t *c)
 	return 4;
 }
 
-/* The next 16 bits, which n bytes have said.  *c stays NOTHING at the first half
- * of a pair. */
+/* The next 16 bits, which n bytes have said.  *c stays NOTHING at the first
+ * half of a pair. */
 static int
 join(struct state *st, uint32_t u, int n, uint32_t *c)
 {

@@ -57,8 +57,8 @@ struct charset_of_a_byte {
 extern const struct charset_of_a_byte charsets_of_a_byte[];
 extern const size_t charsets_of_a_byte_n;
 
-/* The low 16 bits; 0: none.  Where the cell's bit of sip is set, which are eight
- * to a byte from the lowest on, 0x20000 more. */
+/* The low 16 bits; 0: none.  0x20000 more where the cell's bit of sip is set:
+ * eight cells to a byte, from the lowest bit on. */
 struct charset_cells {
 	uint16_t	 high[128];	/* of bytes by themselves; 0: none */
 	uint16_t	 low[PLANE_CELLS];

@@ -262,8 +262,8 @@ random_texts_are_what_iconv_says(void **state)
 	buf_clear(&b);
 }
 
-/* windows-1255 and -1258 are not among them: of a letter and its accent iconv makes
- * one character where there is one, and we two. */
+/* windows-1255 and -1258 are not among them: of a letter and its accent iconv
+ * makes one character where there is one, and we two. */
 static void
 bytes_are_what_iconv_says(void **state)
 {
