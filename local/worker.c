@@ -24,7 +24,6 @@
 #include "durable.h"
 #include "forward.h"
 #include "ipc/delivery.h"
-#include "mail/charset.h"
 #include "maildir.h"
 #include "mbox.h"
 #include "outcomes.h"
@@ -183,7 +182,6 @@ worker_main(int argc, char *argv[])
 	fds = fds > RESERVED_FDS ? (fds - RESERVED_FDS) / MAILDIR_FDS : 1;
 	worker_init(&w, &w.child.loop, &fs_real, w.child.conf,
 	    fds < OPEN_MAILDIRS ? (size_t)fds : OPEN_MAILDIRS);
-	charset_warm_up();	/* for summaries; a worker can open no library */
 	child_enter(&w.child);
 	w.lane = disk_lane_new(w.loop, true);
 	return child_run(&w.child);

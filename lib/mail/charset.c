@@ -2,34 +2,25 @@
 /*
  * charset - character sets; see charset.h.
  *
- * Sets of one byte become a table of 128 code points when they are first used;
- * others keep an iconv descriptor.  UTF-8, US-ASCII and windows-1252 (which
- * iso-8859-1 is taken for, as everybody does) need neither.
+ * UTF-8 and US-ASCII stay as they are; a set of one byte is a table of 128 code
+ * points; all others have a decoder.  iso-8859-1 is taken for windows-1252, as
+ * everybody does.
  */
-#include <errno.h>
-#include <iconv.h>
-#include <stdlib.h>
+#include <string.h>
 
-#include "base/mem.h"
 #include "mail/address.h"
 #include "mail/charset.h"
+#include "mail/charset_decode.h"
+#include "mail/charset_tables.h"
 
-enum kind { KIND_UTF8, KIND_TABLE, KIND_ICONV, KIND_UNKNOWN };
-
+/* One of the three, or unknown. */
 struct charset {
-	char		 name[CHARSET_NAME_BYTES + 1];	/* lower case */
-	enum kind	 kind;
-	uint16_t	 high[128];	/* KIND_TABLE: of bytes 128 to 255 */
-	iconv_t		 cd;		/* KIND_ICONV */
+	bool			 is_utf8, is_ascii;
+	const uint16_t		*high;		/* of bytes 128 to 255 */
+	const struct decoder	*decoder;
 };
 
-static struct charset *cache[CHARSETS];
-static size_t	 ncache, newest;
-
-static struct charset *charset_get(struct slice name);
-static void	 charset_load(struct charset *);
-static bool	 load_table(struct charset *, iconv_t);
-static bool	 by_iconv(iconv_t, struct slice, struct buf *);
+static bool	 charset_get(struct slice name, struct charset *);
 static bool	 by_table(const uint16_t *, struct slice, struct buf *);
 
 static const uint16_t windows_1252[128] = {
@@ -82,194 +73,76 @@ static const struct {
 	{ "windows-874", "cp874" },
 };
 
-static const char *const usual[] = {
-	"iso-8859-2", "iso-8859-3", "iso-8859-4", "iso-8859-5", "iso-8859-6",
-	"iso-8859-7", "iso-8859-8", "iso-8859-10", "iso-8859-13",
-	"iso-8859-14", "iso-8859-15", "iso-8859-16", "windows-1250",
-	"windows-1251", "windows-1253", "windows-1254", "windows-1255",
-	"windows-1256", "windows-1257", "windows-1258", "cp874", "koi8-r",
-	"koi8-u", "cp437", "cp850", "cp852", "cp858", "cp866", "macintosh",
-	"gb18030", "hz-gb-2312", "cp950", "big5-hkscs", "cp932", "euc-jp",
-	"iso-2022-jp-2", "cp949", "iso-2022-kr", "euc-tw", "utf-7", "utf-16",
-	"utf-16le", "utf-16be", "utf-32",
-};
-
-void
-charset_warm_up(void)
-{
-	struct buf b = BUF_INIT(100);
-	size_t i;
-
-	for (i = 0; i < sizeof(usual) / sizeof(usual[0]); i++)
-		charset_get(slice_str(usual[i]));
-	/* The tables of Latin, Greek and Cyrillic, so that what is forked off
-	 * shares them. */
-	casefold(SLICE_LIT("\xc3\xa9\xc4\x8d\xce\xb1\xd0\xb0\xe2\x80\x99"),
-	    &b);
-	buf_clear(&b);
-}
-
 bool
 charset_is_known(struct slice name)
 {
-	return charset_get(name)->kind != KIND_UNKNOWN;
+	struct charset cs;
+
+	return charset_get(name, &cs);
 }
 
-/* What is looked up twice is found first: few sets are in use at a time. */
-static struct charset *
-charset_get(struct slice name)
+static bool
+charset_get(struct slice name, struct charset *cs)
 {
-	static struct charset unknown = { .kind = KIND_UNKNOWN };
 	char lower[CHARSET_NAME_BYTES + 1];
-	struct charset *cs;
+	const char *meant = lower;
 	size_t i;
 
+	*cs = (struct charset){ .high = NULL };
 	name = slice_trim(name);
 	if (name.n > CHARSET_NAME_BYTES)
-		return &unknown;
-	for (i = 0; i < name.n; i++) {
-		/* What iconv would take apart or look for in a file's name. */
-		if (name.p[i] <= ' ' || name.p[i] == '/' || name.p[i] == 127 ||
-		    name.p[i] == ',')
-			return &unknown;
+		return false;
+	for (i = 0; i < name.n; i++)
 		lower[i] = ascii_lower(name.p[i]);
-	}
 	lower[name.n] = '\0';
-	for (i = 0; i < sizeof(meanings) / sizeof(meanings[0]); i++) {
+	for (i = 0; i < sizeof(meanings) / sizeof(meanings[0]); i++)
 		if (strcmp(lower, meanings[i].name) == 0) {
-			strlcpy(lower, meanings[i].meant, sizeof(lower));
+			meant = meanings[i].meant;
 			break;
 		}
-	}
-	for (i = 0; i < ncache; i++)
-		if (strcmp(lower, cache[i]->name) == 0)
-			return cache[i];
-	if (ncache < CHARSETS) {
-		newest = ncache++;
-		cache[newest] = mem_alloc(sizeof(**cache));
-	} else {
-		/* In turn, those that were not there from the start. */
-		newest = newest + 1 < CHARSETS ? newest + 1 : CHARSETS / 2;
-		if (cache[newest]->kind == KIND_ICONV)
-			iconv_close(cache[newest]->cd);
-	}
-	cs = cache[newest];
-	*cs = (struct charset){ .kind = KIND_UNKNOWN };
-	strlcpy(cs->name, lower, sizeof(cs->name));
-	charset_load(cs);
-	return cs;
-}
-
-static void
-charset_load(struct charset *cs)
-{
-	iconv_t cd;
-
-	if (strcmp(cs->name, "utf-8") == 0 ||
-	    strcmp(cs->name, "us-ascii") == 0) {
-		cs->kind = KIND_UTF8;
-		return;
-	}
-	if (strcmp(cs->name, "windows-1252") == 0) {
-		cs->kind = KIND_TABLE;
-		memcpy(cs->high, windows_1252, sizeof(cs->high));
-		return;
-	}
-	cd = iconv_open("UTF-8", cs->name);
-	if (cd == (iconv_t)-1)
-		return;
-	if (load_table(cs, cd)) {
-		cs->kind = KIND_TABLE;
-		iconv_close(cd);
-		return;
-	}
-	cs->kind = KIND_ICONV;
-	cs->cd = cd;
-}
-
-/* False: it is not ASCII and 128 characters of one byte. */
-static bool
-load_table(struct charset *cs, iconv_t cd)
-{
-	unsigned char out[8];
-	char in, *pin, *pout;
-	size_t nin, nout, i;
-	uint32_t c;
-
-	for (i = 0; i < 256; i++) {
-		in = (char)i;
-		pin = &in;
-		pout = (char *)out;
-		nin = 1;
-		nout = sizeof(out);
-		iconv(cd, NULL, NULL, NULL, NULL);
-		c = 0xfffd;
-		if (iconv(cd, &pin, &nin, &pout, &nout) == (size_t)-1) {
-			if (errno == EINVAL)
-				return false;	/* the first of several */
-		} else {
-			nout = sizeof(out) - nout;
-			if (nin != 0 || nout == 0 || nout > 3)
-				return false;
-			c = out[0];
-			if (nout == 2)
-				c = (c & 0x1f) << 6 | (out[1] & 0x3fU);
-			else if (nout == 3)
-				c = (c & 0xf) << 12 | (out[1] & 0x3fU) << 6 |
-				    (out[2] & 0x3fU);
-		}
-		if (i < 128 && c != i)
-			return false;
-		if (i >= 128)
-			cs->high[i - 128] = (uint16_t)c;
-	}
-	return true;
+	cs->is_ascii = strcmp(meant, "us-ascii") == 0;
+	cs->is_utf8 = cs->is_ascii || strcmp(meant, "utf-8") == 0;
+	if (strcmp(meant, "windows-1252") == 0)
+		cs->high = windows_1252;
+	for (i = 0; i < charsets_of_a_byte_n && cs->high == NULL; i++)
+		if (strcmp(meant, charsets_of_a_byte[i].name) == 0)
+			cs->high = charsets_of_a_byte[i].high;
+	if (!cs->is_utf8 && cs->high == NULL)
+		cs->decoder = decoder_find(meant);
+	return cs->is_utf8 || cs->high != NULL || cs->decoder != NULL;
 }
 
 bool
 charset_to_utf8(struct slice name, struct slice s, struct buf *b)
 {
-	struct charset *cs = charset_get(name);
+	struct charset cs;
+	bool known = charset_get(name, &cs);
 
-	switch (cs->kind) {
-	case KIND_UTF8:
+	if (cs.high != NULL)
+		by_table(cs.high, s, b);
+	else if (cs.decoder != NULL)
+		decoder_run(cs.decoder, s, b);
+	else
 		charset_guess(s, b);
-		return true;
-	case KIND_TABLE:
-		by_table(cs->high, s, b);
-		return true;
-	case KIND_ICONV:
-		by_iconv(cs->cd, s, b);
-		return true;
-	case KIND_UNKNOWN:
-		break;
-	}
-	charset_guess(s, b);
-	return false;
+	return known;
 }
 
 int
 charset_convert(struct slice name, struct slice s, struct buf *b)
 {
-	struct charset *cs = charset_get(name);
+	struct charset cs;
 	size_t was = b->n;
 	bool ok = false;
 
-	switch (cs->kind) {
-	case KIND_UTF8:
-		ok = (strcmp(cs->name, "us-ascii") == 0 ? slice_is_ascii(s) :
-							  slice_is_utf8(s)) &&
+	if (!charset_get(name, &cs))
+		return -1;
+	if (cs.high != NULL)
+		ok = by_table(cs.high, s, b);
+	else if (cs.decoder != NULL)
+		ok = decoder_run(cs.decoder, s, b);
+	else
+		ok = (cs.is_ascii ? slice_is_ascii(s) : slice_is_utf8(s)) &&
 		    buf_add(b, s) == 0;
-		break;
-	case KIND_TABLE:
-		ok = by_table(cs->high, s, b);
-		break;
-	case KIND_ICONV:
-		ok = by_iconv(cs->cd, s, b);
-		break;
-	case KIND_UNKNOWN:
-		break;
-	}
 	if (!ok)
 		b->n = was;
 	return ok ? 0 : -1;
@@ -299,7 +172,7 @@ charset_guess(struct slice s, struct buf *b)
 	}
 }
 
-/* ---- the three ways; false: not all could be converted ------------------- */
+/* ---- a byte each; false: not all could be converted --------------------- */
 
 static size_t
 put_utf8(char *to, uint32_t c)
@@ -348,42 +221,6 @@ by_table(const uint16_t *high, struct slice s, struct buf *b)
 			n += put_utf8(to + n, high[c - 128]);
 		}
 		b->n += n;
-	}
-	return ok;
-}
-
-static bool
-by_iconv(iconv_t cd, struct slice s, struct buf *b)
-{
-	char *in, *out;
-	size_t nin = s.n, nout, room;
-	bool ok = true;
-
-	/* iconv() does not write to what it reads. */
-	memcpy(&in, &s.p, sizeof(in));
-	iconv(cd, NULL, NULL, NULL, NULL);
-	while (nin > 0) {
-		room = b->max - b->n < 4096 ? b->max - b->n : 4096;
-		if (room < 16)
-			return false;
-		out = buf_reserve(b, room);
-		nout = room;
-		if (iconv(cd, &in, &nin, &out, &nout) != (size_t)-1) {
-			b->n += room - nout;
-			continue;
-		}
-		b->n += room - nout;
-		if (errno == E2BIG && nout < room)
-			continue;
-		ok = false;
-		if (b->max - b->n < 3)
-			return false;
-		buf_add(b, SLICE_LIT("\xef\xbf\xbd"));
-		/* EINVAL: the end of s is the beginning of something. */
-		if (errno != EILSEQ)
-			return false;
-		in++;
-		nin--;
 	}
 	return ok;
 }

@@ -3,9 +3,8 @@
  * charset - text of messages as UTF-8: character sets, encoded words (RFC
  * 2047), and the form in which text is compared (RFC 5051).
  *
- * Converters are kept in a table of the process.  glibc's iconv loads a file
- * for each, so a process that is to be confined calls charset_warm_up() first;
- * later, what was not loaded is not known.  One thread only.
+ * The sets are those that mail has, and tables of the program
+ * (charset_tables.h): nothing is loaded, and nothing is remembered.
  */
 #ifndef MAIL_CHARSET_H
 #define MAIL_CHARSET_H
@@ -17,10 +16,8 @@
 #include "base/slice.h"
 
 #define CHARSET_NAME_BYTES	40
-#define CHARSETS		128	/* kept; beyond, the oldest goes */
 #define ENCODED_WORD_BYTES	4096	/* longer ones are left as they are */
 
-void	 charset_warm_up(void);
 bool	 charset_is_known(struct slice name);
 /*
  * Appends s as valid UTF-8; what cannot be converted becomes U+FFFD.  Bytes

@@ -10,8 +10,8 @@ int	LLVMFuzzerTestOneInput(const uint8_t *, size_t);
 
 static const char *const names[] = {
 	"utf-8", "us-ascii", "iso-8859-1", "koi8-r", "iso-2022-jp", "utf-7",
-	"gb18030", "euc-jp", "utf-16", "iso-2022-kr", "hz-gb-2312", "big5",
-	"no such charset", "windows-1255",
+	"gb18030", "euc-jp", "utf-16", "iso-2022-kr", "euc-tw", "big5-hkscs",
+	"no such charset", "windows-1255", "utf-32", "shift_jis",
 };
 
 int
@@ -23,7 +23,7 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 
 	if (n == 0)
 		return 0;
-	charset_to_utf8(slice_str(names[p[0] % 14]), slice_from(s, 1), &a);
+	charset_to_utf8(slice_str(names[p[0] % 16]), slice_from(s, 1), &a);
 	assert(slice_is_utf8(buf_slice(&a)));
 	buf_reset(&a);
 	words_decode(s, &a);
@@ -31,7 +31,7 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	words_decode(s, &small);
 	assert(slice_is_utf8(buf_slice(&small)));
 	buf_reset(&small);
-	charset_to_utf8(slice_str(names[p[0] % 14]), slice_from(s, 1), &small);
+	charset_to_utf8(slice_str(names[p[0] % 16]), slice_from(s, 1), &small);
 	assert(slice_is_utf8(buf_slice(&small)));
 	buf_reset(&small);
 	charset_guess(s, &small);

@@ -338,6 +338,7 @@ compile_beneath(const struct priv *row, const struct priv *above, pid_t self)
 		log_fatal("event=seccomp-failed");
 	seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH,
 	    SCMP_ACT_KILL_PROCESS);
+	seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2);
 	for (i = 0; i < GROUPS; i++) {
 		list = slice_str(more & 1u << i && groups[i] != NULL ?
 		    groups[i] : "");
