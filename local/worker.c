@@ -38,8 +38,8 @@
 #define NEWS_BYTES	(1024 * 1024)
 #define PREFIX_BYTES	(16 * 1024)
 #define RESERVED_FDS	96	/* channels, log, job files, sync, staging */
-#define SYNC_APART_MS	25		/* from begin to begin, */
-#define SYNC_AT_ONCE	256		/* unless so many answers wait */
+#define SYNC_APART_MS	100		/* from begin to begin, */
+#define SYNC_AT_ONCE	512		/* unless so many answers wait */
 #define ANSWERS_TOGETHER 128	/* each at most 2 KiB */
 #define OPEN_MAILDIRS	1024	/* at most */
 
