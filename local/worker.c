@@ -42,7 +42,7 @@
 #define SYNC_SHARE	64		/* one part of the time, at most, */
 #define SYNC_LEAST_MS	25		/* from begin to begin; */
 #define SYNC_MOST_MS	250		/* but then at once, */
-#define SYNC_AT_ONCE	256		/* or when so many answers wait */
+#define SYNC_AT_ONCE	512		/* or when so many answers wait */
 #define ANSWERS_TOGETHER 128	/* each at most 2 KiB */
 #define OPEN_MAILDIRS	1024	/* at most */
 
