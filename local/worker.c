@@ -5,9 +5,10 @@
  * A job is carried out when it is read, but for large ones with many
  * recipients, which must not hold up the rest.  Answers wait for a sync.  One
  * runs at a time, beside the loop, and what is written meanwhile gathers for the
- * next: the longer a sync takes, the more it is for.  Where it takes less than
- * SYNC_APART_MS the next one waits until that has passed: the mail is in the
- * mailbox already, and nobody waits for it to be durable there but the queue.
+ * next: the longer a sync takes, the more it is for.  A sync holds up the
+ * queue's commits, for which clients wait, while nobody but the queue waits for
+ * the mail, which is in the mailbox already, to be durable there.  So syncs
+ * have a small part of the time, and the next one begins when that allows.
  * Always: an answer that says delivered is sent only after the sync of its
  * batch was told to be good (Q2).
  */
@@ -37,8 +38,10 @@
 #define NEWS_BYTES	(1024 * 1024)
 #define PREFIX_BYTES	(16 * 1024)
 #define RESERVED_FDS	96	/* channels, log, job files, sync, staging */
-#define SYNC_APART_MS	25		/* from begin to begin, */
-#define SYNC_AT_ONCE	256		/* unless so many answers wait */
+#define SYNC_SHARE	64		/* one part of the time, at most, */
+#define SYNC_LEAST_MS	25		/* from begin to begin; */
+#define SYNC_MOST_MS	250		/* but then at once, */
+#define SYNC_AT_ONCE	512		/* or when so many answers wait */
 #define ANSWERS_TOGETHER 128	/* each at most 2 KiB */
 #define OPEN_MAILDIRS	1024	/* at most */
 
@@ -684,8 +687,13 @@ send_news(struct worker *w, const struct batch *batch)
 static bool
 sync_is_too_soon(struct worker *w)
 {
-	int64_t wait = w->sync_began_ms + SYNC_APART_MS - clock_mono_ms();
+	int64_t wait = w->durable.took_us * SYNC_SHARE / 1000;
 
+	if (wait < SYNC_LEAST_MS)
+		wait = SYNC_LEAST_MS;
+	if (wait > SYNC_MOST_MS)
+		wait = SYNC_MOST_MS;
+	wait += w->sync_began_ms - clock_mono_ms();
 	if (wait <= 0 || w->gathering.n >= SYNC_AT_ONCE || w->ending)
 		return false;
 	ev_timer_set(&w->sync_later, wait);
