@@ -15,12 +15,14 @@
 #include <ifaddrs.h>
 #include <netinet/in.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "ev/acceptor.h"
 #include "includes.h"
 #include "ipc/auth_client.h"
 #include "ipc/auth_lookup.h"
@@ -63,11 +65,10 @@ static struct lookup {
 	struct usage		 usage[USAGE_MAX];	/* by id */
 	uint64_t		 last_usage;
 	size_t			 nusage;
-	struct ev_io		 listener;
-	int			 listener_fd;	/* owned, or -1 */
+	struct acceptor_list	 listeners;
 	struct channel		*tools[TOOLS_MAX]; /* owned */
 	size_t			 ntools;
-} lookup = { .listener_fd = -1 };
+} lookup;
 
 static void	 acquire(struct lookup *);
 static enum user_found find_user(void *, struct slice, struct user *);
@@ -110,7 +111,9 @@ static void	 say_mailbox(struct channel *, uint64_t id,
 static void	 retire(void *);
 static void	 listen_for_tools(void *, enum listener_kind, const char *,
 		    int);
-static void	 accept_tool(void *, int);
+static void	 accept_tool(void *, const struct acceptor *, int,
+		    const struct peer *);
+static void	 accepting_paused(void *, int);
 static void	 tool_says(void *, struct channel *, struct message *);
 static void	 tool_is_down(void *, struct channel *);
 static void	 explain(struct lookup *, struct channel *, uint64_t id,
@@ -681,15 +684,16 @@ listen_for_tools(void *arg, enum listener_kind kind, const char *name,
 {
 	struct lookup *l = arg;
 
-	(void)name;
+	static const struct acceptor_ops accepting = { accept_tool,
+		accepting_paused };
+
 	if (kind != LISTENER_LOOKUP) {
 		close(fd_take);
 		return;
 	}
 	retire(l);
-	l->listener_fd = fd_take;
-	ev_io_init(&l->listener, &child.loop, fd_take, accept_tool, l);
-	ev_io_want(&l->listener, EV_WANT_READ);
+	acceptor_new(&l->listeners, &child.loop, kind, name, fd_take,
+	    &accepting, l);
 }
 
 /* The tools ask another. */
@@ -698,42 +702,26 @@ retire(void *arg)
 {
 	struct lookup *l = arg;
 
-	ev_io_clear(&l->listener);
-	if (l->listener_fd != -1)
-		close(l->listener_fd);
-	l->listener_fd = -1;
+	acceptors_free(&l->listeners);
 }
 
 /* Explanations show what is in tables, so they are for those who may read
  * them anyway. */
-static bool
-peer_may_ask(int fd)
-{
-	struct ucred who;
-	socklen_t n = sizeof(who);
-
-	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &n) == 0 &&
-	    (who.uid == 0 || who.uid == geteuid());
-}
-
 static void
-accept_tool(void *arg, int ready)
+accept_tool(void *arg, const struct acceptor *from, int fd_take,
+    const struct peer *peer)
 {
 	struct lookup *l = arg;
 	struct channel *c;
-	int fd;
 
-	(void)ready;
-	fd = accept4(l->listener_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	if (fd == -1)
-		return;
+	(void)from;
 	if (l->ntools == TOOLS_MAX) {
-		close(fd);
+		close(fd_take);
 		return;
 	}
-	c = channel_new(&child.loop, fd, tool_rules, ROLE_LOOKUP, ROLE_TOOL, 0,
-	    &tool_ops, l);
-	if (!peer_may_ask(fd)) {
+	c = channel_new(&child.loop, fd_take, tool_rules, ROLE_LOOKUP,
+	    ROLE_TOOL, 0, &tool_ops, l);
+	if (peer->uid != 0 && peer->uid != geteuid()) {
 		tool_end(c, 0, EX_NOPERM, SLICE_LIT("only root and the user "
 		    "that the suite runs as may ask this"));
 		channel_flush(c);
@@ -741,6 +729,15 @@ accept_tool(void *arg, int ready)
 		return;
 	}
 	l->tools[l->ntools++] = c;
+}
+
+static void
+accepting_paused(void *arg, int error)
+{
+	const struct lookup *l = arg;
+
+	log_warn("event=accept-paused error=%s connections=%zu",
+	    LOG_Q(slice_str(strerror(error))), l->ntools);
 }
 
 static void

@@ -16,8 +16,8 @@
 #include <sys/socket.h>
 
 #include <assert.h>
-#include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -25,28 +25,21 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "control.h"
+#include "ev/acceptor.h"
 #include "ipc/fields.h"
 #include "notes.h"
 #include "old.h"
-#include "os/sockets.h"
 #include "qmgr.h"
 
 #define CLIENTS		16	/* at once */
-#define LISTENERS	4
 #define AT_A_TIME	200	/* messages looked at in one turn */
 #define READ_AHEAD	64	/* files; they come in their order */
 #define FILTER_ARENA	65536
 
-struct control_listener {
-	struct qmgr	*q;
-	struct ev_io	 io;
-	int		 fd;
-};
-
 struct controls {
 	TAILQ_HEAD(, client) clients;
 	unsigned	 nclients;
-	struct control_listener listeners[LISTENERS];
+	struct acceptor_list listeners;
 	uid_t		 owner;
 };
 
@@ -65,7 +58,9 @@ struct fence {
 	void		(*fn)(struct client *);
 };
 
-static void	 accept_client(void *, int);
+static void	 accepted(void *, const struct acceptor *, int,
+		    const struct peer *);
+static void	 accepting_paused(void *, int);
 static void	 client_says(void *, struct channel *, struct message *);
 static void	 client_is_gone(void *, struct channel *);
 static void	 client_relaxed(void *, struct channel *);
@@ -117,48 +112,40 @@ control_init(struct qmgr *q)
 {
 	q->controls = mem_alloc(sizeof(*q->controls));
 	TAILQ_INIT(&q->controls->clients);
+	LIST_INIT(&q->controls->listeners);
 	q->controls->owner = getuid();
 }
 
 void
-control_listen(struct qmgr *q, int fd_take)
+control_listen(struct qmgr *q, const char *name, int fd_take)
 {
-	struct control_listener *l = q->controls->listeners;
-	size_t i;
+	static const struct acceptor_ops accepting = { accepted,
+		accepting_paused };
 
-	for (i = 0; i < LISTENERS && l[i].q != NULL; i++)
-		continue;
-	if (i == LISTENERS) {
-		close(fd_take);
-		return;
-	}
-	l[i].q = q;
-	l[i].fd = fd_take;
-	ev_io_init(&l[i].io, q->loop, fd_take, accept_client, &l[i]);
-	ev_io_want(&l[i].io, EV_WANT_READ);
+	acceptor_new(&q->controls->listeners, q->loop, LISTENER_QUEUE, name,
+	    fd_take, &accepting, q);
 }
 
 static void
-accept_client(void *arg, int ready)
+accepted(void *arg, const struct acceptor *from, int fd_take,
+    const struct peer *peer)
 {
-	struct control_listener *l = arg;
-	struct controls *cs = l->q->controls;
-	uid_t uid;
-	int fd = accept4(l->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	struct qmgr *q = arg;
 
-	(void)ready;
-	if (fd == -1) {
-		if (errno != EINVAL)
-			return;
-		ev_io_clear(&l->io);	/* master has ended it */
-		close(l->fd);
-		l->q = NULL;
-		return;
-	}
-	if (cs->nclients == CLIENTS || unix_peer(fd, &uid) == -1)
-		close(fd);
+	(void)from;
+	if (q->controls->nclients == CLIENTS)
+		close(fd_take);
 	else
-		control_client(l->q, fd, uid);
+		control_client(q, fd_take, peer->uid);
+}
+
+static void
+accepting_paused(void *arg, int error)
+{
+	const struct qmgr *q = arg;
+
+	log_warn("event=accept-paused error=%s connections=%u",
+	    LOG_Q(slice_str(strerror(error))), q->controls->nclients);
 }
 
 void
@@ -257,17 +244,12 @@ control_clear(struct qmgr *q)
 {
 	struct controls *cs = q->controls;
 	struct client *c;
-	size_t i;
 
 	if (cs == NULL)
 		return;
 	while ((c = TAILQ_FIRST(&cs->clients)) != NULL)
 		client_free(c);
-	for (i = 0; i < LISTENERS; i++)
-		if (cs->listeners[i].q != NULL) {
-			ev_io_clear(&cs->listeners[i].io);
-			close(cs->listeners[i].fd);
-		}
+	acceptors_free(&cs->listeners);
 	free(cs);
 	q->controls = NULL;
 }

@@ -23,6 +23,7 @@
 #define EXPAND_BYTES	(150 * 1024)	/* targets in one record */
 #define REPORT_RETRY_MS	60000
 #define CROWDED_MS	60000
+#define EARLY_MS	1000	/* a retry may be */
 #define WAKES_A_TURN	500	/* of messages that are in memory */
 
 static void	 begin_rcpt(struct qmgr *, struct entry *, uint32_t number);
@@ -161,6 +162,15 @@ is_expired(struct qmgr *q, struct entry *e, int64_t now)
 	return !e->slot->spared;
 }
 
+/* Woken for a warning or its end only, it is not tried.  A retry may be a
+ * moment early, a release never (RFC 4865). */
+static bool
+is_time_to_try(const struct qmgr *q, const struct entry *e, int64_t now)
+{
+	return !e->held && !q->stopping && e->next_ms <= now + EARLY_MS &&
+	    (e->env.extras.hold_ms <= 0 || entry_released(q, e) <= now);
+}
+
 void
 entry_begin(struct qmgr *q, struct entry *e)
 {
@@ -177,9 +187,7 @@ entry_begin(struct qmgr *q, struct entry *e)
 		q->retrying++;
 	}
 	entry_pin(e);
-	/* Woken for a warning or its end only: not tried. */
-	if (!e->held && !q->stopping && e->next_ms <= now + 1000 &&
-	    !is_expired(q, e, now)) {
+	if (is_time_to_try(q, e, now) && !is_expired(q, e, now)) {
 		e->slot->wake = false;
 		for (i = 0; i < n; i++)
 			begin_rcpt(q, e, i);

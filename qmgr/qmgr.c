@@ -108,9 +108,8 @@ channel_up(void *arg, struct channel *c)
 static void
 listener(void *arg, enum listener_kind kind, const char *name, int fd_take)
 {
-	(void)name;
 	if (kind == LISTENER_QUEUE)
-		control_listen(arg, fd_take);
+		control_listen(arg, name, fd_take);
 	else
 		close(fd_take);
 }

@@ -351,7 +351,7 @@ extern const struct message_rule metrics_rules[];
 
 /* control.c */
 void	 control_init(struct qmgr *);
-void	 control_listen(struct qmgr *, int fd_take);
+void	 control_listen(struct qmgr *, const char *name, int fd_take);
 /* A tool that is connected already. */
 void	 control_client(struct qmgr *, int fd_take, uid_t);
 /* All files are known. */

@@ -1017,26 +1017,27 @@ held_for_a_while_is_released_then(void **state)
 	(void)state;
 	world_init(&w, "");
 	assert_int_equal(world_start(&w, UP_ALL), 0);
-	until = clock_wall_ms() + 1500;
+	until = clock_wall_ms() + 2500;
 	w.extras.hold_ms = until;
 	id = world_submit(&w, "a@b", "local1@here", 100);
 	large = world_submit_large(&w, "a@b", "local2@here", 300000);
 	retry = world_submit(&w, "a@b", "local3@here", 100);
 	world_wait(&w, 5000, w.nqueued == 3);
 	assert_true(is_listed(&w, id, "release: 20"));
-	/* Not even who asks for it gets it earlier. */
+	/* Not even who asks for it gets it earlier, be it by a moment. */
+	while (clock_wall_ms() < until - 900)
+		world_run(&w, 50);
 	all.ids = &retry;
 	all.nids = 1;
 	world_ask(&w, 0, TL_QUEUE_CHANGE, QUEUE_RETRY, false, &all, &t);
 	told_clear(&t);
 	world_run(&w, 100);
-	assert_int_equal(w.ndeliveries, 0);
+	assert_true(w.ndeliveries == 0 || clock_wall_ms() >= until);
 	world_wait(&w, 5000, journal_is_idle(w.q->journal));
 	world_kill(&w);
 	assert_int_equal(world_start(&w, UP_ALL), 0);
 	world_run(&w, 100);
-	assert_int_equal(w.ndeliveries, 0);
-	assert_true(clock_wall_ms() < until);
+	assert_true(w.ndeliveries == 0 || clock_wall_ms() >= until);
 	world_wait(&w, 5000, w.ndeliveries == 3 && all_gone(&w));
 	assert_true(clock_wall_ms() >= until);
 	assert_int_equal(world_count(&w, id, "local1@here"), 1);

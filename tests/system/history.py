@@ -29,6 +29,10 @@ class Traced:
             return out if all(re.search(w, out) for w in words) else None
         return wait_for(there, lambda: f"{words} in\n{box.tool('trace', *args).stdout}\n{box.log()[-3000:]}")
 
+    def says(self, out, pattern):
+        """Wherever the lines were broken: that depends on how long things took."""
+        self.assertRegex(" ".join(out.split()), pattern)
+
     def messages(self, box, *args):
         return json.loads(self.trace(box, "--json", *args))["messages"]
 
@@ -60,26 +64,29 @@ class Trace(Traced, Story):
 
     def test_every_stage_of_a_delivered_message(self):
         self.box.send("alice@example.org", sender="one@client.example", subject="one")
-        out = self.wait_trace(self.box, ["removed from the queue"], self.queued_id(self.box, "one@client.example"))
-        self.assertRegex(out, r"(?m)^ +0 ms +\d+ ms  taken from 127\.0\.0\.1, which calls itself")
-        self.assertRegex(out, r"(?m)^ +\d+ ms +\d+ ms  on stable storage")
-        self.assertRegex(out, r"alice@example\.org delivered 2\.\d\.0\s+into\s+the\s+mailbox")
+        # Each process tells the history by itself: any of them may be the last.
+        out = self.wait_trace(self.box, ["removed from the queue", "taken from"],
+                              self.queued_id(self.box, "one@client.example"))
+        self.says(out, r"taken from 127\.0\.0\.1, which calls itself")
+        for stage in ("taken from", "on stable storage"):
+            self.assertRegex(out, rf"(?m)^ +[\d.]+ m?s +[\d.]+ m?s  {stage}")
+        self.says(out, r"alice@example\.org delivered 2\.\d\.0 into the mailbox")
         self.assertLessEqual(max(map(len, out.splitlines())), 79)
 
     def test_a_deferral_in_the_remotes_words(self):
         self.box.send("later@elsewhere.example", sender="two@client.example", subject="two")
         out = self.wait_trace(self.box, ["relayed", "removed"], "sender=two@client.example")
-        self.assertRegex(out, r"450 4\.2\.1 come\s+back")
-        self.assertRegex(out, r"deferred 4\.2\.1 by\s+\S*127\.0\.0\.1")
-        self.assertRegex(out, r"(?s)deferred.*relayed")
-        self.assertRegex(out, r"attempt\s+3")
+        self.says(out, r"450 4\.2\.1 come back")
+        self.says(out, r"deferred 4\.2\.1 by \S*127\.0\.0\.1")
+        self.says(out, r"deferred.*relayed")
+        self.says(out, r"attempt 3")
 
     def test_a_bounce_is_followed_to_its_report_and_back(self):
         self.box.send("unknown@elsewhere.example", sender="alice@example.org", subject="three")
         self.box.wait_report("alice@example.org", "three")
         mail = self.queued_id(self.box, "alice@example.org")
         out = self.wait_trace(self.box, ["failed", "delivered"], mail)
-        self.assertRegex(out, r"550 5\.1\.1 no\s+such\s+person")
+        self.says(out, r"550 5\.1\.1 no such person")
         report = re.search(rf"(?m)^({QUEUE_ID})  from <>.*\n +report on {mail}$", out)
         self.assertTrue(report, out)
         back = self.wait_trace(self.box, ["failed", "delivered"], report[1])
@@ -89,8 +96,8 @@ class Trace(Traced, Story):
     def test_an_alias_and_its_members(self):
         self.box.send("sales@example.org", sender="four@client.example", subject="four")
         out = self.wait_trace(self.box, ["alice", "bob", "removed"], "recipient=sales@example.org")
-        self.assertRegex(out, r"sales@example\.org became 2 other\s+recipients")
-        self.assertRegex(out, r"bob@example\.org delivered 2\.0\.0 into the mailbox \(was\s+sales@example\.org\)")
+        self.says(out, r"sales@example\.org became 2 other recipients")
+        self.says(out, r"bob@example\.org delivered 2\.0\.0 into the mailbox \(was sales@example\.org\)")
 
     def test_a_message_through_two_instances_by_its_message_id(self):
         self.box.send("carol@next.example", sender="five@client.example", raw=(
