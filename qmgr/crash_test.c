@@ -252,7 +252,12 @@ life_start(struct life *l, const struct broken *b)
 	if (b != NULL)
 		sim_disk_leave_out(l->disk, b->call, b->path);
 	fs = &sim_fs;
-	return world_start(&l->w, UP_ALL);
+	if (world_start(&l->w, UP_ALL) == -1)
+		return -1;
+	/* What is heard while something is waited for is seen too. */
+	l->w.turn = turn_of_life;
+	l->w.turn_arg = l;
+	return 0;
 }
 
 /* Whatever is not on the disk is forgotten. */

@@ -364,6 +364,15 @@ world_submit(struct world *w, const char *from, const char *to, size_t size)
 	return id;
 }
 
+void
+world_turn(struct world *w)
+{
+	if (w->turn != NULL)
+		w->turn(w->turn_arg);
+	else
+		ev_turn(&w->loop, 2);
+}
+
 uint64_t
 world_submit_large(struct world *w, const char *from, const char *to,
     size_t size)

@@ -62,6 +62,8 @@ struct world {
 
 	struct delivery	*deliveries;	/* owned */
 	size_t		 ndeliveries;
+	void		(*turn)(void *);	/* NULL: the loop's */
+	void		*turn_arg;
 	struct reported	 reported[1000];
 	size_t		 nreported;
 	size_t		 nqueued;	/* acknowledged */
@@ -104,6 +106,8 @@ void	 world_up(struct world *, unsigned peers);
 void	 world_down(struct world *, unsigned peers);
 /* Ends qmgr without a word, as a crash would; what is not written is lost. */
 void	 world_kill(struct world *);
+/* One turn of the loop, by `turn` where the world has one. */
+void	 world_turn(struct world *);
 /* Turns until the condition holds; fails the test after ms. */
 /* How much slower than ours a machine may be: its cores have other work. */
 #define WORLD_SLOW	5
@@ -114,7 +118,7 @@ void	 world_kill(struct world *);
 		while (!(cond)) {					\
 			if (clock_mono_ms() > world_end_)		\
 				world_timeout(w, __FILE__, __LINE__, #cond); \
-			ev_turn(&(w)->loop, 2);				\
+			world_turn(w);					\
 		}							\
 	} while (0)
 void	 world_timeout(struct world *, const char *, int, const char *);
