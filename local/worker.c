@@ -41,7 +41,8 @@
 #define SYNC_SHARE	64		/* one part of the time, at most, */
 #define SYNC_LEAST_MS	25		/* from begin to begin; */
 #define SYNC_MOST_MS	250		/* but then at once, */
-#define SYNC_AT_ONCE	512		/* or when so many answers wait */
+#define SYNC_AT_ONCE	256		/* or when so many answers wait, */
+#define SYNC_BYTES	(4 * 1024 * 1024) /* or so much was written */
 #define ANSWERS_TOGETHER 128	/* each at most 2 KiB */
 #define OPEN_MAILDIRS	1024	/* at most */
 
@@ -90,6 +91,7 @@ struct worker {
 	struct batch	 gathering;
 	struct batch	 syncing;
 	int64_t		 sync_began_ms;	/* monotonic */
+	uint64_t	 unsynced;	/* bytes, since then */
 	struct ev_timer	 sync_later;
 	bool		 ending;	/* when all is answered */
 	struct ev_task	 end_of_turn;
@@ -327,6 +329,7 @@ deliver_some(struct worker *w, uint64_t id, const struct job *j, int fd,
 		    queue_id_text(j->queue_id).s,
 		    LOG_Q(slice_str(strerror(error))));
 	}
+	w->unsynced += n * (j->content.n + j->size);
 	for (i = from; i < from + n; i++) {
 		a = (struct answer){ .job = id,
 			.number = j->recipients[i].number };
@@ -694,7 +697,8 @@ sync_is_too_soon(struct worker *w)
 	if (wait > SYNC_MOST_MS)
 		wait = SYNC_MOST_MS;
 	wait += w->sync_began_ms - clock_mono_ms();
-	if (wait <= 0 || w->gathering.n >= SYNC_AT_ONCE || w->ending)
+	if (wait <= 0 || w->gathering.n >= SYNC_AT_ONCE ||
+	    w->unsynced >= SYNC_BYTES || w->ending)
 		return false;
 	ev_timer_set(&w->sync_later, wait);
 	return true;
@@ -717,6 +721,7 @@ end_turn(void *arg)
 	if (sync_is_too_soon(w))
 		return;
 	w->sync_began_ms = clock_mono_ms();
+	w->unsynced = 0;
 	/* Before the sync, which makes the records durable with the rest. */
 	maildirs_record(w->maildirs, add_news, &w->gathering);
 	b = w->syncing;
