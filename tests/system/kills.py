@@ -10,6 +10,7 @@ without.
 """
 import collections
 import contextlib
+import datetime
 import imaplib
 import os
 import poplib
@@ -112,6 +113,22 @@ class Copy:
 Kill = collections.namedtuple("Kill", "role, began, over, log_bytes")
 
 
+def with_jobs_of_the_dead(kills, log):
+    """A killed qmgr's job is nobody's, but remote may carry it out until it has heard of that.
+
+    So such a kill is over when the next qmgr is ready; that is in the log, by the clock on the wall.
+    """
+    wall = time.time() - time.monotonic()
+    found = []
+    for k in kills:
+        m = re.compile(rb"(?m)^(\S+)Z master\[\d+\] info: event=ready role=qmgr ").search(log, k.log_bytes)
+        if k.role in ("qmgr", "master") and m:
+            at = datetime.datetime.fromisoformat(m[1].decode() + "+00:00").timestamp() - wall
+            k = k._replace(over=max(k.over, at))
+        found.append(k)
+    return found
+
+
 def durable_from(log):
     """(queue id, recipient): how long the log was when it was certain that this recipient's status was durable.
 
@@ -187,7 +204,8 @@ class AnyProcess(Lossless):
     def twice_at_the_next_host(self, kills):
         """How many, and how many could have been: their replies, or what had been made of them, were in flight."""
         with open(self.box.logfile, "rb") as f:
-            certain = durable_from(f.read())
+            log = f.read()
+        certain, kills = durable_from(log), with_jobs_of_the_dead(kills, log)
         copies = collections.defaultdict(list)
         for m in sorted(self.sink.messages, key=lambda m: m.at):
             for n in numbers([m.data]):
