@@ -812,14 +812,18 @@ find_out(const struct broken *b, size_t most)
 	return sim_found_out(b->name, n, bad);
 }
 
+/* Or one of them, where as little as possible is to be tried. */
 static void
 every_broken_build_is_found_out(void **state)
 {
-	size_t i, n = sizeof(broken_builds) / sizeof(broken_builds[0]);
+	size_t n = sizeof(broken_builds) / sizeof(broken_builds[0]);
+	size_t i = runs == 0 ? seed % n : 0;
 	unsigned missed = 0;
 
 	(void)state;
-	for (i = 0; i < n; i++)
+	if (runs == 0)
+		n = i + 1;
+	for (; i < n; i++)
 		missed += !find_out(&broken_builds[i], 200);
 	assert_int_equal(missed, 0);
 }
