@@ -5,10 +5,9 @@
  * A job is carried out when it is read, but for large ones with many
  * recipients, which must not hold up the rest.  Answers wait for a sync.  One
  * runs at a time, beside the loop, and what is written meanwhile gathers for the
- * next: the longer a sync takes, the more it is for.  A sync holds up the
- * queue's commits, for which clients wait, while nobody but the queue waits for
- * the mail, which is in the mailbox already, to be durable there.  So syncs
- * have a small part of the time, and the next one begins when that allows.
+ * next: the longer a sync takes, the more it is for.  Where it takes less than
+ * SYNC_APART_MS the next one waits until that has passed: the mail is in the
+ * mailbox already, and nobody waits for it to be durable there but the queue.
  * Always: an answer that says delivered is sent only after the sync of its
  * batch was told to be good (Q2).
  */
@@ -38,11 +37,8 @@
 #define NEWS_BYTES	(1024 * 1024)
 #define PREFIX_BYTES	(16 * 1024)
 #define RESERVED_FDS	96	/* channels, log, job files, sync, staging */
-#define SYNC_SHARE	64		/* one part of the time, at most, */
-#define SYNC_LEAST_MS	25		/* from begin to begin; */
-#define SYNC_MOST_MS	250		/* but then at once, */
-#define SYNC_AT_ONCE	256		/* or when so many answers wait, */
-#define SYNC_BYTES	(4 * 1024 * 1024) /* or so much was written */
+#define SYNC_APART_MS	25		/* from begin to begin, */
+#define SYNC_AT_ONCE	256		/* unless so many answers wait */
 #define ANSWERS_TOGETHER 128	/* each at most 2 KiB */
 #define OPEN_MAILDIRS	1024	/* at most */
 
@@ -91,7 +87,6 @@ struct worker {
 	struct batch	 gathering;
 	struct batch	 syncing;
 	int64_t		 sync_began_ms;	/* monotonic */
-	uint64_t	 unsynced;	/* bytes, since then */
 	struct ev_timer	 sync_later;
 	bool		 ending;	/* when all is answered */
 	struct ev_task	 end_of_turn;
@@ -329,7 +324,6 @@ deliver_some(struct worker *w, uint64_t id, const struct job *j, int fd,
 		    queue_id_text(j->queue_id).s,
 		    LOG_Q(slice_str(strerror(error))));
 	}
-	w->unsynced += n * (j->content.n + j->size);
 	for (i = from; i < from + n; i++) {
 		a = (struct answer){ .job = id,
 			.number = j->recipients[i].number };
@@ -690,15 +684,9 @@ send_news(struct worker *w, const struct batch *batch)
 static bool
 sync_is_too_soon(struct worker *w)
 {
-	int64_t wait = w->durable.took_us * SYNC_SHARE / 1000;
+	int64_t wait = w->sync_began_ms + SYNC_APART_MS - clock_mono_ms();
 
-	if (wait < SYNC_LEAST_MS)
-		wait = SYNC_LEAST_MS;
-	if (wait > SYNC_MOST_MS)
-		wait = SYNC_MOST_MS;
-	wait += w->sync_began_ms - clock_mono_ms();
-	if (wait <= 0 || w->gathering.n >= SYNC_AT_ONCE ||
-	    w->unsynced >= SYNC_BYTES || w->ending)
+	if (wait <= 0 || w->gathering.n >= SYNC_AT_ONCE || w->ending)
 		return false;
 	ev_timer_set(&w->sync_later, wait);
 	return true;
@@ -721,7 +709,6 @@ end_turn(void *arg)
 	if (sync_is_too_soon(w))
 		return;
 	w->sync_began_ms = clock_mono_ms();
-	w->unsynced = 0;
 	/* Before the sync, which makes the records durable with the rest. */
 	maildirs_record(w->maildirs, add_news, &w->gathering);
 	b = w->syncing;

@@ -110,7 +110,7 @@ queue_check(struct check *c)
 static int
 read_journal(struct look *l)
 {
-	static const struct journal_ops ops = { NULL, NULL, NULL };
+	static const struct journal_ops ops = { NULL, NULL };
 	struct journal_config conf = { .dir = l->c->dir, .loop = &l->loop,
 		.look = true, .mend = l->c->repair };
 	struct journal_stats st;

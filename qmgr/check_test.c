@@ -335,7 +335,7 @@ no_damage(void *arg, const struct journal_damage *d)
 static struct places
 place_of(unsigned i)
 {
-	static const struct journal_ops ops = { NULL, NULL, NULL };
+	static const struct journal_ops ops = { NULL, NULL };
 	struct journal_config conf = { .loop = &world.loop, .look = true };
 	struct places p = { .id = ids[i] };
 	struct journal *j;

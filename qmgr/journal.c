@@ -36,7 +36,6 @@
 #define RETRY_MS	1000
 #define FILL_BYTES	(1024 * 1024)	/* of a new segment, between syncs */
 #define SCAN_BYTES	(1024 * 1024)
-#define QUICK_US	1000		/* a disk that the loop may wait for */
 
 const struct fs *fs = &fs_real;
 
@@ -86,7 +85,7 @@ struct batch {
 	struct gathered	 *recs;		/* owned */
 	size_t		  nrecs;
 	size_t		  cap;
-	unsigned	  soon;		/* records that do not wait for others */
+	bool		  soon;
 	/* Since it is sealed: */
 	struct segment	 *segment;
 	uint64_t	  at;
@@ -121,8 +120,6 @@ struct journal {
 	struct batch_list	 spare;		/* empty, with memory */
 	size_t			 gathered;	/* bytes */
 	struct batch		*committing;
-	bool			 was_single;	/* the last commit was for one */
-	int64_t			 sync_us;	/* an average */
 	bool			 was_full;
 	bool			 failed;	/* the last commit */
 	bool			 started;
@@ -163,7 +160,6 @@ static void	 make_work(struct disk_task *);
 static void	 make_done(struct disk_task *);
 static void	 clean_oldest(struct journal *);
 static void	 seal(struct journal *, struct batch *);
-static bool	 is_for_one(struct journal *, const struct batch *);
 static void	 commit_work(struct disk_task *);
 static void	 commit_done(struct disk_task *);
 static void	 relax(struct journal *);
@@ -798,7 +794,7 @@ batch_for(struct journal *j, size_t n)
 		b->j = j;
 		buf_init(&b->bytes, SIZE_MAX / 2);
 	}
-	b->soon = 0;
+	b->soon = false;
 	TAILQ_INSERT_TAIL(&j->gathering, b, link);
 	return b;
 }
@@ -817,7 +813,7 @@ static void
 want_commit(struct journal *j, struct batch *b, unsigned flags)
 {
 	if (flags & JOURNAL_SOON) {
-		b->soon++;
+		b->soon = true;
 		ev_task_ask(j->conf.loop, &j->task);
 	} else if (!ev_timer_is_set(&j->lazy))
 		ev_timer_set(&j->lazy, JOURNAL_LAZY_MS);
@@ -913,12 +909,6 @@ journal_is_idle(const struct journal *j)
 	return j->gathered == 0 && j->committing == NULL && !j->making;
 }
 
-bool
-journal_is_single(const struct journal *j)
-{
-	return j->was_single;
-}
-
 void
 journal_flush(struct journal *j)
 {
@@ -941,24 +931,17 @@ try_commit(void *arg)
 {
 	struct journal *j = arg;
 	struct batch *b = TAILQ_FIRST(&j->gathering);
-	bool here;
 
 	if (!j->started || j->committing != NULL || b == NULL ||
 	    journal_is_failing(j))
 		return;
-	if (b->soon == 0 && TAILQ_NEXT(b, link) == NULL)
+	if (!b->soon && TAILQ_NEXT(b, link) == NULL)
 		return;		/* lazy ones only: the timer runs */
 	if (!have_room(j, b->bytes.n))
 		return;		/* goes on when there is a segment */
 	TAILQ_REMOVE(&j->gathering, b, link);
 	seal(j, b);
-	here = is_for_one(j, b) && !b->with_header && j->sync_us < QUICK_US;
-	if (!here)
-		disk_do(j->conf.commits, &b->task);
-	if (j->ops->committing != NULL)
-		j->ops->committing(j->arg);
-	if (here)
-		disk_do_here(j->conf.commits, &b->task);
+	disk_do(j->conf.commits, &b->task);
 }
 
 /* There is an active segment with room, or becomes one at once. */
@@ -1046,20 +1029,6 @@ seal(struct journal *j, struct batch *b)
 	prepare(j);
 }
 
-/*
- * And the one before was too.  Then a quick disk is waited for in the loop:
- * nothing else would be done meanwhile, and to wake a thread and be woken by it
- * can take as long as the disk.
- */
-static bool
-is_for_one(struct journal *j, const struct batch *b)
-{
-	bool was = j->was_single;
-
-	j->was_single = b->soon <= 1;
-	return was && j->was_single;
-}
-
 /* On the lane: nothing but the batch is touched. */
 static void
 commit_work(struct disk_task *t)
@@ -1113,7 +1082,6 @@ commit_done(struct disk_task *t)
 		j->failing_until = 0;
 		count(QUEUE_COMMITS);
 		count_time(QUEUE_SYNC, b->took_us);
-		j->sync_us += (b->took_us - j->sync_us) / 4;
 		count_add(QUEUE_RECORDS, b->nrecs);
 		j->stats.bytes += b->bytes.n;
 		tell(b, true);

@@ -81,9 +81,6 @@ struct journal_ops {
 	void	(*clean)(void *arg, struct segment *);
 	/* Not full any more. */
 	void	(*relaxed)(void *arg);
-	/* A commit begins, and the loop may be held up until it is over.  May
-	 * be NULL. */
-	void	(*committing)(void *arg);
 };
 
 struct journal_config {
@@ -176,9 +173,6 @@ bool	 journal_is_full(const struct journal *);
 /* Commits fail at present: messages are better refused. */
 bool	 journal_is_failing(const struct journal *);
 bool	 journal_is_idle(const struct journal *);
-/* The last commit was for one record that was wanted soon, as where one client
- * sends one message after the other. */
-bool	 journal_is_single(const struct journal *);
 /* Commits all that is gathered, now. */
 void	 journal_flush(struct journal *);
 

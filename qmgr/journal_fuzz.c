@@ -119,7 +119,7 @@ damage(void *arg, const struct journal_damage *d)
 static void
 replay(struct ev_loop *loop, struct disk_lane *lane, int dir)
 {
-	static const struct journal_ops ops = { clean, relaxed, NULL };
+	static const struct journal_ops ops = { clean, relaxed };
 	struct journal_config c = { .dir = dir, .segment_bytes = SIZE,
 		.segments = 2, .loop = loop, .commits = lane, .files = lane };
 	struct journal *j = journal_open(&c, &ops, NULL);

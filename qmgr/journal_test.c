@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -58,21 +57,21 @@ relaxed(void *arg)
 	((struct box *)arg)->relaxed++;
 }
 
-static const struct journal_ops ops = { clean, relaxed, NULL };
+static const struct journal_ops ops = { clean, relaxed };
 
 static void
-open_journal(struct box *b, const struct journal_ops *o)
+open_journal(struct box *b)
 {
 	struct journal_config c = { .dir = b->fd, .segments = 3,
 		.segment_bytes = SEGMENT_MIN_BYTES, .loop = &b->loop,
 		.commits = b->commits, .files = b->files };
 
-	b->j = journal_open(&c, o, b);
+	b->j = journal_open(&c, &ops, b);
 	assert_non_null(b->j);
 }
 
 static void
-box_init_with(struct box *b, const struct journal_ops *o, bool threads)
+box_init(struct box *b)
 {
 	memset(b, 0, sizeof(*b));
 	log_open("journal_test", LOG_LEVEL_ERROR + 1);
@@ -80,15 +79,9 @@ box_init_with(struct box *b, const struct journal_ops *o, bool threads)
 	snprintf(b->dir, sizeof(b->dir), "/tmp/journal_test.XXXXXX");
 	assert_non_null(mkdtemp(b->dir));
 	b->fd = open(b->dir, O_RDONLY | O_DIRECTORY);
-	b->commits = disk_lane_new(&b->loop, threads);
-	b->files = disk_lane_new(&b->loop, threads);
-	open_journal(b, o);
-}
-
-static void
-box_init(struct box *b)
-{
-	box_init_with(b, &ops, false);
+	b->commits = disk_lane_new(&b->loop, false);
+	b->files = disk_lane_new(&b->loop, false);
+	open_journal(b);
 }
 
 static int
@@ -202,7 +195,7 @@ static void
 reopen(struct box *b)
 {
 	journal_close(&b->j);
-	open_journal(b, &ops);
+	open_journal(b);
 	replay(b);
 }
 
@@ -414,71 +407,9 @@ segment_with_a_young_message_is_asked_to_be_cleaned(void **state)
 	box_clear(&b);
 }
 
-/* ---- one at a time ------------------------------------------------------ */
-
-static struct fs t_fs;
-static pthread_t t_loop;
-static unsigned t_here, t_elsewhere, t_begun;
-
-static int
-noted_sync(int fd)
-{
-	(void)fd;
-	if (pthread_equal(pthread_self(), t_loop))
-		t_here++;
-	else
-		t_elsewhere++;
-	return 0;
-}
-
-static void
-begun(void *arg)
-{
-	(void)arg;
-	t_begun++;
-}
-
-/* A commit for one may be done by the loop itself, one for several never. */
-static void
-loop_does_commits_for_one_only(void **state)
-{
-	static const struct journal_ops noting = { clean, relaxed, begun };
-	struct box b;
-	uint64_t id = 1;
-	unsigned n;
-
-	(void)state;
-	t_fs = fs_real;
-	t_fs.fdatasync = noted_sync;
-	fs = &t_fs;
-	t_loop = pthread_self();
-	box_init_with(&b, &noting, true);
-	replay(&b);
-	journal_start(b.j);
-	for (; id <= 50; id++) {
-		add(&b, id, 1000, NULL);
-		settle(&b);
-		assert_true(journal_is_single(b.j));
-	}
-	assert_int_equal(b.durable, 50);
-	assert_int_equal(t_begun, 50);
-	assert_true(t_here > 0);	/* all but some, unless it is slow */
-	t_here = t_elsewhere = 0;
-	for (n = 1; n <= 10; n++) {
-		add(&b, id++, 1000, NULL);
-		add(&b, id++, 1000, NULL);
-		settle(&b);
-		assert_false(journal_is_single(b.j));
-	}
-	assert_int_equal(b.durable, 70);
-	assert_int_equal(t_here, 0);
-	assert_int_equal(t_elsewhere, 10);
-	fs = &fs_real;
-	box_clear(&b);
-}
-
 /* ---- failures ----------------------------------------------------------- */
 
+static struct fs t_fs;
 static int fail_syncs;
 
 static int
@@ -613,7 +544,6 @@ main(void)
 		cmocka_unit_test(old_bytes_of_a_segment_are_not_read_again),
 		cmocka_unit_test(
 		    segment_with_a_young_message_is_asked_to_be_cleaned),
-		cmocka_unit_test(loop_does_commits_for_one_only),
 		cmocka_unit_test(failed_sync_is_not_believed),
 		cmocka_unit_test(segment_whose_first_commit_fails_goes_at_once),
 		cmocka_unit_test(disk_that_always_fails_refuses_and_recovers),

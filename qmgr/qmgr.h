@@ -114,7 +114,6 @@ struct qmgr {
 	struct ev_timer		 due_timer;	/* WAITING slots */
 	struct ev_timer		 sched_timer;
 	struct ev_task		 sched_task;
-	bool			 sched_held;	/* until a commit or sched_timer */
 	struct ev_timer		 tick;
 	void			(*renew)(void *);	/* or NULL: a new start */
 	void			*renew_arg;		/* is wanted */

@@ -15,20 +15,17 @@
 
 #define TICK_MS		1000
 #define LOOK_MS		10000	/* at a disk that failed */
-#define MEANWHILE_MS	2	/* a delivery waits for a commit */
 
 static void	 configure_sched(struct qmgr *, struct sched_config *);
 static void	 hop_limits(void *, const char *, unsigned *, uint64_t *);
 static void	 show_counts(const struct qmgr *);
 static void	 tick(void *);
 static void	 due(void *);
-static void	 sched_wanted(void *);
-static void	 meanwhile(void *);
 static void	 run_sched(void *);
 static void	 try_stop(struct qmgr *);
 
 static const struct journal_ops journal_ops = { old_clean_segment,
-	qmgr_relaxed, meanwhile };
+	qmgr_relaxed };
 
 int
 qmgr_open(struct qmgr *q, const char *path)
@@ -59,7 +56,7 @@ qmgr_start(struct qmgr *q, struct ev_loop *loop, const struct conf *conf,
 	ev_timer_init(&q->due_timer, loop, due, q);
 	ev_timer_init(&q->sched_timer, loop, run_sched, q);
 	ev_timer_init(&q->tick, loop, tick, q);
-	ev_task_init(&q->sched_task, sched_wanted, q);
+	ev_task_init(&q->sched_task, run_sched, q);
 	q->commits = disk_lane_new(loop, threads);
 	q->files = disk_lane_new(loop, threads);
 	if (!q->read_only && (notes_check_format(q->dir) == -1 ||
@@ -235,50 +232,12 @@ qmgr_wake_scheduler(struct qmgr *q)
 	ev_task_ask(q->loop, &q->sched_task);
 }
 
-/*
- * Where one client sends one message after the other, a delivery that began
- * now would take the processor from the reply that the client waits for.  The
- * next commit is a better time for it: then all others wait for the disk.  (In
- * a test whose disk has no thread nobody would.)
- */
-static void
-sched_wanted(void *arg)
-{
-	struct qmgr *q = arg;
-
-	if (q->sched_held)
-		return;
-	q->sched_held = disk_lane_is_threaded(q->commits) &&
-	    journal_is_single(q->journal);
-	if (q->sched_held)
-		ev_timer_set(&q->sched_timer, MEANWHILE_MS);
-	else
-		run_sched(q);
-}
-
-static void
-meanwhile(void *arg)
-{
-	struct qmgr *q = arg;
-	size_t i;
-
-	if (!q->sched_held)
-		return;
-	run_sched(q);
-	if (q->local != NULL)
-		channel_flush(q->local);
-	for (i = 0; i < q->nremotes; i++)
-		if (q->remotes[i] != NULL)
-			channel_flush(q->remotes[i]);
-}
-
 static void
 run_sched(void *arg)
 {
 	struct qmgr *q = arg;
 	int64_t now = clock_mono_ms(), next;
 
-	q->sched_held = false;
 	if (q->stopping)
 		return;
 	sched_run(&q->sched, now);

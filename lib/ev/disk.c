@@ -2,7 +2,6 @@
 /* disk - see disk.h. */
 #include <sys/eventfd.h>
 
-#include <assert.h>
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
@@ -37,7 +36,6 @@ struct disk_lane {
 };
 
 static void	 start_thread(struct disk_lane *);
-static void	 do_here(struct disk_lane *, struct disk_task *);
 static void	*run(void *);
 static void	 fd_is_ready(void *, int);
 static void	 tell_done(void *);
@@ -155,33 +153,18 @@ disk_lane_free(struct disk_lane **lp)
 void
 disk_do(struct disk_lane *l, struct disk_task *t)
 {
+	l->load++;
 	if (!l->threaded) {
-		do_here(l, t);
+		t->work(t);
+		fifo_add(&l->done, t);
+		ev_task_ask(l->loop, &l->task);
 		return;
 	}
-	l->load++;
 	pthread_mutex_lock(&l->lock);
 	fifo_add(&l->todo, t);
 	pthread_mutex_unlock(&l->lock);
 	/* Unlocked, or the thread would wake only to wait for us. */
 	pthread_cond_signal(&l->wanted);
-}
-
-void
-disk_do_here(struct disk_lane *l, struct disk_task *t)
-{
-	assert(l->load == 0);
-	do_here(l, t);
-}
-
-/* The lane's thread has nothing, so it touches none of this. */
-static void
-do_here(struct disk_lane *l, struct disk_task *t)
-{
-	l->load++;
-	t->work(t);
-	fifo_add(&l->done, t);
-	ev_task_ask(l->loop, &l->task);
 }
 
 unsigned

@@ -32,10 +32,6 @@ void	 disk_lane_drain(struct disk_lane *);
 void	 disk_lane_free(struct disk_lane **);
 /* The task is the caller's memory and stays in place until done(). */
 void	 disk_do(struct disk_lane *, struct disk_task *);
-/* The same, but work() runs before this returns, in the caller's thread: for
- * what takes less time than to wake the lane's and be woken by it.  Only on a
- * lane without load. */
-void	 disk_do_here(struct disk_lane *, struct disk_task *);
 /* Tasks whose done() has not run. */
 unsigned disk_lane_load(const struct disk_lane *);
 bool	 disk_lane_is_threaded(const struct disk_lane *);
