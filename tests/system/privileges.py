@@ -264,7 +264,8 @@ class Privileges(Story):
         own = os.path.join(PREFIX, "libexec", "chasqui")
         programs = {f"file {os.path.join(own, name)}" for name in os.listdir(own)}
         self.assertLessEqual(f.kinds() - {"table-file"}, COMMON | programs |
-                             {"tcp", "rate", "counters", "tickets", "pem", "grant", "tls-file", f"file {self.box.path('run', 'master.pid')}"})
+                             {"tcp", "rate", "counters", "tickets", "pem", "grant", "tls-file", "workers-file",
+                              f"file {self.box.path('run', 'master.pid')}"})
 
     def test_chasqui_confinement_finds_nothing(self):
         p = self.box.tool("confinement")

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: ISC
 """What an operator and a monitoring system see: metrics, status, top, the queue's shape."""
+import contextlib
 import http.client
 import json
 import os
@@ -324,8 +325,11 @@ class Terminal:
     def run(self, command):
         """What a command says, on one line."""
         out = os.path.join(self.dir, "out")
-        self.type(f"clear; {command} >{out}; echo over", "Enter")
-        self.wait("\nover|^over")
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(out)
+        # The screen still shows what was said before.
+        self.type(f"clear; {command} >{out}.new; mv {out}.new {out}", "Enter")
+        wait_for(lambda: os.path.exists(out), lambda: "\n".join(self.screen()))
         with open(out) as f:
             return f.read()
 
