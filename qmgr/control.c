@@ -626,6 +626,8 @@ looked_to_see(struct client *c, const struct slot *s, struct slice bytes,
 
 	like.entry = NULL;
 	e = stored_entry(&apart, &like, bytes, s->id, head_only);
+	if (e != NULL)
+		unread_look(c->q, &apart, e);
 	if (e != NULL && entry_matches(&c->r, c->q, e))
 		use(c, e);
 	entry_free(&apart, &like.entry);

@@ -307,6 +307,8 @@ backlog_larger_than_the_journal_survives_and_is_delivered(void **state)
 	world_clear(&w);
 }
 
+static bool	 is_listed(struct world *, uint64_t id, const char *text);
+
 /* A file that cannot be read for some time, in a life where x@far has been
  * delivered and only the journal knows it. */
 static struct unreadable {
@@ -395,6 +397,7 @@ changes_wait_for_a_file_that_cannot_be_read(void **state)
 	start_with_an_unreadable_file();
 	world_wait(&u.w, 5000, u.failed >= 2);
 	u.fails = false;
+	assert_true(is_listed(&u.w, u.id, "done: <x@far>"));
 	u.phase = 2;
 	world_wait(&u.w, 20000, all_gone(&u.w));
 	assert_int_equal(world_done(&u.w, u.id, "x@far"), 1);

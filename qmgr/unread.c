@@ -94,6 +94,16 @@ unread_settle(struct qmgr *q)
 		slot_wait_again(q, queue_slot_new(&q->queue, u->id), 0);
 }
 
+static bool
+next_change(struct wire *w, uint16_t *type, struct slice *body)
+{
+	if (w->rest.n == 0)
+		return false;
+	*type = get_u16(w);
+	*body = get_slice(w, SIZE_MAX);
+	return true;
+}
+
 void
 unread_apply(struct qmgr *q, struct entry *e)
 {
@@ -105,12 +115,24 @@ unread_apply(struct qmgr *q, struct entry *e)
 	if (u == NULL)
 		return;
 	w = wire_of(buf_slice(&u->changes));
-	while (w.rest.n > 0) {
-		type = get_u16(&w);
-		body = get_slice(&w, SIZE_MAX);
+	while (next_change(&w, &type, &body))
 		recover_change(q, e, type, body);
-	}
 	drop(q, u);
+}
+
+void
+unread_look(const struct qmgr *q, struct queue *apart, struct entry *e)
+{
+	const struct unread *u = idmap_find(&q->unread, e->id);
+	struct slice body;
+	struct wire w;
+	uint16_t type;
+
+	if (u == NULL)
+		return;
+	w = wire_of(buf_slice(&u->changes));
+	while (next_change(&w, &type, &body))
+		record_apply(apart, e, type, body, true);
 }
 
 static int

@@ -19,6 +19,8 @@ void	 unread_settle(struct qmgr *);
 
 /* Its file has been read: it gets the changes, and its file does. */
 void	 unread_apply(struct qmgr *, struct entry *);
+/* The same for an entry of a queue apart, which is to be seen only. */
+void	 unread_look(const struct qmgr *, struct queue *apart, struct entry *);
 /* The journal forgets what is here: puts all of it aside, with the files.  -1:
  * it is too early, or could not be written, and must not be forgotten yet. */
 int	 unread_put_aside(struct qmgr *);
