@@ -682,10 +682,9 @@ static void
 listen_for_tools(void *arg, enum listener_kind kind, const char *name,
     int fd_take)
 {
-	struct lookup *l = arg;
-
 	static const struct acceptor_ops accepting = { accept_tool,
 		accepting_paused };
+	struct lookup *l = arg;
 
 	if (kind != LISTENER_LOOKUP) {
 		close(fd_take);

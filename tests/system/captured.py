@@ -353,18 +353,22 @@ class CapturedAndKept(CapturedStory):
     def descriptors(self, pid):
         return {os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")}
 
+    def sleeps(self, pid):
+        with open(f"/proc/{pid}/stat") as f:
+            return f.read().rpartition(")")[2].split()[0] == "S"
+
     def test_nothing_of_a_client_is_left_and_nobody_elses_comes(self):
         c = self.begin()
         pid = c.call("getpid")[0]
         during = self.descriptors(pid)
         self.end(c)
-        # The client hears of the end before all of it is put away.
-        wait_for(lambda: len(self.descriptors(pid)) < len(during), lambda: f"fewer than {during}")
+        # The client hears of the end before all of it is put away; then it sleeps.
+        wait_for(lambda: len(self.descriptors(pid)) < len(during) and self.sleeps(pid), lambda: f"fewer than {during}")
         before = self.descriptors(pid)
         bob = self.box.imap(BOB)
         self.assertNotEqual(self.bob_session(), pid)
         bob.select()
-        self.assertLessEqual(self.descriptors(pid), before)
+        self.assertEqual(self.descriptors(pid), before)
         self.assertEqual(bob.logout()[0], "BYE")
         # his own next login finds it as it left it
         c = self.begin()
