@@ -66,9 +66,15 @@ int	 tool_become(uid_t, gid_t);
 /* "chasqui COMMAND: text", then what to do next; returns status. */
 int	 tool_fail(int status, const char *fmt, ...)
 	    __attribute__((format(printf, 2, 3)));
+/* The end of a tool: its exit status, EX_IOERR where what it has printed did
+ * not arrive (a full disk, say) and all else was well. */
+int	 tool_finish(int status);
 /* Waits for the answer: prints TL_LINEs, returns TL_END's status.  on may take
  * the other messages; NULL where there are none. */
 int	 tool_answer(struct channel *, void (*on)(void *, struct message *),
+	    void *arg);
+/* The same, where the lines are to be more than printed. */
+int	 tool_answer_lines(struct channel *, void (*line)(void *, struct slice),
 	    void *arg);
 /* Has the suite read its configuration anew; an exit status, and what was wrong
  * has been told.  The second says nothing where no suite runs. */

@@ -241,7 +241,5 @@ print(struct buf *text, int status)
 
 	fwrite(buf_slice(text).p, 1, text->n, to);
 	buf_clear(text);
-	if (fflush(to) == EOF)
-		return tool_fail(EX_IOERR, "the output could not be written");
 	return status;
 }

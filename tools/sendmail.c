@@ -96,7 +96,7 @@ main(int argc, char *argv[])
 		break;
 	}
 	submission_clear(&s);
-	return status;
+	return tool_finish(status);
 }
 
 /* ---- options ------------------------------------------------------------ */

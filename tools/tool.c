@@ -24,6 +24,10 @@ __asan_default_options(void)
 }
 #endif
 
+static int	 wait_for_answer(struct channel *,
+		    void (*line)(void *, struct slice),
+		    void (*on)(void *, struct message *), void *arg);
+
 static const char *command_name;	/* for tool_fail() */
 
 void
@@ -60,6 +64,19 @@ tool_fail(int status, const char *fmt, ...)
 	va_end(ap);
 	fprintf(stderr, "\n");
 	return status;
+}
+
+int
+tool_finish(int status)
+{
+	const char *why = "not all of it could be written";
+
+	if (fflush(stdout) == EOF)
+		why = strerror(errno);
+	else if (!ferror(stdout))
+		return status;
+	return tool_fail(status != EX_OK ? status : EX_IOERR,
+	    "standard output: %s", why);
 }
 
 const char *
@@ -190,19 +207,39 @@ tool_connect_if_running(struct tool *t, const char *name)
 	return c;
 }
 
+static void
+print_line(void *arg, struct slice line)
+{
+	(void)arg;
+	printf("%.*s\n", SLICE_ARG(line));
+}
+
 int
 tool_answer(struct channel *c, void (*on)(void *, struct message *),
     void *arg)
+{
+	return wait_for_answer(c, print_line, on, arg);
+}
+
+int
+tool_answer_lines(struct channel *c, void (*line)(void *, struct slice),
+    void *arg)
+{
+	return wait_for_answer(c, line, NULL, arg);
+}
+
+static int
+wait_for_answer(struct channel *c, void (*line)(void *, struct slice),
+    void (*on)(void *, struct message *), void *arg)
 {
 	struct message m;
 	struct slice why;
 	int status, i;
 
 	while (channel_wait(c, &m, -1) == 0) {
-		if (m.type == TL_LINE) {
-			why = get_rest(&m.body);
-			printf("%.*s\n", SLICE_ARG(why));
-		} else if (m.type == TL_NOTE) {
+		if (m.type == TL_LINE)
+			line(arg, get_rest(&m.body));
+		else if (m.type == TL_NOTE) {
 			why = get_rest(&m.body);
 			fprintf(stderr, "(%.*s)\n", SLICE_ARG(why));
 		} else if (m.type == TL_END) {
