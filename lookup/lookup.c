@@ -278,6 +278,7 @@ reload(void *arg, const struct conf *conf, struct buf *why)
 {
 	struct lookup *l = arg;
 	struct tables fresh;
+	bool busy;
 	size_t i;
 
 	tables_init(&fresh, conf, &l->tables);
@@ -297,6 +298,11 @@ reload(void *arg, const struct conf *conf, struct buf *why)
 	tables_clear(&l->tables, &fresh);
 	l->tables = fresh;
 	resolver_init(&l->resolver, conf, &l->tables, &l->world);
+	/* Whoever has just edited a table expects it in force now. */
+	do {
+		busy = false;
+		check_tables(l, &busy);
+	} while (busy);
 	ev_timer_set(&l->timer, conf->table_check);
 	tell_changed();
 	return 0;
