@@ -53,7 +53,10 @@ const char *tool_conf_path(struct tool *);
 /* Loads the configuration once; ends the program with EX_CONFIG and the
  * reasons when it is broken. */
 const struct conf *tool_conf(struct tool *);
-/* The same, after the file has been changed. */
+/* The same, where a suite that runs is only to be asked: mistakes in the file,
+ * which it does not heed, are told and passed over. */
+const struct conf *tool_conf_to_ask(struct tool *);
+/* As tool_conf(), after the file has been changed. */
 const struct conf *tool_conf_again(struct tool *);
 /* A channel to one of the suite's sockets (ipc/tool.h: SOCKET_*).  Ends the
  * program with EX_UNAVAILABLE and advice when nobody answers. */

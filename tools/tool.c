@@ -125,6 +125,25 @@ tool_conf(struct tool *t)
 }
 
 const struct conf *
+tool_conf_to_ask(struct tool *t)
+{
+	struct buf why = BUF_INIT(64 * 1024);
+
+	if (t->conf != NULL)
+		return t->conf;
+	t->conf = conf_load(tool_conf_path(t), &why);
+	if (t->conf == NULL && access(tool_conf_path(t), R_OK) == 0) {
+		fprintf(stderr, "%s", buf_cstr(&why));
+		t->conf = conf_load_anyway(tool_conf_path(t));
+		if (t->conf != NULL)
+			fprintf(stderr, "note: the configuration has errors; "
+			    "a suite that runs is asked all the same\n");
+	}
+	buf_clear(&why);
+	return tool_conf(t);
+}
+
+const struct conf *
 tool_conf_again(struct tool *t)
 {
 	conf_free(&t->conf);
@@ -164,7 +183,7 @@ connect_to(struct tool *t, const char *name, struct buf *path)
 	size_t i;
 	int fd;
 
-	buf_printf(path, "%s/%s", tool_conf(t)->path_run, name);
+	buf_printf(path, "%s/%s", tool_conf_to_ask(t)->path_run, name);
 	for (i = 0; i < sizeof(sockets) / sizeof(sockets[0]); i++)
 		if (strcmp(name, sockets[i].name) == 0)
 			role = sockets[i].role;
