@@ -2,6 +2,7 @@
 """What the tools say to an operator who asks for what is not there, or in an unexpected way."""
 import json
 import os
+import re
 
 from harness import CHASQUI, MAILQ, NEWALIASES, Story, needs_root, run, wait_for
 
@@ -101,3 +102,82 @@ class Asking(Story):
             self.assertIn(text, p.stdout + p.stderr)
             self.assertNotIn("not running", p.stdout)
         self.assertEqual(p.returncode, EX_NOPERM)
+
+
+class Mistakes(Story):
+    """What is wrong is told before mail finds out; what runs can be asked all the same."""
+
+    @classmethod
+    def arrange(cls):
+        cls.box = cls.instance(relay={"later.example": "127.0.0.1:9"},
+                               tables={"tables/virtual": "sales@example.org alice@example.org\n"})
+        cls.good = cls.box.read_conf()
+
+    def write(self, name, text):
+        with open(self.box.path(name), "w", encoding="utf-8") as f:
+            f.write(text)
+
+    def tearDown(self):
+        self.write("chasqui.conf", self.good)
+
+    def test_a_running_suite_can_be_asked_while_its_file_is_broken(self):
+        self.box.send("x@later.example", subject="waits")
+        self.box.wait_queue(1)
+        self.write("chasqui.conf", self.good + "nosuch = 1\n")
+        for args in (["status"], ["queue", "list"], ["pause"], ["explain", "alice@example.org"], ["top", "--once"]):
+            with self.subTest(args=args):
+                p = self.box.tool(*args)
+                self.assertEqual(p.returncode, 0, p.stderr)
+                self.assertIn('unknown key "nosuch"', p.stderr)
+                self.assertIn("note:", p.stderr)
+        self.assertIn("x@later.example", run([MAILQ, "-C", self.box.dir], check=True).stdout)
+        self.assertIn("x@later.example", self.box.sendmail("-bp").stdout)
+        for command in ("reload", "restart"):
+            p = self.box.tool(command)
+            self.assertEqual(p.returncode, 78)
+            self.assertEqual(p.stderr.count("nosuch"), 1, p.stderr)
+        self.assertEqual(self.box.tool("queue", "delete", "--all").returncode, 0)
+
+    def test_two_listeners_for_one_place(self):
+        self.write("chasqui.conf", self.good + f"listener other {{ address = 127.0.0.1:{self.box.port} }}\n")
+        p = self.box.tool("config", "check")
+        self.assertEqual(p.returncode, 78)
+        self.assertRegex(p.stderr, r"chasqui.conf:\d+:\d+: listener other cannot listen on .*already")
+
+    def test_entries_that_say_nothing(self):
+        for name, text, why in (("routes", "a.example\tbad host\n", "it is no next hop"),
+                                ("routes", "a.example\t[127.0.0.1]:99999\n", "it is no next hop"),
+                                ("mailboxes", "alice@example.org quota_byte=5\n", "neither quota_bytes=SIZE"),
+                                ("mailboxes", "alice@example.org quota_bytes=much\n", "neither quota_bytes=SIZE"),
+                                ("virtual", 'sales@example.org "open\n', "quote"),
+                                ("aliases", "root: alice@example.org\nall: :include:/nonexistent/all\n", "is not there")):
+            with self.subTest(name=name, text=text):
+                path = self.box.path("tables", name)
+                with open(path, encoding="utf-8") as f:
+                    good = f.read()
+                self.write("tables/" + name, text)
+                try:
+                    p = self.box.tool("config", "check")
+                    self.assertEqual(p.returncode, 78, p.stdout)
+                    self.assertRegex(p.stderr, rf"table {name}: {path}:\d: .*{why}")
+                finally:
+                    self.write("tables/" + name, good)
+        self.assertEqual(self.box.tool("config", "check").returncode, 0)
+
+    @needs_root
+    def test_users_and_data_bases_that_are_not_there(self):
+        self.write("chasqui.conf", self.good + "user.mail = nosuchuser\n")
+        p = self.box.tool("config", "check")
+        self.assertEqual(p.returncode, 78)
+        self.assertIn('user.mail: there is no system user "nosuchuser"', p.stderr)
+        self.write("chasqui.conf", self.good + "auth.backends = file, sqlite\n")
+        self.assertIn("accounts.sqlite: No such file", self.box.tool("config", "check").stderr)
+
+    def test_a_reload_takes_tables_up_at_once(self):
+        self.write("chasqui.conf", re.sub(r"(?m)^table.check.*$", "", self.good) + "table.check = 1h\n")
+        self.box.tool("reload", check=True)
+        for i in range(3):
+            self.write("tables/virtual", f"sales@example.org alice@example.org\nnew{i}@example.org alice@example.org\n")
+            self.box.tool("reload", check=True)
+            p = self.box.tool("explain", f"new{i}@example.org")
+            self.assertEqual(p.returncode, 0, p.stdout)
