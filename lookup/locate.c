@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/num.h"
+#include "table/mailbox_value.h"
 #include "walk.h"
 
 #define FILE_NAME_BYTES	255	/* NAME_MAX */
@@ -192,39 +193,20 @@ locate_virtual(struct walk *w, const struct name *n, struct destination *to)
 		mailbox_limits(w, hit.value, to);
 }
 
-/* quota_bytes=N and quota_messages=N; words without '=' mean nothing here, so
- * that tables of Postfix can be used. */
 static bool
 mailbox_limits(struct walk *w, struct slice value, struct destination *to)
 {
-	struct slice word, name, number;
-	uint64_t v;
-	size_t i;
+	struct mailbox_value v = { to->quota_bytes, to->quota_messages };
+	struct slice bad;
 
-	for (; (value = slice_trim(value)).n > 0;
-	    value = slice_from(value, i)) {
-		for (i = 0; i < value.n && value.p[i] != ' ' &&
-		    value.p[i] != '\t' && value.p[i] != ','; i++)
-			;
-		word = slice_first(value, i);
-		i += i < value.n && value.p[i] == ',';
-		if (slice_find(word, '=') == word.n)
-			continue;
-		name = slice_first(word, slice_find(word, '='));
-		number = slice_from(word, name.n + 1);
-		if (slice_eq_nocase(name, SLICE_LIT("quota_bytes")) &&
-		    conf_size_parse(number, &v)) {
-			to->quota_bytes = v;
-		} else if (slice_eq_nocase(name, SLICE_LIT("quota_messages")) &&
-		    slice_to_u64(number, 0, UINT64_MAX, &v)) {
-			to->quota_messages = v;
-		} else {
-			walk_trouble(w, "a mailbox's value has \"%.*s\", which "
-			    "is neither quota_bytes=SIZE nor "
-			    "quota_messages=NUMBER", SLICE_ARG(word));
-			return false;
-		}
+	if (!mailbox_value_parse(value, &v, &bad)) {
+		walk_trouble(w, "a mailbox's value has \"%.*s\", which is "
+		    "neither quota_bytes=SIZE nor quota_messages=NUMBER",
+		    SLICE_ARG(bad));
+		return false;
 	}
+	to->quota_bytes = v.quota_bytes;
+	to->quota_messages = v.quota_messages;
 	return true;
 }
 

@@ -78,7 +78,7 @@ static void	 find_addresses(struct lookup *);
 static void	 load_tables(struct lookup *);
 static int	 reload(void *, const struct conf *, struct buf *);
 static void	 check(void *);
-static bool	 check_tables(struct lookup *, bool *busy_r);
+static bool	 check_tables(struct lookup *, bool written, bool *busy_r);
 static void	 tell_changed(void);
 
 static void	 smtpd_says(void *, struct channel *, struct message *);
@@ -278,6 +278,7 @@ reload(void *arg, const struct conf *conf, struct buf *why)
 {
 	struct lookup *l = arg;
 	struct tables fresh;
+	bool busy;
 	size_t i;
 
 	tables_init(&fresh, conf, &l->tables);
@@ -297,6 +298,11 @@ reload(void *arg, const struct conf *conf, struct buf *why)
 	tables_clear(&l->tables, &fresh);
 	l->tables = fresh;
 	resolver_init(&l->resolver, conf, &l->tables, &l->world);
+	/* Whoever has just edited a table expects it in force now. */
+	do {
+		busy = false;
+		check_tables(l, true, &busy);
+	} while (busy);
 	ev_timer_set(&l->timer, conf->table_check);
 	tell_changed();
 	return 0;
@@ -308,7 +314,7 @@ check(void *arg)
 	struct lookup *l = arg;
 	bool busy = false, changed;
 
-	changed = check_tables(l, &busy);
+	changed = check_tables(l, false, &busy);
 	changed |= includes_check(l->includes);
 	changed |= users_check(l->users);
 	if (changed)
@@ -318,7 +324,7 @@ check(void *arg)
 }
 
 static bool
-check_tables(struct lookup *l, bool *busy_r)
+check_tables(struct lookup *l, bool written, bool *busy_r)
 {
 	struct buf why = BUF_INIT(4096);
 	bool changed = false;
@@ -328,7 +334,8 @@ check_tables(struct lookup *l, bool *busy_r)
 		struct table *t = l->tables.v[i];
 
 		buf_reset(&why);
-		switch (table_refresh(t, &why)) {
+		switch (written ? table_refresh_written(t, &why) :
+		    table_refresh(t, &why)) {
 		case TABLE_SAME:
 			break;
 		case TABLE_BUSY:

@@ -704,7 +704,7 @@ over(struct client *c)
 	struct request *r = &c->r;
 
 	if (r->filter.nids > 0 && r->matched < r->filter.nids && !r->internal)
-		request_finish(c, EX_DATAERR, r->filter.nids == 1 ?
+		request_finish(c, EX_NOUSER, r->filter.nids == 1 ?
 		    "no such message is in the queue" :
 		    "not all of these messages are in the queue");
 	else if (r->type == TL_QUEUE_CHANGE &&

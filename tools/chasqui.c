@@ -41,6 +41,7 @@ main(int argc, char *argv[])
 		{ "version", no_argument, NULL, 'V' },
 		{ NULL, 0, NULL, 0 },
 	};
+	bool wanted = false;
 	int ch;
 
 	log_open("chasqui", LOG_LEVEL_WARN);
@@ -51,11 +52,11 @@ main(int argc, char *argv[])
 			break;
 		case 'h':
 			usage(stdout);
-			return EX_OK;
+			return tool_finish(EX_OK);
 		case 'V':
 			printf("chasqui %s%s\n", PACKAGE_VERSION,
 			    TAKEOVER_BUILD);
-			return EX_OK;
+			return tool_finish(EX_OK);
 		default:
 			usage(stderr);
 			return EX_USAGE;
@@ -67,12 +68,12 @@ main(int argc, char *argv[])
 	argc -= optind;
 	argv += optind;
 	if (strcmp(argv[0], "help") == 0) {
-		c = argc > 1 ? find(argv[1]) : NULL;
-		if (c == NULL)
+		if (argc == 1) {
 			usage(stdout);
-		else
-			help(c, stdout);
-		return EX_OK;
+			return tool_finish(EX_OK);
+		}
+		argv[0] = argv[1];
+		wanted = true;
 	}
 	c = find(argv[0]);
 	if (c == NULL) {
@@ -80,14 +81,14 @@ main(int argc, char *argv[])
 		    argv[0]);
 		return EX_USAGE;
 	}
-	if (wants_help(argc, argv)) {
+	if (wanted || wants_help(argc, argv)) {
 		help(c, stdout);
-		return EX_OK;
+		return tool_finish(EX_OK);
 	}
 	tool_name(c->name);
 	tool_directory(&t, dir);
 	optind = 0;	/* the command's own options; 0: glibc starts anew */
-	return c->run(&t, argc, argv);
+	return tool_finish(c->run(&t, argc, argv));
 }
 
 static void

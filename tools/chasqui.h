@@ -53,7 +53,10 @@ const char *tool_conf_path(struct tool *);
 /* Loads the configuration once; ends the program with EX_CONFIG and the
  * reasons when it is broken. */
 const struct conf *tool_conf(struct tool *);
-/* The same, after the file has been changed. */
+/* The same, where a suite that runs is only to be asked: mistakes in the file,
+ * which it does not heed, are told and passed over. */
+const struct conf *tool_conf_to_ask(struct tool *);
+/* As tool_conf(), after the file has been changed. */
 const struct conf *tool_conf_again(struct tool *);
 /* A channel to one of the suite's sockets (ipc/tool.h: SOCKET_*).  Ends the
  * program with EX_UNAVAILABLE and advice when nobody answers. */
@@ -66,9 +69,15 @@ int	 tool_become(uid_t, gid_t);
 /* "chasqui COMMAND: text", then what to do next; returns status. */
 int	 tool_fail(int status, const char *fmt, ...)
 	    __attribute__((format(printf, 2, 3)));
+/* The end of a tool: its exit status, EX_IOERR where what it has printed did
+ * not arrive (a full disk, say) and all else was well. */
+int	 tool_finish(int status);
 /* Waits for the answer: prints TL_LINEs, returns TL_END's status.  on may take
  * the other messages; NULL where there are none. */
 int	 tool_answer(struct channel *, void (*on)(void *, struct message *),
+	    void *arg);
+/* The same, where the lines are to be more than printed. */
+int	 tool_answer_lines(struct channel *, void (*line)(void *, struct slice),
 	    void *arg);
 /* Has the suite read its configuration anew; an exit status, and what was wrong
  * has been told.  The second says nothing where no suite runs. */

@@ -31,6 +31,7 @@ struct job {
 	const char	*name;
 	const char *const *targets;
 	size_t		 ntargets;
+	bool		 listed;	/* one at least */
 };
 
 typedef int	alias_fn(struct job *);
@@ -44,7 +45,7 @@ static int	 declare_virtual(struct job *);
 static bool	 has_target(struct slice value, struct slice target);
 static void	 put_targets(struct buf *, const struct job *,
 		    struct slice value, bool keep);
-static int	 list_table(const struct job *, const char *table,
+static int	 list_table(struct job *, const char *table,
 		    const char *kind);
 
 const struct command cmd_alias = { "alias",
@@ -395,15 +396,21 @@ run_list(struct job *j)
 	size_t i;
 	int r = 0;
 
+	if (j->table != NULL && !conf_has(&c->alias_virtual, j->table) &&
+	    !conf_has(&c->alias_tables, j->table))
+		return tool_fail(EX_USAGE, "the table %s is neither in "
+		    "alias.virtual nor in alias.tables", j->table);
 	for (i = 0; r == 0 && i < c->alias_virtual.n; i++)
 		r = list_table(j, c->alias_virtual.v[i], "virtual");
 	for (i = 0; r == 0 && i < c->alias_tables.n; i++)
 		r = list_table(j, c->alias_tables.v[i], "alias");
+	if (r == 0 && j->name != NULL && !j->listed)
+		return tool_fail(NOT_FOUND, "there is no alias %s", j->name);
 	return r;
 }
 
 static int
-list_table(const struct job *j, const char *table, const char *kind)
+list_table(struct job *j, const char *table, const char *kind)
 {
 	struct table_edit e;
 	struct table_entry entry;
@@ -427,6 +434,7 @@ list_table(const struct job *j, const char *table, const char *kind)
 		if (j->name != NULL && !slice_eq_nocase(entry.key,
 		    slice_str(j->name)))
 			continue;
+		j->listed = true;
 		if (!j->json) {
 			printf("%.*s: %.*s\n", SLICE_ARG(entry.key),
 			    SLICE_ARG(entry.value));

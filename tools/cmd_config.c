@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <limits.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
@@ -13,16 +15,23 @@
 #include "conf/conf.h"
 #include "ev/key_pair.h"
 #include "ipc/backends.h"
+#include "table/aliases.h"
+#include "table/mailbox_value.h"
 #include "table/table.h"
+#include "table_edit.h"
 
 #define TEXT_BYTES	((size_t)64 * 1024 * 1024)
 
 static int	 run_config(struct tool *, int, char *[]);
 static int	 run_check(struct tool *, int, char *[]);
 static int	 check_tables(const struct conf *);
+static int	 check_values(const struct conf *);
+static int	 check_users(const struct conf *);
 static int	 check_domains(const struct conf *);
 static int	 check_certificates(const struct conf *);
 static int	 check_backends(const struct conf *);
+static bool	 is_first_use(const struct conf *, size_t domain,
+		    const char *table);
 static int	 run_show(struct tool *, int, char *[]);
 static int	 run_explain(struct tool *, int, char *[]);
 static int	 print(struct buf *, int status);
@@ -62,12 +71,12 @@ run_check(struct tool *t, int argc, char *argv[])
 	if (argc != 1)
 		return tool_usage(&cmd_config);
 	c = tool_conf(t);
-	broken = check_domains(c) + check_tables(c) + check_certificates(c) +
-	    check_backends(c);
+	broken = check_domains(c) + check_tables(c) + check_values(c) +
+	    check_certificates(c) + check_backends(c) + check_users(c);
 	if (broken > 0)
 		return tool_fail(EX_CONFIG, "the configuration is valid, but "
-		    "%d of its tables, domains, backends or certificates "
-		    "will not work", broken);
+		    "%d of its tables, entries, domains, users, backends or "
+		    "certificates will not work", broken);
 	printf("%s: valid, %zu listeners, %zu domains, %zu tables, %zu "
 	    "certificates\n", tool_conf_path(t), c->nlisteners, c->ndomains,
 	    c->ntables, c->ncertificates);
@@ -93,6 +102,144 @@ check_tables(const struct conf *c)
 		table_free(&t);
 	}
 	buf_clear(&why);
+	return broken;
+}
+
+/* ---- what the entries of a table mean ------------------------------------ */
+
+/* NULL, or what is wrong with a value. */
+typedef const char *value_fn(struct slice value);
+
+static const char *
+check_route(struct slice value)
+{
+	/* As lookup takes it: tables of Postfix have "smtp:". */
+	value = slice_trim(value);
+	if (slice_starts_nocase(value, SLICE_LIT("smtp:")))
+		value = slice_from(value, 5);
+	if (conf_next_hop_is_valid(value) || (value.n > 0 &&
+	    value.p[0] == '[' && value.p[value.n - 1] == ']'))
+		return NULL;
+	return "it is no next hop: host, [host]:port, smtps:[host]:port, "
+	    "lmtp:[host]:port or lmtp:/path";
+}
+
+static const char *
+check_mailbox(struct slice value)
+{
+	struct mailbox_value v = { 0, 0 };
+	struct slice bad;
+
+	return mailbox_value_parse(value, &v, &bad) ? NULL :
+	    "it is neither quota_bytes=SIZE nor quota_messages=NUMBER";
+}
+
+static const char *
+check_targets(struct slice value)
+{
+	struct arena arena = ARENA_INIT(2 * TABLE_LINE_BYTES);
+	struct alias_target t;
+	const char *why = NULL;
+	char path[PATH_MAX];
+	enum parse p;
+
+	while ((p = alias_next(&arena, &value, &t, &why)) == PARSE_OK)
+		if (t.kind == ALIAS_INCLUDE && t.text.n < sizeof(path)) {
+			memcpy(path, t.text.p, t.text.n);
+			path[t.text.n] = '\0';
+			if (access(path, F_OK) == 0 || errno != ENOENT)
+				continue;
+			arena_clear(&arena);
+			return "the file is not there";
+		}
+	arena_clear(&arena);
+	return p == PARSE_BAD ? why : NULL;
+}
+
+/* Each entry that is wrong is a line; how many there are.  What is no text has
+ * been made of one, or is matched only. */
+static int
+check_table_values(const struct conf *c, const char *name, value_fn *check)
+{
+	const struct conf_table *ct = table_conf(c, name);
+	struct table_entry entry;
+	struct table_edit e;
+	enum lines_next got;
+	const char *why;
+	int broken = 0;
+
+	if (ct == NULL || strcmp(ct->type, "inline") == 0 ||
+	    strcmp(ct->type, "pcre") == 0 || strcmp(ct->type, "cidr") == 0 ||
+	    access(ct->path, R_OK) == -1 ||
+	    table_edit_begin(&e, c, name, false) != 0)
+		return 0;
+	while ((got = table_text_next(&e.reader, &entry, &why)) != LINES_END) {
+		why = got == LINES_OK ? check(entry.value) : NULL;
+		if (why == NULL)
+			continue;
+		fprintf(stderr, "table %s: %s:%u: \"%.*s\": %s\n", name,
+		    e.file.path, entry.line, SLICE_ARG(entry.value), why);
+		broken++;
+	}
+	table_edit_abandon(&e);
+	return broken;
+}
+
+static int
+check_values(const struct conf *c)
+{
+	int broken = 0;
+	size_t i, j;
+
+	for (i = 0; i < c->route_tables.n; i++)
+		broken += check_table_values(c, c->route_tables.v[i],
+		    check_route);
+	for (i = 0; i < c->ndomains; i++)
+		for (j = 0; j < c->domains[i].mailboxes.n; j++)
+			if (is_first_use(c, i, c->domains[i].mailboxes.v[j]))
+				broken += check_table_values(c,
+				    c->domains[i].mailboxes.v[j],
+				    check_mailbox);
+	for (i = 0; i < c->alias_virtual.n; i++)
+		broken += check_table_values(c, c->alias_virtual.v[i],
+		    check_targets);
+	for (i = 0; i < c->alias_tables.n; i++)
+		broken += check_table_values(c, c->alias_tables.v[i],
+		    check_targets);
+	return broken;
+}
+
+/* Many domains may have one table. */
+static bool
+is_first_use(const struct conf *c, size_t domain, const char *table)
+{
+	size_t i;
+
+	for (i = 0; i < domain; i++)
+		if (conf_has(&c->domains[i].mailboxes, table))
+			return false;
+	return true;
+}
+
+/* ---- who delivers --------------------------------------------------------- */
+
+/* As `start` of root has them; `init` makes those of the roles. */
+static int
+check_users(const struct conf *c)
+{
+	const struct {
+		const char	*key, *name;
+	} users[] = { { "user.mail", c->user_mail },
+		{ "user.commands", c->user_commands } };
+	int broken = 0;
+	size_t i;
+
+	for (i = 0; geteuid() == 0 && i < 2; i++)
+		if (getpwnam(users[i].name) == NULL) {
+			fprintf(stderr, "%s: there is no system user \"%s\"\n",
+			    users[i].key, users[i].name);
+			broken++;
+		}
 	return broken;
 }
 
@@ -182,6 +329,11 @@ check_backends(const struct conf *c)
 	if (r == -1)
 		fprintf(stderr, "%s", buf_cstr(&why));
 	buf_clear(&why);
+	/* It may be made later. */
+	if (conf_has(&c->auth_backends, "sqlite") &&
+	    access(c->auth_sqlite, F_OK) == -1)
+		fprintf(stderr, "auth.sqlite: note: %s: %s\n", c->auth_sqlite,
+		    strerror(errno));
 	return r == -1;
 }
 
@@ -241,7 +393,5 @@ print(struct buf *text, int status)
 
 	fwrite(buf_slice(text).p, 1, text->n, to);
 	buf_clear(text);
-	if (fflush(to) == EOF)
-		return tool_fail(EX_IOERR, "the output could not be written");
 	return status;
 }

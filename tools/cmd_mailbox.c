@@ -78,22 +78,35 @@ static const struct verb {
 	{ "convert",		0, 0,		run_convert },
 };
 
+/* --json may stand anywhere; it is taken out. */
+static bool
+take_json(int *argc, char *argv[])
+{
+	int i, n = 0;
+
+	for (i = 0; i < *argc; i++)
+		if (strcmp(argv[i], "--json") != 0)
+			argv[n++] = argv[i];
+	i = *argc;
+	*argc = n;
+	return n < i;
+}
+
 static int
 run_mailbox(struct tool *t, int argc, char *argv[])
 {
 	static struct job j;
 	const struct verb *v;
-	int at = 2, r;
+	const int at = 2;
+	int r;
 
 	j.tool = t;
 	for (v = verbs; argc > 2 && v < verbs + sizeof(verbs) /
 	    sizeof(verbs[0]); v++) {
 		if (strcmp(argv[1], v->name) != 0)
 			continue;
-		if (v->run == run_list && strcmp(argv[at], "--json") == 0) {
-			j.json = true;
-			at++;
-		}
+		if (v->run == run_list)
+			j.json = take_json(&argc, argv);
 		if (argc - at - 1 < v->min || argc - at - 1 > v->max)
 			break;
 		r = find_maildir(&j, argv[at]);
@@ -110,6 +123,16 @@ run_mailbox(struct tool *t, int argc, char *argv[])
 }
 
 /* ---- whose -------------------------------------------------------------- */
+
+static bool
+has_directory(const char *path, const char *name)
+{
+	char whole[PATH_MAX + 8];
+	struct stat st;
+
+	snprintf(whole, sizeof(whole), "%s/%s", path, name);
+	return stat(whole, &st) == 0 && S_ISDIR(st.st_mode);
+}
 
 static int
 find_maildir(struct job *j, const char *whose)
@@ -130,6 +153,11 @@ find_maildir(struct job *j, const char *whose)
 		    "login makes it" : "");
 	if (!S_ISDIR(st.st_mode))
 		return tool_fail(EX_NOINPUT, "%s is no directory", j->path);
+	/* Opening a store makes what is missing; not just anywhere. */
+	if (whose[0] == '/' && !has_directory(j->path, "cur") &&
+	    !has_directory(j->path, "new"))
+		return tool_fail(EX_NOINPUT, "%s is no Maildir: it has neither "
+		    "cur nor new", j->path);
 	j->uid = st.st_uid;
 	j->gid = st.st_gid;
 	return EX_OK;
@@ -192,8 +220,10 @@ result(struct job *j, const char *what, enum store_result r)
 	if (r == STORE_FAILED)
 		return tool_fail(EX_IOERR, "%s: %s", what,
 		    strerror(store_errno(j->store)));
-	return tool_fail(r == STORE_BUSY ? EX_TEMPFAIL : EX_DATAERR, "%s: %s",
-	    what, store_strerror(r) + sizeof("5.2.0"));
+	return tool_fail(r == STORE_BUSY ? EX_TEMPFAIL : EX_DATAERR,
+	    "%s: %s%s", what, store_strerror(r) + sizeof("5.2.0"),
+	    r == STORE_NO_MAILBOX ? "; `chasqui mailbox list` shows them, "
+	    "`create` makes one" : "");
 }
 
 /* ---- list --------------------------------------------------------------- */

@@ -8,6 +8,7 @@
  * `check` reads the queue's files itself (cmd_queue_check.c); `export`,
  * `import` and `adopt` are cmd_queue_move.c's.
  */
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sysexits.h>
@@ -27,6 +28,8 @@ static int	 run_reroute(struct tool *, struct selection *);
 static int	 run_undo(struct tool *, int, char *[]);
 static int	 run_change(struct tool *, struct selection *,
 		    enum queue_change, bool grave);
+static uint64_t	 count(struct channel *, const struct selection *,
+		    enum queue_change, int *status_r);
 static int	 confirm(struct channel *, const struct selection *,
 		    enum queue_change);
 static int	 request(struct channel *, const struct selection *,
@@ -34,10 +37,11 @@ static int	 request(struct channel *, const struct selection *,
 
 const struct command cmd_queue = { "queue",
 	"VERB [ARGUMENT...]\n"
-	"    list|show|hold|release|retry|delete|bounce|reroute SELECTION\n"
+	"    list SELECTION [--json] | show ID...\n"
+	"    hold|release|retry|delete|bounce|reroute SELECTION\n"
 	"        [--dry-run] [--confirm N] [--json] "
 	"[--for-good] [--to HOST[:PORT]|table]\n"
-	"    undo [list|--last|SELECTION]\n"
+	"    undo [list|--last|SELECTION] [--dry-run] [--json]\n"
 	"    export SELECTION [--output FILE] | import FILE | adopt DIR\n"
 	"    check [--repair] [--json]\n"
 	"    shape [--by next-hop|sender-domain|recipient-domain] [--rows N] "
@@ -46,21 +50,25 @@ const struct command cmd_queue = { "queue",
 	"list, show, change, move the messages in the queue, or check its "
 	"files", run_queue };
 
+/* What a change takes, and one that is to be confirmed where it is of many. */
+#define CHANGE	(SELECT_DRY_RUN | SELECT_JSON)
+#define GRAVE	(CHANGE | SELECT_CONFIRM)
+
 static const struct {
 	const char		*name;
 	enum queue_change	 change;	/* 0: none */
-	bool			 grave;		/* many are to be confirmed */
+	unsigned		 takes;		/* of enum select_option */
 	int			 (*run)(struct tool *, struct selection *);
 } verbs[] = {
-	{ "list",	0,		false,	run_list },
-	{ "show",	0,		false,	run_show },
-	{ "hold",	QUEUE_HOLD,	false,	NULL },
-	{ "release",	QUEUE_RELEASE,	false,	NULL },
-	{ "retry",	QUEUE_RETRY,	false,	NULL },
-	{ "delete",	QUEUE_DELETE,	true,	NULL },
-	{ "bounce",	QUEUE_BOUNCE,	true,	NULL },
-	{ "reroute",	QUEUE_REROUTE,	true,	run_reroute },
-	{ "export",	0,		false,	run_queue_export },
+	{ "list",	0,		SELECT_JSON,	run_list },
+	{ "show",	0,		0,		run_show },
+	{ "hold",	QUEUE_HOLD,	CHANGE,		NULL },
+	{ "release",	QUEUE_RELEASE,	CHANGE,		NULL },
+	{ "retry",	QUEUE_RETRY,	CHANGE,		NULL },
+	{ "delete",	QUEUE_DELETE,	GRAVE | SELECT_FOR_GOOD, NULL },
+	{ "bounce",	QUEUE_BOUNCE,	GRAVE,		NULL },
+	{ "reroute",	QUEUE_REROUTE,	GRAVE | SELECT_TO, run_reroute },
+	{ "export",	0,		SELECT_OUTPUT,	run_queue_export },
 };
 
 static const struct {
@@ -92,19 +100,24 @@ run_queue(struct tool *t, int argc, char *argv[])
 		    "release, retry, delete, bounce, reroute, undo, export, "
 		    "import, adopt, check or shape");
 	status = select_messages(&s, argc - 1, argv + 1);
+	if (status == EX_OK)
+		status = select_takes(&s, verbs[i].name, verbs[i].takes);
 	if (status != EX_OK)
 		return status;
 	if (verbs[i].run != NULL)
 		return verbs[i].run(t, &s);
 	return run_change(t, &s, verbs[i].change == QUEUE_DELETE &&
-	    s.for_good ? QUEUE_DESTROY : verbs[i].change, verbs[i].grave);
+	    s.for_good ? QUEUE_DESTROY : verbs[i].change,
+	    verbs[i].takes & SELECT_CONFIRM);
 }
 
 static int
 run_list(struct tool *t, struct selection *s)
 {
 	struct queue_print p = { .form = s->json ? QUEUE_FORM_JSON :
-		QUEUE_FORM_MAILQ };
+		QUEUE_FORM_MAILQ, .none = s->filter.where != QUEUE_LIVE ?
+		"Nothing can be had back" : s->any ? "No message matches" :
+		NULL };
 	struct channel *c = tool_connect(t, SOCKET_QUEUE);
 	int status = queue_print(&p, c, &s->filter);
 
@@ -174,6 +187,8 @@ run_undo(struct tool *t, int argc, char *argv[])
 	argc -= list;
 	argv += list;
 	status = select_messages(&s, argc, argv);
+	if (status == EX_OK)
+		status = select_takes(&s, "undo", CHANGE | SELECT_LAST);
 	if (status != EX_OK)
 		return status;
 	s.filter.where = s.last ? QUEUE_UNDO_LAST : QUEUE_UNDO_ALL;
@@ -219,20 +234,49 @@ ask(struct channel *c, const struct selection *s, enum queue_change change,
 	channel_end(c);
 }
 
+/* The changes that qmgr tells. */
+struct told {
+	bool		 json;
+	uint64_t	 lines;
+};
+
+/* "ID: what was done to it" */
+static void
+tell(void *arg, struct slice line)
+{
+	struct told *told = arg;
+	size_t colon = slice_find(line, ':');
+
+	told->lines++;
+	if (!told->json) {
+		printf("%.*s\n", SLICE_ARG(line));
+		return;
+	}
+	putchar('{');
+	json_text("id", slice_first(line, colon));
+	putchar(',');
+	json_text("result", slice_trim(slice_from(line, colon < line.n ?
+	    colon + 1 : colon)));
+	puts("}");
+}
+
 static int
 request(struct channel *c, const struct selection *s, enum queue_change change,
     enum queue_how how)
 {
+	struct told told = { .json = s->json };
+	uint64_t n;
 	int status;
 
 	ask(c, s, change, how);
-	status = tool_answer(c, NULL, NULL);
+	status = tool_answer_lines(c, tell, &told);
 	if (status == EX_OK && how == QUEUE_DRY_RUN) {
-		ask(c, s, change, QUEUE_COUNT);
-		printf("messages: ");
-		fflush(stdout);
-		status = tool_answer(c, NULL, NULL);
-	}
+		n = count(c, s, change, &status);
+		if (status == EX_OK)
+			printf(s->json ? "{\"messages\":%" PRIu64 "}\n" :
+			    "messages: %" PRIu64 "\n", n);
+	} else if (status == EX_OK && told.lines == 0)
+		fprintf(stderr, "no message matches; nothing was changed\n");
 	return status;
 }
 

@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sysexits.h>
@@ -394,6 +395,18 @@ wait_for(const struct giver *g)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : EX_SOFTWARE;
 }
 
+/* Whether it gives anything; where not it has said why. */
+static bool
+gives(const struct giver *g)
+{
+	struct pollfd p = { .fd = g->from, .events = POLLIN };
+
+	while (poll(&p, 1, -1) == -1)
+		if (errno != EINTR)
+			return false;
+	return p.revents & POLLIN;
+}
+
 /* All that it had is durable here, and held. */
 static int
 mark(void *arg)
@@ -426,7 +439,11 @@ run_queue_adopt(struct tool *t, int argc, char *argv[])
 	close(in[0]);
 	g.from = out[0];
 	g.to = in[1];
-	status = import_from(t, g.from, argv[1], mark, &g);
+	if (gives(&g))
+		status = import_from(t, g.from, argv[1], mark, &g);
+	else
+		status = tool_fail(EX_NOINPUT, "%s: nothing was adopted",
+		    argv[1]);
 	close(g.to);
 	close(g.from);
 	if (g.pid != -1 && (r = wait_for(&g)) != EX_OK && status != EX_OK)

@@ -19,6 +19,7 @@ run(struct tool *t, int argc, char *argv[])
 	(void)argv;
 	if (argc != 1)
 		return tool_usage(&cmd_reload);
+	tool_conf(t);	/* its mistakes are told before anything is done */
 	c = tool_connect(t, SOCKET_CONTROL);
 	status = tool_reload(c);
 	channel_free(&c);

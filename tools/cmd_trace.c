@@ -57,6 +57,8 @@ static const char IS_REPORT[] = "report on", REPORTED_ON[] = "reported by",
 static int	 run_trace(struct tool *, int, char *[]);
 static int	 take_options(struct trace *, int, char *[]);
 static bool	 search(struct trace *, const char *what, bool *list_r);
+static bool	 search_time(struct trace *, bool *list_r);
+static bool	 found_then(void *, const struct history_event *);
 static bool	 load(struct trace *);
 static bool	 load_at(void *, const struct history_event *);
 static bool	 follow(struct trace *);
@@ -71,8 +73,9 @@ static void	 trace_free(struct trace *);
 
 const struct command cmd_trace = { "trace",
 	"[--since T] [--until T] [--json] QUEUEID | '<MESSAGE-ID>' |\n"
-	"    sender=ADDRESS | recipient=ADDRESS",
-	"follow a message, or list those of a sender or for a recipient",
+	"    sender=ADDRESS | recipient=ADDRESS\n"
+	"       [--json] --since T [--until T]",
+	"follow a message, or list those of a sender, a recipient or a time",
 	run_trace };
 
 static int
@@ -81,6 +84,7 @@ run_trace(struct tool *t, int argc, char *argv[])
 	static struct trace tr;
 	struct buf why = BUF_INIT(8192);
 	struct history_stat st;
+	const char *what;
 	int status;
 	bool list;
 
@@ -91,7 +95,9 @@ run_trace(struct tool *t, int argc, char *argv[])
 	tr.h = history_open(tool_conf(t)->path_history, &why);
 	if (tr.h == NULL)
 		return tool_fail(EX_NOPERM, "%s", buf_cstr(&why));
-	if (!search(&tr, argv[optind], &list) || !load(&tr) ||
+	what = argv[optind];
+	if (!(what != NULL ? search(&tr, what, &list) :
+	    search_time(&tr, &list)) || !load(&tr) ||
 	    (!list && !follow(&tr)))
 		status = tool_fail(EX_IOERR, "the event history cannot be "
 		    "read: %m");
@@ -99,7 +105,7 @@ run_trace(struct tool *t, int argc, char *argv[])
 		history_stat(tr.h, &st);
 		status = tool_fail(EX_NOINPUT, st.segments == 0 ?
 		    "the event history is empty" : "the event history knows "
-		    "nothing of %s", argv[optind]);
+		    "nothing of %s", what != NULL ? what : "that time");
 	} else if (tr.json)
 		print_json(&tr);
 	else if (list)
@@ -140,6 +146,9 @@ take_options(struct trace *t, int argc, char *argv[])
 		    &t->range.since_us : &t->range.until_us))
 			return tool_fail(EX_USAGE, "%s is no time: 2h (ago), "
 			    "2026-11-27, or 2026-11-27T20:41", optarg);
+	/* Of all time there may be millions. */
+	if (optind == argc && t->range.since_us > 0)
+		return EX_OK;
 	return optind + 1 == argc ? EX_OK : tool_usage(&cmd_trace);
 }
 
@@ -182,6 +191,22 @@ search(struct trace *t, const char *what, bool *list_r)
 	/* One needs no list. */
 	*list_r = *list_r && t->n > 1;
 	return r == 0;
+}
+
+/* Every message that something was said of. */
+static bool
+search_time(struct trace *t, bool *list_r)
+{
+	int r = history_each(t->h, t->range, found_then, t);
+
+	*list_r = t->n > 1;
+	return r == 0;
+}
+
+static bool
+found_then(void *arg, const struct history_event *e)
+{
+	return e->id.n == 0 || message(arg, e->id, NULL, NULL) != NULL;
 }
 
 static bool

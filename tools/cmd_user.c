@@ -706,10 +706,13 @@ app_add(struct job *j, int argc, char *argv[])
 static int
 app_list(struct job *j, int argc, char *argv[])
 {
+	struct account main;
 	int r = begin(j, argv[0], false);
 
 	(void)argc;
-	return r != 0 ? r : print_all(j, true);
+	if (r != 0)
+		return r;
+	return find_main(j, &main) ? print_all(j, true) : no_such_user(j);
 }
 
 static int

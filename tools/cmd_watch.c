@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <getopt.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,6 +17,7 @@
 
 #include "base/num.h"
 #include "chasqui.h"
+#include "ipc/json.h"
 #include "ipc/tap.h"
 
 #define READ_BYTES	65536
@@ -23,15 +25,17 @@
 
 static int	 run(struct tool *, int, char *[]);
 static bool	 take_protocols(const char *, uint32_t *);
-static int	 watch(struct tool *, const struct conf_net *, uint32_t);
+static int	 watch(struct tool *, const struct conf_net *, uint32_t,
+		    void (*show)(struct slice));
 static int	 ended(struct message *);
-static void	 read_lines(int fd);
-static bool	 show_all(struct buf *);
+static void	 read_lines(int fd, void (*show)(struct slice));
+static bool	 show_all(struct buf *, void (*show)(struct slice));
 static void	 show_line(struct slice);
 static bool	 show_time(struct slice);
+static void	 show_object(struct slice);
 
 const struct command cmd_watch = { "watch",
-	"[--protocol NAME[,NAME]...] NETWORK",
+	"[--protocol NAME[,NAME]...] [--json] NETWORK",
 	"show what clients in a network say and hear, without their secrets",
 	run };
 
@@ -40,14 +44,18 @@ run(struct tool *t, int argc, char *argv[])
 {
 	static const struct option options[] = {
 		{ "protocol", required_argument, NULL, 'p' },
+		{ "json", no_argument, NULL, 'j' },
 		{ NULL, 0, NULL, 0 },
 	};
+	void (*show)(struct slice) = show_line;
 	struct conf_net net;
 	uint32_t protocols = 0;
 	int ch;
 
 	while ((ch = getopt_long(argc, argv, "p:", options, NULL)) != -1)
-		if (ch != 'p')
+		if (ch == 'j')
+			show = show_object;
+		else if (ch != 'p')
 			return tool_usage(&cmd_watch);
 		else if (!take_protocols(optarg, &protocols))
 			return tool_fail(EX_USAGE, "\"%s\": the protocols are "
@@ -58,7 +66,7 @@ run(struct tool *t, int argc, char *argv[])
 	if (!conf_net_parse(argv[optind], &net))
 		return tool_fail(EX_USAGE, "\"%s\" is no network, such as "
 		    "192.0.2.7, 192.0.2.0/24 or 2001:db8::/32", argv[optind]);
-	return watch(t, &net, protocols == 0 ? UINT32_MAX : protocols);
+	return watch(t, &net, protocols == 0 ? UINT32_MAX : protocols, show);
 }
 
 /* "smtp,imap" */
@@ -80,7 +88,8 @@ take_protocols(const char *text, uint32_t *protocols)
 }
 
 static int
-watch(struct tool *t, const struct conf_net *net, uint32_t protocols)
+watch(struct tool *t, const struct conf_net *net, uint32_t protocols,
+    void (*show)(struct slice))
 {
 	struct channel *c = tool_connect(t, SOCKET_CONTROL);
 	struct buf *b = channel_begin(c, TL_WATCH, 1);
@@ -96,7 +105,7 @@ watch(struct tool *t, const struct conf_net *net, uint32_t protocols)
 	if (channel_wait(c, &m, -1) == 0 && m.type == TL_WATCHING) {
 		setvbuf(stdout, NULL, _IOLBF, 0);
 		fprintf(stderr, "watching; ^C ends it\n");
-		read_lines(m.fds[0]);
+		read_lines(m.fds[0], show);
 		if (channel_wait(c, &m, WHY_MS) == -1)
 			m.type = 0;
 	}
@@ -120,7 +129,7 @@ ended(struct message *m)
 
 /* Until all who could write have closed it. */
 static void
-read_lines(int fd)
+read_lines(int fd, void (*show)(struct slice))
 {
 	struct buf in = BUF_INIT(READ_BYTES + TAP_LINE_BYTES);
 	struct pollfd p = { .fd = fd, .events = POLLIN };
@@ -137,7 +146,7 @@ read_lines(int fd)
 		if (n == -1 && errno != EAGAIN && errno != EINTR)
 			break;
 		in.n += n > 0 ? (size_t)n : 0;
-		if (!show_all(&in))
+		if (!show_all(&in, show))
 			break;
 	}
 	buf_clear(&in);
@@ -145,13 +154,13 @@ read_lines(int fd)
 
 /* Whole lines; false when nobody reads them. */
 static bool
-show_all(struct buf *in)
+show_all(struct buf *in, void (*show)(struct slice))
 {
 	struct slice rest = buf_slice(in);
 	size_t n;
 
 	while ((n = slice_find(rest, '\n')) < rest.n) {
-		show_line(slice_first(rest, n));
+		show(slice_first(rest, n));
 		rest = slice_from(rest, n + 1);
 	}
 	buf_drop(in, in->n - rest.n);
@@ -187,4 +196,28 @@ show_time(struct slice text)
 	printf("%02d:%02d:%02d.%03d", tm.tm_hour, tm.tm_min, tm.tm_sec,
 	    (int)(ms % 1000));
 	return true;
+}
+
+/* What ipc/tap.h says a line has, as an object. */
+static void
+show_object(struct slice line)
+{
+	static const char *const keys[] = { "protocol", "session", "peer",
+		"direction" };
+	struct slice rest = line, word;
+	uint64_t ms;
+	size_t i;
+
+	if (!slice_next(&rest, ' ', &word) ||
+	    !slice_to_u64(word, 0, INT64_MAX, &ms))
+		return;
+	printf("{\"time_ms\":%" PRIu64, ms);
+	for (i = 0; i < sizeof(keys) / sizeof(keys[0]) &&
+	    slice_next(&rest, ' ', &word); i++) {
+		putchar(',');
+		json_text(keys[i], word);
+	}
+	putchar(',');
+	json_text("text", slice_first(rest, TAP_LINE_BYTES));
+	puts("}");
 }

@@ -29,5 +29,5 @@ main(int argc, char *argv[])
 	c = tool_connect(&t, SOCKET_QUEUE);
 	status = queue_print(&p, c, &all);
 	channel_free(&c);
-	return status;
+	return tool_finish(status);
 }

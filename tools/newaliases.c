@@ -21,6 +21,10 @@ main(int argc, char *argv[])
 		}
 		dir = optarg;
 	}
+	if (optind != argc) {
+		fprintf(stderr, "usage: newaliases [-C directory]\n");
+		return EX_USAGE;
+	}
 	tool_directory(&t, dir);
-	return newaliases(&t);
+	return tool_finish(newaliases(&t));
 }

@@ -65,12 +65,19 @@ on_message(void *arg, struct message *m)
 static void
 print_text(struct slice s)
 {
+	bool utf8 = slice_is_utf8(s);
 	size_t i;
 
 	for (i = 0; i < s.n; i++) {
 		unsigned char c = (unsigned char)s.p[i];
 
-		putchar(c == '\n' ? ' ' : c < 0x20 || c == 0x7f ? '?' : c);
+		/* U+0080 to U+009F are controls, too. */
+		if (utf8 && c == 0xc2 && (unsigned char)s.p[i + 1] < 0xa0) {
+			putchar('?');
+			i++;
+		} else
+			putchar(c == '\n' ? ' ' : c < 0x20 || c == 0x7f ||
+			    (c > 0x7f && !utf8) ? '?' : c);
 	}
 }
 
@@ -162,7 +169,8 @@ static void
 print_total(const struct queue_print *p)
 {
 	if (p->messages == 0)
-		printf("Mail queue is empty\n");
+		printf("%s\n", p->none != NULL ? p->none :
+		    "Mail queue is empty");
 	else
 		printf("-- %" PRIu64 " Kbytes in %" PRIu64 " Request%s.\n",
 		    (p->bytes + 1023) / 1024, p->messages,

@@ -13,6 +13,8 @@ enum queue_form {
 
 struct queue_print {
 	enum queue_form	 form;
+	const char	*none;		/* what is said where there is no
+					 * message; NULL: the queue is empty */
 	uint64_t	 messages;	/* printed so far */
 	uint64_t	 bytes;
 };

@@ -88,30 +88,58 @@ take_option(struct selection *s, int opt)
 		s->all = true;
 		return EX_OK;
 	case OPT_DRY_RUN:
+		s->given |= SELECT_DRY_RUN;
 		s->dry_run = true;
 		return EX_OK;
 	case OPT_JSON:
+		s->given |= SELECT_JSON;
 		s->json = true;
 		return EX_OK;
 	case OPT_FOR_GOOD:
+		s->given |= SELECT_FOR_GOOD;
 		s->for_good = true;
 		return EX_OK;
 	case OPT_LAST:
+		s->given |= SELECT_LAST;
 		s->last = true;
 		return EX_OK;
 	case OPT_CONFIRM:
+		s->given |= SELECT_CONFIRM;
 		return slice_to_u64(slice_str(optarg), 1, UINT64_MAX,
 		    &s->confirm) ? EX_OK : tool_fail(EX_USAGE, "%s is no "
 		    "number of messages", optarg);
 	case OPT_TO:
+		s->given |= SELECT_TO;
 		s->to = optarg;
 		return EX_OK;
 	case OPT_OUTPUT:
+		s->given |= SELECT_OUTPUT;
 		s->output = optarg;
 		return EX_OK;
 	default:
 		return EX_USAGE;	/* getopt has said why */
 	}
+}
+
+int
+select_takes(const struct selection *s, const char *verb, unsigned takes)
+{
+	static const struct {
+		const char		*name;
+		enum select_option	 option;
+	} names[] = {
+		{ "dry-run", SELECT_DRY_RUN }, { "json", SELECT_JSON },
+		{ "for-good", SELECT_FOR_GOOD }, { "last", SELECT_LAST },
+		{ "confirm", SELECT_CONFIRM }, { "to", SELECT_TO },
+		{ "output", SELECT_OUTPUT },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (s->given & ~takes & names[i].option)
+			return tool_fail(EX_USAGE, "%s has no --%s", verb,
+			    names[i].name);
+	return EX_OK;
 }
 
 /* Several states are any of them; everything else is to hold together. */

@@ -9,13 +9,20 @@
 	"--reason TEXT|--login NAME|--client ADDR|--older T|--younger T|"  \
 	"--larger N|--smaller N|--attempts N|--state S]... [--all]"
 
+/* Options that are of the command rather than of messages. */
+enum select_option {
+	SELECT_DRY_RUN = 1, SELECT_JSON = 2, SELECT_FOR_GOOD = 4,
+	SELECT_LAST = 8, SELECT_CONFIRM = 16, SELECT_TO = 32,
+	SELECT_OUTPUT = 64,
+};
+
 struct selection {
 	struct queue_filter	 filter;
 	uint64_t		 ids[QUEUE_FILTER_IDS];
 	struct queue_term	 terms[QUEUE_FILTER_TERMS];
 	bool			 any;		/* something was selected */
 	bool			 all;
-	/* Of the command rather than of messages: */
+	unsigned		 given;		/* of enum select_option */
 	bool			 dry_run;
 	bool			 json;
 	bool			 for_good;
@@ -28,5 +35,8 @@ struct selection {
 /* Takes apart what follows the verb (argv[0]); slices and pointers are of argv.
  * An exit status, and what was wrong has been said. */
 int	 select_messages(struct selection *, int argc, char *argv[]);
+/* Refuses what was given and is not of `takes`, as select_messages() does. */
+int	 select_takes(const struct selection *, const char *verb,
+	    unsigned takes);
 
 #endif

@@ -96,7 +96,7 @@ main(int argc, char *argv[])
 		break;
 	}
 	submission_clear(&s);
-	return status;
+	return tool_finish(status);
 }
 
 /* ---- options ------------------------------------------------------------ */
@@ -241,6 +241,11 @@ load_settings(struct tool *t, const struct options *o)
 {
 	struct buf why = BUF_INIT(64 * 1024);
 
+	if (o->mode == MODE_LIST || o->mode == MODE_RUN ||
+	    o->mode == MODE_SESSION) {
+		tool_conf_to_ask(t);
+		return;
+	}
 	if (o->mode != MODE_MAIL || !t->dir_is_default) {
 		tool_conf(t);
 		return;

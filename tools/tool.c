@@ -24,6 +24,10 @@ __asan_default_options(void)
 }
 #endif
 
+static int	 wait_for_answer(struct channel *,
+		    void (*line)(void *, struct slice),
+		    void (*on)(void *, struct message *), void *arg);
+
 static const char *command_name;	/* for tool_fail() */
 
 void
@@ -60,6 +64,19 @@ tool_fail(int status, const char *fmt, ...)
 	va_end(ap);
 	fprintf(stderr, "\n");
 	return status;
+}
+
+int
+tool_finish(int status)
+{
+	const char *why = "not all of it could be written";
+
+	if (fflush(stdout) == EOF)
+		why = strerror(errno);
+	else if (!ferror(stdout))
+		return status;
+	return tool_fail(status != EX_OK ? status : EX_IOERR,
+	    "standard output: %s", why);
 }
 
 const char *
@@ -108,6 +125,25 @@ tool_conf(struct tool *t)
 }
 
 const struct conf *
+tool_conf_to_ask(struct tool *t)
+{
+	struct buf why = BUF_INIT(64 * 1024);
+
+	if (t->conf != NULL)
+		return t->conf;
+	t->conf = conf_load(tool_conf_path(t), &why);
+	if (t->conf == NULL && access(tool_conf_path(t), R_OK) == 0) {
+		fprintf(stderr, "%s", buf_cstr(&why));
+		t->conf = conf_load_anyway(tool_conf_path(t));
+		if (t->conf != NULL)
+			fprintf(stderr, "note: the configuration has errors; "
+			    "a suite that runs is asked all the same\n");
+	}
+	buf_clear(&why);
+	return tool_conf(t);
+}
+
+const struct conf *
 tool_conf_again(struct tool *t)
 {
 	conf_free(&t->conf);
@@ -147,7 +183,7 @@ connect_to(struct tool *t, const char *name, struct buf *path)
 	size_t i;
 	int fd;
 
-	buf_printf(path, "%s/%s", tool_conf(t)->path_run, name);
+	buf_printf(path, "%s/%s", tool_conf_to_ask(t)->path_run, name);
 	for (i = 0; i < sizeof(sockets) / sizeof(sockets[0]); i++)
 		if (strcmp(name, sockets[i].name) == 0)
 			role = sockets[i].role;
@@ -190,19 +226,39 @@ tool_connect_if_running(struct tool *t, const char *name)
 	return c;
 }
 
+static void
+print_line(void *arg, struct slice line)
+{
+	(void)arg;
+	printf("%.*s\n", SLICE_ARG(line));
+}
+
 int
 tool_answer(struct channel *c, void (*on)(void *, struct message *),
     void *arg)
+{
+	return wait_for_answer(c, print_line, on, arg);
+}
+
+int
+tool_answer_lines(struct channel *c, void (*line)(void *, struct slice),
+    void *arg)
+{
+	return wait_for_answer(c, line, NULL, arg);
+}
+
+static int
+wait_for_answer(struct channel *c, void (*line)(void *, struct slice),
+    void (*on)(void *, struct message *), void *arg)
 {
 	struct message m;
 	struct slice why;
 	int status, i;
 
 	while (channel_wait(c, &m, -1) == 0) {
-		if (m.type == TL_LINE) {
-			why = get_rest(&m.body);
-			printf("%.*s\n", SLICE_ARG(why));
-		} else if (m.type == TL_NOTE) {
+		if (m.type == TL_LINE)
+			line(arg, get_rest(&m.body));
+		else if (m.type == TL_NOTE) {
 			why = get_rest(&m.body);
 			fprintf(stderr, "(%.*s)\n", SLICE_ARG(why));
 		} else if (m.type == TL_END) {

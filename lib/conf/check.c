@@ -38,6 +38,7 @@ static check_fn	 check_hostname, check_postmaster, check_delimiter, check_path,
     check_limit, check_pem, check_certificates, check_not_empty,
     check_tls_level, check_tls_name, check_fingerprint, check_listener_tls;
 static bool	 is_loopback(const struct conf_endpoint *);
+static void	 check_places(struct checker *);
 static void	 fail(struct checker *, const struct value *, const char *, ...)
 		    __attribute__((format(printf, 3, 4)));
 
@@ -221,6 +222,78 @@ check_whole(struct checker *ck)
 	v.key = conf_key_find(&conf_kinds[0], SLICE_LIT("remote.ipv6"));
 	if (!c->remote_ipv4 && !c->remote_ipv6)
 		fail(ck, &v, "remote.ipv4 and remote.ipv6 are both off");
+	check_places(ck);
+}
+
+static bool
+is_any(const struct conf_endpoint *e)
+{
+	static const uint8_t none[16];
+
+	return e->kind == ENDPOINT_ANY ||
+	    memcmp(e->addr + (e->kind == ENDPOINT_IPV4 ? 12 : 0), none,
+	    e->kind == ENDPOINT_IPV4 ? 4 : 16) == 0;
+}
+
+/* Can the kernel not give both? */
+static bool
+is_same_place(const struct conf_endpoint *a, const struct conf_endpoint *b)
+{
+	if (a->kind == ENDPOINT_UNIX || b->kind == ENDPOINT_UNIX ||
+	    a->port != b->port)
+		return false;
+	if (a->kind == ENDPOINT_ANY || b->kind == ENDPOINT_ANY)
+		return true;
+	return a->kind == b->kind && (is_any(a) || is_any(b) ||
+	    memcmp(a->addr, b->addr, sizeof(a->addr)) == 0);
+}
+
+/* The address before this one that leaves it no place. */
+static const char *
+taken_place(const struct conf *c, const struct value *v,
+    const struct conf_listener **by)
+{
+	struct conf_endpoint here, other;
+	const struct conf_listener *l;
+	size_t i, j;
+
+	if (!conf_endpoint_parse(v->word, &here))
+		return NULL;
+	for (i = 0; i <= v->block; i++) {
+		l = &c->listeners[i];
+		for (j = 0; j < (i < v->block ? l->address.n : v->item); j++) {
+			*by = l;
+			if (strcmp(v->word, l->address.v[j]) == 0 ||
+			    (conf_endpoint_parse(l->address.v[j], &other) &&
+			    is_same_place(&here, &other)))
+				return l->address.v[j];
+		}
+	}
+	return NULL;
+}
+
+static void
+check_places(struct checker *ck)
+{
+	const struct conf *c = ck->conf;
+	const struct conf_listener *l, *by;
+	struct value v = { .kind = 1 };
+	const char *taken;
+
+	while (strcmp(conf_kinds[v.kind].name, "listener") != 0)
+		v.kind++;
+	v.key = conf_key_find(&conf_kinds[v.kind], SLICE_LIT("address"));
+	for (v.block = 0; v.block < c->nlisteners; v.block++) {
+		l = &c->listeners[v.block];
+		for (v.item = 0; v.item < l->address.n; v.item++) {
+			v.word = l->address.v[v.item];
+			taken = taken_place(c, &v, &by);
+			if (taken != NULL)
+				fail(ck, &v, "listener %s cannot listen on %s: "
+				    "listener %s has %s already", l->name,
+				    v.word, by->name, taken);
+		}
+	}
 }
 
 static void

@@ -16,6 +16,7 @@
 #define RESOLV_BYTES	65536
 #define NAME_SERVERS	8
 
+static struct conf *load(const char *path, bool anyway, struct buf *why);
 static int	 read_file(const char *, size_t, struct buf *);
 static int	 paths_absolute(struct conf *, const char *);
 static void	 fill_hostname(struct conf *);
@@ -25,14 +26,33 @@ static void	 fill_name_servers(struct conf *);
 struct conf *
 conf_load(const char *path, struct buf *why)
 {
+	return load(path, false, why);
+}
+
+struct conf *
+conf_load_anyway(const char *path)
+{
+	struct buf why = BUF_INIT(64 * 1024);
+	struct conf *c = load(path, true, &why);
+
+	buf_clear(&why);
+	return c;
+}
+
+static struct conf *
+load(const char *path, bool anyway, struct buf *why)
+{
 	struct buf text = BUF_INIT(CONF_FILE_BYTES + 1);
 	struct conf *c = NULL;
+	bool ok;
 
 	if (read_file(path, CONF_FILE_BYTES, &text) == -1) {
 		buf_printf(why, "%s: %s\n", path, strerror(errno));
 		goto out;
 	}
-	c = conf_parse(buf_slice(&text), path, why);
+	c = conf_parse_anyway(buf_slice(&text), path, why, &ok);
+	if (!ok && !anyway)
+		conf_free(&c);
 	if (c == NULL)
 		goto out;
 	if (paths_absolute(c, path) == -1) {

@@ -86,6 +86,18 @@ static void	 complain_unknown(struct parser *, struct place,
 struct conf *
 conf_parse(struct slice text, const char *name, struct buf *why)
 {
+	bool ok;
+	struct conf *c = conf_parse_anyway(text, name, why, &ok);
+
+	if (!ok)
+		conf_free(&c);
+	return c;
+}
+
+struct conf *
+conf_parse_anyway(struct slice text, const char *name, struct buf *why,
+    bool *ok_r)
+{
 	bool set[CONF_KEYS_MAX] = { false };
 	struct scope top = { .set = set };
 	struct parser p = { .rest = text, .at = { 1, 1 }, .name = name,
@@ -94,6 +106,7 @@ conf_parse(struct slice text, const char *name, struct buf *why)
 	if (text.n > CONF_FILE_BYTES) {
 		buf_printf(why, "%s: larger than %d MiB\n", name,
 		    CONF_FILE_BYTES >> 20);
+		*ok_r = false;
 		return NULL;
 	}
 	p.conf = conf_new(name);
@@ -104,8 +117,7 @@ conf_parse(struct slice text, const char *name, struct buf *why)
 	free(p.words);
 	free(p.places);
 	free(p.marks);
-	if (p.errors > 0 || !conf_check(p.conf, why))
-		conf_free(&p.conf);
+	*ok_r = p.errors == 0 && conf_check(p.conf, why);
 	return p.conf;
 }
 

@@ -50,6 +50,8 @@ struct table {
 
 static enum table_refresh	 begin(struct table *, struct stamp,
 				    struct buf *);
+static enum table_refresh	 refresh(struct table *, bool written,
+				    struct buf *);
 static enum table_refresh	 step(struct table *, struct buf *);
 static enum table_refresh	 finish(struct table *);
 static enum table_refresh	 fail(struct table *, unsigned line,
@@ -174,14 +176,26 @@ table_is(const struct table *t, const struct conf_table *ct,
 enum table_refresh
 table_refresh(struct table *t, struct buf *why)
 {
+	return refresh(t, false, why);
+}
+
+enum table_refresh
+table_refresh_written(struct table *t, struct buf *why)
+{
+	return refresh(t, true, why);
+}
+
+static enum table_refresh
+refresh(struct table *t, bool written, struct buf *why)
+{
 	struct stamp now = { 0 };
 
 	if (t->next != NULL)
 		return step(t, why);
 	if (t->driver != &driver_inline)
 		now = stamp_of(t->path);
-	if (t->looked &&
-	    (same_stamp(now, t->seen) || is_being_written(now, t->seen)))
+	if (t->looked && (same_stamp(now, t->seen) ||
+	    (!written && is_being_written(now, t->seen))))
 		return TABLE_SAME;
 	return begin(t, now, why);
 }

@@ -51,6 +51,8 @@ enum table_refresh {
 };
 /* why: "FILE:LINE: reason", only with TABLE_BROKEN. */
 enum table_refresh table_refresh(struct table *, struct buf *why);
+/* The same, when somebody has said that he has written the file to its end. */
+enum table_refresh table_refresh_written(struct table *, struct buf *why);
 /* Reads to the end at once: 0, or -1 and why. */
 int	 table_load(struct table *, struct buf *why);
 

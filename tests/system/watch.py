@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: ISC
 """chasqui watch: what it shows of real clients' sessions, and what never."""
 import base64
+import json
 import os
 import re
 import signal
 import socket
 import ssl
 import subprocess
+import time
 
 from harness import (CHASQUI, PATIENCE, Story, Talk, any_certificate, message, needs_program, run, wait_for)
 from sink import Sink
@@ -107,6 +109,19 @@ class Watching(Story):
                "> RCPT TO:<alice@example.org>", "> DATA", "< 354", r"> \(message content, 34 bytes\)",
                "< 250 2.0.0", "> QUIT", "< 221", "- closed")
         self.no_secret(w)
+
+    def test_lines_for_programs(self):
+        w = Watch(self, self.box, "--json", "127.0.0.1")
+
+        def objects():
+            with self.box.talk() as t:
+                t.cmd('NOOP "quoted" \\', 250)
+                t.cmd("QUIT", 221)
+            return [o for o in map(json.loads, w.text().splitlines()) if o["text"].startswith("NOOP")]
+        o = wait_for(objects, lambda: w.text())[0]
+        self.assertEqual((o["protocol"], o["peer"], o["direction"]), ("smtp", "127.0.0.1", ">"))
+        self.assertRegex(o["session"], r"^\d+\.\d+$")
+        self.assertLess(abs(o["time_ms"] / 1000 - time.time()), 3600)
 
     def test_bytes_for_a_terminal_stay_text(self):
         w = self.begin("127.0.0.1")
