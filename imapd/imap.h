@@ -216,6 +216,8 @@ void	 deselect(struct imap_session *);
 void	 tell_vanished(struct imap_session *, uint64_t since, struct set *known);
 /* list.c: SPECIAL_*; 0: it is none of them. */
 unsigned special_use_of(struct slice name);
+/* Whether a mailbox can be given all of these; none: no. */
+bool	 special_uses_allowed(unsigned uses);
 enum { STATUS_MESSAGES = 1, STATUS_UIDNEXT = 2, STATUS_UIDVALIDITY = 4,
 	STATUS_UNSEEN = 8, STATUS_DELETED = 16, STATUS_SIZE = 32,
 	STATUS_RECENT = 64, STATUS_HIGHESTMODSEQ = 128, STATUS_APPENDLIMIT = 256,

@@ -432,6 +432,12 @@ list_and_folders(void **state)
 		"a OK Done\r\n" },
 	    { "a CREATE \"a/b &- c/\"\r\n", "a OK [MAILBOXID "
 		"(F00000000000000000000000000000002)] Done\r\n" },
+	    { "a LIST INBOX \"\"\r\n", "* LIST (\\Noselect) \"/\" \"\"\r\n"
+		"a OK Done\r\n" },
+	    { "a CREATE x (USE (\\Sent \\New))\r\n",
+		"a NO [USEATTR] No mailbox can have that use\r\n" },
+	    { "a CREATE x (USE (\\All))\r\n",
+		"a NO [USEATTR] No mailbox can have that use\r\n" },
 	    { "a CREATE Sent (USE (\\Sent))\r\n", "a OK [MAILBOXID "
 		"(F00000000000000000000000000000003)] Done\r\n" },
 	    { "a LIST \"\" %\r\n", "* LIST (\\HasNoChildren) \"/\" INBOX\r\n"
@@ -689,6 +695,12 @@ quota_and_metadata(void **state)
 		"a OK Done\r\n" },
 	    { "a GETMETADATA INBOX /private/comment\r\n",
 		"* METADATA INBOX (/private/comment NIL)\r\na OK Done\r\n" },
+	    { "a SETMETADATA INBOX (/private/specialuse \"\\\\Sent\")\r\n",
+		"a OK Done\r\n" },
+	    { "a SETMETADATA INBOX (/private/specialuse \"\\\\Flagged\")\r\n",
+		"a NO [USEATTR] No mailbox can have that use\r\n" },
+	    { "a SETMETADATA INBOX (/private/specialuse NIL)\r\n",
+		"a OK Done\r\n" },
 	    { "a SETMETADATA nowhere (/shared/x \"\")\r\n",
 		"a NO [NONEXISTENT] No such mailbox\r\n" });
 }

@@ -111,6 +111,16 @@ run_mailbox(struct tool *t, int argc, char *argv[])
 
 /* ---- whose -------------------------------------------------------------- */
 
+static bool
+is_maildir(const char *path)
+{
+	char cur[PATH_MAX + sizeof("/cur")];
+	struct stat st;
+
+	snprintf(cur, sizeof(cur), "%s/cur", path);
+	return lstat(cur, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
 static int
 find_maildir(struct job *j, const char *whose)
 {
@@ -130,6 +140,10 @@ find_maildir(struct job *j, const char *whose)
 		    "login makes it" : "");
 	if (!S_ISDIR(st.st_mode))
 		return tool_fail(EX_NOINPUT, "%s is no directory", j->path);
+	/* To open a store is to make what it lacks. */
+	if (whose[0] == '/' && !is_maildir(j->path))
+		return tool_fail(EX_NOINPUT, "%s is no Maildir: it has no "
+		    "directory cur", j->path);
 	j->uid = st.st_uid;
 	j->gid = st.st_gid;
 	return EX_OK;
