@@ -255,6 +255,9 @@ void	 notify_due(struct imap_session *);
 /* compress.c */
 bool	 deflate_begin(struct imap_session *);
 void	 deflate_end(struct imap_session *);
+/* Both directions end behind the command under way; what the client has sent
+ * behind it is the stream's input, as it is. */
+void	 deflate_leave(struct imap_session *);
 void	 deflate_write(struct imap_session *, struct slice);
 /* Inflates input until *plain_r has some; false: the stream is broken. */
 bool	 inflate_input(struct imap_session *, struct slice *plain_r);

@@ -39,6 +39,7 @@ struct imap_session_config {
 	size_t		 line_bytes;	/* imap.max_line */
 	uint64_t	 append_bytes;	/* APPENDLIMIT */
 	bool		 compress;	/* COMPRESS=DEFLATE may be offered */
+	bool		 unauthenticate; /* so may UNAUTHENTICATE */
 	const char	*hostname;
 	const char	*login;
 	const char	*admin;		/* METADATA /shared/admin; "" none */

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <zlib.h>
 
 #include "base/test_guard.h"
 #include "client.h"
@@ -205,7 +206,7 @@ fetch_items(void **state)
 		"\"us-ascii\") NIL NIL \"7bit\" 14 2))\r\na OK Done\r\n" },
 	    { "a FETCH 1 (EMAILID THREADID PREVIEW (LAZY) MODSEQ)\r\n",
 		"* 1 FETCH (EMAILID (Mab000000000000000000000000000002) "
-		"THREADID NIL PREVIEW \"Hello there\" MODSEQ (3))\r\n"
+		"THREADID (Ta823eecba37c9c4babc875bf710fb713) PREVIEW \"Hello there\" MODSEQ (3))\r\n"
 		"a OK Done\r\n" },
 	    { "a FETCH 1 (SAVEDATE)\r\n",
 		"* 1 FETCH (SAVEDATE \" 9-Sep-2001 01:46:40 +0000\")\r\n"
@@ -417,10 +418,19 @@ append_streams(void **state)
 		"* 5 FETCH (BODY[] {15}\r\nab\r\nabca: b\r\n\r\n)\r\n"
 		"a OK Done\r\n" },
 	    { "a APPEND INBOX CATENATE (URL \"/INBOX/;UID=77\")\r\n",
-		"a NO [BADURL] That is no part of a message here\r\n" },
+		"a NO [BADURL /INBOX/;UID=77] That is no part of a message "
+		"here\r\n" },
+	    { "a APPEND INBOX CATENATE (URL {5+}\r\n/]\x01\"\xc3)\r\n",
+		"a NO [BADURL /%5D%01%22%C3] That is no part of a message "
+		"here\r\n" },
 	    { "a REPLACE 5 INBOX {1+}\r\nx\r\n",
 		"* OK [APPENDUID 100 6] It is stored\r\n* 5 EXPUNGE\r\n"
-		"* 5 EXISTS\r\n* 5 RECENT\r\na OK Done\r\n" });
+		"* 5 EXISTS\r\n* 5 RECENT\r\na OK Done\r\n" },
+	    { "a REPLACE * INBOX {1+}\r\ny\r\n",
+		"* OK [APPENDUID 100 7] It is stored\r\n* 5 EXPUNGE\r\n"
+		"* 5 EXISTS\r\n* 5 RECENT\r\na OK Done\r\n" },
+	    { "a REPLACE 6 INBOX {1+}\r\nx\r\n",
+		"a BAD There is no message of that number\r\n" });
 }
 
 static void
@@ -660,6 +670,12 @@ uidonly_and_partial(void **state)
 	    { "a ENABLE UIDONLY\r\n", "* ENABLED UIDONLY\r\na OK Done\r\n" },
 	    { "a FETCH 1 FLAGS\r\n",
 		"a BAD [UIDREQUIRED] UIDONLY is enabled\r\n" },
+	    { "a REPLACE 1 INBOX {1}\r\n",
+		"a BAD [UIDREQUIRED] UIDONLY is enabled\r\n" },
+	    { "a UID SEARCH 1\r\n",
+		"a BAD [UIDREQUIRED] UIDONLY is enabled\r\n" },
+	    { "a UID SEARCH UIDAFTER 3\r\n",
+		"* ESEARCH (TAG \"a\") UID ALL 4\r\na OK Done\r\n" },
 	    { "a UID FETCH 2 FLAGS\r\n",
 		"* 2 UIDFETCH (FLAGS (\\Recent))\r\na OK Done\r\n" },
 	    { "a UID STORE 2 +FLAGS (\\Deleted)\r\n",
@@ -790,6 +806,74 @@ unauthenticate_gives_input_back(void **state)
 	assert_slice_equal(buf_slice(&c.state), SLICE_LIT("b LOGIN x y\r\n"));
 }
 
+/* Text in the client's stream, flushed or with its end; behind it, in the same
+ * packet, bytes that are not in it. */
+static void
+send_deflated(z_stream *z, const char *text, int flush, const char *behind)
+{
+	union { const char *from; Bytef *to; } u = { .from = text };
+	char out[1000];
+
+	z->next_in = u.to;
+	z->avail_in = (uInt)strlen(text);
+	z->next_out = (Bytef *)out;
+	z->avail_out = sizeof(out);
+	deflate(z, flush);
+	assert_true(z->avail_out > strlen(behind));
+	memcpy(z->next_out, behind, strlen(behind));
+	client_send(&c, slice_of(out, sizeof(out) - z->avail_out +
+	    strlen(behind)));
+	client_settle(&c);
+}
+
+static void
+inflate_got(z_stream *z, char *out, size_t n)
+{
+	z->next_in = (Bytef *)c.got.p;
+	z->avail_in = (uInt)c.got.n;
+	z->next_out = (Bytef *)out;
+	z->avail_out = (uInt)n - 1;
+	assert_int_equal(inflate(z, Z_SYNC_FLUSH), Z_OK);
+	assert_int_equal(z->avail_in, 0);
+	out[n - 1 - z->avail_out] = '\0';
+}
+
+/* RFC 8437 4.1: both streams end there, and never is the answer NO. */
+static void
+unauthenticate_ends_compression(void **state)
+{
+	static const int ends[] = { Z_SYNC_FLUSH, Z_FULL_FLUSH, Z_FINISH };
+	z_stream out, in;
+	char text[1000];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+		memset(&out, 0, sizeof(out));
+		memset(&in, 0, sizeof(in));
+		assert_int_equal(deflateInit2(&out, 6, Z_DEFLATED, -15, 8,
+		    Z_DEFAULT_STRATEGY), Z_OK);
+		assert_int_equal(inflateInit2(&in, -15), Z_OK);
+		client_ask(&c, "a COMPRESS DEFLATE\r\n");
+		buf_reset(&c.got);
+		send_deflated(&out, "b NOOP\r\n", Z_SYNC_FLUSH, "");
+		inflate_got(&in, text, sizeof(text));
+		assert_string_equal(text, "b OK Done\r\n");
+		buf_reset(&c.got);
+		send_deflated(&out, "c UNAUTHENTICATE\r\n", ends[i],
+		    "d LOGIN x y\r\n");
+		inflate_got(&in, text, sizeof(text));
+		assert_string_equal(text, "c OK Done\r\n");
+		assert_true(c.unauthenticated);
+		assert_slice_equal(buf_slice(&c.state),
+		    SLICE_LIT("d LOGIN x y\r\n"));
+		deflateEnd(&out);
+		inflateEnd(&in);
+		client_close(&c);
+		client_login(&c);
+	}
+}
+
 /* More than may wait: the client reads slowly, and all arrives in order. */
 static void
 long_answers_come_in_pieces(void **state)
@@ -831,6 +915,7 @@ main(void)
 		T(quota_and_metadata), T(notify_tells_of_others),
 		T(endless_lines_and_literals), T(byte_by_byte),
 		T(unauthenticate_gives_input_back),
+		T(unauthenticate_ends_compression),
 		T(long_answers_come_in_pieces),
 	};
 
