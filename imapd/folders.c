@@ -37,6 +37,7 @@ cmd_create(struct imap_session *s, struct cursor *c)
 		return;
 	}
 	changed(s, name);
+	notify_own(s, name, SLICE_EMPTY);
 	if (store_status(s->store, name, &st) == STORE_OK) {
 		buf_add_str(&code, "MAILBOXID (F");
 		for (i = 0; i < sizeof(st.guid); i++)
@@ -110,6 +111,7 @@ cmd_delete(struct imap_session *s, struct cursor *c)
 		return;
 	}
 	changed(s, name);
+	notify_own(s, name, SLICE_EMPTY);
 	tagged(s, OK, NULL, "Done");
 }
 
@@ -134,6 +136,7 @@ cmd_rename(struct imap_session *s, struct cursor *c)
 	}
 	changed(s, from);
 	changed(s, to);
+	notify_own(s, from, to);
 	tagged(s, OK, NULL, "Done");
 }
 
@@ -160,8 +163,11 @@ subscribe(struct imap_session *s, struct cursor *c, bool on)
 		return;
 	}
 	r = store_subscribe(s->store, name, on);
-	if (r != STORE_OK)
+	if (r != STORE_OK) {
 		store_refused(s, r);
-	else
-		tagged(s, OK, NULL, "Done");
+		return;
+	}
+	changed(s, name);
+	notify_own(s, name, SLICE_EMPTY);
+	tagged(s, OK, NULL, "Done");
 }

@@ -423,12 +423,39 @@ put_attributes(struct imap_session *s, const struct list_job *j,
 }
 
 static void
-tell(struct imap_session *s, const struct list_job *j, const struct listed *l)
+begin_telling(struct imap_session *s, const struct list_job *j,
+    const struct listed *l)
 {
 	put_str(s, j->lsub ? "* LSUB " : "* LIST ");
 	put_attributes(s, j, l);
 	put_str(s, " \"/\" ");
 	put_mailbox(s, name_of(j, l));
+}
+
+void
+list_tell(struct imap_session *s, const struct mailbox_entry *e,
+    struct slice old)
+{
+	struct list_job j = { .extended = true, .ret = RET_SUBSCRIBED };
+
+	buf_init(&j.names, NAMES_BYTES);
+	if (add_entry(&j, e)) {
+		begin_telling(s, &j, &j.v[0]);
+		if (old.n > 0) {
+			put_str(s, " (\"OLDNAME\" (");
+			put_mailbox(s, old);
+			put_str(s, "))");
+		}
+		put_str(s, "\r\n");
+	}
+	buf_clear(&j.names);
+	free(j.v);
+}
+
+static void
+tell(struct imap_session *s, const struct list_job *j, const struct listed *l)
+{
+	begin_telling(s, j, l);
 	if (l->below && !j->lsub)
 		put_str(s, j->select & SEL_SUBSCRIBED ?
 		    " (\"CHILDINFO\" (\"SUBSCRIBED\"))" :

@@ -21,7 +21,7 @@ struct imap_seat_ops {
 	/* This session has changed a mailbox: others are to be told. */
 	void	(*changed)(void *arg, struct slice mailbox);
 	/* Which mailboxes it wants news of: the selected one, those of NOTIFY;
-	 * called when that changes. */
+	 * an empty name: all.  Called when that changes. */
 	void	(*watch)(void *arg, const struct slice *mailboxes, size_t n);
 	/* In IDLE with nothing to say, or long silent between commands: the
 	 * process may write `state` down, close and end; a new one goes on with

@@ -206,7 +206,8 @@ fetch_items(void **state)
 		"\"us-ascii\") NIL NIL \"7bit\" 14 2))\r\na OK Done\r\n" },
 	    { "a FETCH 1 (EMAILID THREADID PREVIEW (LAZY) MODSEQ)\r\n",
 		"* 1 FETCH (EMAILID (Mab000000000000000000000000000002) "
-		"THREADID (Ta823eecba37c9c4babc875bf710fb713) PREVIEW \"Hello there\" MODSEQ (3))\r\n"
+		"THREADID (Ta823eecba37c9c4babc875bf710fb713) PREVIEW "
+		"\"Hello there\" MODSEQ (3))\r\n"
 		"a OK Done\r\n" },
 	    { "a FETCH 1 (SAVEDATE)\r\n",
 		"* 1 FETCH (SAVEDATE \" 9-Sep-2001 01:46:40 +0000\")\r\n"
@@ -722,16 +723,36 @@ quota_and_metadata(void **state)
 }
 
 static void
+assert_heard(const char *news, const char *want)
+{
+	buf_reset(&c.got);
+	imap_session_news(c.session, slice_str(news));
+	client_settle(&c);
+	assert_slice_equal(buf_slice(&c.got), slice_str(want));
+}
+
+static void
 notify_tells_of_others(void **state)
 {
+	struct client other;
+
 	(void)state;
 	select_inbox(1);
 	CONVERSE(
 	    { "a CREATE Other\r\n", "a OK [MAILBOXID "
 		"(F00000000000000000000000000000003)] Done\r\n" },
-	    { "a NOTIFY SET (mailboxes Other (MailboxName))\r\n",
-		"a NO [BADEVENT (MessageNew MessageExpunge FlagChange)] "
-		"That cannot be told\r\n" },
+	    { "a NOTIFY SET (mailboxes Other (MailboxMetadataChange))\r\n",
+		"a NO [BADEVENT (MessageNew MessageExpunge FlagChange "
+		"MailboxName SubscriptionChange)] That cannot be told\r\n" },
+	    { "a NOTIFY SET (selected NONE) (selected-delayed NONE)\r\n",
+		"a BAD Expected: groups of mailboxes with their events\r\n" },
+	    { "a NOTIFY SET (selected (MailboxName))\r\n",
+		"a BAD Expected: groups of mailboxes with their events\r\n" },
+	    { "a NOTIFY SET STATUS (mailboxes Other (MessageNew "
+		"MessageExpunge)) (personal (MessageNew MessageExpunge "
+		"FlagChange))\r\n",
+		"* STATUS Other (MESSAGES 0 UIDNEXT 1 UIDVALIDITY 101 "
+		"UNSEEN 0 HIGHESTMODSEQ 1)\r\na OK Done\r\n" },
 	    { "a NOTIFY SET STATUS (selected (MessageNew (UID FLAGS) "
 		"MessageExpunge)) (personal (MessageNew MessageExpunge))\r\n",
 		"* STATUS Other (MESSAGES 0 UIDNEXT 1 UIDVALIDITY 101 "
@@ -751,7 +772,86 @@ notify_tells_of_others(void **state)
 	client_settle(&c);
 	assert_slice_equal(buf_slice(&c.got), SLICE_LIT("* 2 EXISTS\r\n"
 	    "* 2 RECENT\r\n* 2 FETCH (UID 2 FLAGS (\\Recent))\r\n"));
+	/* FETCH of a flag has the UID, too. */
+	CONVERSE({ "a NOTIFY SET (selected (MessageNew MessageExpunge "
+	    "FlagChange))\r\n", "a OK Done\r\n" });
+	client_login(&other);
+	client_ask(&other, "x SELECT INBOX\r\n");
+	client_ask(&other, "x STORE 2 +FLAGS.SILENT (\\Seen)\r\n");
+	assert_heard("INBOX", "* 2 FETCH (UID 2 FLAGS (\\Seen \\Recent))\r\n");
+	client_close(&other);
 	CONVERSE({ "a NOTIFY NONE\r\n", "a OK Done\r\n" });
+}
+
+/* While an answer is written nothing else can be; it is told behind it. */
+static void
+notify_waits_for_a_long_answer(void **state)
+{
+	struct buf text = BUF_INIT(10 * 1024 * 1024);
+	struct slice got;
+	size_t i;
+
+	(void)state;
+	buf_add_str(&text, "a: b\n\n");
+	for (i = 0; i < 100000; i++)
+		buf_add_str(&text, "0123456789 0123456789\n");
+	fake_store_deliver("INBOX", buf_cstr(&text));
+	buf_clear(&text);
+	client_ask(&c, "s SELECT INBOX\r\n");
+	client_ask(&c, "a CREATE Other\r\n");
+	client_ask(&c, "a NOTIFY SET (personal (MessageNew MessageExpunge))"
+	    "\r\n");
+	buf_reset(&c.got);
+	assert_int_equal(send(c.fd, "a FETCH 1 BODY.PEEK[]\r\n", 23, 0), 23);
+	while (c.session->job == NULL)
+		ev_turn(&client_loop, 0);
+	fake_store_deliver("Other", MESSAGE);
+	imap_session_news(c.session, SLICE_LIT("Other"));
+	client_settle(&c);
+	got = buf_slice(&c.got);
+	assert_true(slice_ends_nocase(got, SLICE_LIT(")\r\na OK Done\r\n"
+	    "* STATUS Other (MESSAGES 1 UIDNEXT 2 UIDVALIDITY 101 "
+	    "UNSEEN 1)\r\n")));
+}
+
+/* MailboxName and SubscriptionChange: what others do, and not what one does
+ * oneself. */
+static void
+notify_tells_of_names(void **state)
+{
+	struct client other;
+
+	(void)state;
+	client_login(&other);
+	client_ask(&other, "x CREATE a/b\r\n");
+	CONVERSE({ "a NOTIFY SET (personal (MailboxName "
+	    "SubscriptionChange))\r\n", "a OK Done\r\n" },
+	    { "a CREATE mine\r\n", "a OK [MAILBOXID "
+		"(F00000000000000000000000000000003)] Done\r\n" },
+	    { "a SUBSCRIBE mine\r\n", "a OK Done\r\n" });
+	assert_slice_equal(buf_slice(&c.watched), SLICE_LIT("\n"));
+	assert_heard("mine", "");
+	client_ask(&other, "x CREATE new\r\n");
+	assert_heard("new", "* LIST (\\HasNoChildren) \"/\" new\r\n");
+	assert_heard("new", "");
+	client_ask(&other, "x CREATE new/below\r\n");
+	assert_heard("new/below", "* LIST (\\HasChildren) \"/\" new\r\n"
+	    "* LIST (\\HasNoChildren) \"/\" new/below\r\n");
+	client_ask(&other, "x SUBSCRIBE new\r\n");
+	assert_heard("new",
+	    "* LIST (\\HasChildren \\Subscribed) \"/\" new\r\n");
+	client_ask(&other, "x UNSUBSCRIBE new\r\n");
+	assert_heard("new", "* LIST (\\HasChildren) \"/\" new\r\n");
+	client_ask(&other, "x RENAME new old\r\n");
+	assert_heard("old", "* LIST (\\HasChildren) \"/\" old "
+	    "(\"OLDNAME\" (new))\r\n");
+	client_ask(&other, "x DELETE a/b\r\n");
+	assert_heard("a/b",
+	    "* LIST (\\NonExistent \\HasNoChildren) \"/\" a\r\n"
+	    "* LIST (\\NonExistent \\HasNoChildren) \"/\" a/b\r\n");
+	CONVERSE({ "a DELETE mine\r\n", "a OK Done\r\n" });
+	assert_heard("mine", "");
+	client_close(&other);
 }
 
 static void
@@ -913,6 +1013,7 @@ main(void)
 		T(half_closed_client_is_answered), T(broken_states_are_refused),
 		T(qresync_tells_what_has_gone), T(uidonly_and_partial),
 		T(quota_and_metadata), T(notify_tells_of_others),
+		T(notify_waits_for_a_long_answer), T(notify_tells_of_names),
 		T(endless_lines_and_literals), T(byte_by_byte),
 		T(unauthenticate_gives_input_back),
 		T(unauthenticate_ends_compression),
