@@ -270,7 +270,8 @@ tell_gone(struct imap_session *s, const struct names *now,
 
 	if (find(now, o->e.name) != NULL || is_own(o->e.name, own))
 		return;
-	if ((wanted & EV_NAME && o->other == NULL) ||
+	if ((wanted & EV_NAME && o->other == NULL &&
+	    (exists(o) || has_children(o))) ||
 	    (wanted & EV_SUBSCRIPTION && subscribed(o)))
 		list_tell(s, &e, SLICE_EMPTY);
 }

@@ -40,6 +40,7 @@ struct notify {
 	bool		 due;		/* news of the selected one waits */
 	struct buf	 waiting;	/* others of which news waits */
 	bool		 too_many;	/* more than it holds */
+	bool		 look;		/* at names, which may have changed */
 	struct names	*names;		/* owned; NULL: not asked for */
 };
 
@@ -306,6 +307,7 @@ notify_news(struct imap_session *s, struct slice mailbox)
 {
 	struct notify *n = s->notify;
 
+	n->look = n->names != NULL;
 	if (mailbox.n == 0)
 		n->due = n->too_many = true;
 	else if (s->state == S_SELECTED &&
@@ -331,8 +333,9 @@ tell_waiting(struct imap_session *s)
 	struct slice rest = buf_slice(&n->waiting), name;
 	struct list_arg a = { .s = s };
 
-	if (n->names != NULL)
+	if (n->look)
 		names_tell(s, &n->names, SLICE_EMPTY, SLICE_EMPTY);
+	n->look = false;
 	if (n->too_many)
 		tell_all(s, false);
 	else
@@ -360,7 +363,7 @@ notify_due(struct imap_session *s)
 	if (n == NULL || s->job != NULL || s->append != NULL ||
 	    s->state == S_OVER)
 		return;
-	if (n->waiting.n > 0 || n->too_many)
+	if (n->waiting.n > 0 || n->too_many || n->look)
 		tell_waiting(s);
 	if (!n->due || s->state != S_SELECTED)
 		return;

@@ -849,8 +849,19 @@ notify_tells_of_names(void **state)
 	assert_heard("a/b",
 	    "* LIST (\\NonExistent \\HasNoChildren) \"/\" a\r\n"
 	    "* LIST (\\NonExistent \\HasNoChildren) \"/\" a/b\r\n");
+	client_ask(&other, "x SUBSCRIBE none/x\r\n");
+	assert_heard("none/x", "* LIST (\\NonExistent \\HasNoChildren "
+	    "\\Subscribed) \"/\" none/x\r\n");
+	client_ask(&other, "x UNSUBSCRIBE none/x\r\n");
+	assert_heard("none/x",
+	    "* LIST (\\NonExistent \\HasNoChildren) \"/\" none/x\r\n");
 	CONVERSE({ "a DELETE mine\r\n", "a OK Done\r\n" });
 	assert_heard("mine", "");
+	/* Of the selected mailbox, too. */
+	client_ask(&c, "a SELECT INBOX\r\n");
+	client_ask(&other, "x SUBSCRIBE INBOX\r\n");
+	assert_heard("INBOX",
+	    "* LIST (\\HasNoChildren \\Subscribed) \"/\" INBOX\r\n");
 	client_close(&other);
 }
 
