@@ -306,6 +306,32 @@ store_flags(void **state)
 		"a OK Done\r\n" });
 }
 
+/* There are 64 for good. */
+static void
+keywords_are_made_by_what_succeeds(void **state)
+{
+	struct buf many = BUF_INIT(1000);
+	struct slice got;
+	int i;
+
+	(void)state;
+	select_inbox(1);
+	client_ask(&c, "a STORE 1 +FLAGS (one)\r\n");
+	buf_add_str(&many, "a STORE 1 +FLAGS (k");
+	for (i = 0; i < STORE_KEYWORDS; i++)
+		buf_printf(&many, " k%d", i);
+	buf_add_str(&many, ")\r\n");
+	got = client_ask(&c, buf_cstr(&many));
+	assert_true(slice_starts(got, SLICE_LIT("a NO [LIMIT] ")));
+	CONVERSE({ "a STORE 1 +FLAGS (two \\Three)\r\n",
+	    "a BAD Expected: a set, FLAGS, +FLAGS or -FLAGS, and flags\r\n" },
+	    { "a STORE 1 +FLAGS (two) x\r\n",
+	    "a BAD Expected: a set, FLAGS, +FLAGS or -FLAGS, and flags\r\n" },
+	    { "a STORE 1 -FLAGS.SILENT (two)\r\n", "a OK Done\r\n" });
+	assert_int_equal(mailbox_keywords(c.session->view.mailbox), 1);
+	buf_clear(&many);
+}
+
 static void
 silence_hides_only_what_is_known(void **state)
 {
@@ -1017,6 +1043,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		T(commands_without_a_mailbox), T(select_tells_all),
 		T(fetch_items), T(bad_commands_get_BAD), T(store_flags),
+		T(keywords_are_made_by_what_succeeds),
 		T(silence_hides_only_what_is_known),
 		T(expunges_are_told_when_they_may), T(copy_move_and_expunge),
 		T(append_streams), T(list_and_folders), T(idle_hears_at_once),
