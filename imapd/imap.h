@@ -90,6 +90,7 @@ struct imap_session {
 	struct arena	 arena;
 	const struct command *command;
 	bool		 by_uid;	/* UID FETCH and so on */
+	bool		 not_utf7;	/* a name was none: for bad_args() */
 	struct job	*job;		/* owned; NULL: nothing goes on */
 	struct append_command *append;	/* owned; literals are streamed to it */
 

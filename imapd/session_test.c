@@ -505,6 +505,11 @@ list_and_folders(void **state)
 	    { "a DELETE Sent\r\n", "a NO [NONEXISTENT] No such mailbox\r\n" },
 	    { "a DELETE INBOX\r\n", "a NO [CANNOT] INBOX stays\r\n" },
 	    { "a CREATE INBOX\r\n", "a NO [ALREADYEXISTS] It exists\r\n" },
+	    { "a CREATE \"\xc3\xa4\"\r\n", "a BAD The name of a mailbox is in "
+		"modified UTF-7, or comes after ENABLE UTF8=ACCEPT or "
+		"IMAP4rev2\r\n" },
+	    { "a CREATE \"x\" \"y\"\r\n",
+		"a BAD Expected: a mailbox, and (USE (...))\r\n" },
 	    { "a CREATE &AOQ-\r\n", "a OK [MAILBOXID "
 		"(F00000000000000000000000000000004)] Done\r\n" },
 	    { "a STATUS &AOQ- (UIDNEXT UIDVALIDITY UNSEEN DELETED "

@@ -207,7 +207,7 @@ result(struct job *j, const char *what, enum store_result r)
 		return tool_fail(EX_IOERR, "%s: %s", what,
 		    strerror(store_errno(j->store)));
 	return tool_fail(r == STORE_BUSY ? EX_TEMPFAIL : EX_DATAERR, "%s: %s",
-	    what, store_strerror(r) + sizeof("5.2.0"));
+	    what, store_strerror(r));
 }
 
 /* ---- list --------------------------------------------------------------- */
