@@ -209,11 +209,11 @@ class Suite:
     # -- a client
 
     def start(self, mechanism, initial=None, protocol=IMAP_P, flags=TLS, client="192.0.2.1",
-              exporter=b"", certificate="", channel=None):
+              exporter=b"", unique=b"", certificate="", channel=None):
         self.serial += 1
         addr = socket.inet_pton(socket.AF_INET6, client if ":" in client else "::ffff:" + client)
         body = (u8(protocol) + u8(flags | (INITIAL if initial is not None else 0)) + addr + addr +
-                text(exporter) + text(certificate) + text("client.example") + text(mechanism) +
+                text(exporter) + text(unique) + text(certificate) + text("client.example") + text(mechanism) +
                 text(initial or b""))
         (channel or self.of(protocol)).send(AU_START, self.serial, body)
         return self.serial
@@ -518,6 +518,7 @@ class Mechanisms(unittest.TestCase):
 
     def scram(self, s, password, mechanism="SCRAM-SHA-256", flag="n", exporter=b"", user="alice@example.org", **kw):
         name = "sha1" if "SHA-1" in mechanism else "sha256"
+        binding = kw.get("unique") if flag == "p=tls-unique" else exporter
         bare = f"n={user},r=clientnonce"
         gs2 = f"{flag},,"
         ident = s.start(mechanism, (gs2 + bare).encode(), exporter=exporter, **kw)
@@ -527,7 +528,7 @@ class Mechanisms(unittest.TestCase):
         first = w.body.decode()
         nonce, salt, rounds = (p[2:] for p in first.split(","))
         self.assertTrue(nonce.startswith("clientnonce") and len(nonce) > 30)
-        bound = gs2.encode() + (exporter if flag.startswith("p=") else b"")
+        bound = gs2.encode() + (binding if flag.startswith("p=") else b"")
         final = f"c={base64.b64encode(bound).decode()},r={nonce}"
         auth = f"{bare},{first},{final}".encode()
         salted = hashlib.pbkdf2_hmac(name, password.encode(), base64.b64decode(salt), int(rounds))
@@ -556,6 +557,11 @@ class Mechanisms(unittest.TestCase):
         s = Suite(self, ALICE)
         bound = dict(mechanism="SCRAM-SHA-256-PLUS", flag="p=tls-exporter", exporter=b"E" * 32)
         self.assertEqual(self.scram(s, "secret", **bound)[0], "ok")
+        both = dict(bound, flag="p=tls-unique", unique=b"U" * 12)
+        self.assertEqual(self.scram(s, "secret", **both)[0], "ok")
+        ident = s.start(both["mechanism"], b"p=tls-unique,,n=alice@example.org,r=x", exporter=b"E" * 32)
+        self.assertEqual(s.result(*s.answer(ident))[:2], ("fail", BAD))
+        s.wait_log("reason=no-channel-binding")
         # somebody between has another TLS connection with each side
         ident = s.start("SCRAM-SHA-256", b"y,,n=alice@example.org,r=x", exporter=b"E" * 32)
         self.assertEqual(s.result(*s.answer(ident))[:2], ("fail", BAD))

@@ -26,6 +26,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "ev/tls.h"
 
 #define NONCE_BYTES	18
 #define FLAGS		(AUTH_TLS | AUTH_LOCAL | AUTH_INITIAL)
@@ -210,13 +211,15 @@ dialogue_start(struct auth *a, struct client *c, struct message *m)
 			address[i] = byte;
 	}
 	context.exporter = get_slice(w, 32);
+	context.unique = get_slice(w, TLS_UNIQUE_BYTES);
 	context.certificate = get_text(w, 2048);
 	name = get_slice(w, NAME_BYTES);
 	mechanism = sasl_mechanism_find(get_slice(w, MECHANISM_BYTES));
 	initial = get_slice(w, SASL_BYTES);
 	if (!wire_done(w) || protocol != protocol_of(c) ||
 	    find(a, c, m->id) != NULL ||
-	    (context.exporter.n != 0 && context.exporter.n != 32)) {
+	    (context.exporter.n != 0 && context.exporter.n != 32) ||
+	    (context.unique.n != 0 && context.unique.n != TLS_UNIQUE_BYTES)) {
 		channel_breach(c->channel, "start");
 		return;
 	}

@@ -131,7 +131,11 @@ cur_mailbox(struct imap_session *s, struct cursor *c, struct slice *r)
 	struct cursor at = *c;
 	struct slice raw;
 
-	if (!cur_astring(&at, &raw) || !mailbox_from_client(s, raw, r))
+	if (!cur_astring(&at, &raw)) {
+		s->not_utf7 = !speaks_utf8(s) && !slice_is_ascii(at.rest);
+		return false;
+	}
+	if (!mailbox_from_client(s, raw, r))
 		return false;
 	*c = at;
 	return true;
@@ -157,6 +161,7 @@ mailbox_from_client(struct imap_session *s, struct slice raw, struct slice *r)
 	}
 	good = mutf7_decode(raw, &eight) == PARSE_OK &&
 	    arena_copy(&s->arena, buf_slice(&eight), r) == 0;
+	s->not_utf7 = !good;
 	buf_clear(&eight);
 	return good;
 }

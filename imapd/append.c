@@ -41,7 +41,8 @@ struct append_command {
 	unsigned	 messages;
 	/* Why it is to fail; the rest of the command is read all the same. */
 	enum store_result trouble;
-	const char	*refused;	/* or this text, with a code */
+	enum status	 how;		/* or by this, a text and a code */
+	const char	*refused;
 	const char	*code;
 	/* Arguments of the message to come. */
 	uint8_t		 flags;
@@ -60,6 +61,7 @@ enum next {
 static struct append_command *begin(struct imap_session *, bool replaces);
 static enum next advance(struct imap_session *, struct slice text,
 		    bool literal);
+static bool	 take_replaced(struct imap_session *, struct cursor *);
 static enum next parse_to(struct imap_session *, struct cursor *, bool);
 static enum next parse_args(struct imap_session *, struct cursor *, bool);
 static enum next parse_parts(struct imap_session *, struct cursor *, bool);
@@ -95,10 +97,12 @@ has_failed(const struct append_command *a)
 }
 
 static void
-fail_with(struct append_command *a, const char *code, const char *why)
+fail_with(struct append_command *a, enum status how, const char *code,
+    const char *why)
 {
 	if (has_failed(a))
 		return;
+	a->how = how;
 	a->code = code;
 	a->refused = why;
 }
@@ -117,11 +121,11 @@ append_literal(struct imap_session *s)
 	    true)) {
 	case NEXT_BAD:
 	case NEXT_END:
-		fail_with(a, NULL, "");		/* BAD */
+		fail_with(a, NO, NULL, "");		/* BAD */
 		break;
 	case NEXT_COLLECT:
 		if (!collect_literal_keep(&s->in)) {
-			fail_with(a, "TOOBIG", "That name is too long");
+			fail_with(a, NO, "TOOBIG", "That name is too long");
 			break;
 		}
 		if (lit->waits)
@@ -171,7 +175,7 @@ add_bytes(struct imap_session *s, struct slice bytes)
 		return;
 	a->size += bytes.n;
 	if (s->config.append_bytes > 0 && a->size > s->config.append_bytes)
-		fail_with(a, "TOOBIG", "The message is too large");
+		fail_with(a, NO, "TOOBIG", "The message is too large");
 	else
 		a->trouble = append_bytes(a->to, bytes);
 }
@@ -191,7 +195,7 @@ void
 append_ends(struct imap_session *s)
 {
 	if (advance(s, buf_slice(&s->in.text), false) != NEXT_END)
-		fail_with(s->append, NULL, "");
+		fail_with(s->append, NO, NULL, "");
 	if (has_failed(s->append))
 		refuse(s);
 	else
@@ -227,7 +231,7 @@ refuse(struct imap_session *s)
 	else if (a->refused[0] == '\0')
 		bad_args(s, "a mailbox, flags, a date, and a message");
 	else
-		tagged(s, NO, a->code, "%s", a->refused);
+		tagged(s, a->how, a->code, "%s", a->refused);
 }
 
 static void
@@ -302,27 +306,38 @@ advance(struct imap_session *s, struct slice text, bool literal)
 	}
 }
 
+/* A message's number and SP (RFC 8508): by sequence "*" may stand, too. */
+static bool
+take_replaced(struct imap_session *s, struct cursor *c)
+{
+	struct append_command *a = s->append;
+	uint32_t n = (uint32_t)s->view.n;
+
+	if ((s->by_uid || !cur_byte(c, '*')) && !cur_nz_number(c, &n))
+		return false;
+	if (s->by_uid)
+		a->uid = n;
+	else if (s->enabled & EN_UIDONLY)
+		fail_with(a, BAD, "UIDREQUIRED", "UIDONLY is enabled");
+	else if (n == 0 || n > s->view.n)
+		fail_with(a, BAD, NULL, "There is no message of that number");
+	else
+		a->uid = s->view.v[n - 1].uid;
+	if (s->read_only)
+		fail_with(a, NO, "NOPERM", "The mailbox is read-only");
+	return cur_sp(c);
+}
+
 /* tag SP "APPEND" SP mailbox SP, or with REPLACE a number before it. */
 static enum next
 parse_to(struct imap_session *s, struct cursor *c, bool literal)
 {
 	struct append_command *a = s->append;
 	struct slice name;
-	uint32_t n;
 
-	if (take_command(s, c) == NULL || !cur_sp(c))
+	if (take_command(s, c) == NULL || !cur_sp(c) ||
+	    (a->replaces && !take_replaced(s, c)))
 		return NEXT_BAD;
-	if (a->replaces) {
-		if (!cur_nz_number(c, &n) || !cur_sp(c))
-			return NEXT_BAD;
-		if (!s->by_uid && n > s->view.n)
-			return NEXT_BAD;
-		a->uid = s->by_uid ? n : s->view.v[n - 1].uid;
-		if (s->read_only)
-			fail_with(a, "NOPERM", "The mailbox is read-only");
-		if (s->enabled & EN_UIDONLY && !s->by_uid)
-			return NEXT_BAD;
-	}
 	if (literal && cur_end(c))
 		return NEXT_COLLECT;
 	if (!cur_mailbox(s, c, &name) ||
@@ -393,6 +408,28 @@ take_flags(struct cursor *c, struct append_command *a)
 	return cur_close(c);
 }
 
+/* RFC 4469 5: the code names it. */
+static const char *
+bad_url(struct imap_session *s, struct slice url)
+{
+	static const char name[] = "BADURL ";
+	char *to = arena_alloc(&s->arena, sizeof(name) + 3 * url.n), *at = to;
+	size_t i;
+
+	if (to == NULL)
+		return "BADURL ?";
+	at += snprintf(at, sizeof(name), "%s", name);
+	for (i = 0; i < url.n; i++)
+		if (url.p[i] > ' ' && imap_is(url.p[i], IC_QUOTED) &&
+		    url.p[i] != ']')
+			*at++ = url.p[i];
+		else
+			at += snprintf(at, 4, "%%%02X",
+			    (unsigned char)url.p[i]);
+	*at = '\0';
+	return to;
+}
+
 /* "TEXT" SP literal, "URL" SP astring; SP between; ")" at the end. */
 static enum next
 parse_parts(struct imap_session *s, struct cursor *c, bool literal)
@@ -422,7 +459,8 @@ parse_parts(struct imap_session *s, struct cursor *c, bool literal)
 		return NEXT_BAD;
 	a->first_part = false;
 	if (!has_failed(a) && !catenate_url(s, url, add_bytes))
-		fail_with(a, "BADURL", "That is no part of a message here");
+		fail_with(a, NO, bad_url(s, url),
+		    "That is no part of a message here");
 	return NEXT_MESSAGE;
 }
 
@@ -439,12 +477,12 @@ start_message(struct imap_session *s, uint64_t size)
 		return;
 	a->size = 0;
 	if (s->config.append_bytes > 0 && size > s->config.append_bytes) {
-		fail_with(a, "TOOBIG", "The message is too large");
+		fail_with(a, NO, "TOOBIG", "The message is too large");
 		return;
 	}
 	if (size == 0 && a->phase == DATA) {
 		/* RFC 3502 6.3.11: so a client says that it gives up. */
-		fail_with(a, NULL, "A message is empty; none is stored");
+		fail_with(a, NO, NULL, "A message is empty; none is stored");
 		return;
 	}
 	if (a->to == NULL)

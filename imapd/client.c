@@ -13,6 +13,7 @@
 struct ev_loop client_loop;
 struct imap_session_config client_config = {
 	.line_bytes = 65536, .append_bytes = 1000000, .compress = true,
+	.unauthenticate = true,
 	.hostname = "mail.example.org", .login = "ann", .admin = "",
 };
 

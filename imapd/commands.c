@@ -77,7 +77,9 @@ capability_write(struct imap_session *s, struct buf *b)
 	    "THREAD=ORDEREDSUBJECT THREAD=REFERENCES BINARY NOTIFY METADATA "
 	    "QUOTA QUOTA=RES-STORAGE QUOTA=RES-MESSAGE WITHIN MULTIAPPEND "
 	    "CATENATE SAVEDATE OBJECTID PREVIEW REPLACE PARTIAL UIDONLY "
-	    "INPROGRESS UTF8=ACCEPT I18NLEVEL=1 UNAUTHENTICATE");
+	    "INPROGRESS UTF8=ACCEPT I18NLEVEL=1");
+	if (s->config.unauthenticate)
+		buf_add_str(b, " UNAUTHENTICATE");
 	buf_printf(b, " MESSAGELIMIT=%d", MESSAGE_LIMIT);
 	if (s->config.append_bytes > 0)
 		buf_printf(b, " APPENDLIMIT=%llu",
@@ -178,7 +180,8 @@ cmd_logout(struct imap_session *s, struct cursor *c)
 	session_over(s, "logout");
 }
 
-/* RFC 8437: all of the session is forgotten; login goes on. */
+/* RFC 8437: all of the session is forgotten; login goes on.  NO is no answer
+ * that it has. */
 void
 cmd_unauthenticate(struct imap_session *s, struct cursor *c)
 {
@@ -186,13 +189,15 @@ cmd_unauthenticate(struct imap_session *s, struct cursor *c)
 		bad_args(s, "nothing");
 		return;
 	}
-	if (s->deflate != NULL) {
-		tagged(s, NO, "CANNOT", "The connection is compressed");
+	if (!s->config.unauthenticate) {
+		tagged(s, BAD, NULL, "That is not offered");
 		return;
 	}
 	deselect(s);
 	s->enabled = 0;
 	tagged(s, OK, NULL, "Done");
+	flush(s);
+	deflate_leave(s);
 	s->unauthenticates = true;	/* command_done() */
 }
 

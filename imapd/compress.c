@@ -11,11 +11,13 @@
 #define LEVEL		3	/* speed matters more: the text repeats itself */
 #define MEMORY		8
 #define CHUNK_BYTES	(16 * 1024)
+#define BLOCK_ENDS	128	/* z_stream.data_type, after Z_BLOCK */
 
 struct deflate_pair {
 	z_stream	 out, in;
 	struct buf	 plain;		/* inflated and not consumed */
 	size_t		 plain_off;
+	bool		 over;		/* the client has ended its stream */
 	char		 chunk[CHUNK_BYTES];
 };
 
@@ -101,34 +103,68 @@ deflate_write(struct imap_session *s, struct slice text)
 	} while (d->out.avail_out == 0 && !s->stuck);
 }
 
+/* One call of inflate() from the stream's input into room for a chunk; where a
+ * block ends it stops, and what is behind may be no part of the stream. */
+static int
+inflate_block(struct imap_session *s, char *to)
+{
+	struct deflate_pair *d = s->deflate;
+	struct slice in = stream_input(&s->stream);
+	int r;
+
+	d->in.next_in = input_of(in);
+	d->in.avail_in = (uInt)in.n;
+	d->in.next_out = (Bytef *)to;
+	d->in.avail_out = CHUNK_BYTES;
+	r = inflate(&d->in, Z_BLOCK);
+	stream_consume(&s->stream, in.n - d->in.avail_in);
+	d->over = r == Z_STREAM_END;
+	return r;
+}
+
+/* A flush is an empty block behind the text, which nobody has asked for yet. */
+void
+deflate_leave(struct imap_session *s)
+{
+	struct deflate_pair *d = s->deflate;
+	int r = Z_OK;
+
+	if (d == NULL)
+		return;
+	while (!d->over && r == Z_OK && stream_input(&s->stream).n > 0) {
+		r = inflate_block(s, d->chunk);
+		if (d->in.data_type & BLOCK_ENDS)
+			break;
+	}
+	deflate_end(s);
+}
+
 /* No more than a chunk at once, however much a few bytes would become. */
 bool
 inflate_input(struct imap_session *s, struct slice *plain_r)
 {
 	struct deflate_pair *d = s->deflate;
-	struct slice in;
-	char *to;
+	size_t before;
 	int r;
 
 	while (d->plain.n == d->plain_off) {
 		buf_reset(&d->plain);
 		d->plain_off = 0;
-		in = stream_input(&s->stream);
-		to = buf_reserve(&d->plain, CHUNK_BYTES);
-		d->in.next_in = input_of(in);
-		d->in.avail_in = (uInt)in.n;
-		d->in.next_out = (Bytef *)to;
-		d->in.avail_out = CHUNK_BYTES;
-		r = inflate(&d->in, Z_SYNC_FLUSH);
-		if (r != Z_OK && r != Z_BUF_ERROR)
+		before = stream_input(&s->stream).n;
+		if (d->over && before > 0)
 			return false;
-		stream_consume(&s->stream, in.n - d->in.avail_in);
+		if (d->over)
+			break;
+		r = inflate_block(s, buf_reserve(&d->plain, CHUNK_BYTES));
+		if (r != Z_OK && r != Z_BUF_ERROR && r != Z_STREAM_END)
+			return false;
 		d->plain.n = CHUNK_BYTES - d->in.avail_out;
 		if (d->plain.n == 0 && stream_input(&s->stream).n == 0) {
 			buf_clear(&d->plain);
 			break;
 		}
-		if (d->plain.n == 0 && d->in.avail_in == in.n)
+		if (d->plain.n == 0 && r == Z_BUF_ERROR &&
+		    stream_input(&s->stream).n == before)
 			return false;
 	}
 	*plain_r = slice_from(buf_slice(&d->plain), d->plain_off);

@@ -18,9 +18,10 @@
 /* In the order of what they cost: within AND and OR the cheap ones are asked
  * first. */
 enum criterion_kind {
-	C_ALL, C_NONE, C_FLAGS, C_KEYWORD, C_SEQUENCE, C_UIDS, C_SAVED, C_SIZE,
-	C_INTERNAL_DAY, C_INTERNAL_AGE, C_SAVED_DAY, C_MODSEQ, C_EMAILID,
-	C_SENT_DAY, C_SUBJECT, C_HEADER, C_BODY, C_TEXT, C_NOT, C_AND, C_OR,
+	C_ALL, C_FLAGS, C_KEYWORD, C_SEQUENCE, C_UIDS, C_UID_RANGE, C_SAVED,
+	C_SIZE, C_INTERNAL_DAY, C_INTERNAL_AGE, C_SAVED_DAY, C_MODSEQ,
+	C_EMAILID, C_SENT_DAY, C_THREADID, C_SUBJECT, C_HEADER, C_BODY, C_TEXT,
+	C_NOT, C_AND, C_OR,
 };
 
 enum cost { COST_ENTRY, COST_SUMMARY, COST_CONTENT };
@@ -32,9 +33,9 @@ struct criterion {
 	struct set	 set;		/* owned; C_SEQUENCE, C_UIDS */
 	int		 bit;		/* C_KEYWORD, found at the beginning */
 	/* C_SIZE, C_*_DAY (days since 1970), C_INTERNAL_AGE (ms since 1970),
-	 * C_MODSEQ: matches from least to most. */
+	 * C_MODSEQ, C_UID_RANGE: matches from least to most. */
 	int64_t		 least, most;
-	struct slice	 name;		/* field, keyword, EMAILID */
+	struct slice	 name;		/* field, keyword, an id */
 	struct slice	 needle;	/* in the form for comparison */
 	struct criterion *first, *next;	/* of C_NOT, C_AND, C_OR; siblings */
 	struct criterion *all;		/* of all there are, for their sets */
@@ -64,6 +65,8 @@ void	 candidate_set(struct candidate *, struct mailbox *, uint32_t uid);
 bool	 candidate_failed(const struct candidate *);
 /* Minutes of the zone are in it: the day as it is written. */
 bool	 candidate_sent_day(struct candidate *, int64_t *days_r);
+/* As thread_id() gives it; false: not known. */
+bool	 candidate_thread(struct candidate *, uint8_t id_r[16]);
 bool	 candidate_subject_has(struct candidate *, struct slice needle);
 bool	 candidate_header_has(struct candidate *, struct slice name,
 	    struct slice needle);

@@ -7,12 +7,14 @@
  */
 #include "fetch.h"
 #include "mail/summary.h"
+#include "search.h"
 
 #define DECODED_BYTES	(64 * 1024 * 1024)	/* of BINARY[] */
 
 static bool	 next_item(struct fetch_reader *);
 static void	 put_item(struct fetch_reader *, const struct fetch_item *);
 static void	 put_flags_item(struct fetch_reader *);
+static void	 put_thread_id(struct fetch_reader *);
 static void	 put_summary_item(struct fetch_reader *, enum fetch_what);
 static void	 put_section(struct fetch_reader *, const struct fetch_item *);
 static bool	 put_cached_fields(struct fetch_reader *,
@@ -140,8 +142,8 @@ put_item(struct fetch_reader *r, const struct fetch_item *it)
 		put_object_id(s, 'M', f.guid);
 		break;
 	case F_THREADID:
-		/* Threads are not known to the store (RFC 8474 5.2). */
-		put_name(r, "THREADID NIL");
+		put_name(r, "THREADID ");
+		put_thread_id(r);
 		break;
 	case F_SAVEDATE:
 		put_name(r, "SAVEDATE ");
@@ -162,6 +164,22 @@ put_item(struct fetch_reader *r, const struct fetch_item *it)
 		put_binary(r, it);
 		break;
 	}
+}
+
+static void
+put_thread_id(struct fetch_reader *r)
+{
+	struct message_facts f;
+	struct summary sum;
+	uint8_t id[16];
+
+	if (!load_summary(r, &sum)) {
+		put_str(r->s, "NIL");
+		return;
+	}
+	facts_of(r, FACT_GUID, &f);
+	thread_id(&sum, f.guid, id);
+	put_object_id(r->s, 'T', id);
 }
 
 static void

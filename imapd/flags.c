@@ -8,6 +8,8 @@ struct store_args {
 	struct flag_request q;
 	bool		 silent;
 	bool		 conditional;	/* UNCHANGEDSINCE */
+	bool		 makes;		/* keywords that are not there yet */
+	unsigned	 missing;	/* of them */
 };
 
 static bool	 take_args(struct imap_session *, struct cursor *,
@@ -48,8 +50,7 @@ take_how(struct cursor *c, struct store_args *a)
 }
 
 static bool
-take_flag(struct imap_session *s, struct cursor *c, struct store_args *a,
-    enum store_result *r)
+take_flag(struct imap_session *s, struct cursor *c, struct store_args *a)
 {
 	struct slice name;
 	int bit;
@@ -62,19 +63,34 @@ take_flag(struct imap_session *s, struct cursor *c, struct store_args *a,
 		return system_flag(name) != 0 &&
 		    system_flag(name) != FLAG_RECENT;
 	}
-	bit = mailbox_keyword(s->view.mailbox, name, a->q.how != FLAGS_REMOVE);
+	bit = mailbox_keyword(s->view.mailbox, name, a->makes);
 	if (bit >= 0)
 		a->q.keywords |= UINT64_C(1) << bit;
-	else if (a->q.how != FLAGS_REMOVE)
-		*r = STORE_NO_KEYWORD;
+	else
+		a->missing++;
 	return true;
+}
+
+static bool
+take_flags(struct imap_session *s, struct cursor *c, struct store_args *a)
+{
+	bool list = cur_open(c);
+
+	a->missing = 0;
+	if (list && cur_close(c))
+		return true;
+	do {
+		if (!take_flag(s, c, a))
+			return false;
+	} while (cur_sp(c));
+	return !list || cur_close(c);
 }
 
 static bool
 take_args(struct imap_session *s, struct cursor *c, struct store_args *a,
     enum store_result *r)
 {
-	bool list;
+	struct cursor at;
 
 	if (cur_open(c)) {
 		if (!cur_word(c, "UNCHANGEDSINCE") || !cur_sp(c) ||
@@ -86,14 +102,24 @@ take_args(struct imap_session *s, struct cursor *c, struct store_args *a,
 	}
 	if (!take_how(c, a))
 		return false;
-	list = cur_open(c);
-	if (list && cur_close(c))
+	/* None of the keywords is made by a command that cannot be done. */
+	at = *c;
+	if (!take_flags(s, &at, a) || !cur_end(&at))
+		return false;
+	if (a->q.how == FLAGS_REMOVE || a->missing == 0) {
+		*c = at;
 		return true;
-	do {
-		if (!take_flag(s, c, a, r))
-			return false;
-	} while (cur_sp(c));
-	return !list || cur_close(c);
+	}
+	if (mailbox_keywords(s->view.mailbox) + a->missing > STORE_KEYWORDS)
+		*r = STORE_NO_KEYWORD;
+	else {
+		a->makes = true;
+		(void)!take_flags(s, c, a);
+		if (a->missing > 0)
+			*r = STORE_NO_KEYWORD;
+	}
+	*c = at;
+	return true;
 }
 
 static void

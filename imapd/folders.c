@@ -3,7 +3,7 @@
  * 8474). */
 #include "imap.h"
 
-static bool	 take_use(struct cursor *, unsigned *);
+static bool	 take_use(struct cursor *, unsigned *, bool *refused);
 static void	 leave(struct imap_session *, struct slice name);
 static void	 subscribe(struct imap_session *, struct cursor *, bool on);
 
@@ -15,11 +15,17 @@ cmd_create(struct imap_session *s, struct cursor *c)
 	enum store_result r;
 	struct slice name;
 	unsigned use = 0;
+	bool refused = false;
 	size_t i;
 
-	if (!cur_sp(c) || !cur_mailbox(s, c, &name) || !take_use(c, &use) ||
-	    !cur_end(c)) {
+	if (!cur_sp(c) || !cur_mailbox(s, c, &name) ||
+	    !take_use(c, &use, &refused) || !cur_end(c)) {
 		bad_args(s, "a mailbox, and (USE (...))");
+		return;
+	}
+	/* RFC 6154 3: then no mailbox is made. */
+	if (refused) {
+		tagged(s, NO, "USEATTR", "No mailbox can have that use");
 		return;
 	}
 	/* So it is said that names will be made below it: RFC 9051 6.3.4. */
@@ -31,6 +37,7 @@ cmd_create(struct imap_session *s, struct cursor *c)
 		return;
 	}
 	changed(s, name);
+	notify_own(s, name, SLICE_EMPTY);
 	if (store_status(s->store, name, &st) == STORE_OK) {
 		buf_add_str(&code, "MAILBOXID (F");
 		for (i = 0; i < sizeof(st.guid); i++)
@@ -42,9 +49,10 @@ cmd_create(struct imap_session *s, struct cursor *c)
 }
 
 static bool
-take_use(struct cursor *c, unsigned *use_r)
+take_use(struct cursor *c, unsigned *uses, bool *refused)
 {
 	struct slice name;
+	unsigned use;
 
 	if (!cur_sp(c))
 		return true;
@@ -54,7 +62,9 @@ take_use(struct cursor *c, unsigned *use_r)
 		do {
 			if (!cur_flag(c, &name))
 				return false;
-			*use_r |= special_use_of(name);
+			use = special_use_of(name);
+			*refused = *refused || !special_uses_allowed(use);
+			*uses |= use;
 		} while (cur_sp(c));
 		if (!cur_close(c))
 			return false;
@@ -101,6 +111,7 @@ cmd_delete(struct imap_session *s, struct cursor *c)
 		return;
 	}
 	changed(s, name);
+	notify_own(s, name, SLICE_EMPTY);
 	tagged(s, OK, NULL, "Done");
 }
 
@@ -125,6 +136,7 @@ cmd_rename(struct imap_session *s, struct cursor *c)
 	}
 	changed(s, from);
 	changed(s, to);
+	notify_own(s, from, to);
 	tagged(s, OK, NULL, "Done");
 }
 
@@ -151,8 +163,11 @@ subscribe(struct imap_session *s, struct cursor *c, bool on)
 		return;
 	}
 	r = store_subscribe(s->store, name, on);
-	if (r != STORE_OK)
+	if (r != STORE_OK) {
 		store_refused(s, r);
-	else
-		tagged(s, OK, NULL, "Done");
+		return;
+	}
+	changed(s, name);
+	notify_own(s, name, SLICE_EMPTY);
+	tagged(s, OK, NULL, "Done");
 }

@@ -8,6 +8,7 @@
  * sync.c	what has changed in the selected mailbox, told
  * select.c fetch.c body.c flags.c copy.c append.c list.c folders.c idle.c
  * search_cmd.c quota.c metadata.c notify.c compress.c	commands
+ * names.c	the list of mailboxes, for NOTIFY
  * park.c	a session as bytes, and back
  */
 #ifndef IMAPD_IMAP_H
@@ -54,6 +55,7 @@ enum status { OK, NO, BAD };
 struct job;
 struct append_command;
 struct notify;
+struct names;
 struct deflate_pair;
 
 struct imap_session {
@@ -88,6 +90,7 @@ struct imap_session {
 	struct arena	 arena;
 	const struct command *command;
 	bool		 by_uid;	/* UID FETCH and so on */
+	bool		 not_utf7;	/* a name was none: for bad_args() */
 	struct job	*job;		/* owned; NULL: nothing goes on */
 	struct append_command *append;	/* owned; literals are streamed to it */
 
@@ -216,6 +219,8 @@ void	 deselect(struct imap_session *);
 void	 tell_vanished(struct imap_session *, uint64_t since, struct set *known);
 /* list.c: SPECIAL_*; 0: it is none of them. */
 unsigned special_use_of(struct slice name);
+/* Whether a mailbox can be given all of these; none: no. */
+bool	 special_uses_allowed(unsigned uses);
 enum { STATUS_MESSAGES = 1, STATUS_UIDNEXT = 2, STATUS_UIDVALIDITY = 4,
 	STATUS_UNSEEN = 8, STATUS_DELETED = 16, STATUS_SIZE = 32,
 	STATUS_RECENT = 64, STATUS_HIGHESTMODSEQ = 128, STATUS_APPENDLIMIT = 256,
@@ -244,15 +249,36 @@ bool	 partial_parse(struct cursor *, int64_t *from_r, int64_t *to_r);
 void	 partial_range(int64_t from, int64_t to, size_t n, size_t *first_r,
 	    size_t *n_r);
 
+/* list.c: one entry, as LIST would; old: what it was called, .n 0 the same. */
+void	 list_tell(struct imap_session *, const struct mailbox_entry *,
+	    struct slice old);
+
 /* notify.c */
+enum { EV_NEW = 1, EV_EXPUNGE = 2, EV_FLAGS = 4, EV_NAME = 8,
+	EV_SUBSCRIPTION = 16 };
 void	 notify_free(struct imap_session *);
 void	 notify_news(struct imap_session *, struct slice mailbox);
 /* Between commands. */
 void	 notify_due(struct imap_session *);
+/* This session has made, renamed, removed, (un)subscribed these; .n 0: none. */
+void	 notify_own(struct imap_session *, struct slice, struct slice);
+/* What it wants to know of a mailbox that is not the selected one. */
+unsigned notify_events(const struct imap_session *, struct slice mailbox,
+	    bool subscribed);
+
+/* names.c: the list as it is now; what has changed since it was taken, but for
+ * what is this session's own doing; it is then as it is now. */
+struct names *names_new(struct imap_session *);
+void	 names_free(struct names **);
+void	 names_tell(struct imap_session *, struct names **,
+	    struct slice own_from, struct slice own_to);
 
 /* compress.c */
 bool	 deflate_begin(struct imap_session *);
 void	 deflate_end(struct imap_session *);
+/* Both directions end behind the command under way; what the client has sent
+ * behind it is the stream's input, as it is. */
+void	 deflate_leave(struct imap_session *);
 void	 deflate_write(struct imap_session *, struct slice);
 /* Inflates input until *plain_r has some; false: the stream is broken. */
 bool	 inflate_input(struct imap_session *, struct slice *plain_r);

@@ -31,6 +31,7 @@ struct list_job {
 	struct job	 job;
 	bool		 lsub;
 	bool		 extended;	/* the syntax of RFC 5258 was used */
+	bool		 wants_delimiter; /* the only pattern is empty */
 	unsigned	 select, ret, status;
 	struct slice	 patterns[LIST_PATTERNS];
 	size_t		 npatterns;
@@ -160,9 +161,12 @@ take_patterns(struct imap_session *s, struct cursor *c, struct slice reference,
 {
 	struct slice text;
 
-	if (!cur_open(c))
-		return cur_list_mailbox(c, &text) &&
-		    add_pattern(s, reference, text, j);
+	if (!cur_open(c)) {
+		if (!cur_list_mailbox(c, &text))
+			return false;
+		j->wants_delimiter = text.n == 0;
+		return add_pattern(s, reference, text, j);
+	}
 	j->extended = true;
 	do {
 		if (!cur_list_mailbox(c, &text) ||
@@ -202,7 +206,7 @@ begin(struct imap_session *s, struct list_job *j)
 	enum store_result r;
 
 	/* RFC 9051 6.3.9: what the delimiter is. */
-	if (j->npatterns == 1 && j->patterns[0].n == 0 && !j->lsub) {
+	if (j->wants_delimiter && !j->lsub) {
 		say(s, "* LIST (\\Noselect) \"%c\" \"\"", DELIMITER);
 		tagged(s, OK, NULL, "Done");
 		free_job(&j->job);
@@ -376,6 +380,13 @@ special_use_of(struct slice name)
 	return 0;
 }
 
+/* Nothing here gathers messages of other mailboxes. */
+bool
+special_uses_allowed(unsigned uses)
+{
+	return uses != 0 && (uses & (SPECIAL_ALL | SPECIAL_FLAGGED)) == 0;
+}
+
 static void
 put_attribute(struct imap_session *s, const char *name)
 {
@@ -412,12 +423,39 @@ put_attributes(struct imap_session *s, const struct list_job *j,
 }
 
 static void
-tell(struct imap_session *s, const struct list_job *j, const struct listed *l)
+begin_telling(struct imap_session *s, const struct list_job *j,
+    const struct listed *l)
 {
 	put_str(s, j->lsub ? "* LSUB " : "* LIST ");
 	put_attributes(s, j, l);
 	put_str(s, " \"/\" ");
 	put_mailbox(s, name_of(j, l));
+}
+
+void
+list_tell(struct imap_session *s, const struct mailbox_entry *e,
+    struct slice old)
+{
+	struct list_job j = { .extended = true, .ret = RET_SUBSCRIBED };
+
+	buf_init(&j.names, NAMES_BYTES);
+	if (add_entry(&j, e)) {
+		begin_telling(s, &j, &j.v[0]);
+		if (old.n > 0) {
+			put_str(s, " (\"OLDNAME\" (");
+			put_mailbox(s, old);
+			put_str(s, "))");
+		}
+		put_str(s, "\r\n");
+	}
+	buf_clear(&j.names);
+	free(j.v);
+}
+
+static void
+tell(struct imap_session *s, const struct list_job *j, const struct listed *l)
+{
+	begin_telling(s, j, l);
 	if (l->below && !j->lsub)
 		put_str(s, j->select & SEL_SUBSCRIBED ?
 		    " (\"CHILDINFO\" (\"SUBSCRIBED\"))" :

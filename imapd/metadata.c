@@ -4,6 +4,7 @@
 
 #define ASKED_ENTRIES	100	/* of one GETMETADATA */
 #define ADMIN		"/shared/admin"
+#define SPECIAL_USE	"/private/specialuse"
 
 struct get {
 	struct imap_session *s;
@@ -197,6 +198,18 @@ take_value(struct cursor *c, struct slice *r)
 	return cur_nstring(c, r) || cur_literal(c, r, &binary);
 }
 
+/* RFC 6154 4: as CREATE would. */
+static bool
+are_uses(struct slice value)
+{
+	struct slice word;
+
+	while (value.n > 0 && slice_next(&value, ' ', &word))
+		if (!special_uses_allowed(special_use_of(word)))
+			return false;
+	return true;
+}
+
 static void
 refuse(struct imap_session *s, enum store_result r)
 {
@@ -208,6 +221,9 @@ refuse(struct imap_session *s, enum store_result r)
 		tagged(s, NO, code, "The value is too long");
 	} else if (r == STORE_LIMIT)
 		tagged(s, NO, "METADATA TOOMANY", "There are too many entries");
+	else if (r == STORE_READ_ONLY)
+		tagged(s, NO, "NOPERM", "The operator's entry, or a mailbox "
+		    "that is read-only");
 	else
 		store_refused(s, r);
 }
@@ -239,6 +255,12 @@ cmd_setmetadata(struct imap_session *s, struct cursor *c)
 		else if (mailbox.n == 0 &&
 		    slice_eq(entries[i], SLICE_LIT(ADMIN)))
 			r = STORE_READ_ONLY;
+		else if (slice_eq(entries[i], SLICE_LIT(SPECIAL_USE)) &&
+		    !are_uses(values[i])) {
+			tagged(s, NO, "USEATTR",
+			    "No mailbox can have that use");
+			return;
+		}
 	}
 	for (i = 0; i < n && r == STORE_OK; i++)
 		r = store_metadata_set(s->store, mailbox, entries[i],

@@ -3,7 +3,7 @@
  * notify - NOTIFY (RFC 5465): news without asking, of the selected mailbox and
  * of others.
  *
- * Events that are known: MessageNew, MessageExpunge, FlagChange.
+ * Events that are known are those of events[] below.
  */
 #include <stdlib.h>
 
@@ -14,8 +14,10 @@
 #define NOTIFY_GROUPS	16
 #define NOTIFY_NAMES	100	/* mailboxes and subtrees of a group */
 #define NOTIFY_WATCHED	1000	/* mailboxes of which news is asked */
+#define NOTIFY_WAITING	(64 * 1024)	/* names that have news, an LF behind
+				 * each; then all are told of */
 
-enum { EV_NEW = 1, EV_EXPUNGE = 2, EV_FLAGS = 4 };
+#define EV_OF_LIST	(EV_NAME | EV_SUBSCRIPTION)
 
 struct group {
 	enum {
@@ -36,6 +38,10 @@ struct notify {
 	bool		 has_fetch;
 	struct fetch	 fetch;		/* of MessageNew; its slices: arena */
 	bool		 due;		/* news of the selected one waits */
+	struct buf	 waiting;	/* others of which news waits */
+	bool		 too_many;	/* more than it holds */
+	bool		 look;		/* at names, which may have changed */
+	struct names	*names;		/* owned; NULL: not asked for */
 };
 
 static bool	 take_groups(struct imap_session *, struct cursor *,
@@ -46,10 +52,11 @@ static bool	 take_names(struct imap_session *, struct cursor *,
 		    struct notify *, struct group *);
 static bool	 take_events(struct imap_session *, struct cursor *,
 		    struct notify *, struct group *, const char **);
-static unsigned	 events_of(const struct notify *, struct slice mailbox,
-		    bool subscribed);
+static bool	 watches_names(const struct notify *);
+static bool	 is_selected(const struct imap_session *, struct slice);
+static void	 tell_waiting(struct imap_session *);
 static void	 tell_other(struct imap_session *, struct slice, unsigned);
-static void	 tell_all(struct imap_session *);
+static void	 tell_all(struct imap_session *, bool begins);
 
 void
 cmd_notify(struct imap_session *s, struct cursor *c)
@@ -70,6 +77,7 @@ cmd_notify(struct imap_session *s, struct cursor *c)
 	}
 	n = mem_alloc(sizeof(*n));
 	n->arena = ARENA_INIT(ARENA_BYTES);
+	buf_init(&n->waiting, NOTIFY_WAITING);
 	status = cur_sp_word(c, "STATUS");
 	if (!take_groups(s, c, n, &code) || !cur_end(c)) {
 		arena_clear(&n->arena);
@@ -83,16 +91,21 @@ cmd_notify(struct imap_session *s, struct cursor *c)
 	notify_free(s);
 	s->notify = n;
 	watch(s);
+	if (watches_names(n))
+		n->names = names_new(s);
 	if (status)
-		tell_all(s);
+		tell_all(s, true);
 	tagged(s, OK, NULL, "Done");
 }
 
 void
 notify_free(struct imap_session *s)
 {
-	if (s->notify != NULL)
+	if (s->notify != NULL) {
 		arena_clear(&s->notify->arena);
+		buf_clear(&s->notify->waiting);
+		names_free(&s->notify->names);
+	}
 	free(s->notify);
 	s->notify = NULL;
 }
@@ -111,6 +124,9 @@ take_groups(struct imap_session *s, struct cursor *c, struct notify *n,
 		    !take_events(s, c, n, g, code) || !cur_close(c))
 			return false;
 		if (g->what <= G_SELECTED_DELAYED) {
+			/* RFC 5465 6.1: one of both, and of messages only. */
+			if (n->selected || g->events & EV_OF_LIST)
+				return false;
 			n->selected = true;
 			n->delayed = g->what == G_SELECTED_DELAYED;
 			n->selected_events = g->events;
@@ -182,11 +198,12 @@ take_events(struct imap_session *s, struct cursor *c, struct notify *n,
 {
 	static const struct { const char *name; unsigned bit; } events[] = {
 		{ "MessageNew", EV_NEW }, { "MessageExpunge", EV_EXPUNGE },
-		{ "FlagChange", EV_FLAGS },
+		{ "FlagChange", EV_FLAGS }, { "MailboxName", EV_NAME },
+		{ "SubscriptionChange", EV_SUBSCRIPTION },
 	};
+	enum { EVENTS = sizeof(events) / sizeof(events[0]) };
 	static const char *const others[] = { "AnnotationChange",
-		"MailboxName", "SubscriptionChange", "MailboxMetadataChange",
-		"ServerMetadataChange" };
+		"MailboxMetadataChange", "ServerMetadataChange" };
 	size_t i;
 
 	(void)s;
@@ -195,13 +212,14 @@ take_events(struct imap_session *s, struct cursor *c, struct notify *n,
 	if (!cur_open(c))
 		return false;
 	do {
-		for (i = 0; i < 3 && !cur_word(c, events[i].name);)
+		for (i = 0; i < EVENTS && !cur_word(c, events[i].name);)
 			i++;
-		if (i == 3) {
-			for (i = 0; i < 5; i++)
+		if (i == EVENTS) {
+			for (i = 0; i < sizeof(others) / sizeof(others[0]); i++)
 				if (cur_word(c, others[i]))
 					*code = "BADEVENT (MessageNew "
-					    "MessageExpunge FlagChange)";
+					    "MessageExpunge FlagChange "
+					    "MailboxName SubscriptionChange)";
 			return false;
 		}
 		g->events |= events[i].bit;
@@ -231,11 +249,14 @@ names_match(const struct group *g, struct slice mailbox)
 	return false;
 }
 
-/* The first group that names a mailbox counts. */
-static unsigned
-events_of(const struct notify *n, struct slice mailbox, bool subscribed)
+/* All groups that name a mailbox count: RFC 5465 6. */
+unsigned
+notify_events(const struct imap_session *s, struct slice mailbox,
+    bool subscribed)
 {
+	const struct notify *n = s->notify;
 	const struct group *g;
+	unsigned events = 0;
 	size_t i;
 
 	for (i = 0; i < n->n; i++) {
@@ -245,14 +266,26 @@ events_of(const struct notify *n, struct slice mailbox, bool subscribed)
 		    slice_eq(mailbox, SLICE_LIT("INBOX"))) ||
 		    (g->what == G_SUBSCRIBED && subscribed) ||
 		    (g->what >= G_SUBTREE && names_match(g, mailbox)))
-			return g->events;
+			events |= g->events;
 	}
-	return 0;
+	return events;
+}
+
+static bool
+watches_names(const struct notify *n)
+{
+	size_t i;
+
+	for (i = 0; i < n->n; i++)
+		if (n->groups[i].events & EV_OF_LIST)
+			return true;
+	return false;
 }
 
 struct list_arg {
 	struct imap_session *s;
 	struct slice	*names;		/* for watch(); owned texts */
+	unsigned	*events;	/* of each */
 	size_t		 n;
 	struct slice	 only;		/* the mailbox that is looked for */
 	bool		 subscribed;
@@ -273,23 +306,53 @@ void
 notify_news(struct imap_session *s, struct slice mailbox)
 {
 	struct notify *n = s->notify;
-	struct list_arg a = { .s = s, .only = mailbox };
 
-	if (s->state == S_SELECTED && (mailbox.n == 0 ||
-	    slice_eq(mailbox, mailbox_name(s->view.mailbox)))) {
+	n->look = n->names != NULL;
+	if (mailbox.n == 0)
+		n->due = n->too_many = true;
+	else if (s->state == S_SELECTED &&
+	    slice_eq(mailbox, mailbox_name(s->view.mailbox)))
 		n->due = true;
-		notify_due(s);
-		return;
-	}
-	/* In the middle of an answer nothing else can stand; the client asks
-	 * again what it was not told. */
-	if (s->job != NULL)
-		return;
-	store_list(s->store, is_subscribed, &a);
-	tell_other(s, mailbox, events_of(n, mailbox, a.subscribed));
+	else if (buf_add(&n->waiting, mailbox) == -1 ||
+	    buf_add_byte(&n->waiting, '\n') == -1)
+		n->too_many = true;
+	notify_due(s);
 }
 
-/* Between commands: what the selected mailbox has new. */
+void
+notify_own(struct imap_session *s, struct slice from, struct slice to)
+{
+	if (s->notify != NULL && s->notify->names != NULL)
+		names_tell(s, &s->notify->names, from, to);
+}
+
+static void
+tell_waiting(struct imap_session *s)
+{
+	struct notify *n = s->notify;
+	struct slice rest = buf_slice(&n->waiting), name;
+	struct list_arg a = { .s = s };
+
+	if (n->look)
+		names_tell(s, &n->names, SLICE_EMPTY, SLICE_EMPTY);
+	n->look = false;
+	if (n->too_many)
+		tell_all(s, false);
+	else
+		while (rest.n > 0 && slice_next(&rest, '\n', &name)) {
+			if (is_selected(s, name))
+				continue;
+			a.only = name;
+			a.subscribed = false;
+			store_list(s->store, is_subscribed, &a);
+			tell_other(s, name, notify_events(s, name,
+			    a.subscribed));
+		}
+	n->too_many = false;
+	buf_clear(&n->waiting);
+}
+
+/* Between commands: within an answer nothing else can stand. */
 void
 notify_due(struct imap_session *s)
 {
@@ -297,13 +360,18 @@ notify_due(struct imap_session *s)
 	uint32_t uidnext = s->view.uidnext;
 	size_t i;
 
-	if (n == NULL || !n->due || s->job != NULL || s->append != NULL ||
-	    s->state != S_SELECTED)
+	if (n == NULL || s->job != NULL || s->append != NULL ||
+	    s->state == S_OVER)
+		return;
+	if (n->waiting.n > 0 || n->too_many || n->look)
+		tell_waiting(s);
+	if (!n->due || s->state != S_SELECTED)
 		return;
 	n->due = false;
 	if (!s->idling && n->selected_events == 0)
 		return;
-	s->by_uid = false;
+	/* With UIDs: RFC 5465 5.1. */
+	s->by_uid = true;
 	sync_view(s, s->idling || (n->selected && !n->delayed));
 	if (!n->has_fetch || s->state != S_SELECTED)
 		return;
@@ -312,7 +380,8 @@ notify_due(struct imap_session *s)
 }
 
 static void
-tell_other(struct imap_session *s, struct slice mailbox, unsigned events)
+tell_status(struct imap_session *s, struct slice mailbox, unsigned events,
+    bool modseq)
 {
 	unsigned items = 0;
 
@@ -321,34 +390,40 @@ tell_other(struct imap_session *s, struct slice mailbox, unsigned events)
 		    STATUS_UNSEEN;
 	if (events & EV_FLAGS)
 		items |= STATUS_UIDVALIDITY | STATUS_UNSEEN;
-	if (items != 0 && s->enabled & EN_CONDSTORE)
+	if (items != 0 && modseq)
 		items |= STATUS_HIGHESTMODSEQ;
 	if (items != 0)
 		status_tell(s, mailbox, items);
+}
+
+static void
+tell_other(struct imap_session *s, struct slice mailbox, unsigned events)
+{
+	tell_status(s, mailbox, events, (s->enabled & EN_CONDSTORE) != 0);
 }
 
 static bool
 tell_one(void *arg, const struct mailbox_entry *e)
 {
 	struct list_arg *a = arg;
+	unsigned events = notify_events(a->s, e->name, e->subscribed);
 
-	if (e->exists && a->n < NOTIFY_WATCHED && events_of(a->s->notify,
-	    e->name, e->subscribed) != 0)
+	if (e->exists && a->n < NOTIFY_WATCHED && events != 0) {
+		a->events[a->n] = events;
 		a->names[a->n++] = slice_str(mem_slicedup(e->name));
+	}
 	return true;
 }
 
 static void
 free_names(struct list_arg *a)
 {
-	union { const char *from; char *to; } u;
 	size_t i;
 
-	for (i = 0; i < a->n; i++) {
-		u.from = a->names[i].p;
-		free(u.to);
-	}
+	for (i = 0; i < a->n; i++)
+		free((void *)(uintptr_t)a->names[i].p);
 	free(a->names);
+	free(a->events);
 }
 
 static void
@@ -356,6 +431,7 @@ collect_names(struct imap_session *s, struct list_arg *a)
 {
 	*a = (struct list_arg){ .s = s };
 	a->names = mem_array(NOTIFY_WATCHED + 1, sizeof(*a->names));
+	a->events = mem_array(NOTIFY_WATCHED, sizeof(*a->events));
 	if (s->notify != NULL)
 		store_list(s->store, tell_one, a);
 }
@@ -367,8 +443,10 @@ is_selected(const struct imap_session *s, struct slice mailbox)
 	    slice_eq(mailbox, mailbox_name(s->view.mailbox));
 }
 
+/* begins: for NOTIFY SET STATUS, where those that ask for flags have the
+ * mod-sequence even without CONDSTORE (RFC 5465 3.1). */
 static void
-tell_all(struct imap_session *s)
+tell_all(struct imap_session *s, bool begins)
 {
 	struct list_arg a;
 	size_t i;
@@ -376,20 +454,27 @@ tell_all(struct imap_session *s)
 	collect_names(s, &a);
 	for (i = 0; i < a.n; i++)
 		if (!is_selected(s, a.names[i]))
-			tell_other(s, a.names[i], EV_NEW | EV_FLAGS);
+			tell_status(s, a.names[i], a.events[i],
+			    s->enabled & EN_CONDSTORE ||
+			    (begins && a.events[i] & EV_FLAGS));
 	free_names(&a);
 }
 
 void
 watch(struct imap_session *s)
 {
+	struct slice own, all = SLICE_EMPTY;
 	struct list_arg a;
-	struct slice own;
 
 	if (s->notify == NULL) {
 		if (s->state == S_SELECTED)
 			own = mailbox_name(s->view.mailbox);
 		s->ops->watch(s->arg, &own, s->state == S_SELECTED);
+		return;
+	}
+	/* One that is to be made has no name yet. */
+	if (watches_names(s->notify)) {
+		s->ops->watch(s->arg, &all, 1);
 		return;
 	}
 	collect_names(s, &a);

@@ -21,7 +21,7 @@ static bool	 matches(struct search *, const struct criterion *,
 		    const struct message_entry *);
 static bool	 matches_entry(struct search *, const struct criterion *,
 		    const struct message_entry *);
-static bool	 is_id(struct slice, const uint8_t guid[16]);
+static bool	 is_id(struct slice, char prefix, const uint8_t guid[16]);
 static int64_t	 day_of(int64_t ms);
 
 struct search *
@@ -151,6 +151,7 @@ matches(struct search *s, const struct criterion *k,
     const struct message_entry *e)
 {
 	const struct criterion *child;
+	uint8_t id[16];
 	int64_t day;
 
 	switch (k->kind) {
@@ -169,6 +170,9 @@ matches(struct search *s, const struct criterion *k,
 	case C_SENT_DAY:
 		return candidate_sent_day(s->candidate, &day) &&
 		    day >= k->least && day <= k->most;
+	case C_THREADID:
+		return candidate_thread(s->candidate, id) &&
+		    is_id(k->name, 'T', id);
 	case C_SUBJECT:
 		return candidate_subject_has(s->candidate, k->needle);
 	case C_HEADER:
@@ -178,11 +182,11 @@ matches(struct search *s, const struct criterion *k,
 	case C_TEXT:
 		return candidate_text_has(s->candidate, k->needle, true);
 	case C_ALL:
-	case C_NONE:
 	case C_FLAGS:
 	case C_KEYWORD:
 	case C_SEQUENCE:
 	case C_UIDS:
+	case C_UID_RANGE:
 	case C_SAVED:
 	case C_SIZE:
 	case C_INTERNAL_DAY:
@@ -228,6 +232,8 @@ matches_entry(struct search *s, const struct criterion *k,
 		return set_has(&k->set, (uint32_t)s->at + 1);
 	case C_UIDS:
 		return set_has(&k->set, e->uid);
+	case C_UID_RANGE:
+		return within(k, e->uid);
 	case C_SAVED:
 		return uids_have(&s->saved, e->uid);
 	case C_SIZE:
@@ -245,19 +251,20 @@ matches_entry(struct search *s, const struct criterion *k,
 	case C_MODSEQ:
 		return e->modseq >= (uint64_t)k->least;
 	case C_EMAILID:
-		return facts_of(s, e, FACT_GUID, &f) && is_id(k->name, f.guid);
+		return facts_of(s, e, FACT_GUID, &f) &&
+		    is_id(k->name, 'M', f.guid);
 	}
 	return false;
 }
 
-/* "M" and 32 hexadecimal digits, as FETCH answers. */
+/* A letter and 32 hexadecimal digits, as FETCH answers. */
 static bool
-is_id(struct slice id, const uint8_t guid[16])
+is_id(struct slice id, char prefix, const uint8_t guid[16])
 {
 	static const char hex[] = "0123456789abcdef";
 	size_t i;
 
-	if (id.n != 33 || id.p[0] != 'M')
+	if (id.n != 33 || id.p[0] != prefix)
 		return false;
 	for (i = 0; i < 16; i++)
 		if (id.p[1 + 2 * i] != hex[guid[i] >> 4] ||

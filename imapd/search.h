@@ -17,12 +17,14 @@
 #define SORT_KEYS	16	/* of one SORT */
 
 struct search;
+struct summary;
 
 enum search_error {
 	SEARCH_OK,
 	SEARCH_BAD,		/* not the grammar: BAD */
 	SEARCH_BADCHARSET,	/* NO [BADCHARSET (...)] */
 	SEARCH_LIMIT,		/* SEARCH_KEYS, nesting: NO [LIMIT] */
+	SEARCH_UIDREQUIRED,	/* SEARCH_UIDONLY: BAD [UIDREQUIRED] */
 };
 
 enum {
@@ -83,5 +85,10 @@ enum thread_algorithm { THREAD_ORDEREDSUBJECT, THREAD_REFERENCES };
  * ceiling of the buf. */
 int	 thread_write(struct view *, enum thread_algorithm,
 	    const struct uids *positions, bool uids, struct buf *);
+/* THREADID (RFC 8474): messages have the same whose References, or failing
+ * these In-Reply-To, begin alike, or that are what others begin with; one that
+ * has no id is alone. */
+void	 thread_id(const struct summary *, const uint8_t guid[16],
+	    uint8_t id_r[16]);
 
 #endif

@@ -155,12 +155,15 @@ begin(struct imap_session *s, struct cursor *c, struct search_job *j)
 		buf_printf(&code, "BADCHARSET (%s)", search_charsets);
 		tagged(s, NO, buf_cstr(&code), "That charset is not known");
 		break;
+	case SEARCH_UIDREQUIRED:
+		tagged(s, BAD, "UIDREQUIRED", "UIDONLY is enabled");
+		break;
 	case SEARCH_LIMIT:
 		tagged(s, NO, "LIMIT", "Too much to search for at once");
 		break;
 	}
 	/* RFC 5182 2.1: NO empties it, BAD does not. */
-	if (e != SEARCH_BAD && j->ret & R_SAVE)
+	if (e != SEARCH_BAD && e != SEARCH_UIDREQUIRED && j->ret & R_SAVE)
 		uids_clear(&s->view.saved);
 	buf_clear(&code);
 	free_job(&j->job);
@@ -205,7 +208,9 @@ answer(struct imap_session *s, struct search_job *j)
 	if (j->ret & R_SAVE)
 		save(s, j);
 	if (j->extended) {
-		write_extended(s, j);
+		/* RFC 5182 2.1: "$" is all that was asked for. */
+		if (j->ret != R_SAVE)
+			write_extended(s, j);
 		tagged(s, OK, NULL, "Done");
 		return JOB_DONE;
 	}

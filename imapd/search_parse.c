@@ -26,7 +26,7 @@ enum form {
 	F_SUBJECT, F_BODY, F_TEXT, F_HEADER,
 	F_BEFORE, F_ON, F_SINCE,	/* a date; kind */
 	F_LARGER, F_SMALLER, F_OLDER, F_YOUNGER,
-	F_UID, F_MODSEQ, F_EMAILID, F_THREADID, F_NOT, F_OR,
+	F_UID, F_UIDAFTER, F_UIDBEFORE, F_MODSEQ, F_ID, F_NOT, F_OR,
 };
 
 static const struct key {
@@ -43,7 +43,7 @@ static const struct key {
 	{ "CC",		F_FIELD,	C_HEADER, 0, 0 },
 	{ "DELETED",	F_NOTHING,	C_FLAGS, FLAG_DELETED, FLAG_DELETED },
 	{ "DRAFT",	F_NOTHING,	C_FLAGS, FLAG_DRAFT, FLAG_DRAFT },
-	{ "EMAILID",	F_EMAILID,	C_EMAILID, 0, 0 },
+	{ "EMAILID",	F_ID,		C_EMAILID, 0, 0 },
 	{ "FLAGGED",	F_NOTHING,	C_FLAGS, FLAG_FLAGGED, FLAG_FLAGGED },
 	{ "FROM",	F_FIELD,	C_HEADER, 0, 0 },
 	{ "HEADER",	F_HEADER,	C_HEADER, 0, 0 },
@@ -70,9 +70,11 @@ static const struct key {
 	{ "SMALLER",	F_SMALLER,	C_SIZE,	0, 0 },
 	{ "SUBJECT",	F_SUBJECT,	C_SUBJECT, 0, 0 },
 	{ "TEXT",	F_TEXT,		C_TEXT,	0, 0 },
-	{ "THREADID",	F_THREADID,	C_NONE,	0, 0 },
+	{ "THREADID",	F_ID,		C_THREADID,	0, 0 },
 	{ "TO",		F_FIELD,	C_HEADER, 0, 0 },
 	{ "UID",	F_UID,		C_UIDS,	0, 0 },
+	{ "UIDAFTER",	F_UIDAFTER,	C_UID_RANGE, 0, 0 },
+	{ "UIDBEFORE",	F_UIDBEFORE,	C_UID_RANGE, 0, 0 },
 	{ "UNANSWERED",	F_NOTHING,	C_FLAGS, FLAG_ANSWERED, 0 },
 	{ "UNDELETED",	F_NOTHING,	C_FLAGS, FLAG_DELETED, 0 },
 	{ "UNDRAFT",	F_NOTHING,	C_FLAGS, FLAG_DRAFT, 0 },
@@ -89,6 +91,7 @@ static struct criterion *parse_named(struct parser *, const struct key *);
 static bool	 take_text(struct parser *, struct slice *needle_r);
 static bool	 take_days(struct parser *, enum form, struct criterion *);
 static bool	 take_size(struct parser *, enum form, struct criterion *);
+static bool	 take_uid(struct parser *, enum form, struct criterion *);
 static bool	 take_modseq(struct parser *, struct criterion *);
 static bool	 take_operands(struct parser *, unsigned n,
 		    struct criterion *);
@@ -183,8 +186,10 @@ parse_set(struct parser *p)
 		return NULL;
 	if (k->set.saved)
 		k->kind = C_SAVED;
-	else if (p->flags & SEARCH_UIDONLY)
+	else if (p->flags & SEARCH_UIDONLY) {
+		p->error = SEARCH_UIDREQUIRED;
 		return NULL;
+	}
 	return k;
 }
 
@@ -207,12 +212,9 @@ parse_named(struct parser *p, const struct key *key)
 		ok = true;
 		break;
 	case F_KEYWORD:
-	case F_EMAILID:
+	case F_ID:
 		ok = cur_atom(c, &text) &&
 		    arena_copy(&p->search->arena, text, &k->name) == 0;
-		break;
-	case F_THREADID:
-		ok = cur_atom(c, &text);
 		break;
 	case F_FIELD:
 		k->name = slice_str(key->name);
@@ -243,6 +245,10 @@ parse_named(struct parser *p, const struct key *key)
 		ok = cur_set(c, SET_STAR | SET_SAVED, &k->set);
 		if (ok && k->set.saved)
 			k->kind = C_SAVED;
+		break;
+	case F_UIDAFTER:
+	case F_UIDBEFORE:
+		ok = take_uid(p, key->form, k);
 		break;
 	case F_MODSEQ:
 		ok = take_modseq(p, k);
@@ -318,6 +324,19 @@ take_size(struct parser *p, enum form form, struct criterion *k)
 		else
 			k->least = v;
 	}
+	return true;
+}
+
+/* RFC 9738 3.2. */
+static bool
+take_uid(struct parser *p, enum form form, struct criterion *k)
+{
+	uint32_t uid;
+
+	if (!cur_nz_number(p->c, &uid))
+		return false;
+	k->least = form == F_UIDAFTER ? (int64_t)uid + 1 : 0;
+	k->most = form == F_UIDAFTER ? INT64_MAX : (int64_t)uid - 1;
 	return true;
 }
 

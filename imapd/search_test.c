@@ -72,6 +72,8 @@ static const struct {
 	{ "OLDER 3600", "0 1 2 3 4" }, { "YOUNGER 3600", "" },
 	{ "MODSEQ 13", "3 4" }, { "MODSEQ \"/flags/\\\\draft\" all 14", "4" },
 	{ "EMAILID M00000000000000000000000000000002", "2" },
+	{ "UIDAFTER 3", "3 4" }, { "UIDAFTER 5", "" },
+	{ "UIDBEFORE 3", "0 1" }, { "UIDBEFORE 1", "" },
 	{ "EMAILID x", "" }, { "THREADID x", "" }, { "NOT THREADID x",
 	    "0 1 2 3 4" },
 	{ "OR SEEN DELETED", "0 3" }, { "OR (1 SEEN) (2:3 NOT FLAGGED)", "0 1" },
@@ -193,6 +195,45 @@ programs_match_without_summaries(void **state)
 	programs_match(false);
 }
 
+/* RFC 8474 5.2: what belongs together, by what the messages themselves say. */
+static void
+threads_have_ids(void **state)
+{
+	static const struct {
+		const char	*text;
+		unsigned	 thread;
+	} cases[] = {
+		{ "Message-ID: <1@a>\n\n", 1 },
+		{ "Message-ID: <2@a>\nReferences: <1@a>\n\n", 1 },
+		{ "Message-ID: <3@a>\nReferences: <1@a> <2@a>\n"
+		    "In-Reply-To: <2@a>\n\n", 1 },
+		{ "Message-ID: <4@a>\nIn-Reply-To: <1@a>\n\n", 1 },
+		{ "References: <1@a>\n\n", 1 },
+		{ "Message-ID: <5@a>\nSubject: Re: x\n\n", 2 },
+		{ "Message-ID: <1@A>\n\n", 3 },
+		{ "\n", 4 }, { "Message-ID: nonsense\n\n", 5 }, { "", 6 },
+	};
+	enum { N = sizeof(cases) / sizeof(cases[0]) };
+	struct buf bytes = BUF_INIT(2 * SUMMARY_BYTES);
+	uint8_t guid[16] = { 0 }, ids[N][16];
+	struct summary sum;
+	size_t i, k;
+
+	(void)state;
+	for (i = 0; i < N; i++) {
+		guid[0] = (uint8_t)i;
+		buf_reset(&bytes);
+		assert_int_equal(summary_build(slice_str(cases[i].text),
+		    &bytes), 0);
+		assert_true(summary_read(buf_slice(&bytes), &sum));
+		thread_id(&sum, guid, ids[i]);
+		for (k = 0; k < i; k++)
+			assert_int_equal(memcmp(ids[i], ids[k], 16) == 0,
+			    cases[i].thread == cases[k].thread);
+	}
+	buf_clear(&bytes);
+}
+
 static void
 programs_that_are_refused(void **state)
 {
@@ -215,7 +256,12 @@ programs_that_are_refused(void **state)
 		{ "CHARSET utf-8 ALL", SEARCH_BAD, SEARCH_UTF8 },
 		{ "ALL", SEARCH_BAD, SEARCH_CHARSET_FIRST },
 		{ "utf-8 ALL", SEARCH_OK, SEARCH_CHARSET_FIRST },
-		{ "1", SEARCH_BAD, SEARCH_UIDONLY },
+		{ "1", SEARCH_UIDREQUIRED, SEARCH_UIDONLY },
+		{ "OR UID 1 NOT (ALL 1:*)", SEARCH_UIDREQUIRED,
+		    SEARCH_UIDONLY },
+		{ "UIDAFTER 0", SEARCH_BAD, 0 },
+		{ "UIDBEFORE *", SEARCH_BAD, 0 },
+		{ "UIDAFTER 1:2", SEARCH_BAD, 0 },
 		{ "UID 1", SEARCH_OK, SEARCH_UIDONLY },
 		{ "$", SEARCH_OK, SEARCH_UIDONLY },
 	};
@@ -605,6 +651,7 @@ main(int argc, char *argv[])
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(programs_match_with_summaries),
 		cmocka_unit_test(programs_match_without_summaries),
+		cmocka_unit_test(threads_have_ids),
 		cmocka_unit_test(programs_that_are_refused),
 		cmocka_unit_test(messages_that_cannot_be_read_match_nothing),
 		cmocka_unit_test(cheap_criteria_spare_reading),

@@ -111,6 +111,18 @@ need_summary(struct candidate *c)
 	return c->have_summary;
 }
 
+bool
+candidate_thread(struct candidate *c, uint8_t id[16])
+{
+	struct message_facts f;
+
+	if (!need_summary(c) ||
+	    mailbox_facts(c->mailbox, c->uid, FACT_GUID, &f) != STORE_OK)
+		return false;
+	thread_id(&c->summary, f.guid, id);
+	return true;
+}
+
 static bool
 need_content(struct candidate *c)
 {

@@ -110,6 +110,7 @@ serve(struct seat *seat, struct store *store)
 		.line_bytes = conf->imap_max_line,
 		.append_bytes = conf->imap_max_append,
 		.compress = conf->imap_compress,
+		.unauthenticate = conf->imap_unauthenticate,
 		.hostname = conf->hostname,
 		.login = seat->login,
 		.admin = conf->imap_admin,

@@ -434,7 +434,7 @@ take_command(struct imap_session *s, struct cursor *c)
 	const struct command *cmd;
 	struct slice tag, word;
 
-	s->by_uid = false;
+	s->by_uid = s->not_utf7 = false;
 	memcpy(s->tag, "*", 2);
 	if (!cur_tag(c, &tag) || tag.n > TAG_BYTES || !cur_sp(c))
 		return NULL;
@@ -515,7 +515,11 @@ tagged(struct imap_session *s, enum status status, const char *code,
 void
 bad_args(struct imap_session *s, const char *expected)
 {
-	tagged(s, BAD, NULL, "Expected: %s", expected);
+	if (s->not_utf7)
+		tagged(s, BAD, NULL, "The name of a mailbox is in modified "
+		    "UTF-7, or comes after ENABLE UTF8=ACCEPT or IMAP4rev2");
+	else
+		tagged(s, BAD, NULL, "Expected: %s", expected);
 }
 
 /* A new one of enum store_result breaks the build here. */

@@ -21,7 +21,7 @@ struct imap_seat_ops {
 	/* This session has changed a mailbox: others are to be told. */
 	void	(*changed)(void *arg, struct slice mailbox);
 	/* Which mailboxes it wants news of: the selected one, those of NOTIFY;
-	 * called when that changes. */
+	 * an empty name: all.  Called when that changes. */
 	void	(*watch)(void *arg, const struct slice *mailboxes, size_t n);
 	/* In IDLE with nothing to say, or long silent between commands: the
 	 * process may write `state` down, close and end; a new one goes on with
@@ -39,6 +39,7 @@ struct imap_session_config {
 	size_t		 line_bytes;	/* imap.max_line */
 	uint64_t	 append_bytes;	/* APPENDLIMIT */
 	bool		 compress;	/* COMPRESS=DEFLATE may be offered */
+	bool		 unauthenticate; /* so may UNAUTHENTICATE */
 	const char	*hostname;
 	const char	*login;
 	const char	*admin;		/* METADATA /shared/admin; "" none */

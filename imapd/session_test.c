@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <zlib.h>
 
 #include "base/test_guard.h"
 #include "client.h"
@@ -205,7 +206,8 @@ fetch_items(void **state)
 		"\"us-ascii\") NIL NIL \"7bit\" 14 2))\r\na OK Done\r\n" },
 	    { "a FETCH 1 (EMAILID THREADID PREVIEW (LAZY) MODSEQ)\r\n",
 		"* 1 FETCH (EMAILID (Mab000000000000000000000000000002) "
-		"THREADID NIL PREVIEW \"Hello there\" MODSEQ (3))\r\n"
+		"THREADID (Ta823eecba37c9c4babc875bf710fb713) PREVIEW "
+		"\"Hello there\" MODSEQ (3))\r\n"
 		"a OK Done\r\n" },
 	    { "a FETCH 1 (SAVEDATE)\r\n",
 		"* 1 FETCH (SAVEDATE \" 9-Sep-2001 01:46:40 +0000\")\r\n"
@@ -302,6 +304,32 @@ store_flags(void **state)
 	    { "a UID FETCH 1:* (FLAGS) (CHANGEDSINCE 8)\r\n",
 		"* 1 FETCH (UID 1 FLAGS (\\Recent) MODSEQ (9))\r\n"
 		"a OK Done\r\n" });
+}
+
+/* There are 64 for good. */
+static void
+keywords_are_made_by_what_succeeds(void **state)
+{
+	struct buf many = BUF_INIT(1000);
+	struct slice got;
+	int i;
+
+	(void)state;
+	select_inbox(1);
+	client_ask(&c, "a STORE 1 +FLAGS (one)\r\n");
+	buf_add_str(&many, "a STORE 1 +FLAGS (k");
+	for (i = 0; i < STORE_KEYWORDS; i++)
+		buf_printf(&many, " k%d", i);
+	buf_add_str(&many, ")\r\n");
+	got = client_ask(&c, buf_cstr(&many));
+	assert_true(slice_starts(got, SLICE_LIT("a NO [LIMIT] ")));
+	CONVERSE({ "a STORE 1 +FLAGS (two \\Three)\r\n",
+	    "a BAD Expected: a set, FLAGS, +FLAGS or -FLAGS, and flags\r\n" },
+	    { "a STORE 1 +FLAGS (two) x\r\n",
+	    "a BAD Expected: a set, FLAGS, +FLAGS or -FLAGS, and flags\r\n" },
+	    { "a STORE 1 -FLAGS.SILENT (two)\r\n", "a OK Done\r\n" });
+	assert_int_equal(mailbox_keywords(c.session->view.mailbox), 1);
+	buf_clear(&many);
 }
 
 static void
@@ -417,10 +445,19 @@ append_streams(void **state)
 		"* 5 FETCH (BODY[] {15}\r\nab\r\nabca: b\r\n\r\n)\r\n"
 		"a OK Done\r\n" },
 	    { "a APPEND INBOX CATENATE (URL \"/INBOX/;UID=77\")\r\n",
-		"a NO [BADURL] That is no part of a message here\r\n" },
+		"a NO [BADURL /INBOX/;UID=77] That is no part of a message "
+		"here\r\n" },
+	    { "a APPEND INBOX CATENATE (URL {5+}\r\n/]\x01\"\xc3)\r\n",
+		"a NO [BADURL /%5D%01%22%C3] That is no part of a message "
+		"here\r\n" },
 	    { "a REPLACE 5 INBOX {1+}\r\nx\r\n",
 		"* OK [APPENDUID 100 6] It is stored\r\n* 5 EXPUNGE\r\n"
-		"* 5 EXISTS\r\n* 5 RECENT\r\na OK Done\r\n" });
+		"* 5 EXISTS\r\n* 5 RECENT\r\na OK Done\r\n" },
+	    { "a REPLACE * INBOX {1+}\r\ny\r\n",
+		"* OK [APPENDUID 100 7] It is stored\r\n* 5 EXPUNGE\r\n"
+		"* 5 EXISTS\r\n* 5 RECENT\r\na OK Done\r\n" },
+	    { "a REPLACE 6 INBOX {1+}\r\nx\r\n",
+		"a BAD There is no message of that number\r\n" });
 }
 
 static void
@@ -432,6 +469,12 @@ list_and_folders(void **state)
 		"a OK Done\r\n" },
 	    { "a CREATE \"a/b &- c/\"\r\n", "a OK [MAILBOXID "
 		"(F00000000000000000000000000000002)] Done\r\n" },
+	    { "a LIST INBOX \"\"\r\n", "* LIST (\\Noselect) \"/\" \"\"\r\n"
+		"a OK Done\r\n" },
+	    { "a CREATE x (USE (\\Sent \\New))\r\n",
+		"a NO [USEATTR] No mailbox can have that use\r\n" },
+	    { "a CREATE x (USE (\\All))\r\n",
+		"a NO [USEATTR] No mailbox can have that use\r\n" },
 	    { "a CREATE Sent (USE (\\Sent))\r\n", "a OK [MAILBOXID "
 		"(F00000000000000000000000000000003)] Done\r\n" },
 	    { "a LIST \"\" %\r\n", "* LIST (\\HasNoChildren) \"/\" INBOX\r\n"
@@ -462,6 +505,11 @@ list_and_folders(void **state)
 	    { "a DELETE Sent\r\n", "a NO [NONEXISTENT] No such mailbox\r\n" },
 	    { "a DELETE INBOX\r\n", "a NO [CANNOT] INBOX stays\r\n" },
 	    { "a CREATE INBOX\r\n", "a NO [ALREADYEXISTS] It exists\r\n" },
+	    { "a CREATE \"\xc3\xa4\"\r\n", "a BAD The name of a mailbox is in "
+		"modified UTF-7, or comes after ENABLE UTF8=ACCEPT or "
+		"IMAP4rev2\r\n" },
+	    { "a CREATE \"x\" \"y\"\r\n",
+		"a BAD Expected: a mailbox, and (USE (...))\r\n" },
 	    { "a CREATE &AOQ-\r\n", "a OK [MAILBOXID "
 		"(F00000000000000000000000000000004)] Done\r\n" },
 	    { "a STATUS &AOQ- (UIDNEXT UIDVALIDITY UNSEEN DELETED "
@@ -654,6 +702,12 @@ uidonly_and_partial(void **state)
 	    { "a ENABLE UIDONLY\r\n", "* ENABLED UIDONLY\r\na OK Done\r\n" },
 	    { "a FETCH 1 FLAGS\r\n",
 		"a BAD [UIDREQUIRED] UIDONLY is enabled\r\n" },
+	    { "a REPLACE 1 INBOX {1}\r\n",
+		"a BAD [UIDREQUIRED] UIDONLY is enabled\r\n" },
+	    { "a UID SEARCH 1\r\n",
+		"a BAD [UIDREQUIRED] UIDONLY is enabled\r\n" },
+	    { "a UID SEARCH UIDAFTER 3\r\n",
+		"* ESEARCH (TAG \"a\") UID ALL 4\r\na OK Done\r\n" },
 	    { "a UID FETCH 2 FLAGS\r\n",
 		"* 2 UIDFETCH (FLAGS (\\Recent))\r\na OK Done\r\n" },
 	    { "a UID STORE 2 +FLAGS (\\Deleted)\r\n",
@@ -689,21 +743,47 @@ quota_and_metadata(void **state)
 		"a OK Done\r\n" },
 	    { "a GETMETADATA INBOX /private/comment\r\n",
 		"* METADATA INBOX (/private/comment NIL)\r\na OK Done\r\n" },
+	    { "a SETMETADATA INBOX (/private/specialuse \"\\\\Sent\")\r\n",
+		"a OK Done\r\n" },
+	    { "a SETMETADATA INBOX (/private/specialuse \"\\\\Flagged\")\r\n",
+		"a NO [USEATTR] No mailbox can have that use\r\n" },
+	    { "a SETMETADATA INBOX (/private/specialuse NIL)\r\n",
+		"a OK Done\r\n" },
 	    { "a SETMETADATA nowhere (/shared/x \"\")\r\n",
 		"a NO [NONEXISTENT] No such mailbox\r\n" });
 }
 
 static void
+assert_heard(const char *news, const char *want)
+{
+	buf_reset(&c.got);
+	imap_session_news(c.session, slice_str(news));
+	client_settle(&c);
+	assert_slice_equal(buf_slice(&c.got), slice_str(want));
+}
+
+static void
 notify_tells_of_others(void **state)
 {
+	struct client other;
+
 	(void)state;
 	select_inbox(1);
 	CONVERSE(
 	    { "a CREATE Other\r\n", "a OK [MAILBOXID "
 		"(F00000000000000000000000000000003)] Done\r\n" },
-	    { "a NOTIFY SET (mailboxes Other (MailboxName))\r\n",
-		"a NO [BADEVENT (MessageNew MessageExpunge FlagChange)] "
-		"That cannot be told\r\n" },
+	    { "a NOTIFY SET (mailboxes Other (MailboxMetadataChange))\r\n",
+		"a NO [BADEVENT (MessageNew MessageExpunge FlagChange "
+		"MailboxName SubscriptionChange)] That cannot be told\r\n" },
+	    { "a NOTIFY SET (selected NONE) (selected-delayed NONE)\r\n",
+		"a BAD Expected: groups of mailboxes with their events\r\n" },
+	    { "a NOTIFY SET (selected (MailboxName))\r\n",
+		"a BAD Expected: groups of mailboxes with their events\r\n" },
+	    { "a NOTIFY SET STATUS (mailboxes Other (MessageNew "
+		"MessageExpunge)) (personal (MessageNew MessageExpunge "
+		"FlagChange))\r\n",
+		"* STATUS Other (MESSAGES 0 UIDNEXT 1 UIDVALIDITY 101 "
+		"UNSEEN 0 HIGHESTMODSEQ 1)\r\na OK Done\r\n" },
 	    { "a NOTIFY SET STATUS (selected (MessageNew (UID FLAGS) "
 		"MessageExpunge)) (personal (MessageNew MessageExpunge))\r\n",
 		"* STATUS Other (MESSAGES 0 UIDNEXT 1 UIDVALIDITY 101 "
@@ -723,7 +803,97 @@ notify_tells_of_others(void **state)
 	client_settle(&c);
 	assert_slice_equal(buf_slice(&c.got), SLICE_LIT("* 2 EXISTS\r\n"
 	    "* 2 RECENT\r\n* 2 FETCH (UID 2 FLAGS (\\Recent))\r\n"));
+	/* FETCH of a flag has the UID, too. */
+	CONVERSE({ "a NOTIFY SET (selected (MessageNew MessageExpunge "
+	    "FlagChange))\r\n", "a OK Done\r\n" });
+	client_login(&other);
+	client_ask(&other, "x SELECT INBOX\r\n");
+	client_ask(&other, "x STORE 2 +FLAGS.SILENT (\\Seen)\r\n");
+	assert_heard("INBOX", "* 2 FETCH (UID 2 FLAGS (\\Seen \\Recent))\r\n");
+	client_close(&other);
 	CONVERSE({ "a NOTIFY NONE\r\n", "a OK Done\r\n" });
+}
+
+/* While an answer is written nothing else can be; it is told behind it. */
+static void
+notify_waits_for_a_long_answer(void **state)
+{
+	struct buf text = BUF_INIT(10 * 1024 * 1024);
+	struct slice got;
+	size_t i;
+
+	(void)state;
+	buf_add_str(&text, "a: b\n\n");
+	for (i = 0; i < 100000; i++)
+		buf_add_str(&text, "0123456789 0123456789\n");
+	fake_store_deliver("INBOX", buf_cstr(&text));
+	buf_clear(&text);
+	client_ask(&c, "s SELECT INBOX\r\n");
+	client_ask(&c, "a CREATE Other\r\n");
+	client_ask(&c, "a NOTIFY SET (personal (MessageNew MessageExpunge))"
+	    "\r\n");
+	buf_reset(&c.got);
+	assert_int_equal(send(c.fd, "a FETCH 1 BODY.PEEK[]\r\n", 23, 0), 23);
+	while (c.session->job == NULL)
+		ev_turn(&client_loop, 0);
+	fake_store_deliver("Other", MESSAGE);
+	imap_session_news(c.session, SLICE_LIT("Other"));
+	client_settle(&c);
+	got = buf_slice(&c.got);
+	assert_true(slice_ends_nocase(got, SLICE_LIT(")\r\na OK Done\r\n"
+	    "* STATUS Other (MESSAGES 1 UIDNEXT 2 UIDVALIDITY 101 "
+	    "UNSEEN 1)\r\n")));
+}
+
+/* MailboxName and SubscriptionChange: what others do, and not what one does
+ * oneself. */
+static void
+notify_tells_of_names(void **state)
+{
+	struct client other;
+
+	(void)state;
+	client_login(&other);
+	client_ask(&other, "x CREATE a/b\r\n");
+	CONVERSE({ "a NOTIFY SET (personal (MailboxName "
+	    "SubscriptionChange))\r\n", "a OK Done\r\n" },
+	    { "a CREATE mine\r\n", "a OK [MAILBOXID "
+		"(F00000000000000000000000000000003)] Done\r\n" },
+	    { "a SUBSCRIBE mine\r\n", "a OK Done\r\n" });
+	assert_slice_equal(buf_slice(&c.watched), SLICE_LIT("\n"));
+	assert_heard("mine", "");
+	client_ask(&other, "x CREATE new\r\n");
+	assert_heard("new", "* LIST (\\HasNoChildren) \"/\" new\r\n");
+	assert_heard("new", "");
+	client_ask(&other, "x CREATE new/below\r\n");
+	assert_heard("new/below", "* LIST (\\HasChildren) \"/\" new\r\n"
+	    "* LIST (\\HasNoChildren) \"/\" new/below\r\n");
+	client_ask(&other, "x SUBSCRIBE new\r\n");
+	assert_heard("new",
+	    "* LIST (\\HasChildren \\Subscribed) \"/\" new\r\n");
+	client_ask(&other, "x UNSUBSCRIBE new\r\n");
+	assert_heard("new", "* LIST (\\HasChildren) \"/\" new\r\n");
+	client_ask(&other, "x RENAME new old\r\n");
+	assert_heard("old", "* LIST (\\HasChildren) \"/\" old "
+	    "(\"OLDNAME\" (new))\r\n");
+	client_ask(&other, "x DELETE a/b\r\n");
+	assert_heard("a/b",
+	    "* LIST (\\NonExistent \\HasNoChildren) \"/\" a\r\n"
+	    "* LIST (\\NonExistent \\HasNoChildren) \"/\" a/b\r\n");
+	client_ask(&other, "x SUBSCRIBE none/x\r\n");
+	assert_heard("none/x", "* LIST (\\NonExistent \\HasNoChildren "
+	    "\\Subscribed) \"/\" none/x\r\n");
+	client_ask(&other, "x UNSUBSCRIBE none/x\r\n");
+	assert_heard("none/x",
+	    "* LIST (\\NonExistent \\HasNoChildren) \"/\" none/x\r\n");
+	CONVERSE({ "a DELETE mine\r\n", "a OK Done\r\n" });
+	assert_heard("mine", "");
+	/* Of the selected mailbox, too. */
+	client_ask(&c, "a SELECT INBOX\r\n");
+	client_ask(&other, "x SUBSCRIBE INBOX\r\n");
+	assert_heard("INBOX",
+	    "* LIST (\\HasNoChildren \\Subscribed) \"/\" INBOX\r\n");
+	client_close(&other);
 }
 
 static void
@@ -778,6 +948,74 @@ unauthenticate_gives_input_back(void **state)
 	assert_slice_equal(buf_slice(&c.state), SLICE_LIT("b LOGIN x y\r\n"));
 }
 
+/* Text in the client's stream, flushed or with its end; behind it, in the same
+ * packet, bytes that are not in it. */
+static void
+send_deflated(z_stream *z, const char *text, int flush, const char *behind)
+{
+	union { const char *from; Bytef *to; } u = { .from = text };
+	char out[1000];
+
+	z->next_in = u.to;
+	z->avail_in = (uInt)strlen(text);
+	z->next_out = (Bytef *)out;
+	z->avail_out = sizeof(out);
+	deflate(z, flush);
+	assert_true(z->avail_out > strlen(behind));
+	memcpy(z->next_out, behind, strlen(behind));
+	client_send(&c, slice_of(out, sizeof(out) - z->avail_out +
+	    strlen(behind)));
+	client_settle(&c);
+}
+
+static void
+inflate_got(z_stream *z, char *out, size_t n)
+{
+	z->next_in = (Bytef *)c.got.p;
+	z->avail_in = (uInt)c.got.n;
+	z->next_out = (Bytef *)out;
+	z->avail_out = (uInt)n - 1;
+	assert_int_equal(inflate(z, Z_SYNC_FLUSH), Z_OK);
+	assert_int_equal(z->avail_in, 0);
+	out[n - 1 - z->avail_out] = '\0';
+}
+
+/* RFC 8437 4.1: both streams end there, and never is the answer NO. */
+static void
+unauthenticate_ends_compression(void **state)
+{
+	static const int ends[] = { Z_SYNC_FLUSH, Z_FULL_FLUSH, Z_FINISH };
+	z_stream out, in;
+	char text[1000];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+		memset(&out, 0, sizeof(out));
+		memset(&in, 0, sizeof(in));
+		assert_int_equal(deflateInit2(&out, 6, Z_DEFLATED, -15, 8,
+		    Z_DEFAULT_STRATEGY), Z_OK);
+		assert_int_equal(inflateInit2(&in, -15), Z_OK);
+		client_ask(&c, "a COMPRESS DEFLATE\r\n");
+		buf_reset(&c.got);
+		send_deflated(&out, "b NOOP\r\n", Z_SYNC_FLUSH, "");
+		inflate_got(&in, text, sizeof(text));
+		assert_string_equal(text, "b OK Done\r\n");
+		buf_reset(&c.got);
+		send_deflated(&out, "c UNAUTHENTICATE\r\n", ends[i],
+		    "d LOGIN x y\r\n");
+		inflate_got(&in, text, sizeof(text));
+		assert_string_equal(text, "c OK Done\r\n");
+		assert_true(c.unauthenticated);
+		assert_slice_equal(buf_slice(&c.state),
+		    SLICE_LIT("d LOGIN x y\r\n"));
+		deflateEnd(&out);
+		inflateEnd(&in);
+		client_close(&c);
+		client_login(&c);
+	}
+}
+
 /* More than may wait: the client reads slowly, and all arrives in order. */
 static void
 long_answers_come_in_pieces(void **state)
@@ -810,6 +1048,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		T(commands_without_a_mailbox), T(select_tells_all),
 		T(fetch_items), T(bad_commands_get_BAD), T(store_flags),
+		T(keywords_are_made_by_what_succeeds),
 		T(silence_hides_only_what_is_known),
 		T(expunges_are_told_when_they_may), T(copy_move_and_expunge),
 		T(append_streams), T(list_and_folders), T(idle_hears_at_once),
@@ -817,8 +1056,10 @@ main(void)
 		T(half_closed_client_is_answered), T(broken_states_are_refused),
 		T(qresync_tells_what_has_gone), T(uidonly_and_partial),
 		T(quota_and_metadata), T(notify_tells_of_others),
+		T(notify_waits_for_a_long_answer), T(notify_tells_of_names),
 		T(endless_lines_and_literals), T(byte_by_byte),
 		T(unauthenticate_gives_input_back),
+		T(unauthenticate_ends_compression),
 		T(long_answers_come_in_pieces),
 	};
 

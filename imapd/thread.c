@@ -8,6 +8,7 @@
  * them.  Links are no longer followed when THREAD_STEPS are used up: what is
  * then left is a thread of its own.
  */
+#include <endian.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
@@ -52,6 +53,7 @@ struct threader {
 	uint64_t	 steps;
 };
 
+static struct slice first_id(struct slice references);
 static void	 read_messages(struct threader *, bool link);
 static void	 link_message(struct threader *, uint32_t i, struct slice id,
 		    struct slice references);
@@ -73,6 +75,38 @@ static void	 detach(struct threader *, uint32_t child);
 static const struct message *message_of(const struct threader *, uint32_t);
 static struct entry *table_get(struct threader *, struct table *,
 		    struct slice);
+
+/* ---- ids of threads ------------------------------------------------------ */
+
+static struct slice
+first_id(struct slice references)
+{
+	return slice_first(references, slice_find(references, ' '));
+}
+
+void
+thread_id(const struct summary *sum, const uint8_t guid[16], uint8_t id_r[16])
+{
+	/* Ids are the same at each start; who wants to be in a thread only
+	 * has to refer to it, so nothing is won by finding equal ones. */
+	static const uint64_t keys[2][2] = { { 1, 2 }, { 3, 4 } };
+	struct slice root = first_id(sum->references);
+	uint64_t half;
+	size_t i;
+
+	if (root.n == 0)
+		root = sum->message_id;
+	if (root.n == 0) {
+		memcpy(id_r, guid, 16);
+		return;
+	}
+	for (i = 0; i < 2; i++) {
+		half = htobe64(siphash(keys[i], root));
+		memcpy(id_r + 8 * i, &half, sizeof(half));
+	}
+}
+
+/* ---- THREAD -------------------------------------------------------------- */
 
 int
 thread_write(struct view *view, enum thread_algorithm algorithm,

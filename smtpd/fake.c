@@ -691,6 +691,7 @@ auth_starts(struct fake *f, struct message *m)
 	for (i = 0; i < 4; i++)
 		get_u64(&m->body);	/* two addresses */
 	assert(get_slice(&m->body, 32).n == 0);
+	assert(get_slice(&m->body, 32).n == 0);
 	get_slice(&m->body, 1024);
 	get_slice(&m->body, 1024);
 	mechanism = get_slice(&m->body, 64);

@@ -192,7 +192,9 @@ start(struct session *s, struct slice mechanism, bool initial,
 {
 	struct channel *c = s->d->auth;
 	uint8_t binding[32];
+	uint8_t unique[TLS_UNIQUE_BYTES];
 	bool bound = stream_tls_exporter(&s->stream, binding) == 0;
+	bool bound_12 = stream_tls_unique(&s->stream, unique) == 0;
 	struct buf *b;
 
 	s->auth_attempts++;
@@ -207,6 +209,7 @@ start(struct session *s, struct slice mechanism, bool initial,
 		buf_add(b, slice_of(s->client.peer.addr, 16));
 		buf_add(b, slice_of(s->client.peer.ours, 16));
 		put_slice(b, slice_of(binding, bound ? sizeof(binding) : 0));
+		put_slice(b, slice_of(unique, bound_12 ? sizeof(unique) : 0));
 		put_slice(b, certificate_of(s));
 		put_slice(b, slice_str(s->helo));
 		put_slice(b, mechanism);

@@ -303,19 +303,24 @@ scram_salt_of(const struct job *j, struct scram_keys *k)
 
 static int
 make_scram(struct slice password, const struct scram_keys *like,
-    struct buf *text, struct slice *out_r)
+    struct buf *text, struct account *a)
 {
 	uint8_t salt[SCRAM_NEW_SALT_BYTES];
+	enum sasl_hash h;
 	struct scram_keys k;
-	size_t from = text->n;
+	size_t from;
 
 	arc4random_buf(salt, sizeof(salt));
-	if (scram_keys_make(&k, SASL_SHA_256, password, like != NULL ?
-	    slice_of(like->salt, like->nsalt) : slice_of(salt, sizeof(salt)),
-	    like != NULL ? like->iterations : SCRAM_ITERATIONS) == -1 ||
-	    scram_keys_write(text, &k) == -1)
-		return tool_fail(EX_SOFTWARE, "no keys for SCRAM");
-	*out_r = slice_from(buf_slice(text), from);
+	for (h = SASL_SHA_1; h <= SASL_SHA_256; h++) {
+		from = text->n;
+		if (scram_keys_make(&k, h, password, like != NULL ?
+		    slice_of(like->salt, like->nsalt) :
+		    slice_of(salt, sizeof(salt)),
+		    like != NULL ? like->iterations : SCRAM_ITERATIONS) == -1 ||
+		    scram_keys_write(text, &k) == -1)
+			return tool_fail(EX_SOFTWARE, "no keys for SCRAM");
+		a->scram[h] = slice_from(buf_slice(text), from);
+	}
 	explicit_bzero(&k, sizeof(k));
 	return 0;
 }
@@ -352,13 +357,11 @@ make_account(struct job *j, struct slice password, struct account *a,
 	struct scram_keys like;
 	bool has_salt = scram_salt_of(j, &like);
 
-	buf_reserve(text, STORED_BYTES + SCRAM_TEXT_BYTES);
+	buf_reserve(text, STORED_BYTES + 2 * SCRAM_TEXT_BYTES);
 	if (password_make(password, text) == -1)
 		return tool_fail(EX_SOFTWARE, "crypt: %s", strerror(errno));
 	a->stored = buf_slice(text);
-	a->scram[SASL_SHA_1] = SLICE_EMPTY;
-	return make_scram(password, has_salt ? &like : NULL, text,
-	    &a->scram[SASL_SHA_256]);
+	return make_scram(password, has_salt ? &like : NULL, text, a);
 }
 
 static int
@@ -682,13 +685,12 @@ app_add(struct job *j, int argc, char *argv[])
 	today(date, sizeof(date));
 	a.made = slice_str(date);
 	random_password(password);
-	buf_reserve(&text, STORED_BYTES + SCRAM_TEXT_BYTES);
+	buf_reserve(&text, STORED_BYTES + 2 * SCRAM_TEXT_BYTES);
 	if (password_make_fast(slice_str(password), &text) == -1)
 		return tool_fail(EX_SOFTWARE, "no digest");
 	a.stored = buf_slice(&text);
 	if (scram_keys_parse(main.scram[SASL_SHA_256], SASL_SHA_256, &like))
-		r = make_scram(slice_str(password), &like, &text,
-		    &a.scram[SASL_SHA_256]);
+		r = make_scram(slice_str(password), &like, &text, &a);
 	if (r != 0)
 		return r;
 	buf_add(&j->out, buf_slice(&j->file.text));

@@ -241,6 +241,8 @@ X(imap_max_append, "imap.max_append", SIZE, "50M", 1024, 1099511627776, R_IMAP_S
   "The largest message that APPEND takes (APPENDLIMIT).")		\
 X(imap_compress, "imap.compress", BOOL, "yes", 0, 0, R_IMAP_SPAWN,	\
   "Offer COMPRESS=DEFLATE.")						\
+X(imap_unauthenticate, "imap.unauthenticate", BOOL, "yes", 0, 0, R_IMAP_SPAWN, \
+  "Whether UNAUTHENTICATE is offered (RFC 8437): a connection then serves one login after the other, which a proxy before it may not expect.") \
 X(imap_admin, "imap.admin", STRING, "", 0, 0, R_IMAP_SPAWN,		\
   "Whom to ask for help, a URI such as mailto:help@example.org (METADATA /shared/admin).") \
 									\

@@ -596,6 +596,23 @@ stream_tls_exporter(const struct stream *s, uint8_t out[32])
 	    sizeof(label) - 1, (const void *)"", 0, 1) == 1 ? 0 : -1;
 }
 
+/* The first Finished message: the client's, but that of the server where a
+ * session was resumed. */
+int
+stream_tls_unique(const struct stream *s, uint8_t out[TLS_UNIQUE_BYTES])
+{
+	const struct tls *t = tls_of(s);
+	size_t n;
+
+	if (!stream_is_tls(s) || SSL_version(t->ssl) != TLS1_2_VERSION ||
+	    SSL_get_extms_support(t->ssl) != 1)
+		return -1;
+	n = SSL_session_reused(t->ssl) ?
+	    SSL_get_finished(t->ssl, out, TLS_UNIQUE_BYTES) :
+	    SSL_get_peer_finished(t->ssl, out, TLS_UNIQUE_BYTES);
+	return n == TLS_UNIQUE_BYTES ? 0 : -1;
+}
+
 int
 stream_tls_session(const struct stream *s, struct buf *b)
 {

@@ -110,6 +110,11 @@ const char *stream_tls_error(const struct stream *);
 /* RFC 9266 tls-exporter; -1: not to be had (TLS 1.2 without extended master
  * secret). */
 int	 stream_tls_exporter(const struct stream *, uint8_t out[32]);
+/* RFC 5929 tls-unique, as a server has it: of TLS 1.2 with extended master
+ * secret, else -1; TLS 1.3 has none. */
+#define TLS_UNIQUE_BYTES	12
+int	 stream_tls_unique(const struct stream *,
+	    uint8_t out[TLS_UNIQUE_BYTES]);
 /* The client's session for the next connection, DER; -1: none yet. */
 int	 stream_tls_session(const struct stream *, struct buf *);
 

@@ -771,7 +771,7 @@ resumed_session_must_meet_the_demand_of_now(void **state)
 static void
 exporter_is_the_same_on_both_sides(void **state)
 {
-	uint8_t a[32], b[32];
+	uint8_t a[32], b[32], unique[TLS_UNIQUE_BYTES];
 	int version;
 
 	(void)state;
@@ -784,6 +784,8 @@ exporter_is_the_same_on_both_sides(void **state)
 		assert_int_equal(stream_tls_exporter(&server.stream, a), 0);
 		assert_int_equal(stream_tls_exporter(&client.stream, b), 0);
 		assert_memory_equal(a, b, 32);
+		assert_int_equal(stream_tls_unique(&server.stream, unique),
+		    version == TLS1_2_VERSION ? 0 : -1);
 		close_both();
 	}
 }

@@ -24,7 +24,7 @@
 /*        name             no  sender fds min  max     body; id: the client's */
 #define AUTH_CLIENT(X)							\
 	X(AU_MECHANISMS,    1, AUTH,   0,  8,  1024)	/* id 0; slice names offered within TLS, slice without it (SP between); again when the configuration changes */ \
-	X(AU_START,	    2, EITHER, 0,  40, 20480)	/* u8 enum auth_protocol, u8 AUTH_* flags, 16 bytes client's address, 16 bytes ours, slice tls-exporter (32 bytes or none), slice identity of the client's certificate ("" none), slice name that the client gave (EHLO, ID; may be empty), slice mechanism, slice initial response */ \
+	X(AU_START,	    2, EITHER, 0,  40, 20480)	/* u8 enum auth_protocol, u8 AUTH_* flags, 16 bytes client's address, 16 bytes ours, slice tls-exporter (32 bytes or none), slice tls-unique (12 bytes or none), slice identity of the client's certificate ("" none), slice name that the client gave (EHLO, ID; may be empty), slice mechanism, slice initial response */ \
 	X(AU_CHALLENGE,	    3, AUTH,   0,  0,  SASL_BYTES) \
 	X(AU_RESPONSE,	    4, EITHER, 0,  0,  SASL_BYTES) \
 	X(AU_CANCEL,	    5, EITHER, 0,  0,  0)	/* the client is gone, or said "*": no answer comes */ \

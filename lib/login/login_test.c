@@ -151,7 +151,7 @@ auth_is_asked(void *arg, struct channel *c, struct message *m)
 		    "initial " : "none ");
 		for (i = 0; i < 4; i++)		/* both addresses */
 			get_u64(&m->body);
-		for (i = 0; i < 4; i++)
+		for (i = 0; i < 5; i++)
 			get_slice(&m->body, 512);
 	}
 	if (m->type == AU_START || m->type == AU_RESPONSE)

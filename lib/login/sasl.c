@@ -120,8 +120,11 @@ start(struct conn *c, struct channel *auth, struct slice mechanism,
 	const struct tls_info *info = conn_is_tls(c) ?
 	    stream_tls_info(&c->client) : NULL;
 	uint8_t exporter[32];
+	uint8_t unique[TLS_UNIQUE_BYTES];
 	bool bound = info != NULL &&
 	    stream_tls_exporter(&c->client, exporter) == 0;
+	bool bound_12 = info != NULL &&
+	    stream_tls_unique(&c->client, unique) == 0;
 	struct buf *b;
 
 	if (client_name.n > NAME_BYTES)
@@ -134,8 +137,8 @@ start(struct conn *c, struct channel *auth, struct slice mechanism,
 		    (initial.p != NULL ? AUTH_INITIAL : 0)));
 		buf_add(b, slice_of(c->who.addr, 16));
 		buf_add(b, slice_of(c->who.ours, 16));
-		put_slice(b, bound ? slice_of(exporter, sizeof(exporter)) :
-		    SLICE_EMPTY);
+		put_slice(b, slice_of(exporter, bound ? sizeof(exporter) : 0));
+		put_slice(b, slice_of(unique, bound_12 ? sizeof(unique) : 0));
 		put_slice(b, info != NULL && info->verified ?
 		    info->peer_emails : SLICE_EMPTY);
 		put_slice(b, client_name);

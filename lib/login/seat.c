@@ -200,7 +200,8 @@ seat_watch(struct seat *s, const struct slice *mailboxes, size_t n)
 	size_t i;
 
 	for (i = 0; i < n; i++)
-		all = all || mailboxes[i].n > SESSION_MAILBOX_BYTES;
+		all = all || mailboxes[i].n == 0 ||
+		    mailboxes[i].n > SESSION_MAILBOX_BYTES;
 	if (s->channel == NULL)
 		return;
 	b = channel_begin(s->channel, SE_WATCH, 0);

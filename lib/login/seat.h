@@ -75,6 +75,7 @@ void	 seat_clear(struct seat *);
 
 /* Takes what was read ahead from the client: to be used before its bytes. */
 void	 seat_changed(struct seat *, struct slice mailbox);
+/* An empty name: all of the user's. */
 void	 seat_watch(struct seat *, const struct slice *mailboxes, size_t n);
 /* False: not now; the session stays.  True: it ends, and the login process
  * has another go on with the state. */

@@ -171,6 +171,14 @@ previews(void **state)
 		       "<style>s{}</style></head><body a=\"b\">x&amp;y<br>z"
 		       "<script>q<p></script><!-- no > --> &lt;&bogus; w"),
 		    TEXT("x&y z <&bogus; w") },
+		{ TEXT("Content-Type: text/html\n\nStra&szlig;e &Auml;"
+		       "&#228;&#xE4;&#X20AC;&hellip;&nbsp;<b>f<i>o</I></b>o"
+		       "<span style=x>!</span><p>p<bold>q"),
+		    TEXT("Stra\xc3\x9f" "e \xc3\x84\xc3\xa4\xc3\xa4\xe2\x82\xac"
+		       "\xe2\x80\xa6 foo! p q") },
+		{ TEXT("Content-Type: text/html\n\n&#0;&#xD800;&#1114112;&#x;"
+		       "&#;&;&SZLIG;&amp"),
+		    TEXT("&#0;&#xD800;&#1114112;&#x;&#;&;&SZLIG;&amp") },
 		{ TEXT("Content-Type: text/html\n\n<"), TEXT("") },
 		{ TEXT("Content-Type: text/html\n\na<style>b"), TEXT("a") },
 		{ TEXT("Content-Type: text/html\n\na<styles>b</styles>"),

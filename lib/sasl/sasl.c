@@ -82,6 +82,7 @@ sasl_start(struct sasl *s, enum sasl_mechanism m,
 		.out = BUF_INIT(SASL_ARENA_BYTES), .login = SLICE_EMPTY,
 		.why = "" };
 	if (!sasl_keep(s, context->exporter, &s->context.exporter) ||
+	    !sasl_keep(s, context->unique, &s->context.unique) ||
 	    !sasl_keep(s, context->certificate, &s->context.certificate) ||
 	    !sasl_keep(s, context->nonce, &s->context.nonce))
 		return sasl_fail(s, "too-long");

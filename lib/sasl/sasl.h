@@ -68,6 +68,7 @@ struct sasl_context {
 	 * says that we have none was deceived (RFC 5802 section 6). */
 	bool		 plus_offered;
 	struct slice	 exporter;	/* tls-exporter (RFC 9266), or empty */
+	struct slice	 unique;	/* tls-unique (RFC 5929), or empty */
 	struct slice	 certificate;	/* names in it, SP between, or empty */
 	struct slice	 nonce;		/* ours: random, printable, no ',' */
 };

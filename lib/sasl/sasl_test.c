@@ -348,9 +348,16 @@ channel_binding(void **state)
 	}
 	buf_clear(&bound);
 	buf_clear(&final);
+	/* One that this connection does not have, and one that nobody has. */
 	in = SLICE_LIT("p=tls-unique,,n=user,r=x");
 	assert_int_equal(sasl_start(&s, SASL_SCRAM_SHA_256_PLUS, &c, &in),
 	    SASL_FAIL);
+	assert_string_equal(s.why, "no-channel-binding");
+	sasl_clear(&s);
+	in = SLICE_LIT("p=tls-uniquer,,n=user,r=x");
+	assert_int_equal(sasl_start(&s, SASL_SCRAM_SHA_256_PLUS, &c, &in),
+	    SASL_FAIL);
+	assert_string_equal(s.why, "unknown-channel-binding");
 	sasl_clear(&s);
 	in = SLICE_LIT("y,,n=user,r=x");
 	assert_int_equal(sasl_start(&s, SASL_SCRAM_SHA_256, &c, &in),

@@ -30,6 +30,7 @@ static bool	 take_attribute(struct slice *rest, char name,
 static bool	 is_printable(struct slice);
 static enum sasl_hash hash_of(const struct sasl *);
 static bool	 is_plus(const struct sasl *);
+static struct slice bound_to(const struct sasl *, struct slice flag);
 
 enum sasl_step
 scram_feed(struct sasl *s, struct slice in)
@@ -67,6 +68,14 @@ hash_of(const struct sasl *s)
 {
 	return s->mechanism == SASL_SCRAM_SHA_1 ||
 	    s->mechanism == SASL_SCRAM_SHA_1_PLUS ? SASL_SHA_1 : SASL_SHA_256;
+}
+
+/* The data of the binding that the flag at the front names. */
+static struct slice
+bound_to(const struct sasl *s, struct slice flag)
+{
+	return slice_starts(flag, SLICE_LIT("p=tls-unique")) ?
+	    s->context.unique : s->context.exporter;
 }
 
 static bool
@@ -149,9 +158,10 @@ channel_flag(struct sasl *s, struct slice flag)
 	if (slice_starts(flag, SLICE_LIT("p="))) {
 		if (!is_plus(s))
 			return sasl_bad(s, "binding-without-plus");
-		if (!slice_eq(flag, SLICE_LIT("p=tls-exporter")))
+		if (!slice_eq(flag, SLICE_LIT("p=tls-exporter")) &&
+		    !slice_eq(flag, SLICE_LIT("p=tls-unique")))
 			return sasl_fail(s, "unknown-channel-binding");
-		if (s->context.exporter.n == 0)
+		if (bound_to(s, flag).n == 0)
 			return sasl_fail(s, "no-channel-binding");
 		return SASL_OK;
 	}
@@ -229,7 +239,7 @@ binding_fits(const struct sasl *s, struct slice base64)
 
 	buf_add(&want, s->gs2_header);
 	if (is_plus(s))
-		buf_add(&want, s->context.exporter);
+		buf_add(&want, bound_to(s, s->gs2_header));
 	fits = b64_decode(base64, &got) &&
 	    slice_eq(buf_slice(&got), buf_slice(&want));
 	buf_clear(&got);

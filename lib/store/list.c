@@ -26,6 +26,7 @@
 struct item {
 	struct slice	 name;		/* owned */
 	bool		 exists, subscribed;
+	bool		 has_children;	/* that exist */
 	unsigned	 special_use;
 };
 
@@ -178,24 +179,27 @@ merge(struct list *l)
 		}
 		l->v[to].exists |= l->v[i].exists;
 		l->v[to].subscribed |= l->v[i].subscribed;
+		l->v[to].has_children |= l->v[i].has_children;
 		free((void *)(uintptr_t)l->v[i].name.p);
 	}
 	l->n = l->n == 0 ? 0 : to + 1;
 }
 
-/* Levels above a mailbox that are none themselves. */
+/* Levels above a mailbox, also above one that is only subscribed to. */
 static void
 add_parents(struct list *l)
 {
 	size_t n = l->n, i, slash;
 	struct slice parent;
+	struct item *above;
 
 	for (i = 0; i < n; i++)
 		for (parent = l->v[i].name;
 		    (slash = slice_rfind(parent, '/')) < parent.n &&
 		    l->n < 4 * STORE_MAILBOXES;) {
 			parent = slice_first(parent, slash);
-			list_add(l, parent);
+			above = list_add(l, parent);
+			above->has_children = l->v[i].exists;
 		}
 	qsort(l->v, l->n, sizeof(*l->v), by_name);
 	merge(l);
@@ -252,18 +256,9 @@ store_list(struct store *s, bool (*each)(void *, const struct mailbox_entry *),
 	for (i = 0; r == STORE_OK && i < l.n; i++) {
 		e = (struct mailbox_entry){ .name = l.v[i].name,
 			.exists = l.v[i].exists,
+			.has_children = l.v[i].has_children,
 			.subscribed = l.v[i].subscribed,
 			.special_use = l.v[i].special_use };
-		e.has_children = i + 1 < l.n &&
-		    name_is_below(l.v[i + 1].name, l.v[i].name);
-		/* INBOX stands first, wherever its children are. */
-		if (i == 0) {
-			size_t k;
-
-			for (k = 1; k < l.n && !e.has_children; k++)
-				e.has_children = name_is_below(l.v[k].name,
-				    l.v[0].name);
-		}
 		if (!each(arg, &e))
 			break;
 	}

@@ -101,37 +101,37 @@ store_strerror(enum store_result r)
 {
 	switch (r) {
 	case STORE_OK:
-		return "2.0.0 OK";
+		return "OK";
 	case STORE_NO_MAILBOX:
-		return "5.2.0 There is no such mailbox";
+		return "There is no such mailbox";
 	case STORE_EXISTS:
-		return "5.2.0 A mailbox of that name exists";
+		return "A mailbox of that name exists";
 	case STORE_BAD_NAME:
-		return "5.2.0 A mailbox cannot have that name";
+		return "A mailbox cannot have that name";
 	case STORE_HAS_CHILDREN:
-		return "5.2.0 The mailbox has others below it";
+		return "The mailbox has others below it";
 	case STORE_OVER_QUOTA:
-		return "5.2.2 The mailboxes are full";
+		return "The mailboxes are full";
 	case STORE_TOO_LARGE:
-		return "5.2.3 The message is too large";
+		return "The message is too large";
 	case STORE_READ_ONLY:
-		return "5.2.0 The mailbox is read-only";
+		return "The mailbox is read-only";
 	case STORE_NO_KEYWORD:
-		return "5.2.0 The mailbox has too many keywords";
+		return "The mailbox has too many keywords";
 	case STORE_EXPUNGED:
-		return "5.2.0 That message is gone";
+		return "That message is gone";
 	case STORE_BUSY:
-		return "4.2.0 The mailbox is locked by another program";
+		return "The mailbox is locked by another program";
 	case STORE_DAMAGED:
-		return "4.2.0 The mailbox's index is damaged";
+		return "The mailbox's index is damaged";
 	case STORE_NEWER:
-		return "4.2.0 The mailbox's index is of a newer version";
+		return "The mailbox's index is of a newer version";
 	case STORE_LIMIT:
-		return "4.2.0 A limit is reached";
+		return "A limit is reached";
 	case STORE_FAILED:
 		break;
 	}
-	return "4.3.0 The mailbox cannot be read or written now";
+	return "The mailbox cannot be read or written now";
 }
 
 /* ---- names of files ----------------------------------------------------- */

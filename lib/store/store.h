@@ -96,7 +96,7 @@ void	 store_close(struct store **);
  * a mailbox again cheap is kept.  False: the Maildir was removed. */
 bool	 store_rest(struct store *);
 int	 store_errno(const struct store *);
-/* "4.2.0 text" of a result, for people; never NULL. */
+/* A result in words, for people; never NULL. */
 const char *store_strerror(enum store_result);
 
 /*

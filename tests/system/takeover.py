@@ -400,6 +400,12 @@ class ByAddress(Story):
         self.assertIn("no mailbox", self.mailbox("list", user="nobody@example.org", status=67))
         self.mailbox("list", user="nobody@elsewhere.example", status=67)
 
+    def test_a_directory_that_is_no_maildir_stays_as_it_is(self):
+        other = self.directory("other")
+        for verb in ("list", "verify", "repair", "export-uidlist"):
+            self.assertIn("is no Maildir", self.mailbox(verb, user=other, status=66))
+        self.assertEqual(os.listdir(other), [])
+
     def test_a_damaged_index_is_named_and_mended(self):
         self.mailbox("create", "Damaged")
         one = os.path.join(self.box.dir, "one")

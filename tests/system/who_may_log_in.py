@@ -1,15 +1,19 @@
 # SPDX-License-Identifier: ISC
 """Who may log in, by what mechanism, and what follows a failure."""
+import base64
+import hashlib
+import hmac
 import imaplib
 import os
 import poplib
 import re
 import signal
+import socket
 import ssl
 import subprocess
 import time
 
-from harness import CHASQUI, Story, needs_program, run, wait_for
+from harness import CHASQUI, PATIENCE, Story, needs_program, run, wait_for
 
 
 def tls():
@@ -131,8 +135,38 @@ class Logins(Story):
         self.assertGreater(time.monotonic() - begun, 0.1)
 
     @needs_program("gsasl")
+    def scram_bound(self, context, mechanism, session=None):
+        """A login over TLS 1.2 that is bound by tls-unique: the TLS session, and whether it was resumed."""
+        name = "sha1" if "SHA-1" in mechanism else "sha256"
+        with socket.create_connection(("127.0.0.1", self.box.base + 993), PATIENCE) as s, \
+                context.wrap_socket(s, session=session) as tls, tls.makefile("rb") as f:
+            f.readline()
+            gs2, bare = "p=tls-unique,,", "n=alice@example.org,r=mine"
+            tls.sendall(f"a AUTHENTICATE {mechanism} {base64.b64encode((gs2 + bare).encode()).decode()}\r\n".encode())
+            first = base64.b64decode(f.readline()[2:]).decode()
+            nonce, salt, rounds = (p[2:] for p in first.split(","))
+            bound = base64.b64encode(gs2.encode() + tls.get_channel_binding("tls-unique")).decode()
+            final = f"c={bound},r={nonce}"
+            text = f"{bare},{first},{final}".encode()
+            salted = hashlib.pbkdf2_hmac(name, b"secret", base64.b64decode(salt), int(rounds))
+            key = hmac.digest(salted, b"Client Key", name)
+            signature = hmac.digest(hashlib.new(name, key).digest(), text, name)
+            proof = base64.b64encode(bytes(a ^ b for a, b in zip(key, signature))).decode()
+            tls.sendall(base64.b64encode(f"{final},p={proof}".encode()) + b"\r\n")
+            self.assertTrue(f.readline().startswith(b"+ "))
+            tls.sendall(b"\r\n")
+            self.assertTrue(f.readline().startswith(b"a OK"))
+            return tls.session, tls.session_reused
+
+    def test_bound_to_a_connection_of_tls_1_2(self):
+        context = tls()
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+        for mechanism in ("SCRAM-SHA-256-PLUS", "SCRAM-SHA-1-PLUS"):
+            session, _ = self.scram_bound(context, mechanism)
+            self.assertTrue(self.scram_bound(context, mechanism, session)[1], "the session was not resumed")
+
     def test_mechanisms_with_another_implementation(self):
-        for mechanism, starttls in (("SCRAM-SHA-256-PLUS", True), ("SCRAM-SHA-256", False), ("PLAIN", True),
+        for mechanism, starttls in (("SCRAM-SHA-256-PLUS", True), ("SCRAM-SHA-256", False), ("SCRAM-SHA-1", False), ("PLAIN", True),
                                     ("LOGIN", True)):
             for password, good in (("secret", True), ("wrong", False)):
                 with self.subTest(mechanism=mechanism, password=password):
