@@ -279,10 +279,11 @@ static void
 empty(struct line *l)
 {
 	int fds[ORDER_FDS], i;
-	char byte;
+	char bytes[LINE_BYTES];
 
-	while (recv(l->fds[1], &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 1)
-		if (line_wait(l->fds[1], &byte, 1, fds, ORDER_FDS) != -1)
+	while (recv(l->fds[1], bytes, 1, MSG_PEEK | MSG_DONTWAIT) == 1)
+		if (line_wait(l->fds[1], bytes, sizeof(bytes), fds,
+		    ORDER_FDS) != -1)
 			for (i = 0; i < ORDER_FDS; i++)
 				close(fds[i]);
 	l->holder = NULL;
