@@ -2,6 +2,7 @@
 /* seat - see seat.h. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -14,13 +15,13 @@
 
 #define BEGIN_MS	10000	/* SE_BEGIN is there already */
 #define BEGIN_BYTES	90000
-#define WHY_BYTES	200
 
 static void	 login_says(void *, struct channel *, struct message *);
 static void	 login_is_gone(void *, struct channel *);
 static int	 take_client(struct seat *, int channel_fd_take, int fd_take);
 static bool	 take_begin(struct seat *, struct message *);
-static void	 forget_client(struct seat *);
+static void	 tell_why(struct seat *);
+static void	 forget_client(struct seat *, bool is_free);
 static void	 take_news(struct seat *, struct message *);
 static void	 take_bye(struct seat *, struct message *);
 static int	 give_back(const struct seat *);
@@ -29,11 +30,16 @@ static const struct message_rule rules[] = RULES_OF(SEAT);
 static const struct channel_ops channel_ops = { login_says, login_is_gone,
 	NULL };
 
-int
-seat_init(struct seat *s, int channel_fd_take, int fd_take)
+void
+seat_prepare(struct seat *s)
 {
 	ev_loop_init(&s->loop);
 	buf_init(&s->begin, BEGIN_BYTES);
+}
+
+int
+seat_init(struct seat *s, int channel_fd_take, int fd_take)
+{
 	return take_client(s, channel_fd_take, fd_take);
 }
 
@@ -92,21 +98,24 @@ seat_next(struct seat *s)
 
 	if (!s->is_over || s->channel == NULL)
 		return false;
-	channel_send(s->channel, SE_FREE, 0, SLICE_EMPTY);
-	forget_client(s);
+	forget_client(s, true);
 	log_flush();
 	return next_client_wait(s->line, fds) == 0 &&
 	    take_client(s, fds[0], fds[1]) == 0;
 }
 
-/* The login process hears that it is free when the client's bytes are closed
- * here. */
+/* The login process hears that it is over, and free, when the client's bytes
+ * are closed here. */
 static void
-forget_client(struct seat *s)
+forget_client(struct seat *s, bool is_free)
 {
 	if (s->fd != -1)
 		close(s->fd);
 	s->fd = -1;
+	if (s->is_over)
+		tell_why(s);
+	if (is_free)
+		channel_send(s->channel, SE_FREE, 0, SLICE_EMPTY);
 	seat_flush(s);
 	channel_free(&s->channel);
 	buf_clear(&s->begin);
@@ -120,7 +129,7 @@ forget_client(struct seat *s)
 void
 seat_clear(struct seat *s)
 {
-	forget_client(s);
+	forget_client(s, false);
 	close(s->line);
 	ev_loop_clear(&s->loop);
 	free(s->login);
@@ -157,8 +166,8 @@ take_news(struct seat *s, struct message *m)
 static void
 take_bye(struct seat *s, struct message *m)
 {
-	char text[WHY_BYTES + 1];
-	struct slice said = get_text(&m->body, WHY_BYTES);
+	char text[SEAT_WHY_BYTES + 1];
+	struct slice said = get_text(&m->body, SEAT_WHY_BYTES);
 
 	memcpy(text, said.p, said.n);
 	text[said.n] = '\0';
@@ -260,16 +269,19 @@ seat_unauthenticate(struct seat *s, struct slice unread)
 void
 seat_over(struct seat *s, const char *why)
 {
-	struct slice word = slice_str(why);
+	s->is_over = true;
+	snprintf(s->why, sizeof(s->why), "%s", why);
+}
+
+static void
+tell_why(struct seat *s)
+{
 	struct buf *b;
 
-	if (word.n > WHY_BYTES)
-		word.n = WHY_BYTES;
-	s->is_over = true;
 	if (s->channel == NULL)
 		return;
 	b = channel_begin(s->channel, SE_OVER, 0);
 	if (b != NULL)
-		put_slice(b, word);
+		put_slice(b, slice_str(s->why));
 	channel_end(s->channel);
 }

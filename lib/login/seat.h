@@ -17,6 +17,8 @@
 #include "ev/loop.h"
 #include "ipc/session.h"
 
+#define SEAT_WHY_BYTES	200	/* seat_over() */
+
 struct seat;
 
 struct seat_ops {
@@ -55,10 +57,13 @@ struct seat {
 	struct buf		 begin;		/* what the slices are of */
 	uint32_t		 news;		/* SE_NEWS that have come */
 	bool			 is_over;	/* in order: seat_over() */
+	char			 why[SEAT_WHY_BYTES + 1];
 	const struct seat_ops	*ops;
 	void			*arg;
 };
 
+/* What can be done before it is known who it is for. */
+void	 seat_prepare(struct seat *);
 /* Waits for SE_BEGIN.  -1: it does not come, or is not one.  Both descriptors
  * are taken over; the other fields of who it is for are the caller's. */
 int	 seat_init(struct seat *, int channel_fd_take, int fd_take);
@@ -82,7 +87,8 @@ void	 seat_watch(struct seat *, const struct slice *mailboxes, size_t n);
 bool	 seat_park(struct seat *, struct slice state);
 /* Back to the login: RFC 8437. */
 void	 seat_unauthenticate(struct seat *, struct slice unread);
-/* It is over in order: why, a word for the log of the login process. */
+/* It is over in order: why, a word for the log of the login process, which
+ * hears it when the client's bytes are closed here. */
 void	 seat_over(struct seat *, const char *why);
 
 #endif
