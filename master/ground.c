@@ -358,14 +358,16 @@ static int
 open_syslog(struct master *m, struct buf *why)
 {
 	int fd = unix_connect_datagram("/dev/log");
+	bool is_first;
 
 	m->log_sink = LOG_SINK_SYSLOG;
 	if (fd != -1)
 		return fd;
-	if (m->log_timer.fn == NULL)
+	is_first = m->log_timer.fn == NULL;
+	if (is_first)
 		ev_timer_init(&m->log_timer, &m->loop, look_for_syslog, m);
 	ev_timer_set(&m->log_timer, 2000);
-	if (m->phase == SUITE_STARTING)
+	if (m->phase == SUITE_STARTING && is_first)
 		fprintf(stderr, "chasqui: warning: /dev/log: %s; nothing is "
 		    "logged until a syslog daemon runs (or set log.target)\n",
 		    strerror(errno));

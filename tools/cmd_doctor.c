@@ -172,7 +172,8 @@ read_configuration(struct doctor *d)
 	}
 	buf_clear(&why);
 	c = tool_connect_if_running(d->tool, SOCKET_CONTROL);
-	d->running = c != NULL;
+	d->foreign = c == NULL && errno == EACCES;
+	d->running = c != NULL || d->foreign;
 	channel_free(&c);
 	doctor_say(d, FINDING_OK, path, NULL, "valid; the suite %s",
 	    d->running ? "runs" : "does not run");

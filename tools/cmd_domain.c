@@ -265,6 +265,10 @@ say_what_is_next(const struct conf *c, const struct wanted *w,
     const char *mailboxes)
 {
 	printf("%s is received here now\n", w->name);
+	if (strcmp(w->type, "system") != 0 && conf_is_loopback_only(c))
+		printf("note: from this host alone: no listener of %s is on "
+		    "another address than loopback;\n      `address = *:25` "
+		    "takes mail of other hosts\n", c->path);
 	if (mailboxes != NULL)
 		printf("next: `chasqui user add NAME@%s --mailbox` makes a "
 		    "mailbox (table %s) and its login\n", w->name, mailboxes);

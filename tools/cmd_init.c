@@ -697,9 +697,14 @@ say_what_is_next(const struct init *in)
 {
 	const char *c = in->at.own_dir ? " -C " : "";
 	const char *dir = in->at.own_dir ? in->at.dir : "";
+	size_t i;
 
 	if (in->port_base == 0)
 		say_records(in);
+	for (i = 0; i < in->users.n; i++)
+		if (strchr(in->users.v[i], ':') == NULL)
+			printf("next: chasqui%s%s user add %s   (asks for its "
+			    "password)\n", c, dir, in->users.v[i]);
 	printf("next: chasqui%s%s start\n", c, dir);
 	if (in->port_base == 0)
 		printf("then: chasqui%s%s doctor\n", c, dir);

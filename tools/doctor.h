@@ -24,6 +24,8 @@ struct doctor {
 	struct tool	*tool;
 	const struct conf *conf;	/* NULL: it has errors */
 	bool		 running;	/* this instance's suite is */
+	bool		 foreign;	/* it is another user's, and we are
+					 * not root */
 	bool		 json;
 	bool		 verbose;	/* shows what is in order, too */
 	const char	*area;		/* of the part that runs */

@@ -79,7 +79,10 @@ check_certificate(struct doctor *d, const struct conf_certificate *c)
 	EVP_PKEY *key = NULL;
 	long left = 0;
 
-	if (chain_fd == -1)
+	if (chain_fd == -1 && errno == EACCES && d->foreign)
+		doctor_say(d, FINDING_NOTE, c->name, "run this as root", "its "
+		    "files are not to be seen by this user, as it should be");
+	else if (chain_fd == -1)
 		doctor_say(d, FINDING_FAULT, c->name, "see whether the ACME "
 		    "client has made it", "%s: %s", c->chain, strerror(errno));
 	else if (key_fd == -1 && geteuid() != 0 && errno == EACCES)
@@ -162,7 +165,7 @@ doctor_files(struct doctor *d)
 	lookup = find_account(d, "lookup");
 	verifier = find_account(d, "verifier");
 	mail = find_account(d, NULL);
-	if (geteuid() != 0)
+	if (geteuid() != 0 && !d->foreign)
 		root = qmgr = mail = history = (struct account){ true, geteuid(),
 			getegid() };
 	snprintf(path, sizeof(path), "%s", c->path);
@@ -272,6 +275,11 @@ check_not_writable(struct doctor *d, const char *path)
 {
 	struct stat st;
 
+	if (stat(path, &st) == -1 && errno == EACCES && d->foreign) {
+		doctor_say(d, FINDING_NOTE, path, "run this as root", "is not "
+		    "to be seen by this user, as it should be");
+		return;
+	}
 	if (stat(path, &st) == -1) {
 		doctor_say(d, FINDING_FAULT, path, "make it, or mend the path "
 		    "in the configuration", "%s", strerror(errno));

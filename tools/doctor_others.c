@@ -204,13 +204,14 @@ check_sendmail(struct doctor *d)
 {
 	static const char path[] = "/usr/sbin/sendmail";
 	char self[PATH_MAX], real[PATH_MAX], ours[PATH_MAX + 16];
+	char advice[PATH_MAX + 64];
 	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
 
 	self[n > 0 ? n : 0] = '\0';
 	snprintf(ours, sizeof(ours), "%s/sendmail", dirname(self));
+	snprintf(advice, sizeof(advice), "`ln -s %s %s`", ours, path);
 	if (access(path, F_OK) == -1)
-		doctor_say(d, FINDING_NOTE, path, "ln -s it to this suite's "
-		    "sendmail", "is not there: cron and the like cannot send "
+		doctor_say(d, FINDING_NOTE, path, advice, "is not there: cron and the like cannot send "
 		    "mail");
 	else if (same_file(path, ours))
 		doctor_say(d, FINDING_OK, path, NULL, "is this suite's");

@@ -23,6 +23,7 @@
 #define GREETING_BYTES	512
 #define SOCKETS_MAX	64	/* of one port */
 
+static bool	 hears_nobody(const struct conf *);
 static void	 look_at(struct doctor *, const struct conf_listener *,
 		    const char *address);
 static void	 try_to_bind(struct doctor *, const char *address,
@@ -53,7 +54,24 @@ doctor_ports(struct doctor *d)
 		for (j = 0; j < c->listeners[i].address.n; j++)
 			look_at(d, &c->listeners[i],
 			    c->listeners[i].address.v[j]);
+	if (hears_nobody(c))
+		doctor_say(d, FINDING_NOTE, "listeners", "give one of mode "
+		    "smtp `address = *:25`", "all that take mail are on "
+		    "loopback addresses: no other host can send to the "
+		    "domains here");
 	look_for_another(d);
+}
+
+/* A host whose only domain is that of its users may want it so. */
+static bool
+hears_nobody(const struct conf *c)
+{
+	size_t i;
+
+	for (i = 0; i < c->ndomains; i++)
+		if (strcmp(c->domains[i].type, "system") != 0)
+			return c->nlisteners > 0 && conf_is_loopback_only(c);
+	return false;
 }
 
 static void

@@ -458,6 +458,24 @@ is_loopback(const struct conf_endpoint *e)
 	return true;
 }
 
+bool
+conf_is_loopback_only(const struct conf *c)
+{
+	struct conf_endpoint e;
+	size_t i, j;
+
+	for (i = 0; i < c->nlisteners; i++)
+		if (strcmp(c->listeners[i].mode, "smtp") == 0 ||
+		    strcmp(c->listeners[i].mode, "lmtp") == 0)
+			for (j = 0; j < c->listeners[i].address.n; j++)
+				if (conf_endpoint_parse(
+				    c->listeners[i].address.v[j], &e) &&
+				    (e.kind == ENDPOINT_UNIX ||
+				    !is_loopback(&e)))
+					return false;
+	return true;
+}
+
 /* Clients of a listener of metrics get no TLS. */
 static void
 check_listener_tls(struct checker *ck, const struct value *v)

@@ -139,6 +139,9 @@ struct conf_endpoint {
 };
 /* ADDRESS:PORT, [v6]:PORT, *:PORT or a path (it has a '/'). */
 bool	 conf_endpoint_parse(const char *, struct conf_endpoint *);
+/* Whether no listener takes mail (smtp, lmtp) of other hosts: a Unix socket
+ * does, since what stands before it may. */
+bool	 conf_is_loopback_only(const struct conf *);
 /* host, [host], host:port, [host]:port, smtps:[host]:port, lmtp:[host]:port,
  * lmtp:/path; host is a name or an address (v6 in brackets, with or without
  * IPv6:). */

@@ -4,7 +4,7 @@ import json
 import os
 import re
 
-from harness import CHASQUI, MAILQ, NEWALIASES, Story, needs_root, run, wait_for
+from harness import CHASQUI, MAILQ, NEWALIASES, Ports, Story, needs_root, run, wait_for
 
 EX_USAGE, EX_NOINPUT, EX_NOUSER, EX_IOERR, EX_NOPERM = 64, 66, 67, 74, 77
 
@@ -181,3 +181,31 @@ class Mistakes(Story):
             self.box.tool("reload", check=True)
             p = self.box.tool("explain", f"new{i}@example.org")
             self.assertEqual(p.returncode, 0, p.stdout)
+
+
+class Strangers(Story):
+    @needs_root
+    def test_doctor_takes_nobodys_rights_for_no_fault(self):
+        box = self.instance()
+        p = run(["setpriv", "--reuid", "nobody", "--regid", "nogroup", "--clear-groups", CHASQUI, "-C", box.dir, "doctor",
+                 "--json", "ports", "files", "certificates"])
+        found = [json.loads(line) for line in p.stdout.splitlines()]
+        self.assertTrue([f for f in found if f["area"] == "ports" and f["level"] == "ok"], found)
+        self.assertEqual([f for f in found if f["level"] == "fault"], [], p.stderr)
+        self.assertNotIn("instead of", p.stdout)
+
+    def test_a_domain_that_nobody_else_can_reach_is_told(self):
+        box = self.instance()
+        p = box.tool("domain", "add", "other.example", check=True)
+        self.assertIn("from this host alone", p.stdout)
+        self.assertIn("no other host can send", box.tool("doctor", "ports").stdout)
+        box.write_conf(box.read_conf() + "listener far { address = *:%d }\n" % Ports.single())
+        self.assertNotIn("from this host alone", box.tool("domain", "add", "third.example", check=True).stdout)
+        self.assertNotIn("no other host can send", box.tool("doctor", "ports").stdout)
+
+    def test_init_says_that_a_password_is_missing(self):
+        d = self.directory("fresh")
+        p = run([CHASQUI, "init", "--dir", os.path.join(d, "i"), "--domain", "example.org", "--user", "a@example.org",
+                 "--user", "b@example.org:secret", "--port-base", "21000"], check=True)
+        self.assertIn("user add a@example.org", p.stdout)
+        self.assertNotIn("user add b@example.org", p.stdout)
