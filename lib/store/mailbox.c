@@ -28,21 +28,31 @@ static bool	 wants(const struct message_entry *,
 
 /* ---- opening ------------------------------------------------------------ */
 
+/* Nothing of it is open: it can be freed at any time. */
+static struct mailbox *
+mailbox_new(struct store *s, struct slice name)
+{
+	struct mailbox *mb = mem_alloc(sizeof(*mb));
+
+	mb->store = s;
+	mb->dir = mb->log = -1;
+	mb->name = mem_slicedup(name);
+	state_init(&mb->state);
+	return mb;
+}
+
 static enum store_result
 open_as(struct store *s, struct slice name, bool read_only, bool quiet,
     uint32_t uidvalidity, struct mailbox **mb_r)
 {
-	struct mailbox *mb = mem_alloc(sizeof(*mb));
+	struct mailbox *mb = mailbox_new(s, slice_eq_nocase(name,
+	    SLICE_LIT("INBOX")) ? SLICE_LIT("INBOX") : name);
 	enum store_result r;
 
 	*mb_r = NULL;
-	mb->store = s;
 	mb->read_only = read_only;
 	mb->quiet = quiet;
 	mb->uidvalidity = uidvalidity;
-	mb->dir = mb->log = -1;
-	mb->name = slice_eq_nocase(name, SLICE_LIT("INBOX")) ?
-	    mem_strdup("INBOX") : mem_slicedup(name);
 	buf_init(&mb->summary, SIZE_MAX / 2);
 	r = open_directory(mb);
 	if (r == STORE_OK)
@@ -167,13 +177,10 @@ mailbox_open_new(struct store *s, struct slice name, uint32_t uidvalidity,
 enum store_result
 mailbox_open_index(struct store *s, struct slice name, struct mailbox **mb_r)
 {
-	struct mailbox *mb = mem_alloc(sizeof(*mb));
+	struct mailbox *mb = mailbox_new(s, name);
 	enum store_result r;
 
-	mb->store = s;
 	mb->read_only = mb->quiet = true;
-	mb->dir = mb->log = -1;
-	mb->name = mem_slicedup(name);
 	r = open_directory(mb);
 	if (r == STORE_OK)
 		r = index_load(mb);

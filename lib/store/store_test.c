@@ -222,6 +222,26 @@ mailboxes_are_listed_made_renamed_and_deleted(void **arg)
 	assert_int_equal(append_text(w->store, SLICE_LIT("no"), "x", 0), 0);
 }
 
+/* Descriptor 0 is a client's, or the channel, in a process that is kept. */
+static void
+what_cannot_be_opened_closes_nothing(void **arg)
+{
+	struct world *w = *arg;
+	struct mailbox_status st;
+	struct mailbox *mb;
+
+	while (fcntl(0, F_GETFD) == -1)
+		assert_int_not_equal(open("/dev/null", O_RDONLY), -1);
+	assert_int_equal(store_status(w->store, SLICE_LIT("no"), &st),
+	    STORE_NO_MAILBOX);
+	assert_int_not_equal(fcntl(0, F_GETFD), -1);
+	assert_int_equal(mailbox_open(w->store, SLICE_LIT("no"), false, &mb),
+	    STORE_NO_MAILBOX);
+	assert_int_equal(mailbox_open(w->store, SLICE_LIT("../no"), true, &mb),
+	    STORE_NO_MAILBOX);
+	assert_int_not_equal(fcntl(0, F_GETFD), -1);
+}
+
 static void
 copies_keep_flags_dates_and_guid(void **arg)
 {
@@ -497,6 +517,7 @@ main(void)
 		T(flags_reach_the_names_at_close_and_a_foreign_change_wins),
 		T(two_sessions_see_each_other),
 		T(mailboxes_are_listed_made_renamed_and_deleted),
+		T(what_cannot_be_opened_closes_nothing),
 		T(copies_keep_flags_dates_and_guid),
 		T(a_snapshot_of_format_1_is_read),
 		T(facts_are_remembered_when_they_were_asked_for),

@@ -284,6 +284,38 @@ class Raw(ImapStory):
                 self.assertEqual(t.done(tag).status, "OK")
                 t.logout()
 
+    def test_notify_hears_of_mailboxes_and_of_their_mail(self):
+        for tls in (False, True):
+            with self.subTest(tls=tls):
+                t, other = self.talk("bob@example.org", tls), self.talk("bob@example.org")
+                name = f"Heard{tls}"
+                t.ok("NOTIFY SET (selected (MessageNew (UID) MessageExpunge)) "
+                     "(personal (MessageNew MessageExpunge MailboxName SubscriptionChange))")
+                other.ok(f"CREATE {name}")
+                t.hear(lambda r: r[0] == "LIST" and r[3] == name and "\\NonExistent" not in r[1])
+                other.ok(f"SUBSCRIBE {name}")
+                t.hear(lambda r: r[0] == "LIST" and r[3] == name and "\\Subscribed" in r[1])
+                other.ok(f"APPEND {name} ", message(subject="x"))
+                t.hear(lambda r: r[0] == "STATUS" and r[1] == name and pairs(r[2])["MESSAGES"] == "1")
+                other.ok(f"RENAME {name} {name}2")
+                old = t.hear(lambda r: r[0] == "LIST" and r[3] == name + "2")
+                self.assertEqual(old[4], [b"OLDNAME", [name]])
+                other.ok(f"DELETE {name}2")
+                t.hear(lambda r: r[0] == "LIST" and r[3] == name + "2" and "\\NonExistent" in r[1])
+                self.box.send("bob@example.org", subject="heard")
+                t.hear(lambda r: r[0] == "STATUS" and r[1] == "INBOX")
+                t.logout()
+
+    def test_a_compressed_connection_changes_its_user(self):
+        t = self.talk("bob@example.org", True)
+        t.compress()
+        t.ok("UNAUTHENTICATE")
+        t.io.inflate = t.io.deflate = None
+        t.ok("LOGIN alice@example.org secret")
+        t.compress()
+        t.ok("SELECT INBOX")
+        t.logout()
+
     def test_move_tells_where_to(self):
         t = self.talk()
         t.ok("CREATE from")
