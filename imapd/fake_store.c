@@ -56,7 +56,6 @@ struct mailbox {
 	char		*name;
 	bool		 read_only;
 	uint32_t	 uidvalidity;
-	uint32_t	 recent_from, recent_to;
 	struct message_entry *v;
 	size_t		 n;
 	struct mailbox_status st;
@@ -609,24 +608,30 @@ box_of(const struct mailbox *m)
 	return b != NULL && b->st.uidvalidity == m->uidvalidity ? b : NULL;
 }
 
+/* What is recent in a session stays so, though others take what comes between. */
 static void
 take_in(struct mailbox *m, struct box *b)
 {
-	size_t i;
+	struct message_entry *old = m->v;
+	size_t nold = m->n, i, j = 0;
+	uint32_t recent_from = UINT32_MAX, uid;
 
-	if (!m->read_only && b->recent_from < b->st.uidnext) {
-		if (m->recent_to != b->recent_from)
-			m->recent_from = b->recent_from;
-		m->recent_to = b->recent_from = b->st.uidnext;
+	if (!m->read_only) {
+		recent_from = b->recent_from;
+		b->recent_from = b->st.uidnext;
 	}
-	m->v = mem_regrow(m->v, b->n + 1, sizeof(*m->v));
+	m->v = mem_array(b->n + 1, sizeof(*m->v));
 	m->n = b->n;
 	for (i = 0; i < b->n; i++) {
 		m->v[i] = b->v[i].e;
-		if (m->v[i].uid >= m->recent_from &&
-		    m->v[i].uid < m->recent_to)
+		uid = m->v[i].uid;
+		while (j < nold && old[j].uid < uid)
+			j++;
+		if (uid >= recent_from || (j < nold && old[j].uid == uid &&
+		    old[j].flags & FLAG_RECENT))
 			m->v[i].flags |= FLAG_RECENT;
 	}
+	free(old);
 	count(b, &m->st);
 	m->nkeywords = b->nkeywords;
 }
