@@ -48,7 +48,9 @@ static int	send_mail(struct client *);
 static int	send_rcpts(struct client *, size_t from, size_t end);
 static void	put_rcpt(struct client *, struct slice);
 static int	send_content(struct client *);
+static int	command(struct client *);
 static int	flush(struct client *);
+static void	show_reply(const struct reply *);
 static int	read_reply(struct client *);
 static int	refused(struct client *, const char *what, struct slice);
 static int	status_of(const struct reply *);
@@ -74,7 +76,7 @@ submit(const struct submission *s, const char *path, bool verbose)
 	status = converse(&c);
 	if (status == EX_OK) {
 		buf_add_str(&c.out, "QUIT\r\n");
-		if (flush(&c) == EX_OK)
+		if (command(&c) == EX_OK)
 			read_reply(&c);
 	}
 	close(c.fd);
@@ -94,7 +96,7 @@ converse(struct client *c)
 	if (status != EX_OK)
 		return status;
 	buf_printf(&c->out, "EHLO %s\r\n", c->s->hostname);
-	if ((status = flush(c)) != EX_OK || (status = read_reply(c)) != EX_OK)
+	if ((status = command(c)) != EX_OK || (status = read_reply(c)) != EX_OK)
 		return status;
 	if (c->reply.code != 250)
 		return refused(c, "the mail system", SLICE_EMPTY);
@@ -116,7 +118,7 @@ send_group(struct client *c, size_t from, size_t end)
 	if (c->accepted > 0)
 		return send_content(c);
 	buf_add_str(&c->out, "RSET\r\n");
-	status = flush(c);
+	status = command(c);
 	return status == EX_OK ? read_reply(c) : status;
 }
 
@@ -154,7 +156,7 @@ send_mail(struct client *c)
 		xtext_encode(&c->out, s->envid);
 	}
 	buf_add_str(&c->out, "\r\n");
-	if ((status = flush(c)) != EX_OK || (status = read_reply(c)) != EX_OK)
+	if ((status = command(c)) != EX_OK || (status = read_reply(c)) != EX_OK)
 		return status;
 	return c->reply.code == 250 ? EX_OK :
 	    refused(c, "sender", s->sender);
@@ -169,7 +171,7 @@ send_rcpts(struct client *c, size_t from, size_t end)
 
 	for (i = from; i < end; i++)
 		put_rcpt(c, rcpts[i]);
-	if ((status = flush(c)) != EX_OK)
+	if ((status = command(c)) != EX_OK)
 		return status;
 	for (i = from; i < end; i++) {
 		if ((status = read_reply(c)) != EX_OK)
@@ -214,7 +216,7 @@ send_content(struct client *c)
 	int status;
 
 	buf_add_str(&c->out, "DATA\r\n");
-	if ((status = flush(c)) != EX_OK || (status = read_reply(c)) != EX_OK)
+	if ((status = command(c)) != EX_OK || (status = read_reply(c)) != EX_OK)
 		return status;
 	if (c->reply.code != 354)
 		return refused(c, "the message", SLICE_EMPTY);
@@ -231,6 +233,30 @@ send_content(struct client *c)
 		return status;
 	return c->reply.code == 250 ? EX_OK :
 	    refused(c, "the message", SLICE_EMPTY);
+}
+
+/* What is in c->out, lines of commands; -v shows them as others' sendmail does. */
+static int
+command(struct client *c)
+{
+	struct slice rest = buf_slice(&c->out), line;
+
+	while (c->verbose && rest.n > 0 && slice_next(&rest, '\n', &line))
+		fprintf(stderr, ">>> %.*s\n", SLICE_ARG(slice_trim(line)));
+	return flush(c);
+}
+
+static void
+show_reply(const struct reply *r)
+{
+	struct slice rest = buf_slice(&r->text), line;
+
+	do {
+		if (!slice_next(&rest, '\n', &line))
+			line = SLICE_EMPTY;
+		fprintf(stderr, "%u%c%.*s\n", r->code, rest.n > 0 ? '-' : ' ',
+		    SLICE_ARG(line));
+	} while (rest.n > 0);
 }
 
 static int
@@ -286,8 +312,7 @@ read_reply(struct client *c)
 		c->in_to = (size_t)n;
 	}
 	if (c->verbose)
-		fprintf(stderr, "%u %s\n", c->reply.code,
-		    buf_cstr(&c->reply.text));
+		show_reply(&c->reply);
 	return EX_OK;
 }
 

@@ -6,6 +6,7 @@
 #include "table/aliases.h"
 #include "table/driver.h"
 #include "table/lines.h"
+#include "table/mailbox_value.h"
 
 int	 LLVMFuzzerTestOneInput(const uint8_t *, size_t);
 
@@ -31,6 +32,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
 	struct buf why = BUF_INIT(4096), scratch = BUF_INIT(TABLE_LINE_BYTES);
 	const struct driver *d;
+	struct mailbox_value limits = { 0, 0 };
 	struct table_hit hit;
 	struct slice text, line, key;
 	struct lines lines;
@@ -42,6 +44,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	d = forms[data[0] % 5];
 	text = slice_of(data + 1, n - 1);
 	take_targets(text);
+	if (!mailbox_value_parse(text, &limits, &key))
+		assert(key.n > 0);
 	table = d->begin(1000);
 	lines_open_text(&lines, text);
 	while (lines_next(&lines, &line, &no, &why) == LINES_OK)

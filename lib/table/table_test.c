@@ -13,6 +13,7 @@
 
 #include "base/mem.h"
 #include "table/aliases.h"
+#include "table/mailbox_value.h"
 #include "table/store.h"
 #include "table/table.h"
 
@@ -588,6 +589,49 @@ the_store_keeps_long_and_strange_entries(void **state)
 	free(big);
 }
 
+static void
+limits_of_a_mailbox_are_read_or_named(void **state)
+{
+	static const struct {
+		const char	*text;
+		uint64_t	 bytes, messages;
+		const char	*bad;		/* NULL: it is good */
+	} t[] = {
+		{ "", 0, 0, NULL },
+		{ " , ,", 0, 0, NULL },
+		{ "OK", 0, 0, NULL },
+		{ "example.org/alice/", 0, 0, NULL },
+		{ "quota_bytes=5M", 5 << 20, 0, NULL },
+		{ "QUOTA_BYTES=1K,quota_messages=7", 1024, 7, NULL },
+		{ "\tquota_messages=0  OK quota_bytes=1 ", 1, 0, NULL },
+		{ "quota_messages=1 quota_messages=2", 0, 2, NULL },
+		{ "quota_bytes=", 0, 0, "quota_bytes=" },
+		{ "quota_bytes=-1", 0, 0, "quota_bytes=-1" },
+		{ "quota_bytes=99999999999999999999", 0, 0,
+		    "quota_bytes=99999999999999999999" },
+		{ "quota_messages=1 quota_byte=5", 0, 0, "quota_byte=5" },
+		{ "quota_messages=5M", 0, 0, "quota_messages=5M" },
+		{ "=", 0, 0, "=" },
+	};
+	struct mailbox_value v;
+	struct slice bad;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		v = (struct mailbox_value){ 0, 0 };
+		if (mailbox_value_parse(slice_str(t[i].text), &v, &bad) !=
+		    (t[i].bad == NULL))
+			fail_msg("%s", t[i].text);
+		if (t[i].bad != NULL) {
+			assert_true(slice_eq(bad, slice_str(t[i].bad)));
+			continue;
+		}
+		assert_int_equal(v.quota_bytes, t[i].bytes);
+		assert_int_equal(v.quota_messages, t[i].messages);
+	}
+}
+
 int
 main(void)
 {
@@ -601,6 +645,7 @@ main(void)
 		cmocka_unit_test(databases_are_made_whole_and_read_back),
 		cmocka_unit_test(a_truncated_database_is_an_error_not_a_crash),
 		cmocka_unit_test(alias_targets_are_told_apart),
+		cmocka_unit_test(limits_of_a_mailbox_are_read_or_named),
 		cmocka_unit_test(the_store_keeps_long_and_strange_entries),
 	};
 

@@ -90,6 +90,12 @@ class Sendmail(Story):
                 p = self.box.sendmail(*options, "-i", "--", "alice@example.org", stdin=TEXT % b"ignored options")
                 self.assertEqual(p.returncode, 0, p.stderr)
 
+    def test_the_conversation_is_shown(self):
+        p = self.ok("-v", "alice@example.org", stdin=TEXT % b"shown")
+        self.assertRegex(p.stderr, r"(?s)^220 .*>>> EHLO .*250-.*250 .*>>> MAIL FROM:<.*>>> RCPT TO:<alice@example.org>.*"
+                                   r">>> DATA\n354 .*250 2.0.0 Ok.*>>> QUIT")
+        self.assertNotIn("a line", p.stderr)
+
     def test_exit_codes(self):
         cases = ((("nobody@example.org",), EX_NOUSER), ((), EX_USAGE), (("-t", ), EX_USAGE),
                  (("-Y", "alice@example.org"), EX_USAGE), (("no spaces@in@here",), EX_DATAERR),
