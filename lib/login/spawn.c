@@ -27,7 +27,7 @@
 #define SEAT_CLIENT_FD	4
 #define SEAT_LINE_FD	5
 #define SEAT_LOG_FD	6
-#define SEAT_ORDERS_FD	7	/* until its order has come */
+#define SEAT_ORDERS_FD	10	/* until its order has come; above its loop's */
 #define SEAT_FDS	512	/* its limit */
 #define ABOVE		16	/* where they are while they move */
 #define ORDER_FDS	3	/* of CTL_SPAWN */
@@ -480,8 +480,8 @@ keep_only(const struct spawn *s, const int *fds, int to, int n)
 	int i, after = to + n > next ? to + n : next;
 
 	close_range(SEAT_CHANNEL_FD, SEAT_LINE_FD, 0);
-	if (next == SEAT_LOG_FD)
-		close(SEAT_LOG_FD);
+	if (next < to)
+		close_range((unsigned)next, (unsigned)to - 1, 0);
 	for (i = 0; i < n; i++)
 		if (fds[i] == -1 || dup2(fds[i], to + i) == -1)
 			log_fatal("event=cannot-fork why=\"%s\"",
