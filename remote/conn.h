@@ -56,7 +56,7 @@ struct conn {
 	char			 host[DNS_NAME_BYTES + 1]; /* for TLS; "" */
 	enum secure_level	 level;		/* what holds for it */
 	bool			 outdated;	/* another policy holds now */
-	bool			 secure_now;	/* TLS was begun, and nothing
+	bool			 secure_now;	/* TLS was asked for, and nothing
 						 * was said within it yet */
 	char			 secured[SECURED_BYTES]; /* "": in clear */
 	struct ehlo		 ehlo;

@@ -799,7 +799,19 @@ static const struct single {
 	    .data = "250 2.0.0 done" }, 1, "1/0 relayed 250 2.0.0 taken|",
 	    NULL, NULL },
 	{ "DATA 250", { .data = "250 done" }, 1, "1/0 deferred 0 4.5.0 site "
-	    "H: a reply to DATA that makes no sense|", NULL, NULL },
+	    "H: a reply to DATA that makes no sense (250)|", NULL, NULL },
+	{ "DATA 354 and taken at once", { .data = "354 go\r\n250 2.0.0 in" },
+	    1, "1/0 deferred 0 4.5.0 site H: more than a reply to DATA came "
+	    "before the content|", NULL, NULL },
+	{ "MAIL 3xx", { .mail = { "354 go" } }, 1, "1/0 deferred 0 4.5.0 site "
+	    "H: a reply to MAIL that makes no sense (354)|", NULL, NULL },
+	{ "RCPT 3xx", { .rcpt = { "350 hm" } }, 1, "1/0 deferred 0 4.5.0 site "
+	    "H: a reply to RCPT that makes no sense (350)|", NULL, NULL },
+	{ "content 3xx", { .end = { "354 more" } }, 1, "1/0 deferred 0 4.5.0 "
+	    "site H: a reply to the end of the content that makes no sense "
+	    "(354)|", NULL, NULL },
+	{ "STARTTLS closes", { .ehlo = "250-x\r\n250 STARTTLS",
+	    .starttls = "!" }, 1, "1/0 relayed 250 2.0.0 taken|", NULL, NULL },
 };
 
 static void

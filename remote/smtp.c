@@ -10,6 +10,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "ipc/counters.h"
@@ -85,6 +86,7 @@ static void	 discard(struct conn *, struct owed);
 static void	 transaction_over(struct conn *);
 
 static void	 replied(struct conn *);
+static bool	 is_sensible(enum step, uint16_t code);
 static void	 go_on(struct conn *);
 static void	 await(struct conn *);
 static void	 owe(struct conn *, enum step, size_t recipient);
@@ -208,6 +210,8 @@ secure_first(struct conn *c)
 	if (stream_is_tls(&c->stream) || !wants_tls(c))
 		return false;
 	if (c->ehlo.offers & EHLO_STARTTLS) {
+		/* Some close already when they are asked. */
+		c->secure_now = true;
 		stream_write(&c->stream, SLICE_LIT("STARTTLS\r\n"));
 		owe(c, S_STARTTLS, 0);
 		return true;
@@ -236,6 +240,7 @@ starttls(struct conn *c, struct owed o)
 			start_handshake(c);
 		return;
 	}
+	c->secure_now = false;
 	if (c->level == SECURE_MAY) {
 		greeted(c);
 		return;
@@ -695,13 +700,14 @@ data(struct conn *c, struct owed o)
 
 	(void)o;
 	if (c->reply.code / 100 != 3) {
-		if (c->reply.code / 100 == 2) {
-			conn_lost(c, (struct enhanced){ 4, 5, 0 },
-			    "a reply to DATA that makes no sense");
-			return;
-		}
 		why = outcome_of(c, OUTCOME_FAILED);
 		attempt_decide_all(c->attempt, RCPT_ACCEPTED, &why);
+		return;
+	}
+	if (stream_input(&c->stream).n > 0) {
+		/* Whatever that says of the content, it has not seen it. */
+		conn_lost(c, (struct enhanced){ 4, 5, 0 },
+		    "more than a reply to DATA came before the content");
 		return;
 	}
 	if (c->accepted > 0) {
@@ -801,7 +807,7 @@ end(struct conn *c, struct owed o)
 		bdat_unknown(c);
 		return;
 	}
-	if (c->sending) {
+	if (c->sending || stream_unsent(&c->stream) > 0) {
 		/* It has seen enough; we cannot say RSET in the middle. */
 		how = outcome_of(c, OUTCOME_FAILED);
 		if (c->reply.code / 100 == 2) {
@@ -905,6 +911,7 @@ replied(struct conn *c)
 {
 	struct owed o;
 	struct outcome why;
+	char text[CONN_TEXT_BYTES];
 
 	if (c->nowed == 0) {
 		conn_lost(c, (struct enhanced){ 4, 5, 0 },
@@ -912,6 +919,13 @@ replied(struct conn *c)
 		return;
 	}
 	o = first_owed(c);
+	if (!is_sensible(o.step, c->reply.code)) {
+		snprintf(text, sizeof(text), "a reply to %s that makes no "
+		    "sense (%u)", steps[o.step].name, c->reply.code);
+		c->written = false;	/* it has not been accepted */
+		conn_lost(c, (struct enhanced){ 4, 5, 0 }, text);
+		return;
+	}
 	if (c->reply.code == 421 && o.step != S_GREETING) {
 		/* RFC 5321 section 3.8: it closes the connection. */
 		why = outcome_of(c, OUTCOME_DEFERRED);
@@ -925,6 +939,15 @@ replied(struct conn *c)
 	c->replied = c->replied || o.step >= S_RSET;
 	reply_reset(&c->reply);
 	go_on(c);
+}
+
+/* RFC 5321 section 4.2.1: 3yz asks for more, and only after DATA there is
+ * more, so it is then what 2yz is elsewhere.  Neither says that anything was
+ * refused. */
+static bool
+is_sensible(enum step step, uint16_t code)
+{
+	return code / 100 != (step == S_DATA ? 2 : 3);
 }
 
 static void

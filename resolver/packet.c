@@ -6,6 +6,7 @@
 #include "packet.h"
 
 #define HEADER_BYTES	12
+#define TYPE_NS		2
 #define TYPE_SOA	6
 #define CLASS_IN	1
 #define NAME_BYTES	1024	/* 253 bytes, each perhaps as \DDD */
@@ -37,7 +38,8 @@ static void	 take_data(struct reader *, const struct record *,
 		    struct arena *, struct dns_record *);
 static struct slice join_strings(struct reader *, const struct record *,
 		    struct arena *);
-static uint32_t	 negative_ttl(struct reader *, unsigned count);
+static void	 take_authority(struct reader *, unsigned count,
+		    struct dns_answer *);
 static enum dns_status status_of(unsigned rcode, size_t nrecords);
 
 enum parse
@@ -72,7 +74,7 @@ packet_parse(struct slice message, enum dns_type type, struct arena *arena,
 	a->status = status_of(flags & 15, a->nrecords);
 	if (a->status != DNS_OK) {
 		a->nrecords = 0;
-		a->ttl = negative_ttl(&r, authority);
+		take_authority(&r, authority, a);
 	}
 	return PARSE_OK;
 }
@@ -291,18 +293,28 @@ join_strings(struct reader *r, const struct record *rr, struct arena *arena)
 	return slice_of(text, n);
 }
 
-/* RFC 2308 section 5: that of the SOA record in the authority section. */
-static uint32_t
-negative_ttl(struct reader *r, unsigned count)
+/*
+ * RFC 2308: how long a negative answer holds says the SOA record (section 5).
+ * One that has NS records instead is a referral (section 2.2): the server does
+ * not answer for others and says so, which says nothing of the name.
+ */
+static void
+take_authority(struct reader *r, unsigned count, struct dns_answer *a)
 {
 	struct record rr;
+	bool refers = false;
 
+	a->ttl = 0;
 	for (; count > 0; count--) {
 		rr = read_record(r);
 		if (r->bad)
 			break;
-		if (rr.type == TYPE_SOA)
-			return rr.ttl;
+		if (rr.type == TYPE_SOA) {
+			a->ttl = rr.ttl;
+			return;
+		}
+		refers = refers || rr.type == TYPE_NS;
 	}
-	return 0;
+	if (refers && a->status == DNS_NO_DATA)
+		a->status = DNS_FAILED;
 }

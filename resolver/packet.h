@@ -13,7 +13,8 @@
  * The answer to a question of this type: records of that type in the answer
  * section, the name that the last CNAME leads to, the least TTL.  Names and
  * data are in the arena; records has room for DNS_RECORDS.  The status is set
- * from the reply code.  PARSE_BAD: no DNS message, or one that is damaged.
+ * from the reply code; a referral is DNS_FAILED.  PARSE_BAD: no DNS message, or
+ * one that is damaged.
  */
 enum parse packet_parse(struct slice message, enum dns_type, struct arena *,
 	    struct dns_answer *, struct dns_record *records);

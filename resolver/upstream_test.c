@@ -50,6 +50,7 @@ static const struct {
 	{ "none.example.org", 1, 3, NULL, 0, 0 },
 	{ "empty.example.org", 1, 0, NULL, 0, 0 },
 	{ "broken.example.org", 1, 2, NULL, 0, 0 },
+	{ "referral.example.org", 1, 0, DATA("\002ns\300\025"), 2 },
 	{ "alias.test", 1, 0, DATA("\300\000\002\002"), 1 },
 	{ "4.0.0.10.in-addr.arpa", 12, 0, DATA("\001p\300\014"), 12 },
 #undef DATA
@@ -105,7 +106,8 @@ server_ready(void *arg, int ready)
 			static const unsigned char head[] = { 0xc0, 12, 0, 0,
 				0, 1, 0, 0, 0, 60, 0, 0 };
 
-			p[7] = 1;
+			/* NS records alone stand in the authority section. */
+			p[zone[z].answer_type == 2 ? 9 : 7] = 1;
 			memcpy(p + end, head, sizeof(head));
 			p[end + 3] = (unsigned char)zone[z].answer_type;
 			p[end + 11] = (unsigned char)zone[z].nrdata;
@@ -208,6 +210,7 @@ questions_get_the_servers_answers(void **state)
 		{ "none.example.org", DNS_A, DNS_NO_NAME, "" },
 		{ "empty.example.org", DNS_A, DNS_NO_DATA, "" },
 		{ "broken.example.org", DNS_A, DNS_FAILED, "" },
+		{ "referral.example.org", DNS_A, DNS_FAILED, "" },
 		{ "alias.test", DNS_A, DNS_OK, "192.0.2.2" },
 		{ "4.0.0.10.in-addr.arpa", DNS_PTR, DNS_OK,
 		    "0 p.4.0.0.10.in-addr.arpa" },
