@@ -221,7 +221,7 @@ result(struct job *j, const char *what, enum store_result r)
 		return tool_fail(EX_IOERR, "%s: %s", what,
 		    strerror(store_errno(j->store)));
 	return tool_fail(r == STORE_BUSY ? EX_TEMPFAIL : EX_DATAERR,
-	    "%s: %s%s", what, store_strerror(r) + sizeof("5.2.0"),
+	    "%s: %s%s", what, store_strerror(r),
 	    r == STORE_NO_MAILBOX ? "; `chasqui mailbox list` shows them, "
 	    "`create` makes one" : "");
 }
