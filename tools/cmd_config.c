@@ -221,7 +221,7 @@ is_first_use(const struct conf *c, size_t domain, const char *table)
 	return true;
 }
 
-/* ---- who delivers --------------------------------------------------------- */
+/* ---- who delivers -------------------------------------------------------- */
 
 /* As `start` of root has them; `init` makes those of the roles. */
 static int

@@ -235,7 +235,7 @@ send_content(struct client *c)
 	    refused(c, "the message", SLICE_EMPTY);
 }
 
-/* What is in c->out, lines of commands; -v shows them as others' sendmail does. */
+/* What is in c->out, lines of commands; -v shows them as other mailers do. */
 static int
 command(struct client *c)
 {

@@ -67,9 +67,9 @@ struct conf {
  * "FILE:LINE:COLUMN: reason".  Relative paths become absolute, an empty
  * hostname becomes the system's. */
 struct conf *conf_load(const char *path, struct buf *why);
-/* What is left of a file with mistakes: what has one keeps its default.  It says
- * where a suite that runs is to be found, and is in force nowhere.  NULL: the
- * file cannot be read. */
+/* What is left of a file with mistakes: what has one keeps its default.  It
+ * says where a suite that runs is to be found, and is in force nowhere.  NULL:
+ * the file cannot be read. */
 struct conf *conf_load_anyway(const char *path);
 /* The same for text at hand, but paths and hostname stay as they are; name
  * stands for the file in messages. */

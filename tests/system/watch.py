@@ -117,7 +117,7 @@ class Watching(Story):
             with self.box.talk() as t:
                 t.cmd('NOOP "quoted" \\', 250)
                 t.cmd("QUIT", 221)
-            whole = w.text().rpartition("\n")[0]
+            whole = w.text().rpartition("\n")[0]       # the last line may be about to be written
             return [o for o in map(json.loads, whole.splitlines()) if o["text"].startswith("NOOP")]
         o = wait_for(objects, lambda: w.text())[0]
         self.assertEqual((o["protocol"], o["peer"], o["direction"]), ("smtp", "127.0.0.1", ">"))
