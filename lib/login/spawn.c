@@ -41,7 +41,7 @@ struct forked {
 	RB_ENTRY(forked) node;
 	pid_t		 pid;
 	uint64_t	 session;	/* 0: waits for an order */
-	struct line	*line;		/* its orders'; NULL: another's by now */
+	struct line	*line;		/* its orders'; NULL: it is another's */
 	bool		 let_go;	/* ends without one */
 };
 RB_HEAD(forked_tree, forked);
