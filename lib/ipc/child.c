@@ -260,8 +260,6 @@ take_log(struct child *c, struct message *m)
 	}
 	c->log_asked = false;
 	log_to(sink, take_fd(m));
-	if (c->working && c->spec->log_changed != NULL)
-		c->spec->log_changed(c->arg);
 }
 
 static void

@@ -61,8 +61,6 @@ struct child_spec {
 	 * replaced after 0 is returned.  -1 and why keeps the old.  May be
 	 * NULL: replaced without more. */
 	int	(*reload)(void *arg, const struct conf *, struct buf *why);
-	/* The log is another one from now on.  May be NULL. */
-	void	(*log_changed)(void *arg);
 	/* Finish what is under way, then ev_stop().  NULL: stop at once.
 	 * master kills after 30 s. */
 	void	(*stop)(void *arg);

@@ -1,16 +1,14 @@
 /* SPDX-License-Identifier: ISC */
-/* next_client - see next_client.h.  The message is one byte, and its
+/* next_client - see next_client.h.  A message is one byte, and its
  * descriptors. */
 #include <sys/socket.h>
 
-#include <assert.h>
 #include <errno.h>
-#include <stdint.h>
 #include <string.h>
 
 #include "ipc/next_client.h"
 
-#define FDS_BYTES	(LINE_FDS * sizeof(int))
+#define FDS_BYTES	(NEXT_CLIENT_FDS * sizeof(int))
 
 union control {
 	struct cmsghdr	align;
@@ -31,42 +29,27 @@ next_client_line(int line_r[2])
 int
 next_client_send(int line, const int fds[NEXT_CLIENT_FDS])
 {
-	return line_send(line, slice_of("", 1), fds, NEXT_CLIENT_FDS);
+	char byte = 0;
+	union control control = { 0 };
+	struct iovec iov = { &byte, 1 };
+	struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1,
+		.msg_control = control.bytes,
+		.msg_controllen = sizeof(control.bytes) };
+	struct cmsghdr *cm = CMSG_FIRSTHDR(&mh);
+
+	cm->cmsg_level = SOL_SOCKET;
+	cm->cmsg_type = SCM_RIGHTS;
+	cm->cmsg_len = CMSG_LEN(FDS_BYTES);
+	memcpy(CMSG_DATA(cm), fds, FDS_BYTES);
+	return sendmsg(line, &mh, MSG_NOSIGNAL | MSG_DONTWAIT) == 1 ? 0 : -1;
 }
 
 int
 next_client_wait(int line, int fds_r[NEXT_CLIENT_FDS])
 {
 	char byte;
-
-	return line_wait(line, &byte, 1, fds_r, NEXT_CLIENT_FDS) == 1 ? 0 :
-	    -1;
-}
-
-int
-line_send(int line, struct slice bytes, const int *fds, size_t nfds)
-{
-	union control control = { 0 };
-	struct iovec iov = { (void *)(uintptr_t)bytes.p, bytes.n };
-	struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1,
-		.msg_control = control.bytes,
-		.msg_controllen = CMSG_SPACE(nfds * sizeof(int)) };
-	struct cmsghdr *cm = CMSG_FIRSTHDR(&mh);
-
-	assert(nfds > 0 && nfds <= LINE_FDS);
-	cm->cmsg_level = SOL_SOCKET;
-	cm->cmsg_type = SCM_RIGHTS;
-	cm->cmsg_len = CMSG_LEN(nfds * sizeof(int));
-	memcpy(CMSG_DATA(cm), fds, nfds * sizeof(int));
-	return sendmsg(line, &mh, MSG_NOSIGNAL | MSG_DONTWAIT) ==
-	    (ssize_t)bytes.n ? 0 : -1;
-}
-
-ssize_t
-line_wait(int line, void *to, size_t room, int *fds_r, size_t nfds)
-{
 	union control control;
-	struct iovec iov = { to, room };
+	struct iovec iov = { &byte, 1 };
 	struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1,
 		.msg_control = control.bytes,
 		.msg_controllen = sizeof(control.bytes) };
@@ -76,11 +59,10 @@ line_wait(int line, void *to, size_t room, int *fds_r, size_t nfds)
 	do {
 		n = recvmsg(line, &mh, MSG_CMSG_CLOEXEC);
 	} while (n == -1 && errno == EINTR);
-	cm = n > 0 ? CMSG_FIRSTHDR(&mh) : NULL;
+	cm = n == 1 ? CMSG_FIRSTHDR(&mh) : NULL;
 	if (cm == NULL || cm->cmsg_type != SCM_RIGHTS ||
-	    cm->cmsg_len != CMSG_LEN(nfds * sizeof(int)) ||
-	    mh.msg_flags & MSG_TRUNC)
+	    cm->cmsg_len != CMSG_LEN(FDS_BYTES))
 		return -1;
-	memcpy(fds_r, CMSG_DATA(cm), nfds * sizeof(int));
-	return n;
+	memcpy(fds_r, CMSG_DATA(cm), FDS_BYTES);
+	return 0;
 }

@@ -7,16 +7,9 @@
  * who writes to it and never reads.  What goes along it are the descriptors
  * that a new process would have begun with.  When master closes its end, the
  * process has nothing more to wait for, and ends.
- *
- * The spawn has a line of the same kind to each process that it has forked
- * ahead, along which comes once what it is to be.
  */
 #ifndef IPC_NEXT_CLIENT_H
 #define IPC_NEXT_CLIENT_H
-
-#include <sys/types.h>
-
-#include "base/slice.h"
 
 #define NEXT_CLIENT_FDS	2	/* the channel of ipc/session.h, the client's
 				 * bytes */
@@ -28,14 +21,5 @@ int	 next_client_send(int line, const int fds[NEXT_CLIENT_FDS]);
 /* Waits as long as it takes.  The descriptors are the caller's from then on.
  * -1: nobody comes any more. */
 int	 next_client_wait(int line, int fds_r[NEXT_CLIENT_FDS]);
-
-#define LINE_FDS	3	/* at once */
-#define LINE_BYTES	(16 * 1024)
-
-/* Bytes and descriptors, as above.  At least one byte. */
-int	 line_send(int line, struct slice, const int *fds, size_t nfds);
-/* The number of bytes, never more than room, with exactly nfds descriptors;
- * -1: nobody is there, or something else has come. */
-ssize_t	 line_wait(int line, void *to, size_t room, int *fds_r, size_t nfds);
 
 #endif

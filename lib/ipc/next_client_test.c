@@ -100,26 +100,6 @@ byte_without_descriptors_is_nobody(void **state)
 	assert_int_equal(next_client_wait(line[1], got), -1);
 }
 
-static void
-order_comes_whole_or_not_at_all(void **state)
-{
-	int sent[LINE_FDS] = { client[0], client[1], client[1] };
-	int got[LINE_FDS], i;
-	char room[8];
-
-	(void)state;
-	assert_int_equal(line_send(line[0], SLICE_LIT("order"), sent, 3), 0);
-	assert_int_equal(line_wait(line[1], room, 8, got, 3), 5);
-	assert_memory_equal(room, "order", 5);
-	for (i = 0; i < LINE_FDS; i++)
-		close(got[i]);
-	assert_int_equal(line_send(line[0], SLICE_LIT("too long a one"), sent,
-	    3), 0);
-	assert_int_equal(line_wait(line[1], room, 8, got, 3), -1);
-	assert_int_equal(next_client_send(line[0], client), 0);
-	assert_int_equal(line_wait(line[1], room, 8, got, 3), -1);
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int
@@ -131,7 +111,6 @@ main(void)
 		TEST(nobody_is_there_at_a_closed_line),
 		TEST(nothing_goes_to_master),
 		TEST(byte_without_descriptors_is_nobody),
-		TEST(order_comes_whole_or_not_at_all),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -30,16 +30,11 @@ static const struct message_rule rules[] = RULES_OF(SEAT);
 static const struct channel_ops channel_ops = { login_says, login_is_gone,
 	NULL };
 
-void
-seat_prepare(struct seat *s)
-{
-	ev_loop_init(&s->loop);
-	buf_init(&s->begin, BEGIN_BYTES);
-}
-
 int
 seat_init(struct seat *s, int channel_fd_take, int fd_take)
 {
+	ev_loop_init(&s->loop);
+	buf_init(&s->begin, BEGIN_BYTES);
 	return take_client(s, channel_fd_take, fd_take);
 }
 

@@ -62,8 +62,6 @@ struct seat {
 	void			*arg;
 };
 
-/* What can be done before it is known who it is for. */
-void	 seat_prepare(struct seat *);
 /* Waits for SE_BEGIN.  -1: it does not come, or is not one.  Both descriptors
  * are taken over; the other fields of who it is for are the caller's. */
 int	 seat_init(struct seat *, int channel_fd_take, int fd_take);

@@ -100,7 +100,6 @@ set_up(void **state)
 	seat = (struct seat){ .self = ROLE_IMAP_SESSION,
 		.login_role = ROLE_IMAP_LOGIN, .line = ends[1], .fd = -1,
 		.login = mem_strdup("alice") };
-	seat_prepare(&seat);
 	return 0;
 }
 

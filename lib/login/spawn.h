@@ -2,8 +2,7 @@
 /*
  * spawn - the process that is warm: libraries loaded, configuration read, the
  * sessions' list of system calls compiled.  It forks a session whenever master
- * says so, and reads nothing else; a few are forked ahead, and wait for what
- * master says with all the rights of the spawn.
+ * says so, and reads nothing else.
  *
  * It parses no byte of a client's, has a uid that owns nothing, and keeps the
  * capabilities that a fork needs to become a user's process.  A session that

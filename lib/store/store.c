@@ -74,13 +74,10 @@ static int
 make_parts(struct store *s, int dir)
 {
 	static const char *const parts[] = { "cur", "new", "tmp" };
-	struct stat st;
 	size_t i;
 
-	/* A mkdir() in vain locks the directory. */
 	for (i = 0; i < 3; i++)
-		if (s->fs->fstatat(dir, parts[i], &st) == -1 &&
-		    s->fs->mkdirat(dir, parts[i], 0700) == -1 &&
+		if (s->fs->mkdirat(dir, parts[i], 0700) == -1 &&
 		    errno != EEXIST)
 			return -1;
 	return 0;

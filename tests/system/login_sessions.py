@@ -67,9 +67,6 @@ class LoginStory(Story):
         self.assertRegex(c.command(f"LOGIN {user} secret")[1], "^OK")
         return c
 
-    def spawn(self):
-        return next(p for p in self.box.pids("imapd-session") if "imap-spawn\0" in open(f"/proc/{p}/cmdline").read())
-
 
 class Imap4(LoginStory):
     def test_before_the_login(self):
@@ -143,7 +140,7 @@ class Imap4(LoginStory):
 
     def test_sessions_outlive_their_spawn(self):
         c = self.logged_in()
-        os.kill(self.spawn(), signal.SIGKILL)
+        os.kill(next(p for p in self.box.pids("imapd-session") if "imap-spawn" in open(f"/proc/{p}/cmdline").read()), signal.SIGKILL)
         self.assertRegex(c.command("NOOP")[1], "^OK")
 
         def again():
@@ -317,7 +314,7 @@ class Parked(LoginStory):
         c = self.logged_in("bob@example.org")
         c.command("SELECT INBOX")
         wait_for(lambda: not self.sessions(), "the session to be parked")
-        os.kill(self.spawn(), signal.SIGKILL)
+        os.kill(next(p for p in self.box.pids("imapd-session") if "imap-spawn" in open(f"/proc/{p}/cmdline").read()), signal.SIGKILL)
         self.assertRegex(c.command("NOOP")[1], "^OK")
 
     def test_a_delivery_is_heard_of(self):

@@ -48,7 +48,6 @@ MAIL = {"worker", "imap-session", "pop3-session"}    # run as the mail's owner
 # They fork sessions, which take their users' uids: CAP_SETGID, CAP_SETUID, CAP_SETPCAP,
 # CAP_SYS_CHROOT.
 SPAWNS = {"imap-spawn", "pop3-spawn"}
-AHEAD = 4                        # forked, and as confined as their spawn until their order comes
 COMMON = {"null", "unix", "epoll", "wake", "log"}
 NOTHING = "0" * 16
 SPAWN_CAPABILITIES = "00000000000401c0"
@@ -75,11 +74,6 @@ def role_of(pid):
     if b": " in words[0]:        # a session: "imapd: imap-session alice@example.org"
         return words[0].split()[1].decode()
     return words[1].decode() if len(words) > 1 else comm(pid)
-
-
-def forked_ahead(pid):
-    with open(f"/proc/{pid}/cmdline", "rb") as f:
-        return b"-spawn ahead" in f.read()
 
 
 def socket_inodes(pid, name):
@@ -170,8 +164,6 @@ class Privileges(Story):
         cls.imap = cls.box.imap()
         cls.at_end(cls.imap.shutdown)
         cls.at_end(cls.pop3.close)
-        wait_for(lambda: sum(forked_ahead(p) for p in descendants(cls.box.master())) == AHEAD * len(SPAWNS),
-                 "processes forked ahead")
         cls.facts = [Facts(p, cls.box) for p in descendants(cls.box.master())]
 
     def each(self):
@@ -185,7 +177,7 @@ class Privileges(Story):
 
     def test_every_row_has_its_processes(self):
         count = {r: sum(f.role == r for f in self.facts) for r in ROWS}
-        self.assertEqual(count, {r: 2 if r in ("smtpd", "remote") else 1 + AHEAD if r in SPAWNS else 1 for r in ROWS})
+        self.assertEqual(count, {r: 2 if r in ("smtpd", "remote") else 1 for r in ROWS})
         self.assertEqual({f.role for f in self.facts} - set(ROWS), set())
 
     def test_uids_gids_and_groups(self):
