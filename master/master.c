@@ -140,6 +140,7 @@ read_configuration(struct master *m)
 
 	umask(022);
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
 	tzset();
 	log_open("master", LOG_LEVEL_INFO);
 	m->started_ms = clock_mono_ms();

@@ -310,8 +310,13 @@ static void
 look_at_file(void *arg, uint64_t id, const struct stat *st)
 {
 	struct look *l = arg;
+	struct store_name name = store_name("deferred", id);
 
-	(void)st;
+	if (!S_ISREG(st->st_mode)) {
+		put_aside(l, name.s, queue_id_text(id).s, "move it to corrupt/",
+		    "is no regular file");
+		return;
+	}
 	/* The journal has all of it; qmgr removes the file at its start. */
 	if (queue_find(&l->young, id) != NULL)
 		return;
@@ -564,10 +569,10 @@ look_at_format(struct look *l)
 {
 	struct buf b = BUF_INIT(QUEUE_FORMAT_BYTES);
 	uint64_t found;
+	bool there = fs_read_file(fs, l->c->dir, QUEUE_FORMAT_NAME, &b,
+	    QUEUE_FORMAT_BYTES, NULL) == 0 || errno != ENOENT;
 
-	if ((fs_read_file(fs, l->c->dir, QUEUE_FORMAT_NAME, &b,
-	    QUEUE_FORMAT_BYTES, NULL) == -1 && errno != ENOENT) ||
-	    (b.n > 0 && !queue_format_parse(buf_slice(&b), &found)))
+	if (there && !queue_format_parse(buf_slice(&b), &found))
 		put_aside(l, QUEUE_FORMAT_NAME, QUEUE_FORMAT_NAME,
 		    "move it to corrupt/; the start writes it anew",
 		    "is no number of a format, and qmgr does not start");

@@ -492,6 +492,45 @@ a_damaged_format_is_mended(void **state)
 }
 
 static void
+an_empty_format_is_mended(void **state)
+{
+	(void)state;
+	begin();
+	cut(QUEUE_FORMAT_NAME, 0);
+	check(false, true);
+	assert_non_null(strstr(said.text, "is no number"));
+	assert_int_equal(said.mended, 1);
+	assert_int_equal(served(), ALL);
+}
+
+/* Whoever opens a FIFO waits for its other end. */
+static void
+what_is_no_file_is_not_waited_for(void **state)
+{
+	struct check c = { .tell = take };
+
+	(void)state;
+	begin();
+	run("cd %s && rm %s && mkfifo %s", world.dir, file_of("deferred", 1),
+	    file_of("deferred", 1));
+	check(false, false);
+	assert_int_equal(said.n, 1);
+	assert_non_null(strstr(said.text, "is no regular file"));
+	assert_int_equal(served(), ALL - 1);
+	check(false, true);
+	assert_int_equal(said.mended, 1);
+	check(false, false);
+	assert_int_equal(said.n, 0);
+
+	begin();
+	run("cd %s && rm journal/0000 && mkfifo journal/0000", world.dir);
+	c.dir = open(world.dir, O_RDONLY | O_DIRECTORY);
+	assert_int_equal(queue_check(&c), -1);
+	assert_int_equal(errno, ENODEV);
+	close(c.dir);
+}
+
+static void
 nothing_in_corrupt_is_written_over(void **state)
 {
 	(void)state;
@@ -613,6 +652,8 @@ main(void)
 		cmocka_unit_test(large_content_of_another_size_is_noticed),
 		cmocka_unit_test(what_is_no_drop_file_is_noticed),
 		cmocka_unit_test(a_damaged_format_is_mended),
+		cmocka_unit_test(an_empty_format_is_mended),
+		cmocka_unit_test(what_is_no_file_is_not_waited_for),
 		cmocka_unit_test(nothing_in_corrupt_is_written_over),
 		cmocka_unit_test(whatever_is_hit_the_rest_is_served),
 	};

@@ -253,6 +253,7 @@ open_segments(struct journal *j)
 	struct dirent *e;
 	struct segment *s;
 	uint64_t index;
+	int error;
 	DIR *d;
 
 	if (!j->conf.look &&
@@ -271,8 +272,12 @@ open_segments(struct journal *j)
 			continue;
 		s = segment_new(j, (unsigned)index);
 		if (open_segment(j, s) == -1) {
+			error = errno;
+			log_error("event=segment-not-opened name=%s error=%s",
+			    s->name, LOG_Q(slice_str(strerror(error))));
 			segment_drop(j, s);
 			closedir(d);
+			errno = error;
 			return -1;
 		}
 	}
@@ -328,6 +333,10 @@ open_segment(struct journal *j, struct segment *s)
 	    O_RDONLY : O_RDWR, 0);
 	if (s->fd == -1 || fs->fstat(s->fd, &st) == -1)
 		return -1;
+	if (!S_ISREG(st.st_mode)) {
+		errno = S_ISDIR(st.st_mode) ? EISDIR : ENODEV;
+		return -1;
+	}
 	s->size = (uint64_t)st.st_size;
 	s->state = SEG_FULL;
 	s->headed = true;

@@ -82,6 +82,7 @@ static int	 read_head(struct load *, int fd, size_t size);
 static void	 list_work(struct disk_task *);
 static void	 list_failed(struct listing *);
 static void	 list_one(struct listing *, const char *name);
+static void	 list_foreign(struct listing *, const char *name);
 
 #define OF_TASK(type, t)						\
 	((struct type *)(void *)((char *)(t) - offsetof(struct type, task)))
@@ -976,7 +977,7 @@ walk_one(int top, const char *dir,
 		}
 		snprintf(path, sizeof(path), "%s/%s", dir,
 		    queue_id_text(id).s);
-		if (fs->fstatat(top, path, &st) == 0 && S_ISREG(st.st_mode))
+		if (fs->fstatat(top, path, &st) == 0)
 			found(arg, id, &st);
 	}
 	if (d != NULL)
@@ -1041,8 +1042,7 @@ list_one(struct listing *l, const char *name)
 
 	if (!queue_id_parse(slice_str(name), &id) ||
 	    store_dir_number(id) != l->number) {
-		if (name[0] != '.')
-			buf_add(&l->foreign, slice_of(name, strlen(name) + 1));
+		list_foreign(l, name);
 		return;
 	}
 	if (fs->fstatat(l->wait.store->dir, store_name(l->dir, id).s,
@@ -1051,8 +1051,10 @@ list_one(struct listing *l, const char *name)
 			list_failed(l);
 		return;
 	}
-	if (!S_ISREG(st.st_mode))
+	if (!S_ISREG(st.st_mode)) {
+		list_foreign(l, name);
 		return;
+	}
 	if (l->n == l->cap) {
 		l->cap = l->cap == 0 ? 64 : l->cap * 2;
 		l->files = mem_regrow(l->files, l->cap, sizeof(*l->files));
@@ -1060,6 +1062,13 @@ list_one(struct listing *l, const char *name)
 	l->files[l->n++] = (struct listed){ id,
 		(int64_t)st.st_mtim.tv_sec * 1000 +
 		st.st_mtim.tv_nsec / 1000000, (uint64_t)st.st_size };
+}
+
+static void
+list_foreign(struct listing *l, const char *name)
+{
+	if (name[0] != '.')
+		buf_add(&l->foreign, slice_of(name, strlen(name) + 1));
 }
 
 void

@@ -212,7 +212,8 @@ unsigned store_dir_number(uint64_t id);
 /* What an earlier listing has found is replaced.  wait.fn follows. */
 void	 store_walk_next(struct store *, struct listing *);
 void	 listing_clear(struct listing *);
-/* For who serves nobody meanwhile: for each file its id, mtime and size. */
+/* For who serves nobody meanwhile: each that has an id for a name, whatever it
+ * is. */
 int	 store_walk(int top, const char *dir,
 	    void (*found)(void *arg, uint64_t id, const struct stat *),
 	    void *arg);

@@ -210,8 +210,9 @@ secure_first(struct conn *c)
 	if (stream_is_tls(&c->stream) || !wants_tls(c))
 		return false;
 	if (c->ehlo.offers & EHLO_STARTTLS) {
-		/* Some close already when they are asked. */
-		c->secure_now = true;
+		/* Some close already when they are asked; where it may be
+		 * without, that is what is tried next. */
+		c->secure_now = c->level == SECURE_MAY;
 		stream_write(&c->stream, SLICE_LIT("STARTTLS\r\n"));
 		owe(c, S_STARTTLS, 0);
 		return true;

@@ -132,12 +132,14 @@ do_nothing(int sig)
 }
 
 /* A terminal's ^C, and the SIGTERM that a service manager sends to all of the
- * suite, are for master, which stops us in its own order.  Handlers, because
+ * suite, are for master, which stops us in its own order.  A file that may not
+ * grow (RLIMIT_FSIZE) is an error like a full disk.  Handlers, because
  * a program that is started for a user would inherit SIG_IGN. */
 static void
 ignore_signals(void)
 {
-	static const int ignored[] = { SIGPIPE, SIGINT, SIGHUP, SIGTERM };
+	static const int ignored[] = { SIGPIPE, SIGXFSZ, SIGINT, SIGHUP,
+		SIGTERM };
 	struct sigaction sa = { .sa_handler = do_nothing,
 		.sa_flags = SA_RESTART };
 	size_t i;

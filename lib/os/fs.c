@@ -67,7 +67,8 @@ const struct fs fs_real = {
 int
 fs_open(const struct fs *fs, int dir, const char *path, int flags, mode_t mode)
 {
-	return fs->openat(dir, path, flags | O_CLOEXEC | O_NOFOLLOW, mode);
+	return fs->openat(dir, path,
+	    flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, mode);
 }
 
 int

@@ -52,8 +52,8 @@ struct fs {
 /* linkat() and fstatat() of it follow no link at the end of a path. */
 extern const struct fs fs_real;
 
-/* openat() that follows no link at the end of the path and is closed by
- * execve(). */
+/* openat() that follows no link at the end of the path, waits for nobody (a
+ * FIFO has no other end), and is closed by execve(). */
 int	 fs_open(const struct fs *, int dir, const char *path, int flags,
 	    mode_t);
 /* Opens a directory to read or to sync. */

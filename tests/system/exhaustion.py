@@ -18,7 +18,7 @@ import time
 import unittest
 
 from crashes import SEED, USERS, Load, numbers
-from harness import Story, descendants, message, needs_program, needs_root, wait_for
+from harness import Story, descendants, message, needs_program, needs_root, run, wait_for
 from sink import Delay, Sink
 
 CLONE_NEWNS = 0x20000
@@ -299,6 +299,17 @@ class Descriptors(OutOf):
         self.box.wait_queue(0, timeout=90)
         came = {n for m in self.sink.messages for n in numbers([m.data])}
         self.assertLessEqual(load.acknowledged.keys(), came)
+
+
+@needs_program("prlimit")
+class FileSize(OutOf):
+    """Files may not grow beyond a limit (ulimit -f): an error like a full disk, and no signal that ends a process."""
+
+    def test_too_little_to_start(self):
+        box = self.instance(start=False)
+        p = run(["prlimit", "--fsize=2000000:2000000", box.program, "-C", box.dir, "start", "--foreground"])
+        self.assertEqual(p.returncode, os.EX_OSERR, p.stderr)
+        self.assertIn("File too large", p.stderr)
 
 
 @needs_root
