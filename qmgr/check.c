@@ -279,6 +279,8 @@ tell_damage(struct look *l, const struct journal_damage *d)
 		    "make it as long as it was", false, true },
 		[DAMAGE_SEGMENT] = { "cannot be read, for both headers are "
 		    "damaged", "move it to corrupt/", false, true },
+		[DAMAGE_EMPTIED] = { "are all that is left of it",
+		    "move it to corrupt/", false, true },
 	};
 	struct finding f = { .remedy = kinds[d->kind].remedy,
 		.can_mend = kinds[d->kind].can };
@@ -293,7 +295,7 @@ tell_damage(struct look *l, const struct journal_damage *d)
 		if (kinds[d->kind].save)
 			r = store_save_damage(l->c->dir, d);
 		if (r == 0)
-			r = d->kind == DAMAGE_SEGMENT ?
+			r = d->kind >= DAMAGE_SEGMENT ?
 			    store_put_aside(l->c->dir, file, name, &to) :
 			    journal_mend(l->journal, d);
 		f.mended = r == 0;

@@ -402,6 +402,21 @@ a_segment_that_was_cut_is_read_as_far_as_it_goes(void **state)
 }
 
 static void
+a_segment_that_was_emptied_is_noticed(void **state)
+{
+	static const off_t left[] = { 0, 5000 };
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(left) / sizeof(left[0]); i++) {
+		begin();
+		change_byte(place_of(ALL - 1).file, 20);
+		cut(place_of(ALL - 1).file, left[i]);
+		expect("are all that is left of it", YOUNG, YOUNG);
+	}
+}
+
+static void
 a_segment_without_headers_is_put_aside(void **state)
 {
 	struct places p;
@@ -646,6 +661,7 @@ main(void)
 		cmocka_unit_test(one_header_is_enough),
 		cmocka_unit_test(
 		    a_segment_that_was_cut_is_read_as_far_as_it_goes),
+		cmocka_unit_test(a_segment_that_was_emptied_is_noticed),
 		cmocka_unit_test(a_segment_without_headers_is_put_aside),
 		cmocka_unit_test(a_damaged_file_is_put_aside),
 		cmocka_unit_test(a_damaged_log_costs_one_record),

@@ -52,6 +52,7 @@ struct segment {
 	enum segment_state state;
 	unsigned	 index;
 	char		 name[16];	/* "0003" */
+	char		 new_name[16];	/* "0003.new": until it has its size */
 	int		 fd;		/* owned, or -1 */
 	uint64_t	 size;		/* of the file */
 	uint64_t	 generation;
@@ -252,6 +253,7 @@ open_segments(struct journal *j)
 {
 	struct dirent *e;
 	struct segment *s;
+	struct slice name;
 	uint64_t index;
 	int error;
 	DIR *d;
@@ -267,8 +269,11 @@ open_segments(struct journal *j)
 	if (d == NULL)
 		return -1;
 	while ((e = readdir(d)) != NULL) {
-		if (strlen(e->d_name) != 4 ||
-		    !slice_to_u64(slice_str(e->d_name), 0, 9999, &index))
+		name = slice_str(e->d_name);
+		if (slice_ends_nocase(name, SLICE_LIT(".new")) &&
+		    !j->conf.look)
+			fs->unlinkat(j->dir, e->d_name, 0);
+		if (name.n != 4 || !slice_to_u64(name, 0, 9999, &index))
 			continue;
 		s = segment_new(j, (unsigned)index);
 		if (open_segment(j, s) == -1) {
@@ -294,6 +299,7 @@ segment_new(struct journal *j, unsigned index)
 	s->index = index;
 	s->state = SEG_MAKING;
 	snprintf(s->name, sizeof(s->name), "%04u", index % 10000);
+	snprintf(s->new_name, sizeof(s->new_name), "%04u.new", index % 10000);
 	TAILQ_INIT(&s->young);
 	j->nsegments++;
 	return s;
@@ -351,7 +357,7 @@ open_segment(struct journal *j, struct segment *s)
 			s->size = s->should;
 	}
 	if (s->size < SEGMENT_MIN_BYTES || s->size < s->should)
-		s->bad = true;	/* its making was cut short, or it was */
+		s->bad = true;	/* it was cut short */
 	if (s->generation > j->generation)
 		j->generation = s->generation;
 	if (ids > j->ids)
@@ -658,7 +664,9 @@ journal_replay(struct journal *j,
 		c.s = s;
 		c.n = 0;
 		if (s->used == 0) {
-			if (looks_used(&c))
+			if (s->size < SEGMENT_MIN_BYTES)
+				tell_damage(&t, DAMAGE_EMPTIED, s, 0, s->size);
+			else if (looks_used(&c))
 				tell_damage(&t, DAMAGE_SEGMENT, s, 0, s->size);
 			continue;
 		}
@@ -754,6 +762,7 @@ journal_mend(struct journal *j, const struct journal_damage *d)
 		r = write_headers(j, d->segment);
 		break;
 	case DAMAGE_SEGMENT:
+	case DAMAGE_EMPTIED:
 		errno = ENOTSUP;
 		break;
 	}
@@ -1281,13 +1290,17 @@ make_work(struct disk_task *t)
 	    offsetof(struct making, task));
 	struct segment *s = m->segment;
 
-	s->fd = fs_open(fs, m->j->dir, s->name, O_RDWR | O_CREAT | O_TRUNC,
+	s->fd = fs_open(fs, m->j->dir, s->new_name, O_RDWR | O_CREAT | O_TRUNC,
 	    0600);
-	if (s->fd != -1 && fill(s) == 0 && fs->fsync(m->j->dir) == 0)
+	if (s->fd != -1 && fill(s) == 0 && fs->renameat(m->j->dir,
+	    s->new_name, m->j->dir, s->name) == 0 &&
+	    fs->fsync(m->j->dir) == 0)
 		return;
 	m->error = errno == 0 ? EIO : errno;
-	if (s->fd != -1)
+	if (s->fd != -1) {
+		fs->unlinkat(m->j->dir, s->new_name, 0);
 		fs->unlinkat(m->j->dir, s->name, 0);
+	}
 }
 
 static void

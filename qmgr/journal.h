@@ -27,7 +27,8 @@
  * message that somebody made for this) are all recognised.  A body that is
  * damaged in the middle costs that record alone: reading goes on at the next
  * valid one.  One good header of the two is enough, and a segment that was cut
- * short is read as far as it goes.
+ * short is read as far as it goes.  A segment is called 0000.new until it has
+ * its size, so that one without is known to have been cut short later.
  *
  * Q1: wait functions hear `true` only after the sync.  After a write or sync
  * that failed nothing of that commit is believed, its segment takes no more
@@ -119,6 +120,8 @@ enum damage_kind {
 	DAMAGE_SHORT,		/* it ends before its time; what is there was
 				 * read */
 	DAMAGE_SEGMENT,		/* both headers: it cannot be read */
+	DAMAGE_EMPTIED,		/* it is shorter than any segment is made, and
+				 * has no header */
 };
 struct journal_damage {
 	enum damage_kind kind;
@@ -136,8 +139,8 @@ void	 journal_replay(struct journal *,
 	    void (*record)(void *arg, const struct record *),
 	    void (*damage)(void *arg, const struct journal_damage *), void *arg);
 /* From a replay's damage function, opened with `mend`: makes the segment whole,
- * REC_VOID records in the place of bytes that are none.  DAMAGE_SEGMENT cannot
- * be mended (ENOTSUP).  -1 with errno. */
+ * REC_VOID records in the place of bytes that are none.  DAMAGE_SEGMENT and
+ * DAMAGE_EMPTIED cannot be mended (ENOTSUP).  -1 with errno. */
 int	 journal_mend(struct journal *, const struct journal_damage *);
 /* From a replay's record function: its message is needed. */
 void	 journal_keep(struct journal *, struct young *, const struct record *);

@@ -142,6 +142,10 @@ take_damage(void *arg, const struct journal_damage *d)
 		    "bytes=%llu of=%llu", d->name, (unsigned long long)d->from,
 		    (unsigned long long)d->to);
 		break;
+	case DAMAGE_EMPTIED:
+		log_error("event=journal-damaged segment=%s what=emptied "
+		    "bytes=%llu", d->name, (unsigned long long)d->to);
+		break;
 	}
 }
 
