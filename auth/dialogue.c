@@ -5,8 +5,8 @@
  *	start -> CLIENT <--- challenge, response
  *		  |  ^
  *	  ask()   v  | dialogue_salt(), dialogue_verdict()
- *		VERIFIER	  lookup is asked beside it, where the name is
- *		  | logged_in()	  known before the verdict
+ *		VERIFIER
+ *		  | logged_in()
  *		  v
  *		LOOKUP -> dialogue_mailbox() -> AU_OK
  *
@@ -33,7 +33,6 @@
 #define NAME_BYTES	512	/* what the client calls itself */
 #define MECHANISM_BYTES	64
 #define REASON_BYTES	64
-#define MAILBOX_BYTES	16384	/* lookup's answer */
 
 enum dialogue_state { CLIENT, VERIFIER, LOOKUP, HELD };
 
@@ -56,8 +55,6 @@ struct dialogue {
 	char			*name;		/* owned: EHLO, ID */
 	struct sasl		 sasl;
 	unsigned		 verifier;	/* VERIFIER: its index */
-	bool			 asks_lookup;	/* its answer is on the way, or */
-	struct buf		 mailbox;	/* here before the verdict */
 	char			 reason[REASON_BYTES];	/* of the verdict */
 	char			 app[64];	/* name of the app password */
 	bool			 is_over;	/* a limit of failures */
@@ -90,12 +87,7 @@ static void	 begin(struct dialogue *, enum sasl_mechanism,
 static void	 step(struct dialogue *, enum sasl_step);
 static void	 ask(struct dialogue *);
 static void	 add_default_domain(struct dialogue *);
-static bool	 ask_lookup(struct dialogue *);
 static void	 logged_in(struct dialogue *);
-static bool	 parse_mailbox(struct wire *, enum login_found *,
-		    struct grant *);
-static void	 take_mailbox(struct dialogue *, enum login_found,
-		    struct grant *);
 static void	 say_ok(struct dialogue *, const struct grant *);
 static void	 fail(struct dialogue *, enum auth_failure, const char *why);
 static void	 wait_no_more(struct dialogue *);
@@ -121,7 +113,6 @@ dialogue_new(struct auth *a, struct client *c, uint64_t id)
 	d->client_id = id;
 	d->id = ++a->serial * DIALOGUES_MAX + slot;
 	d->began_ms = clock_mono_ms();
-	buf_init(&d->mailbox, MAILBOX_BYTES);
 	ev_timer_init(&d->timer, &a->child.loop, time_is_up, d);
 	a->slots[slot] = d;
 	TAILQ_INSERT_TAIL(&c->dialogues, d, entry);
@@ -140,7 +131,6 @@ dialogue_free(struct dialogue *d)
 	wait_no_more(d);
 	ev_timer_clear(&d->timer);
 	sasl_clear(&d->sasl);
-	buf_clear(&d->mailbox);
 	RB_REMOVE(dialogue_tree, &a->by_client, d);
 	TAILQ_REMOVE(&d->client->dialogues, d, entry);
 	a->slots[slot] = NULL;
@@ -367,12 +357,8 @@ ask(struct dialogue *d)
 	    &d->verifier) == -1) {
 		count(AUTH_REFUSED);
 		fail(d, AUTH_TRY_LATER, "verifiers-busy");
-	} else {
+	} else
 		enter(d, VERIFIER);
-		/* Of others the verifier says who they are. */
-		if (d->sasl.question.kind == SASL_Q_PASSWORD)
-			ask_lookup(d);
-	}
 }
 
 /* ---- answers of a verifier ----------------------------------------------- */
@@ -468,79 +454,44 @@ dialogue_verifier_lost(struct auth *a, unsigned index)
 
 /* ---- the mailbox --------------------------------------------------------- */
 
-/* False: nobody is there to be asked. */
-static bool
-ask_lookup(struct dialogue *d)
+static void
+logged_in(struct dialogue *d)
 {
 	struct channel *lookup = child_peer(&d->auth->child, ROLE_LOOKUP, 0);
 	struct buf *b;
 
-	if (lookup == NULL)
-		return false;
-	d->asks_lookup = true;
+	if (lookup == NULL) {
+		fail(d, AUTH_TRY_LATER, "lookup-lost");
+		return;
+	}
+	enter(d, LOOKUP);
 	b = channel_begin(lookup, AL_MAILBOX_ASK, d->id);
 	if (b != NULL)
 		put_slice(b, d->sasl.login);
 	channel_end(lookup);
-	return true;
-}
-
-static void
-logged_in(struct dialogue *d)
-{
-	struct wire w = wire_of(buf_slice(&d->mailbox));
-	enum login_found found;
-	struct grant g;
-
-	enter(d, LOOKUP);
-	if (d->mailbox.n > 0 && parse_mailbox(&w, &found, &g))
-		take_mailbox(d, found, &g);
-	else if (!d->asks_lookup && !ask_lookup(d))
-		fail(d, AUTH_TRY_LATER, "lookup-lost");
-}
-
-static bool
-parse_mailbox(struct wire *w, enum login_found *found_r, struct grant *g)
-{
-	enum login_found found = (enum login_found)get_enum(w, LOGIN_TROUBLE);
-
-	*g = (struct grant){ .nonce = { 0 } };
-	g->login = get_text(w, LOGIN_BYTES);
-	if (found == LOGIN_FOUND) {
-		g->uid = get_u32(w);
-		g->gid = get_u32(w);
-		g->user = get_text(w, 256);
-		g->directory = get_text(w, 4096);
-		g->maildir = get_text(w, 4096);
-		g->quota_bytes = get_u64(w);
-		g->quota_messages = get_u64(w);
-	}
-	*found_r = found;
-	return wire_done(w) && found != 0;
 }
 
 bool
 dialogue_mailbox(struct auth *a, uint64_t id, struct wire *w)
 {
-	struct dialogue *d = a->slots[id % DIALOGUES_MAX];
-	struct slice body = w->rest;
-	enum login_found found;
-	struct grant g;
+	struct dialogue *d = dialogue_by_id(a, id, LOOKUP);
+	struct grant g = { .nonce = { 0 } };
+	enum login_found found = (enum login_found)get_enum(w, LOGIN_TROUBLE);
 
-	if (!parse_mailbox(w, &found, &g))
+	g.login = get_text(w, LOGIN_BYTES);
+	if (found == LOGIN_FOUND) {
+		g.uid = get_u32(w);
+		g.gid = get_u32(w);
+		g.user = get_text(w, 256);
+		g.directory = get_text(w, 4096);
+		g.maildir = get_text(w, 4096);
+		g.quota_bytes = get_u64(w);
+		g.quota_messages = get_u64(w);
+	}
+	if (!wire_done(w) || found == 0)
 		return false;
-	if (d == NULL || d->id != id)
-		return true;	/* the client has gone meanwhile */
-	if (d->state == VERIFIER)
-		buf_add(&d->mailbox, body);
-	else if (d->state == LOOKUP)
-		take_mailbox(d, found, &g);
-	return true;
-}
-
-static void
-take_mailbox(struct dialogue *d, enum login_found found, struct grant *g)
-{
+	if (d == NULL)
+		return true;
 	if (found == LOGIN_TROUBLE) {
 		fail(d, AUTH_TRY_LATER, "lookup-trouble");
 	} else if (found == LOGIN_UNKNOWN && d->protocol != AUTH_SMTP) {
@@ -548,9 +499,10 @@ take_mailbox(struct dialogue *d, enum login_found found, struct grant *g)
 	} else {
 		/* Who has no mailbox may still send: a printer, say. */
 		if (found == LOGIN_UNKNOWN)
-			g->login = d->sasl.login;
-		say_ok(d, g);
+			g.login = d->sasl.login;
+		say_ok(d, &g);
 	}
+	return true;
 }
 
 void
@@ -563,8 +515,6 @@ dialogue_lookup_lost(struct auth *a)
 		TAILQ_FOREACH_SAFE(d, &c->dialogues, entry, next)
 			if (d->state == LOOKUP)
 				fail(d, AUTH_TRY_LATER, "lookup-lost");
-			else if (d->mailbox.n == 0)
-				d->asks_lookup = false;
 }
 
 /* ---- the end ------------------------------------------------------------- */

@@ -2,7 +2,6 @@
 /* seat - see seat.h. */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -15,13 +14,13 @@
 
 #define BEGIN_MS	10000	/* SE_BEGIN is there already */
 #define BEGIN_BYTES	90000
+#define WHY_BYTES	200
 
 static void	 login_says(void *, struct channel *, struct message *);
 static void	 login_is_gone(void *, struct channel *);
 static int	 take_client(struct seat *, int channel_fd_take, int fd_take);
 static bool	 take_begin(struct seat *, struct message *);
-static void	 tell_why(struct seat *);
-static void	 forget_client(struct seat *, bool is_free);
+static void	 forget_client(struct seat *);
 static void	 take_news(struct seat *, struct message *);
 static void	 take_bye(struct seat *, struct message *);
 static int	 give_back(const struct seat *);
@@ -93,24 +92,21 @@ seat_next(struct seat *s)
 
 	if (!s->is_over || s->channel == NULL)
 		return false;
-	forget_client(s, true);
+	channel_send(s->channel, SE_FREE, 0, SLICE_EMPTY);
+	forget_client(s);
 	log_flush();
 	return next_client_wait(s->line, fds) == 0 &&
 	    take_client(s, fds[0], fds[1]) == 0;
 }
 
-/* The login process hears that it is over, and free, when the client's bytes
- * are closed here. */
+/* The login process hears that it is free when the client's bytes are closed
+ * here. */
 static void
-forget_client(struct seat *s, bool is_free)
+forget_client(struct seat *s)
 {
 	if (s->fd != -1)
 		close(s->fd);
 	s->fd = -1;
-	if (s->is_over)
-		tell_why(s);
-	if (is_free)
-		channel_send(s->channel, SE_FREE, 0, SLICE_EMPTY);
 	seat_flush(s);
 	channel_free(&s->channel);
 	buf_clear(&s->begin);
@@ -124,7 +120,7 @@ forget_client(struct seat *s, bool is_free)
 void
 seat_clear(struct seat *s)
 {
-	forget_client(s, false);
+	forget_client(s);
 	close(s->line);
 	ev_loop_clear(&s->loop);
 	free(s->login);
@@ -161,8 +157,8 @@ take_news(struct seat *s, struct message *m)
 static void
 take_bye(struct seat *s, struct message *m)
 {
-	char text[SEAT_WHY_BYTES + 1];
-	struct slice said = get_text(&m->body, SEAT_WHY_BYTES);
+	char text[WHY_BYTES + 1];
+	struct slice said = get_text(&m->body, WHY_BYTES);
 
 	memcpy(text, said.p, said.n);
 	text[said.n] = '\0';
@@ -264,19 +260,16 @@ seat_unauthenticate(struct seat *s, struct slice unread)
 void
 seat_over(struct seat *s, const char *why)
 {
-	s->is_over = true;
-	snprintf(s->why, sizeof(s->why), "%s", why);
-}
-
-static void
-tell_why(struct seat *s)
-{
+	struct slice word = slice_str(why);
 	struct buf *b;
 
+	if (word.n > WHY_BYTES)
+		word.n = WHY_BYTES;
+	s->is_over = true;
 	if (s->channel == NULL)
 		return;
 	b = channel_begin(s->channel, SE_OVER, 0);
 	if (b != NULL)
-		put_slice(b, slice_str(s->why));
+		put_slice(b, word);
 	channel_end(s->channel);
 }

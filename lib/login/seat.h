@@ -17,8 +17,6 @@
 #include "ev/loop.h"
 #include "ipc/session.h"
 
-#define SEAT_WHY_BYTES	200	/* seat_over() */
-
 struct seat;
 
 struct seat_ops {
@@ -57,7 +55,6 @@ struct seat {
 	struct buf		 begin;		/* what the slices are of */
 	uint32_t		 news;		/* SE_NEWS that have come */
 	bool			 is_over;	/* in order: seat_over() */
-	char			 why[SEAT_WHY_BYTES + 1];
 	const struct seat_ops	*ops;
 	void			*arg;
 };
@@ -85,8 +82,7 @@ void	 seat_watch(struct seat *, const struct slice *mailboxes, size_t n);
 bool	 seat_park(struct seat *, struct slice state);
 /* Back to the login: RFC 8437. */
 void	 seat_unauthenticate(struct seat *, struct slice unread);
-/* It is over in order: why, a word for the log of the login process, which
- * hears it when the client's bytes are closed here. */
+/* It is over in order: why, a word for the log of the login process. */
 void	 seat_over(struct seat *, const char *why);
 
 #endif

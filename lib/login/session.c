@@ -36,9 +36,8 @@
 #define DEATHS		60	/* to go on, then the client is let go */
 
 static bool	 launch(struct conn *, struct slice grant);
-static void	 send_begin(struct conn *);
 static void	 take_started(struct login *, struct message *);
-static void	 take_handed(struct conn *);
+static void	 send_begin(struct conn *);
 static void	 take_refused(struct login *, struct message *);
 static void	 no_session(struct conn *, enum session_refusal);
 static void	 process_died(struct conn *);
@@ -128,10 +127,6 @@ launch(struct conn *c, struct slice grant)
 	c->news_sent = 0;
 	c->seat = channel_new(&l->child.loop, s[0], seat_rules,
 	    l->protocol->role, l->protocol->session, 0, &seat_ops, c);
-	/* It is there before the session, which so need not wait for it.  What
-	 * that says is heard when master has said that it is one. */
-	channel_pause(c->seat, true);
-	send_begin(c);
 	b = channel_begin(l->child.master, CTL_SESSION_WANTED, c->id);
 	if (b != NULL) {
 		put_u64(b, c->session);
@@ -139,28 +134,6 @@ launch(struct conn *c, struct slice grant)
 	}
 	channel_end_fds(l->child.master, fds, 2);
 	return true;
-}
-
-static void
-send_begin(struct conn *c)
-{
-	struct slice unread = conn_input(c);
-	bool parked = c->parked.n > 0;
-	struct buf *b;
-
-	if (unread.n > SESSION_UNREAD_BYTES)
-		unread.n = SESSION_UNREAD_BYTES;
-	b = channel_begin(c->seat, SE_BEGIN, 0);
-	if (b != NULL) {
-		put_u8(b, (uint8_t)((conn_is_tls(c) ? SEAT_TLS : 0) |
-		    (c->news ? SEAT_NEWS : 0) | SEAT_MAY_PARK));
-		put_slice(b, parked ? SLICE_EMPTY : c->l->protocol->tag(c));
-		put_slice(b, slice_str(c->who.text));
-		put_slice(b, unread);
-		put_slice(b, buf_slice(&c->parked));
-	}
-	channel_end(c->seat);
-	c->handed = unread.n;
 }
 
 void
@@ -200,9 +173,8 @@ take_started(struct login *l, struct message *m)
 	}
 	c->session = session;
 	watch_mail(c, maildir);
-	take_handed(c);
+	send_begin(c);
 	conn_enter(c, CONN_SESSION);
-	channel_pause(c->seat, false);
 	c->news = false;
 	if (!conn_is_tls(c))
 		tap_close(&c->client, "logged in without TLS: the session has "
@@ -214,18 +186,32 @@ take_started(struct login *l, struct message *m)
 		session_client_ended(c);
 }
 
-/* What SE_BEGIN had of the input; until now another might have needed it. */
 static void
-take_handed(struct conn *c)
+send_begin(struct conn *c)
 {
-	struct slice handed = slice_first(conn_input(c), c->handed);
+	struct slice unread = conn_input(c);
+	bool parked = c->parked.n > 0;
+	struct buf *b;
 
-	if (c->parked.n == 0)
-		conn_consume(c, handed.n);
-	else if (c->ahead.n == 0) {
-		buf_add(&c->ahead, handed);
-		stream_consume(&c->client, handed.n);
+	if (unread.n > SESSION_UNREAD_BYTES)
+		unread.n = SESSION_UNREAD_BYTES;
+	b = channel_begin(c->seat, SE_BEGIN, 0);
+	if (b != NULL) {
+		put_u8(b, (uint8_t)((conn_is_tls(c) ? SEAT_TLS : 0) |
+		    (c->news ? SEAT_NEWS : 0) | SEAT_MAY_PARK));
+		put_slice(b, parked ? SLICE_EMPTY : c->l->protocol->tag(c));
+		put_slice(b, slice_str(c->who.text));
+		put_slice(b, unread);
+		put_slice(b, buf_slice(&c->parked));
 	}
+	channel_end(c->seat);
+	if (!parked)
+		conn_consume(c, unread.n);
+	else if (c->ahead.n == 0) {
+		buf_add(&c->ahead, unread);
+		stream_consume(&c->client, unread.n);
+	}
+	c->handed = unread.n;
 }
 
 /* It has taken over: what another would need in its place can go, and what is
@@ -518,8 +504,7 @@ session_news(struct conn *c, struct slice mailbox)
 		return;
 	}
 	c->news = true;
-	if (c->state < CONN_STARTING || c->state > CONN_SESSION ||
-	    c->seat == NULL)
+	if (c->state != CONN_SESSION || c->seat == NULL)
 		return;
 	c->news_sent++;
 	if (channel_is_busy(c->seat))
