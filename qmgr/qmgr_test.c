@@ -377,8 +377,11 @@ start_with_an_unreadable_file(void)
 	assert_int_equal(fs_read_file(&fs_real, AT_FDCWD, u.path, &before,
 	    1 << 20, NULL), 0);
 	u.phase = 1;
-	world_wait(&u.w, 5000, world_done(&u.w, u.id, "x@far") == 1 &&
-	    journal_is_idle(u.w.q->journal));
+	world_wait(&u.w, 5000, world_done(&u.w, u.id, "x@far") == 1);
+	/* remote has answered; now qmgr is to have heard it. */
+	while (!is_listed(&u.w, u.id, "done: <x@far>"))
+		world_run(&u.w, 2);
+	world_wait(&u.w, 5000, journal_is_idle(u.w.q->journal));
 	world_kill(&u.w);
 	fd = open(u.path, O_WRONLY | O_TRUNC);
 	assert_true(fd != -1);
