@@ -225,13 +225,13 @@ check_whole(struct checker *ck)
 	check_places(ck);
 }
 
+/* 0.0.0.0 or [::]; not ENDPOINT_ANY, which is both. */
 static bool
-is_any(const struct conf_endpoint *e)
+is_unspecified(const struct conf_endpoint *e)
 {
 	static const uint8_t none[16];
 
-	return e->kind == ENDPOINT_ANY ||
-	    memcmp(e->addr + (e->kind == ENDPOINT_IPV4 ? 12 : 0), none,
+	return memcmp(e->addr + (e->kind == ENDPOINT_IPV4 ? 12 : 0), none,
 	    e->kind == ENDPOINT_IPV4 ? 4 : 16) == 0;
 }
 
@@ -244,7 +244,8 @@ is_same_place(const struct conf_endpoint *a, const struct conf_endpoint *b)
 		return false;
 	if (a->kind == ENDPOINT_ANY || b->kind == ENDPOINT_ANY)
 		return true;
-	return a->kind == b->kind && (is_any(a) || is_any(b) ||
+	return a->kind == b->kind && (is_unspecified(a) ||
+	    is_unspecified(b) ||
 	    memcmp(a->addr, b->addr, sizeof(a->addr)) == 0);
 }
 

@@ -64,11 +64,11 @@ const char *conf_words_of(const struct conf_kind *, const struct conf_key *);
 bool	 conf_word_in(const char *words, const char *word);
 const char *conf_type_name(enum conf_type);
 
-/* A configuration in which every key has its default. */
 /* As conf_parse(), but what is left of a text with mistakes is given back, too:
  * *ok_r is false.  NULL: it is too large. */
 struct conf *conf_parse_anyway(struct slice text, const char *name,
 	    struct buf *why, bool *ok_r);
+/* A configuration in which every key has its default. */
 struct conf *conf_new(const char *path);
 void	 conf_set_defaults(struct arena *, const struct conf_kind *, void *object);
 /* Sets a key from n words.  -1 and why when they do not fit; *bad_r is then the
