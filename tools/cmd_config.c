@@ -168,8 +168,7 @@ check_table_values(const struct conf *c, const char *name, value_fn *check)
 	const char *why;
 	int broken = 0;
 
-	if (ct == NULL || strcmp(ct->type, "inline") == 0 ||
-	    strcmp(ct->type, "pcre") == 0 || strcmp(ct->type, "cidr") == 0 ||
+	if (!table_edit_can(ct) ||
 	    access(ct->path, R_OK) == -1 ||
 	    table_edit_begin(&e, c, name, false) != 0)
 		return 0;

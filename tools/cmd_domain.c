@@ -314,8 +314,7 @@ count_entries(const struct conf *c, const char *table, const char *domain)
 	const char *why;
 	size_t n = 0;
 
-	if (ct == NULL || strcmp(ct->type, "inline") == 0 ||
-	    strcmp(ct->type, "pcre") == 0 || strcmp(ct->type, "cidr") == 0 ||
+	if (!table_edit_can(ct) ||
 	    table_edit_begin(&e, c, table, false) != 0)
 		return 0;
 	while ((got = table_text_next(&e.reader, &entry, &why)) != LINES_END)

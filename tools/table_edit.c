@@ -121,6 +121,13 @@ is_entry_line(struct slice s)
 
 /* ---- editing ------------------------------------------------------------- */
 
+bool
+table_edit_can(const struct conf_table *t)
+{
+	return t != NULL && strcmp(t->type, "inline") != 0 &&
+	    strcmp(t->type, "pcre") != 0 && strcmp(t->type, "cidr") != 0;
+}
+
 int
 table_edit_begin(struct table_edit *e, const struct conf *c,
     const char *table, bool to_change)

@@ -48,6 +48,9 @@ struct table_edit {
 	struct buf		 text;		/* the new text */
 };
 
+/* Whether it has lines with an address each: a table (not NULL) that is not
+ * inline, of patterns or of networks. */
+bool	 table_edit_can(const struct conf_table *);
 /* Locks and reads the text of a table.  0, or an exit status and its reason has
  * been told: there is no such table, or it is inline, of patterns or of
  * networks. */
