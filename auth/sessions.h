@@ -8,8 +8,6 @@
 
 #include "base/slice.h"
 
-#define SESSIONS_LOGIN_BYTES	320
-
 struct sessions;
 
 struct sessions	*sessions_new(void);

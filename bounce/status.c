@@ -19,6 +19,7 @@ static void	list_one(struct text *, const struct report *,
 static const char *action(enum report_kind, enum outcome_status);
 static struct enhanced status_code(enum report_kind, const struct outcome *);
 static struct slice words_of(const struct outcome *, size_t max);
+static struct slice status_address(const struct report_recipient *);
 
 void
 status_fields(struct text *t, const struct compose *c, const struct detail *d,
@@ -132,7 +133,8 @@ date_field(struct text *t, const char *name, int64_t ms)
 	text_printf(t, "%s: %s\r\n", name, date_text(ms).s);
 }
 
-struct slice
+/* What to call a recipient: programs and files have no name outside. */
+static struct slice
 status_address(const struct report_recipient *to)
 {
 	struct slice a = to->address;

@@ -22,7 +22,5 @@ void	 status_fields(struct text *, const struct compose *,
 /* ${recipients}. */
 void	 status_list(struct text *, const struct compose *,
 	    const struct detail *);
-/* What to call a recipient: programs and files have no name outside. */
-struct slice status_address(const struct report_recipient *);
 
 #endif

@@ -9,7 +9,10 @@
 #define QUOTED_BYTES	1000	/* longer strings go as literals */
 
 static bool	 is_quotable(const struct imap_session *, struct slice);
+static void	 put_literal(struct imap_session *, struct slice);
 static void	 put_quoted(struct imap_session *, struct slice);
+static bool	 mailbox_from_client(struct imap_session *, struct slice,
+		    struct slice *);
 
 void
 put(struct imap_session *s, struct slice text)
@@ -97,7 +100,7 @@ put_quoted(struct imap_session *s, struct slice text)
 	s->out.n = (size_t)(to - s->out.p);
 }
 
-void
+static void
 put_literal(struct imap_session *s, struct slice text)
 {
 	put_str(s, "{");
@@ -141,7 +144,7 @@ cur_mailbox(struct imap_session *s, struct cursor *c, struct slice *r)
 	return true;
 }
 
-bool
+static bool
 mailbox_from_client(struct imap_session *s, struct slice raw, struct slice *r)
 {
 	struct buf eight = BUF_INIT(4 * STORE_NAME_BYTES);

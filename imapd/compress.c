@@ -21,6 +21,8 @@ struct deflate_pair {
 	char		 chunk[CHUNK_BYTES];
 };
 
+static bool	 deflate_begin(struct imap_session *);
+
 void
 cmd_compress(struct imap_session *s, struct cursor *c)
 {
@@ -40,7 +42,7 @@ cmd_compress(struct imap_session *s, struct cursor *c)
 	}
 }
 
-bool
+static bool
 deflate_begin(struct imap_session *s)
 {
 	struct deflate_pair *d = mem_alloc(sizeof(*d));

@@ -35,7 +35,6 @@ struct box {
 	char		*keywords[STORE_KEYWORDS];
 	unsigned	 nkeywords;
 	unsigned	 special_use;
-	bool		 recent_taken;
 	uint32_t	 recent_from;	/* UIDs from here on are recent */
 };
 
@@ -172,12 +171,6 @@ void
 fake_store_fail(enum store_result r)
 {
 	world.fail = r;
-}
-
-void
-fake_store_time(int64_t ms)
-{
-	world.now = ms;
 }
 
 static enum store_result

@@ -9,7 +9,6 @@
 #include "mail/summary.h"
 #include "search.h"
 
-#define DECODED_BYTES	(64 * 1024 * 1024)	/* of BINARY[] */
 
 static bool	 next_item(struct fetch_reader *);
 static void	 put_item(struct fetch_reader *, const struct fetch_item *);

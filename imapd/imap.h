@@ -132,7 +132,6 @@ void	 watch(struct imap_session *);
 void	 session_over(struct imap_session *, const char *why);
 /* Gives what is written to the stream. */
 void	 flush(struct imap_session *);
-size_t	 unsent(const struct imap_session *);
 
 /* ---- commands.c ---------------------------------------------------------- */
 
@@ -163,7 +162,6 @@ void	 put_str(struct imap_session *, const char *);
 void	 put_number(struct imap_session *, uint64_t);
 /* quoted, or a literal where it must be; .p NULL: NIL. */
 void	 put_nstring(struct imap_session *, struct slice);
-void	 put_literal(struct imap_session *, struct slice);
 /* A mailbox's name (UTF-8) as an astring: in UTF-7 for clients that want it. */
 void	 put_mailbox(struct imap_session *, struct slice name);
 /* "(\Seen $Junk)". */
@@ -178,8 +176,6 @@ uint8_t	 system_flag(struct slice name);
 void	 begin_fetch(struct imap_session *, size_t position, bool uid);
 /* Names as clients write them, into UTF-8 as the store has them; the arena's. */
 bool	 cur_mailbox(struct imap_session *, struct cursor *, struct slice *);
-bool	 mailbox_from_client(struct imap_session *, struct slice,
-	    struct slice *);
 static inline bool
 speaks_utf8(const struct imap_session *s)
 {
@@ -225,8 +221,6 @@ enum { STATUS_MESSAGES = 1, STATUS_UIDNEXT = 2, STATUS_UIDVALIDITY = 4,
 	STATUS_UNSEEN = 8, STATUS_DELETED = 16, STATUS_SIZE = 32,
 	STATUS_RECENT = 64, STATUS_HIGHESTMODSEQ = 128, STATUS_APPENDLIMIT = 256,
 	STATUS_MAILBOXID = 512, STATUS_DELETED_STORAGE = 1024 };
-bool	 status_items_parse(struct imap_session *, struct cursor *,
-	    unsigned *items_r);
 /* "* STATUS name (...)"; not STORE_OK: nothing is written. */
 enum store_result status_tell(struct imap_session *, struct slice mailbox,
 	    unsigned items);
@@ -274,7 +268,6 @@ void	 names_tell(struct imap_session *, struct names **,
 	    struct slice own_from, struct slice own_to);
 
 /* compress.c */
-bool	 deflate_begin(struct imap_session *);
 void	 deflate_end(struct imap_session *);
 /* Both directions end behind the command under way; what the client has sent
  * behind it is the stream's input, as it is. */

@@ -56,6 +56,8 @@ static bool	 is_wanted(const struct list_job *, const struct listed *);
 static void	 tell(struct imap_session *, const struct list_job *,
 		    const struct listed *);
 static void	 free_job(struct job *);
+static bool	 status_items_parse(struct imap_session *, struct cursor *,
+		    unsigned *items_r);
 
 void
 cmd_list(struct imap_session *s, struct cursor *c)
@@ -493,7 +495,7 @@ static const struct {
 };
 #define NSTATUS	(sizeof(status_items) / sizeof(status_items[0]))
 
-bool
+static bool
 status_items_parse(struct imap_session *s, struct cursor *c, unsigned *items_r)
 {
 	size_t i;

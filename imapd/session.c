@@ -21,6 +21,7 @@ static void	 on_input(void *);
 static void	 on_sent(void *);
 static void	 on_end(void *, enum stream_end);
 static void	 run(struct imap_session *);
+static size_t	 unsent(const struct imap_session *);
 static bool	 go(struct imap_session *);
 static bool	 read_on(struct imap_session *);
 static void	 on_literal(struct imap_session *);
@@ -283,7 +284,7 @@ flush(struct imap_session *s)
 		buf_reset(&s->out);
 }
 
-size_t
+static size_t
 unsent(const struct imap_session *s)
 {
 	return stream_unsent(&s->stream) + s->out.n;

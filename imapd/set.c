@@ -6,6 +6,7 @@
 #include "set.h"
 
 static bool	 take_number(struct cursor *, bool star, uint32_t *);
+static int	 set_add(struct set *, uint32_t first, uint32_t last);
 static int	 by_first(const void *, const void *);
 
 bool
@@ -45,7 +46,7 @@ take_number(struct cursor *c, bool star, uint32_t *r)
 	return true;
 }
 
-int
+static int
 set_add(struct set *set, uint32_t first, uint32_t last)
 {
 	if (set->n == SET_RANGES)
@@ -117,17 +118,6 @@ set_has(const struct set *set, uint32_t x)
 			high = mid;
 	}
 	return low < set->n && set->v[low].first <= x;
-}
-
-uint64_t
-set_count(const struct set *set)
-{
-	uint64_t n = 0;
-	size_t i;
-
-	for (i = 0; i < set->n; i++)
-		n += (uint64_t)set->v[i].last - set->v[i].first + 1;
-	return n;
 }
 
 void

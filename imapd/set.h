@@ -27,9 +27,6 @@ void	 set_clear(struct set *);
 void	 set_settle(struct set *, uint32_t max);
 /* Of a settled set; a binary search. */
 bool	 set_has(const struct set *, uint32_t);
-/* How many numbers a settled set has. */
-uint64_t set_count(const struct set *);
-int	 set_add(struct set *, uint32_t first, uint32_t last);
 
 /* Numbers, ascending where it is not said otherwise. */
 struct uids {

@@ -86,6 +86,8 @@ static void	 output_ready(void *, int);
 static void	 time_is_up(void *);
 static void	 child_has_ended(void *, int);
 static void	 task_ended(struct task *, int status);
+static struct outcome command_outcome(int wait_status, struct slice line,
+		    struct buf *text);
 static void	 task_answer(struct task *, const struct outcome *);
 static void	 task_free(struct task *);
 
@@ -567,7 +569,9 @@ own_words(struct slice line, struct outcome *o)
 	return line.n > 0;
 }
 
-struct outcome
+/* What a wait status means, with the program's first line of output.  The text
+ * is in buf where it is not constant. */
+static struct outcome
 command_outcome(int status, struct slice line, struct buf *text)
 {
 	static const struct {

@@ -31,9 +31,5 @@ struct runner *runner_new(struct ev_loop *, const struct conf *);
 void	 runner_free(struct runner **);
 extern const struct channel_ops runner_ops;	/* arg: struct runner */
 
-/* What a wait status means, with the program's first line of output.  The text
- * is in buf where it is not constant. */
-struct outcome command_outcome(int wait_status, struct slice line,
-	    struct buf *text);
 
 #endif

@@ -17,12 +17,6 @@ static const char *const type_names[] = {
 	[DOMAIN_ALIAS] = "alias",
 };
 
-const char *
-domain_type_name(enum domain_type type)
-{
-	return type_names[type];
-}
-
 void
 domains_init(struct domains *d, const struct conf *c,
     const struct tables *tables)

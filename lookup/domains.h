@@ -44,7 +44,6 @@ void	 domains_clear(struct domains *);
 /* By the canonical name; NULL: not ours. */
 const struct domain *domains_find(const struct domains *, struct slice);
 
-const char *domain_type_name(enum domain_type);
 void	 table_list_init(struct table_list *, const struct conf_list *names,
 	    const struct tables *);
 

@@ -31,7 +31,6 @@
 #define START_MS	30000	/* until READY */
 #define WELL_MS		30000	/* running so long is running well */
 #define STOP_MS		30000
-#define HANGUP_MS	1000	/* a process without its channel is killed */
 #define WAIT_FIRST_MS	50
 #define WAIT_MAX_MS	10000
 #define WAIT_LOCK_MS	5	/* for the worker before to end */

@@ -66,7 +66,6 @@ struct past {
 int	 page_write(struct buf *, const struct scene *);
 
 /* past.c */
-void	 totals_take(struct totals *, const struct scene *);
 void	 past_add(struct past *, const struct scene *);
 /* Words for `chasqui status`: what was counted since the oldest sample. */
 void	 past_tell(const struct past *, const struct scene *, struct buf *);

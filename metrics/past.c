@@ -10,7 +10,7 @@
 #include "base/clock.h"
 #include "metrics.h"
 
-void
+static void
 totals_take(struct totals *t, const struct scene *s)
 {
 	const struct counters *c;

@@ -52,6 +52,7 @@ static int	 drop_read(struct drop *);
 static int	 read_content(struct drop *, uint32_t crc);
 static int	 submit(struct drop *);
 static void	 durable(struct qmgr *, struct entry *);
+static void	 drop_forget(struct qmgr *, uint64_t id);
 
 static struct store_name
 taken_name(uint64_t id)
@@ -158,7 +159,8 @@ drop_recover(struct qmgr *q)
 		closedir(d);
 }
 
-void
+/* The message of this id has been durable: its drop file is not needed. */
+static void
 drop_forget(struct qmgr *q, uint64_t id)
 {
 	fs->unlinkat(q->dir, taken_name(id).s, 0);

@@ -251,17 +251,6 @@ smtpd_hears(void *arg, struct channel *c, struct message *m)
 	}
 }
 
-bool
-world_was_queued(const struct world *w, uint64_t id)
-{
-	size_t i;
-
-	for (i = 0; i < w->nqueued; i++)
-		if (w->queued[i] == id)
-			return true;
-	return false;
-}
-
 static uint64_t
 new_id(struct world *w)
 {

@@ -69,7 +69,6 @@ struct world {
 	size_t		 nrefused;
 	uint16_t	 refusal;	/* the last code */
 	size_t		 nroutes;	/* questions to lookup */
-	size_t		 nfull;
 	int		 spool_fd;	/* the last SPOOL's, or -1 */
 
 	/* What deliveries come to; NULL: delivered, or relayed.  False: no
@@ -161,6 +160,5 @@ void	 world_ask_for_a_while(struct world *, uint16_t type,
 size_t	 world_count(const struct world *, uint64_t id, const char *address);
 /* The same without attempts that did not succeed. */
 size_t	 world_done(const struct world *, uint64_t id, const char *address);
-bool	 world_was_queued(const struct world *, uint64_t id);
 
 #endif

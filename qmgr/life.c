@@ -35,6 +35,8 @@ static void	 settle(struct qmgr *, struct entry **);
 static void	 fail_open(struct qmgr *, struct entry *, const char *why,
 		    struct enhanced);
 static void	 write_status(struct qmgr *, struct entry *);
+static void	 entry_record(struct qmgr *, struct entry *, uint16_t type,
+		    struct slice body, unsigned flags, struct journal_wait *);
 static void	 sleep_until_due(struct qmgr *, struct entry **);
 static void	 end(struct qmgr *, struct entry **);
 static void	 end_files(struct qmgr *, const struct entry *, bool file,
@@ -458,7 +460,8 @@ write_status(struct qmgr *q, struct entry *e)
 	buf_clear(&b);
 }
 
-void
+/* Adds a record about the message; to its file as well if it has one. */
+static void
 entry_record(struct qmgr *q, struct entry *e, uint16_t type,
     struct slice body, unsigned flags, struct journal_wait *wait)
 {

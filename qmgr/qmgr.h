@@ -168,9 +168,6 @@ void	 wake_due(struct qmgr *);
 bool	 wake_may(const struct qmgr *);
 void	 rcpt_decided(struct qmgr *, struct entry *, struct rcpt *,
 	    const struct outcome *);
-/* Adds a record about the message; to its file as well if it has one. */
-void	 entry_record(struct qmgr *, struct entry *, uint16_t type,
-	    struct slice body, unsigned flags, struct journal_wait *);
 /* Of the recipients that are RCPT_REROUTED. */
 void	 entry_write_reroutes(struct qmgr *, struct entry *);
 void	 entry_set_held(struct qmgr *, struct entry *, bool, struct slice why);
@@ -291,8 +288,6 @@ void	 drop_init(struct qmgr *);
 void	 drop_take_in(struct qmgr *);
 /* At the end of the walk: what a crash has left in taken/. */
 void	 drop_recover(struct qmgr *);
-/* The message of this id has been durable: its drop file is not needed. */
-void	 drop_forget(struct qmgr *, uint64_t id);
 void	 drop_clear(struct qmgr *);
 
 /* undo.c */

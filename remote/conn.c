@@ -33,6 +33,7 @@ static void	 secured(void *);
 static void	 ended(void *, enum stream_end);
 static void	 log_failure(const struct conn *, const struct outcome *);
 static void	 leave_idle(struct conn *);
+static void	 target_name(const struct target *, char *name, size_t size);
 
 static const struct stream_ops stream_ops = { input, sent, connected, ended,
 	secured };
@@ -175,7 +176,7 @@ set_sockaddr(struct sockaddr_storage *ss, socklen_t *len,
 	}
 }
 
-void
+static void
 target_name(const struct target *t, char *name, size_t size)
 {
 	snprintf(name, size, "%.*s[%s]:%u", SLICE_ARG(t->host),

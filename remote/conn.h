@@ -133,6 +133,5 @@ const char *smtp_waits_for(const struct conn *);
 /* "connect to mx[192.0.2.1]:25: Connection refused" */
 void	 conn_failure_text(const struct target *, const char *what,
 	    const char *why, char *text, size_t size);
-void	 target_name(const struct target *, char *name, size_t size);
 
 #endif

@@ -34,6 +34,7 @@ static bool	 refuse_connection(struct session *);
 static unsigned	 window_part(const struct session *, uint32_t *);
 static void	 begin(struct session *);
 static void	 greet(struct session *);
+static void	 session_tap(struct session *, bool in_order);
 static void	 session_secured(void *);
 static void	 ask_name(struct session *);
 static void	 name_found(void *, enum dns_status, struct slice);
@@ -52,6 +53,8 @@ static int64_t	 deadline_at(const struct session *, int64_t);
 static void	 start_clock(struct smtpd *);
 static void	 clock_ticks(void *);
 static void	 time_is_up(struct session *);
+static void	 session_shut(struct session *, const char *words,
+		    const char *why);
 static void	 end_slow_ones(struct smtpd *);
 static void	 reap(void *);
 static void	 session_free(struct session *);
@@ -244,7 +247,8 @@ greet(struct session *s)
 
 /* ---- who looks on ------------------------------------------------------ */
 
-void
+/* Shows it to those who watch its client's network; in_order as in ipc/tap.h. */
+static void
 session_tap(struct session *s, bool in_order)
 {
 	enum tap_protocol protocol = s->client.kind == LISTENER_LMTP ?
@@ -718,7 +722,9 @@ session_ready(struct session *s)
 		session_shut(s, "4.3.2 Shutting down", "stop");
 }
 
-void
+/* 421 with these words, which begin with the enhanced code, and closes: for
+ * our own reasons. */
+static void
 session_shut(struct session *s, const char *words, const char *why)
 {
 	if (s->state & S_ENDED)

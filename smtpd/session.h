@@ -138,8 +138,6 @@ bool	 session_offers_tls(const struct session *);
  * was said before. */
 void	 session_start_tls(struct session *, struct tls_context *);
 
-/* Shows it to those who watch its client's network; in_order as in ipc/tap.h. */
-void	 session_tap(struct session *, bool in_order);
 /* All sessions that are there: somebody has begun to watch. */
 void	 session_tap_all(struct smtpd *);
 /* Takes over fd.  The session greets, speaks, and frees itself. */
@@ -154,9 +152,8 @@ void	 session_resume(struct session *);
 void	 session_ready(struct session *);
 /* Sends what was said and closes.  why is a word for the log. */
 void	 session_close(struct session *, const char *why);
-/* 421 with these words, which begin with the enhanced code, and closes: for
- * our own reasons, and, logged as a refusal, for something of the client's. */
-void	 session_shut(struct session *, const char *words, const char *why);
+/* 421 with these words, which begin with the enhanced code, and closes, for
+ * something of the client's: logged as a refusal. */
 void	 session_turn_away(struct session *, const char *words,
 	    const char *why);
 /* Closes at once. */

@@ -26,6 +26,7 @@
 static int	 run(struct tool *, int, char *[]);
 static void	 read_configuration(struct doctor *);
 static void	 tell_pause(void *, struct slice);
+static void	 doctor_machine(struct doctor *);	/* clock, limits, kernel */
 static void	 check_clock(struct doctor *);
 static void	 check_limits(struct doctor *);
 static void	 check_kernel(struct doctor *);
@@ -195,7 +196,7 @@ tell_pause(void *arg, struct slice pause)
 
 /* ---- the machine --------------------------------------------------------- */
 
-void
+static void
 doctor_machine(struct doctor *d)
 {
 	check_clock(d);

@@ -25,7 +25,6 @@
 #include "store/store.h"
 
 #define DIFFERS		1	/* exit status: verify has found something */
-#define ANSWER_LINES	3
 
 struct job {
 	struct tool	*tool;

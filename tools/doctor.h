@@ -44,11 +44,7 @@ void	 doctor_certificates(struct doctor *);
 void	 doctor_files(struct doctor *);
 void	 doctor_disk(struct doctor *);
 void	 doctor_dns(struct doctor *);
-void	 doctor_machine(struct doctor *);	/* clock, limits, kernel */
 void	 doctor_others(struct doctor *);	/* other mail servers */
 
-/* The names of programs that have a TCP port open to listen at, "exim4 (412)";
- * empty where that cannot be seen. */
-void	 doctor_port_owner(uint16_t port, char *text, size_t size);
 
 #endif

@@ -35,6 +35,7 @@ static socklen_t to_sockaddr(const struct conf_endpoint *,
 		    struct sockaddr_storage *);
 static size_t	 read_greeting(int fd, char *text, size_t size);
 static void	 look_for_another(struct doctor *);
+static void	 doctor_port_owner(uint16_t port, char *text, size_t size);
 static size_t	 inodes_of_port(const char *file, uint16_t port,
 		    uint64_t *inodes, size_t max);
 static void	 add_owners(const uint64_t *inodes, size_t n, char *text,
@@ -258,7 +259,9 @@ look_for_another(struct doctor *d)
 	close(fd);
 }
 
-void
+/* The names of programs that have a TCP port open to listen at, "exim4 (412)";
+ * empty where that cannot be seen. */
+static void
 doctor_port_owner(uint16_t port, char *text, size_t size)
 {
 	static const char *const files[] = { "/proc/net/tcp",

@@ -120,8 +120,6 @@ typedef void import_domain_fn(struct import *, const struct origin *,
 void	 import_tables(struct import *, const struct origin *,
 	    struct slice list, enum table_use, struct buf *names,
 	    import_domain_fn *on_domain);
-/* A transport:nexthop as a next hop of ours; false: there is none. */
-bool	 import_next_hop(struct slice, struct buf *);
 /* The script's functions, once. */
 void	 import_fetch_begin(struct import *);
 void	 import_shell_word(struct buf *, struct slice);

@@ -46,6 +46,7 @@ static void	 from_inline(struct source *, struct buf *names);
 static void	 from_sql(struct source *, struct buf *names);
 static struct import_table *new_table(struct source *, const char *type,
 		    struct buf *names);
+static bool	 import_next_hop(struct slice, struct buf *);
 
 void
 import_tables(struct import *m, const struct origin *o, struct slice list,
@@ -360,8 +361,9 @@ convert(struct source *s, struct slice key, struct slice value,
 	return ok;
 }
 
-/* transport(5): TRANSPORT:NEXTHOP, either of which may be empty. */
-bool
+/* transport(5): TRANSPORT:NEXTHOP, either of which may be empty, as a next hop
+ * of ours; false: there is none. */
+static bool
 import_next_hop(struct slice value, struct buf *out)
 {
 	size_t colon = slice_find(value, ':');

@@ -127,8 +127,6 @@ void	 plot_delays(FILE *, const struct report *);
 /* How many took how long. */
 void	 plot_delay_classes(FILE *, const struct report *);
 
-/* Bytes that anybody may have sent, as text of HTML. */
-void	 page_text(FILE *, struct slice);
 /* "850 ms", "12 s", "3.5 h" */
 void	 page_duration(FILE *, double seconds);
 /* "14:00", "27 Nov", "27 Nov 14:00", "27 Nov 14:00:07", and in words. */

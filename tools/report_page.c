@@ -34,6 +34,7 @@ static void	 write_name(FILE *, const struct top_name *, uint64_t most);
 static void	 write_count(FILE *, uint64_t);
 static void	 write_error(FILE *, const struct top *);
 static void	 write_size(FILE *, uint64_t);
+static void	 page_text(FILE *, struct slice);
 
 int
 report_write(const struct report *r, const char *host, int64_t now_us, FILE *f)
@@ -93,7 +94,8 @@ put_char(FILE *f, uint32_t c)
 	}
 }
 
-void
+/* Bytes that anybody may have sent, as text of HTML. */
+static void
 page_text(FILE *f, struct slice s)
 {
 	bool cut = s.n > SHOWN_BYTES, is_utf8;

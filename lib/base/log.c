@@ -77,12 +77,6 @@ log_set_level(enum log_level lowest)
 }
 
 void
-log_set_facility(int facility)
-{
-	out.facility = facility;
-}
-
-void
 log_configure(const char *level, const char *facility)
 {
 	static const struct {

@@ -32,7 +32,6 @@ void	 log_open(const char *program, enum log_level lowest);
 /* Takes over fd (dup-free); -1 keeps stderr.  May be called again. */
 void	 log_to(enum log_sink, int fd_take);
 void	 log_set_level(enum log_level);
-void	 log_set_facility(int facility);	/* syslog.h's LOG_MAIL etc. */
 /* Both by the names that the configuration has; unknown ones change nothing. */
 void	 log_configure(const char *level, const char *facility);
 /* Called when a write to a syslog socket fails for good. */

@@ -27,6 +27,7 @@ union address {
 static void	 ready(void *, int);
 static void	 pause_accepting(struct acceptor *);
 static void	 try_again(void *);
+static void	 acceptor_free(struct acceptor *);
 static bool	 peer_of(int, const union address *, struct peer *);
 static sa_family_t address_of(const union address *, uint8_t addr[16]);
 
@@ -51,7 +52,7 @@ acceptor_new(struct acceptor_list *all, struct ev_loop *loop, int kind,
 	ev_io_want(&a->io, EV_WANT_READ);
 }
 
-void
+static void
 acceptor_free(struct acceptor *a)
 {
 	LIST_REMOVE(a, entry);

@@ -54,7 +54,6 @@ LIST_HEAD(acceptor_list, acceptor);
 void	 acceptor_new(struct acceptor_list *, struct ev_loop *, int kind,
 	    const char *name, int fd_take, const struct acceptor_ops *,
 	    void *arg);
-void	 acceptor_free(struct acceptor *);
 void	 acceptors_free(struct acceptor_list *);
 
 bool	 peer_is_loopback(const struct peer *);

@@ -629,11 +629,3 @@ tell_down(struct channel *c)
 	c->in_callback--;
 	destroy(c);
 }
-
-const char *
-channel_message_name(const struct channel *c, uint16_t type)
-{
-	const struct message_rule *r = rule_of(c, type);
-
-	return r == NULL ? "?" : r->name;
-}

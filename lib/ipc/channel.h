@@ -118,7 +118,4 @@ void	 channel_pause(struct channel *, bool paused);
  * EOF or breach.  The body is valid until the next call. */
 int	 channel_wait(struct channel *, struct message *, int timeout_ms);
 
-/* The name of a message for logs: "SUBMIT" or "?". */
-const char *channel_message_name(const struct channel *, uint16_t type);
-
 #endif

@@ -28,6 +28,7 @@ static bool	skip_dot_string(struct slice *, unsigned flags);
 static bool	skip_quoted(struct slice *, unsigned flags);
 static bool	skip_domain(struct slice *, unsigned flags);
 static bool	skip_literal(struct slice *);
+static bool	 literal_is_valid(struct slice);
 static bool	is_dot_string(struct slice);
 static bool	is_quoted(struct slice);
 static bool	label_is_valid(struct slice, unsigned flags);
@@ -224,7 +225,7 @@ label_is_valid(struct slice s, unsigned flags)
 	return !ascii || s.n <= LABEL_BYTES;
 }
 
-bool
+static bool
 literal_is_valid(struct slice s)
 {
 	uint8_t addr[16];

@@ -32,7 +32,6 @@ enum parse address_parse(struct slice, unsigned flags, struct address *);
 /* Whether the whole slice is a Domain (RFC 5321; UTF-8 labels with flag
  * ADDRESS_UTF8), or an address literal with its brackets. */
 bool	 domain_is_valid(struct slice, unsigned flags);
-bool	 literal_is_valid(struct slice);
 /* The address of a literal: "[192.0.2.1]", "[IPv6:2001:db8::1]"; IPv4 mapped. */
 bool	 literal_parse(struct slice, uint8_t addr_r[16]);
 

@@ -180,9 +180,6 @@ bool	 mime_disposition_split(struct slice body, struct slice *name_r,
 	    struct slice *params_r);
 /* The charset of a text part, or "us-ascii"; in the arena. */
 struct slice part_charset(struct arena *, const struct part *);
-/* The name of a file for a part (Content-Disposition, Content-Type). */
-bool	 part_filename(struct arena *, const struct part *,
-	    struct slice *text_r);
 
 /* ---- what FETCH answers (RFC 9051 7.5.2) -------------------------------- */
 

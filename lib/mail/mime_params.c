@@ -375,22 +375,3 @@ part_charset(struct arena *a, const struct part *p)
 		return SLICE_LIT("us-ascii");
 	return text;
 }
-
-bool
-part_filename(struct arena *a, const struct part *p, struct slice *text_r)
-{
-	struct slice type, subtype, params;
-	struct mime_params list;
-
-	if (p->disposition.p != NULL &&
-	    mime_disposition_split(p->disposition, &type, &params)) {
-		mime_params_parse(a, params, &list);
-		if (mime_param_text(a, &list, "filename", text_r))
-			return true;
-	}
-	if (p->content_type.p == NULL ||
-	    !mime_type_split(p->content_type, &type, &subtype, &params))
-		return false;
-	mime_params_parse(a, params, &list);
-	return mime_param_text(a, &list, "name", text_r);
-}

@@ -89,6 +89,7 @@ static void	 prove(const struct priv *, const struct priv_ids *);
 static void	 seal(void);
 static void	 limit(const struct priv *, const struct priv_ids *);
 static void	 set_limit(const char *, __rlimit_resource_t, rlim_t);
+static uint64_t master_capabilities(void);
 
 const struct priv *
 priv_of(enum role role)
@@ -339,8 +340,9 @@ static const unsigned master_keeps[] = {
 	CAP_SYS_RESOURCE,		/* as much of it as there are */
 };
 
-uint64_t
-priv_master_capabilities(void)
+/* The mask of them, as /proc shows it. */
+static uint64_t
+master_capabilities(void)
 {
 	uint64_t mask = 0;
 	size_t i;
@@ -355,6 +357,6 @@ priv_limit_master(void)
 {
 	if (geteuid() != 0)
 		return;
-	drop_bounding_set(priv_master_capabilities());
-	keep_capabilities(priv_master_capabilities());
+	drop_bounding_set(master_capabilities());
+	keep_capabilities(master_capabilities());
 }

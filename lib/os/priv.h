@@ -88,7 +88,5 @@ void	 priv_prepare(enum role, enum role above);
  * capabilities it and all that it starts keep those that the table in priv.c
  * names.  Does nothing without root; ends the process on failure. */
 void	 priv_limit_master(void);
-/* The mask of them, as /proc shows it. */
-uint64_t priv_master_capabilities(void);
 
 #endif

@@ -97,8 +97,6 @@ enum store_result mailbox_find_file(struct mailbox *, uint32_t uid,
 	    ssize_t *i_r);
 void	 mailbox_drop_kept(struct store *);
 void	 deliveries_free(struct deliveries **);
-int64_t	 mailbox_due(const struct mailbox *);
-enum store_result mailbox_work(struct mailbox *);
 
 /* ---- index.c: log and snapshot ------------------------------------------ */
 
@@ -164,8 +162,6 @@ enum store_result scan_set_names(struct mailbox *);
 /* Whether a file is shorter than its name says it should be. */
 bool	 scan_is_cut(const struct fs *, int dir, const char *name,
 	    struct slice base, uint64_t stored);
-bool	 scan_wants_name(const struct mailbox *, size_t i,
-	    char info[MESSAGE_NAME_BYTES], size_t *n_r);
 
 /* ---- facts.c ------------------------------------------------------------- */
 

@@ -20,7 +20,6 @@
 #include "names.h"
 #include "subscriptions.h"
 
-#define LIST_BYTES	((size_t)256 << 20)
 #define DELETED_NAME	"chasqui.deleted"
 
 struct item {

@@ -25,6 +25,8 @@ static enum store_result expunge(struct mailbox *, struct uid_list,
 		    bool deleted_only, bool ends_move);
 static bool	 wants(const struct message_entry *,
 		    const struct flag_request *);
+static int64_t	 mailbox_due(const struct mailbox *);
+static enum store_result mailbox_work(struct mailbox *);
 
 /* ---- opening ------------------------------------------------------------ */
 
@@ -748,13 +750,13 @@ expunge(struct mailbox *mb, struct uid_list uids, bool deleted_only,
 
 /* ---- work put off ------------------------------------------------------- */
 
-int64_t
+static int64_t
 mailbox_due(const struct mailbox *mb)
 {
 	return mb->unsynced_ms == 0 ? INT64_MAX : mb->unsynced_ms + WORK_MS;
 }
 
-enum store_result
+static enum store_result
 mailbox_work(struct mailbox *mb)
 {
 	enum store_result r = STORE_OK;

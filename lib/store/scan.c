@@ -29,7 +29,6 @@
 #define TRIES		5
 #define YOUNG_NS	INT64_C(100000000)
 #define NAMES_BYTES	(UINT64_C(2) << 30)
-#define COMMIT_BYTES	(UINT64_C(3) << 30)
 
 /* A file that no message has yet. */
 struct found {
@@ -62,6 +61,8 @@ static void	 see_again(struct scan *, size_t i, struct slice name,
 static void	 expunge_missing(struct scan *);
 static void	 add_found(struct scan *);
 static void	 add_one(struct scan *, struct found *, int dir);
+static bool	 wants_name(const struct mailbox *, size_t i,
+		    char info[MESSAGE_NAME_BYTES], size_t *n_r);
 
 /* ---- stamps ------------------------------------------------------------- */
 
@@ -733,8 +734,8 @@ add_one(struct scan *c, struct found *f, int dir)
 
 /* ---- flags into names --------------------------------------------------- */
 
-bool
-scan_wants_name(const struct mailbox *mb, size_t i,
+static bool
+wants_name(const struct mailbox *mb, size_t i,
     char info[MESSAGE_NAME_BYTES], size_t *n_r)
 {
 	const struct state *s = &mb->state;
@@ -790,7 +791,7 @@ scan_set_names(struct mailbox *mb)
 	buf_reset(&mb->group);
 	scan_stamp_before(mb, before);
 	for (i = 0; i < s->n; i++)
-		if (!state_is_gone(s, i) && scan_wants_name(mb, i, info, &n))
+		if (!state_is_gone(s, i) && wants_name(mb, i, info, &n))
 			set_name(mb, i, slice_of(info, n));
 	mb->names_late = false;
 	if (mb->group.n == 0)

@@ -33,6 +33,9 @@ static bool	 put_off(struct state *, const struct record *);
 static bool	 apply_facts(struct state *, const struct record *);
 static bool	 apply_entries(struct state *, const struct record *);
 static bool	 apply_rest(struct state *, const struct record *);
+static void	 state_set_info(struct state *, size_t i, struct slice info);
+static void	 changes_add(struct changes *, uint32_t uid, int what,
+		    uint64_t modseq);
 static void	 grow(struct state *, size_t cap);
 static void	 set_slot(struct state *, size_t i,
 		    const struct message_record *);
@@ -742,7 +745,7 @@ state_path(const struct state *s, size_t i, struct buf *b)
 }
 
 /* The name moves to the end: what it was is kept. */
-void
+static void
 state_set_info(struct state *s, size_t i, struct slice info)
 {
 	struct slot *t = &s->slots[i];
@@ -1141,7 +1144,7 @@ state_replace(struct state *old, struct state *new, struct changes *c)
 
 /* ---- what has changed --------------------------------------------------- */
 
-void
+static void
 changes_add(struct changes *c, uint32_t uid, int what, uint64_t modseq)
 {
 	if (c == NULL)

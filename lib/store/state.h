@@ -149,7 +149,6 @@ struct slice state_uidl(const struct state *, size_t i);
 int	 state_path(const struct state *, size_t i, struct buf *);
 /* Whether that is what its name had before it got the one of now. */
 bool	 state_had_info(const struct state *, size_t i, struct slice info);
-void	 state_set_info(struct state *, size_t i, struct slice info);
 /* The whole message as a record; its slices point into the state. */
 struct message_record state_message(const struct state *, size_t i);
 /* Drops what is gone, and makes all visible. */
@@ -163,7 +162,6 @@ void	 state_count(const struct state *, struct mailbox_status *);
 void	 state_replace(struct state *old, struct state *new_take,
 	    struct changes *);
 
-void	 changes_add(struct changes *, uint32_t uid, int what, uint64_t modseq);
 /* Sorted by UID, one each; what came and went is left out. */
 void	 changes_settle(struct changes *);
 
