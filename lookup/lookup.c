@@ -742,8 +742,7 @@ accepting_paused(void *arg, int error)
 {
 	const struct lookup *l = arg;
 
-	log_warn("event=accept-paused error=%s connections=%zu",
-	    LOG_Q(slice_str(strerror(error))), l->ntools);
+	acceptor_log_pause(error, l->ntools);
 }
 
 static void

@@ -8,7 +8,9 @@
  */
 #include <sys/socket.h>
 
+#include <err.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -16,9 +18,9 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "ev/acceptor.h"
 #include "master.h"
 #include "os/sandbox.h"
-#include "os/sockets.h"
 
 #define CLIENTS		32	/* at once */
 #define LOGIN_MS	5000
@@ -41,14 +43,17 @@ struct client {
 
 struct control {
 	struct master		*master;
-	struct ev_io		 io;
+	int			 fd;	/* owned until control_open(), then -1 */
+	struct acceptor_list	 listeners;
 	struct ev_timer		 status_timer;
 	TAILQ_HEAD(, client)	 clients;
 	unsigned		 nclients;
 	uint64_t		 last_serial;
 };
 
-static void	 accept_client(void *, int);
+static void	 accept_client(void *, const struct acceptor *, int,
+		    const struct peer *);
+static void	 accepting_paused(void *, int);
 static void	 client_says(void *, struct channel *, struct message *);
 static void	 client_is_gone(void *, struct channel *);
 static void	 ask_status(struct client *, struct message *);
@@ -76,6 +81,7 @@ static void	 free_client(struct client *);
 static const struct message_rule rules[] = RULES_OF(TOOL_REQUESTS);
 static const struct channel_ops ops = { client_says, client_is_gone, NULL };
 
+/* The socket stays among m->listeners, too: for who comes after this master. */
 void
 control_init(struct master *m)
 {
@@ -83,19 +89,28 @@ control_init(struct master *m)
 	const struct listener *l;
 
 	c->master = m;
+	c->fd = -1;
 	TAILQ_INIT(&c->clients);
+	LIST_INIT(&c->listeners);
 	ev_timer_init(&c->status_timer, &m->loop, status_is_due, c);
 	TAILQ_FOREACH(l, &m->listeners, entry)
 		if (l->kind == LISTENER_CONTROL)
-			ev_io_init(&c->io, &m->loop, l->fds[0],
-			    accept_client, c);
+			c->fd = fcntl(l->fds[0], F_DUPFD_CLOEXEC, 0);
+	if (c->fd == -1)
+		err(EX_OSERR, "%s", SOCKET_CONTROL);
 	m->control = c;
 }
 
 void
 control_open(struct master *m)
 {
-	ev_io_want(&m->control->io, EV_WANT_READ);
+	static const struct acceptor_ops accepting = { accept_client,
+		accepting_paused };
+	struct control *c = m->control;
+
+	acceptor_new(&c->listeners, &m->loop, LISTENER_CONTROL,
+	    SOCKET_CONTROL, c->fd, &accepting, c);
+	c->fd = -1;
 }
 
 void
@@ -103,7 +118,7 @@ control_retire(struct master *m)
 {
 	struct client *cl;
 
-	ev_io_clear(&m->control->io);
+	acceptors_free(&m->control->listeners);
 	TAILQ_FOREACH(cl, &m->control->clients, entry) {
 		if (cl->channel == NULL)
 			continue;
@@ -117,19 +132,16 @@ control_retire(struct master *m)
 }
 
 static void
-accept_client(void *arg, int ready)
+accept_client(void *arg, const struct acceptor *from, int fd_take,
+    const struct peer *peer)
 {
 	struct control *c = arg;
 	struct client *cl;
-	uid_t uid;
-	int fd = accept4(c->io.fd, NULL, NULL, SOCK_CLOEXEC);
 
-	(void)ready;
-	if (fd == -1)
-		return;
-	if (unix_peer(fd, &uid) == -1 || (uid != 0 && uid != geteuid()) ||
+	(void)from;
+	if ((peer->uid != 0 && peer->uid != geteuid()) ||
 	    c->nclients == CLIENTS) {
-		close(fd);
+		close(fd_take);
 		return;
 	}
 	cl = mem_alloc(sizeof(*cl));
@@ -137,8 +149,16 @@ accept_client(void *arg, int ready)
 	ev_timer_init(&cl->timer, &c->master->loop, login_is_late, cl);
 	TAILQ_INSERT_TAIL(&c->clients, cl, entry);
 	c->nclients++;
-	cl->channel = channel_new(&c->master->loop, fd, rules, ROLE_MASTER,
-	    ROLE_TOOL, 0, &ops, cl);
+	cl->channel = channel_new(&c->master->loop, fd_take, rules,
+	    ROLE_MASTER, ROLE_TOOL, 0, &ops, cl);
+}
+
+static void
+accepting_paused(void *arg, int error)
+{
+	const struct control *c = arg;
+
+	acceptor_log_pause(error, c->nclients);
 }
 
 static void
@@ -521,7 +541,9 @@ control_clear(struct master *m)
 		return;
 	while ((cl = TAILQ_FIRST(&c->clients)) != NULL)
 		free_client(cl);
-	ev_io_clear(&c->io);
+	acceptors_free(&c->listeners);
+	if (c->fd != -1)
+		close(c->fd);
 	ev_timer_clear(&c->status_timer);
 	free(c);
 }

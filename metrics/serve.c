@@ -10,11 +10,9 @@
 #include <sys/queue.h>
 #include <sys/socket.h>
 
-#include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "base/log.h"
 #include "base/mem.h"
 #include "ev/acceptor.h"
 #include "ev/stream.h"
@@ -118,8 +116,7 @@ accepting_paused(void *arg, int error)
 {
 	const struct server *s = arg;
 
-	log_warn("event=accept-paused error=%s connections=%u",
-	    LOG_Q(slice_str(strerror(error))), s->nclients);
+	acceptor_log_pause(error, s->nclients);
 }
 
 static void

@@ -22,7 +22,6 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "base/mem.h"
 #include "control.h"
 #include "ev/acceptor.h"
@@ -145,8 +144,7 @@ accepting_paused(void *arg, int error)
 {
 	const struct qmgr *q = arg;
 
-	log_warn("event=accept-paused error=%s connections=%u",
-	    LOG_Q(slice_str(strerror(error))), q->controls->nclients);
+	acceptor_log_pause(error, q->controls->nclients);
 }
 
 void

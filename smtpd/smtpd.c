@@ -142,8 +142,7 @@ accepting_paused(void *arg, int error)
 {
 	const struct smtpd *d = arg;
 
-	log_warn("event=accept-paused error=%s sessions=%zu",
-	    LOG_Q(slice_str(strerror(error))), d->nsessions);
+	acceptor_log_pause(error, d->nsessions);
 }
 
 static void

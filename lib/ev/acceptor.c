@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "ev/acceptor.h"
 
@@ -116,6 +117,13 @@ pause_accepting(struct acceptor *a)
 	a->ops->paused(a->arg, errno);
 	ev_io_want(&a->io, 0);
 	ev_timer_set(&a->retry, RETRY_MS);
+}
+
+void
+acceptor_log_pause(int error, size_t nclients)
+{
+	log_warn("event=accept-paused error=%s connections=%zu",
+	    LOG_Q(slice_str(strerror(error))), nclients);
 }
 
 static void

@@ -32,7 +32,7 @@ struct acceptor_ops {
 	/* fd_take is non-blocking. */
 	void	(*accepted)(void *arg, const struct acceptor *, int fd_take,
 		    const struct peer *);
-	/* For the log: error is the errno. */
+	/* error is the errno: for acceptor_log_pause(). */
 	void	(*paused)(void *arg, int error);
 };
 
@@ -55,6 +55,8 @@ void	 acceptor_new(struct acceptor_list *, struct ev_loop *, int kind,
 	    const char *name, int fd_take, const struct acceptor_ops *,
 	    void *arg);
 void	 acceptors_free(struct acceptor_list *);
+/* What every daemon says of a pause; how many clients it has by now. */
+void	 acceptor_log_pause(int error, size_t nclients);
 
 bool	 peer_is_loopback(const struct peer *);
 /* By a Unix socket, from a loopback address, or from the one it came to. */

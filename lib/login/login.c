@@ -222,8 +222,7 @@ accepting_paused(void *arg, int error)
 {
 	const struct login *l = arg;
 
-	log_warn("event=accept-paused error=%s connections=%zu",
-	    LOG_Q(slice_str(strerror(error))), l->nconns);
+	acceptor_log_pause(error, l->nconns);
 }
 
 static void

@@ -126,15 +126,3 @@ close_keep_errno(int fd)
 	close(fd);
 	errno = saved;
 }
-
-int
-unix_peer(int fd, uid_t *uid_r)
-{
-	struct ucred cred;
-	socklen_t len = sizeof(cred);
-
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) == -1)
-		return -1;
-	*uid_r = cred.uid;
-	return 0;
-}

@@ -12,7 +12,5 @@ int	 unix_listen(const char *path, mode_t);
 int	 unix_connect(const char *path);
 /* The same for datagrams (/dev/log). */
 int	 unix_connect_datagram(const char *path);
-/* Who is at the other end (SO_PEERCRED); -1 with errno. */
-int	 unix_peer(int fd, uid_t *uid_r);
 
 #endif
