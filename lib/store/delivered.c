@@ -6,7 +6,7 @@
  * read.  So whoever delivers reads nothing, and a delivery into a mailbox that
  * nobody has opened yet costs one failed open.  Records of several messages of
  * one mailbox are gathered, and written when another mailbox's turn comes or
- * when they are to be synced.
+ * when the caller says so, who also sees to syncing.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -30,8 +30,6 @@ struct deliveries {
 	struct buf	 records;	/* not sealed; empty: none */
 	struct buf	 summaries;	/* sealed for cache_id */
 	struct buf	 summary;
-	int		*unsynced;	/* owned: logs */
-	size_t		 n, cap;
 };
 
 static struct deliveries *get(struct store *);
@@ -46,7 +44,6 @@ static int	 lock_log(struct store *, int dir, struct file_header *,
 		    off_t *end_r);
 static void	 write_summaries(struct store *, struct deliveries *,
 		    int dir);
-static void	 keep_unsynced(struct deliveries *, int log_take);
 
 static struct deliveries *
 get(struct store *s)
@@ -70,9 +67,6 @@ deliveries_free(struct deliveries **dp)
 	*dp = NULL;
 	if (d == NULL)
 		return;
-	while (d->n > 0)
-		close(d->unsynced[--d->n]);
-	free(d->unsynced);
 	buf_clear(&d->records);
 	buf_clear(&d->summaries);
 	buf_clear(&d->summary);
@@ -207,6 +201,12 @@ gather(struct store *s, struct deliveries *d, const char *file_name,
 
 /* ---- writing ------------------------------------------------------------ */
 
+enum store_result
+store_deliveries_write(struct store *s)
+{
+	return s->deliveries == NULL ? STORE_OK : write_out(s, s->deliveries);
+}
+
 static enum store_result
 write_out(struct store *s, struct deliveries *d)
 {
@@ -229,11 +229,8 @@ write_out(struct store *s, struct deliveries *d)
 		    -1) {
 			r = store_failed(s);
 			(void)!fs->ftruncate(log, end);
-			fs_close(fs, log);
-		} else {
-			store_log_unlock(log);
-			keep_unsynced(d, log);
 		}
+		fs_close(fs, log);
 		write_summaries(s, d, dir);
 	}
 	fs_close(fs, dir);
@@ -283,46 +280,4 @@ write_summaries(struct store *s, struct deliveries *d, int dir)
 	    h.generation == d->cache_id)
 		(void)!fs->write(fd, d->summaries.p, d->summaries.n);
 	fs_close(fs, fd);
-}
-
-/* ---- syncing ------------------------------------------------------------ */
-
-static void
-keep_unsynced(struct deliveries *d, int log)
-{
-	if (d->n == d->cap) {
-		d->cap = d->cap * 2 + 4;
-		d->unsynced = mem_regrow(d->unsynced, d->cap,
-		    sizeof(*d->unsynced));
-	}
-	d->unsynced[d->n++] = log;
-}
-
-enum store_result
-store_deliveries_write(struct store *s)
-{
-	struct deliveries *d = s->deliveries;
-	enum store_result r;
-
-	if (d == NULL)
-		return STORE_OK;
-	r = write_out(s, d);
-	while (d->n > 0)
-		fs_close(s->fs, d->unsynced[--d->n]);
-	return r;
-}
-
-enum store_result
-store_deliveries_sync(struct store *s)
-{
-	struct deliveries *d = s->deliveries;
-	enum store_result r;
-
-	if (d == NULL)
-		return STORE_OK;
-	r = write_out(s, d);
-	for (; d->n > 0; fs_close(s->fs, d->unsynced[d->n]))
-		if (s->fs->fdatasync(d->unsynced[--d->n]) == -1)
-			r = store_failed(s);
-	return r;
 }

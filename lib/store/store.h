@@ -331,13 +331,11 @@ void	 append_abort(struct append **);
  * not yet: gives it a UID and caches its summary, so that no scan is needed.
  * message empty: it is read where that is wanted.
  * Nothing is lost when it fails or is never called: the file is then found by
- * the next scan.  Durable with the next store_deliveries_sync(), which makes
- * all records since the last one durable, or with the file system's.
+ * the next scan.  Written with the next store_deliveries_write(), or before;
+ * durable when somebody syncs the file system.
  */
 enum store_result store_delivered(struct store *, struct slice mailbox,
 	    const char *file_name, uint64_t stored_bytes, struct slice message);
-enum store_result store_deliveries_sync(struct store *);
-/* Writes the records, for somebody else to sync, or nobody. */
 enum store_result store_deliveries_write(struct store *);
 
 /* ---- POP3 --------------------------------------------------------------- */

@@ -385,7 +385,7 @@ a_delivery_gets_its_uid_without_a_scan(void **arg)
 	put_file(w, "new/1700000002.M1Q1.host,S=8,W=11", "A: b\n\nx\n");
 	assert_int_equal(store_delivered(w->store, INBOX,
 	    "1700000002.M1Q1.host,S=8,W=11", 8, SLICE_EMPTY), STORE_OK);
-	assert_int_equal(store_deliveries_sync(w->store), STORE_OK);
+	assert_int_equal(store_deliveries_write(w->store), STORE_OK);
 	refresh(mb, &c, &n);
 	assert_int_equal(n, 1);
 	e = mailbox_entries(mb, &n);
@@ -398,7 +398,7 @@ a_delivery_gets_its_uid_without_a_scan(void **arg)
 	assert_int_equal(n, 1);
 	assert_int_equal(store_delivered(w->store, INBOX,
 	    "1700000003.M1Q1.host,S=8,W=11", 8, SLICE_EMPTY), STORE_OK);
-	assert_int_equal(store_deliveries_sync(w->store), STORE_OK);
+	assert_int_equal(store_deliveries_write(w->store), STORE_OK);
 	refresh(mb, &c, &n);
 	assert_int_equal(n, 0);
 	mailbox_entries(mb, &n);
