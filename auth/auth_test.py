@@ -29,6 +29,7 @@ TLS, LOCAL, INITIAL = 1, 2, 4
  AU_LOGOUT) = range(1, 9)
 BAD, TRY_LATER, NOT_ALLOWED, NEEDS_TLS, EXPIRED, TOO_MANY, PROTOCOL, NO_MECHANISM = range(1, 9)
 SECRET = b"S" * 32
+DIALOGUES_MAX = 16384           # auth.h
 
 
 def u8(n):
@@ -336,6 +337,18 @@ class Plain(unittest.TestCase):
         begun = time.monotonic()
         self.assertEqual(s.plain("alice@example.org", "secret", client="192.0.2.9")[0], "ok")
         self.assertLess(time.monotonic() - begun, 3)
+
+    def test_who_has_waited_longest_makes_room(self):
+        s = Suite(self, ALICE, **{"auth.fail_delay": "1m", "auth.fail_delay_max": "2m"})
+        waiting = DIALOGUES_MAX - DIALOGUES_MAX // 8
+        started = [s.start("PLAIN", b"no PLAIN") for _ in range(waiting)]
+        with self.assertRaises(socket.timeout):
+            s.imap.receive(0.2)
+        started += [s.start("PLAIN", b"no PLAIN") for _ in range(3)]
+        for ident in started[:3]:
+            kind, got, w = s.imap.receive()
+            self.assertEqual((kind, got, w.u8()), (AU_FAIL, ident, PROTOCOL))
+        self.assertEqual(s.plain("alice@example.org", "secret", client="198.51.100.1")[0], "ok")
 
     def test_client_over_the_limit_is_not_even_looked_at(self):
         s = Suite(self, ALICE, **{"auth.max_failures_client": "3"})
