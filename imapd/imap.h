@@ -156,7 +156,7 @@ void	 capability_write(struct imap_session *, struct buf *);
 /* ---- answer.c ------------------------------------------------------------ */
 
 void	 say(struct imap_session *, const char *fmt, ...)
-	    __attribute__((format(printf, 2, 3)));	/* one line; CRLF is added */
+	    __attribute__((format(printf, 2, 3)));	/* a line; adds CRLF */
 void	 put(struct imap_session *, struct slice);
 void	 put_str(struct imap_session *, const char *);
 void	 put_number(struct imap_session *, uint64_t);

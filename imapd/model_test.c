@@ -21,13 +21,13 @@
 
 #include <sys/stat.h>
 
-#include <ftw.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/mem.h"
 #include "base/num.h"
+#include "base/test_files.h"
 #include "client.h"
 #ifdef REAL_STORE
 #include "mail/summary.h"
@@ -687,15 +687,6 @@ log_in(struct user *u, int mode)
 
 #ifdef REAL_STORE
 static char directory[32];
-
-static int
-remove_one(const char *path, const struct stat *st, int type, struct FTW *f)
-{
-	(void)st;
-	(void)type;
-	(void)f;
-	return remove(path);
-}
 #endif
 
 static void
@@ -732,7 +723,7 @@ end(void)
 	store_close(&truth);
 	ev_loop_clear(&client_loop);
 #ifdef REAL_STORE
-	nftw(directory, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	test_remove(directory);
 #else
 	fake_store_reset();
 #endif

@@ -35,7 +35,7 @@ struct imap_seat_ops {
 
 struct imap_session_config {
 	int64_t		 timeout_ms;	/* without a command (RFC 9051 5.4) */
-	int64_t		 park_ms;	/* silence after which it is parked; 0 never */
+	int64_t		 park_ms;	/* silent so long: parked; 0 never */
 	size_t		 line_bytes;	/* imap.max_line */
 	uint64_t	 append_bytes;	/* APPENDLIMIT */
 	bool		 compress;	/* COMPRESS=DEFLATE may be offered */

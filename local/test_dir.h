@@ -8,26 +8,12 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/test_files.h"
 #include "os/sim_disk.h"
-
-/* snprintf() that must fit. */
-static inline void __attribute__((format(printf, 3, 4)))
-test_path(char *to, size_t size, const char *fmt, ...)
-{
-	va_list ap;
-	int n;
-
-	va_start(ap, fmt);
-	n = vsnprintf(to, size, fmt, ap);
-	va_end(ap);
-	if (n < 0 || (size_t)n >= size)
-		abort();
-}
 
 /* A new directory; its path is absolute. */
 static inline const char *

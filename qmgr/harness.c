@@ -5,7 +5,6 @@
 #include <stdarg.h>
 #include <setjmp.h>
 #include <cmocka.h>
-#include <ftw.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -13,6 +12,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/num.h"
+#include "base/test_files.h"
 #include "harness.h"
 
 static void	 smtpd_hears(void *, struct channel *, struct message *);
@@ -57,21 +57,12 @@ world_init(struct world *w, const char *more)
 	buf_clear(&why);
 }
 
-static int
-remove_one(const char *path, const struct stat *st, int type, struct FTW *f)
-{
-	(void)st;
-	(void)type;
-	(void)f;
-	return remove(path);
-}
-
 void
 world_clear(struct world *w)
 {
 	if (w->q != NULL)
 		world_kill(w);
-	nftw(w->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	test_remove(w->dir);
 	ev_loop_clear(&w->loop);
 	conf_free(&w->conf);
 	free(w->deliveries);

@@ -6,13 +6,13 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/test_files.h"
 #include "journal.h"
 
 #define RECORDS	60
@@ -84,15 +84,6 @@ box_init(struct box *b)
 	open_journal(b);
 }
 
-static int
-remove_one(const char *path, const struct stat *st, int type, struct FTW *f)
-{
-	(void)st;
-	(void)type;
-	(void)f;
-	return remove(path);
-}
-
 static void
 box_clear(struct box *b)
 {
@@ -101,7 +92,7 @@ box_clear(struct box *b)
 	disk_lane_free(&b->files);
 	ev_loop_clear(&b->loop);
 	close(b->fd);
-	nftw(b->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	test_remove(b->dir);
 }
 
 static void

@@ -14,7 +14,8 @@
  *		slice next hop
  *	EXPAND	u32 seq   u32 parent's number   u8 0 parent stays open (more
  *		follows), 1 owing, 2 done   slice parent's outcome
- *		u32 number of the first child   u8 whether there is a new reverse-path   slice reverse-path
+ *		u32 number of the first child
+ *		u8 whether there is a new reverse-path   slice reverse-path
  *		slice owner   u8 NOTIFY of the children
  *		u8 whether they keep ORCPT   u32 count, each: u8 RCPT_* flags,
  *		slice address

@@ -101,8 +101,8 @@ struct hop {
 	char		*outcome;	/* of the failure it is dead by; owned */
 	uint32_t	 noutcome;
 	RB_HEAD(senders, sender) senders;
-	TAILQ_HEAD(sender_ring, sender) rings[2];	/* with jobs: new, retries; by
-					 * priority, highest first */
+	/* With jobs: new, retries; by priority, highest first. */
+	TAILQ_HEAD(sender_ring, sender) rings[2];
 	unsigned	 ready[2];	/* jobs in them */
 	unsigned	 since_retry;	/* new ones sent since a retry was */
 	unsigned	 since_least;	/* others, since the least priority's */
@@ -134,8 +134,9 @@ enum send_result {
 
 struct sched_ops {
 	enum send_result (*send)(void *arg, struct attempt *);
-	/* The next hop is dead (or paused), or has as many jobs of messages that were
-	 * tried before as it may: this one is handed back, GATHERED. */
+	/* The next hop is dead (or paused), or has as many jobs of messages
+	 * that were tried before as it may: this one is handed back,
+	 * GATHERED. */
 	void	(*hand_back)(void *arg, struct attempt *, bool dead);
 	/* Up to n messages that wait for the next hop are wanted. */
 	void	(*wanted)(void *arg, struct hop *, unsigned n);

@@ -5,13 +5,13 @@
 #include <setjmp.h>
 #include <cmocka.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/test_files.h"
 #include "record.h"
 #include "store.h"
 
@@ -28,15 +28,6 @@ struct box {
 	bool		 ok;
 	unsigned	 told;
 };
-
-static int
-remove_one(const char *path, const struct stat *st, int type, struct FTW *f)
-{
-	(void)st;
-	(void)type;
-	(void)f;
-	return remove(path);
-}
 
 static void
 box_init(struct box *b)
@@ -61,7 +52,7 @@ box_clear(struct box *b)
 	disk_lane_free(&b->lane);
 	ev_loop_clear(&b->loop);
 	close(b->fd);
-	nftw(b->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	test_remove(b->dir);
 }
 
 static struct entry *

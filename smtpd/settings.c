@@ -99,8 +99,8 @@ write_replies(struct settings *s, const struct conf *c, struct buf *why)
 	    "250-CHUNKING\r\n"
 	    "250-BINARYMIME\r\n"
 	    "250-SMTPUTF8\r\n"
-	    "250-LIMITS RCPTMAX=%ju MAILMAX=%ju\r\n", s->hostname, (uintmax_t)s->max_message,
-	    (uintmax_t)s->max_recipients,
+	    "250-LIMITS RCPTMAX=%ju MAILMAX=%ju\r\n", s->hostname,
+	    (uintmax_t)s->max_message, (uintmax_t)s->max_recipients,
 	    (uintmax_t)s->max_transactions) == 0)
 		return 0;
 	buf_add_str(why, "hostname and smtp.banner are too long\n");

@@ -13,11 +13,10 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "fake.h"
 #include "ipc/auth_client.h"
 #include "login.h"
 #include "mail/header.h"
-#include "replies.h"
+#include "test_client.h"
 
 #define CONF	"hostname = mx.example.org\n"				\
 		"log.level = error\n"					\
@@ -45,8 +44,6 @@
 #define MAIL	"MAIL FROM:<joe@example.org>\r\n"
 #define RCPT	"RCPT TO:<u@far.example>\r\n"
 
-static struct fake f;
-
 static void
 start(const char *more)
 {
@@ -66,50 +63,12 @@ set_up(void **state)
 }
 
 static int
-tear_down(void **state)
-{
-	(void)state;
-	fake_clear(&f);
-	return 0;
-}
-
-static int
 dial(void)
 {
 	int fd = fake_connect(&f, LISTENER_SUBMISSION, "192.0.2.1");
 
 	fake_secure(&f);
 	return fd;
-}
-
-static void
-say(int fd, const char *text)
-{
-	fake_send(&f, fd, slice_str(text), 0);
-}
-
-static void
-hear_(int fd, const char *pattern, bool closed, int line)
-{
-	struct buf got = BUF_INIT(1024 * 1024);
-	bool eof;
-
-	fake_receive(fd, &got, &eof);
-	if (!fake_matches(buf_slice(&got), pattern))
-		fail_msg("line %d: got\n%s\nexpected\n%s", line, buf_cstr(&got),
-		    pattern);
-	if (eof != closed)
-		fail_msg("line %d: %s", line, eof ? "closed" : "not closed");
-	buf_clear(&got);
-}
-#define hear(fd, pattern)	hear_(fd, pattern, false, __LINE__)
-#define hear_end(fd, pattern)	hear_(fd, pattern, true, __LINE__)
-
-static void
-hang_up(int fd)
-{
-	close(fd);
-	fake_settle(&f);
 }
 
 /* Joe is logged in. */

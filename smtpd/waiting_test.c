@@ -16,9 +16,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/num.h"
-#include "fake.h"
 #include "ipc/smtpd_lookup.h"
-#include "replies.h"
+#include "test_client.h"
 
 #define CONF	"hostname = mx.example.org\n"				\
 		"log.level = error\n"					\
@@ -28,8 +27,6 @@
 #define NOT_NOW	"451 4.3.0 The queue is not available, try again later\r\n"
 #define UNCHECKED "451 4.3.0 Recipients cannot be checked now, "	\
 		"try again later\r\n"
-
-static struct fake f;
 
 static void
 start(const char *more)
@@ -49,47 +46,9 @@ set_up(void **state)
 }
 
 static int
-tear_down(void **state)
-{
-	(void)state;
-	fake_clear(&f);
-	return 0;
-}
-
-static int
 dial(void)
 {
 	return fake_connect(&f, LISTENER_SMTP, "127.0.0.1");
-}
-
-static void
-say(int fd, const char *text)
-{
-	fake_send(&f, fd, slice_str(text), 0);
-}
-
-static void
-hear_(int fd, const char *pattern, bool closed, int line)
-{
-	struct buf got = BUF_INIT(1024 * 1024);
-	bool eof;
-
-	fake_receive(fd, &got, &eof);
-	if (!fake_matches(buf_slice(&got), pattern))
-		fail_msg("line %d: got\n%s\nexpected\n%s", line, buf_cstr(&got),
-		    pattern);
-	if (eof != closed)
-		fail_msg("line %d: %s", line, eof ? "closed" : "not closed");
-	buf_clear(&got);
-}
-#define hear(fd, pattern)	hear_(fd, pattern, false, __LINE__)
-#define hear_end(fd, pattern)	hear_(fd, pattern, true, __LINE__)
-
-static void
-hang_up(int fd)
-{
-	close(fd);
-	fake_settle(&f);
 }
 
 /* ---- verdicts -------------------------------------------------------- */

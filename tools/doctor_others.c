@@ -211,8 +211,8 @@ check_sendmail(struct doctor *d)
 	snprintf(ours, sizeof(ours), "%s/sendmail", dirname(self));
 	snprintf(advice, sizeof(advice), "`ln -s %s %s`", ours, path);
 	if (access(path, F_OK) == -1)
-		doctor_say(d, FINDING_NOTE, path, advice, "is not there: cron and the like cannot send "
-		    "mail");
+		doctor_say(d, FINDING_NOTE, path, advice, "is not there: cron "
+		    "and the like cannot send mail");
 	else if (same_file(path, ours))
 		doctor_say(d, FINDING_OK, path, NULL, "is this suite's");
 	else

@@ -49,8 +49,8 @@ drop(struct submission *s, const char *queue)
 	}
 	buf_printf(&path, "%s/" DROP_DIR, queue);
 	dir = open(buf_cstr(&path), O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (dir == -1 || (fd = openat(dir, from, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW |
-		O_CLOEXEC, 0640)) == -1) {
+	if (dir == -1 || (fd = openat(dir, from, O_WRONLY | O_CREAT | O_EXCL |
+	    O_NOFOLLOW | O_CLOEXEC, 0640)) == -1) {
 		warn("the mail system is stopped, and the message cannot be "
 		    "left for it: %s", buf_cstr(&path));
 		goto out;

@@ -359,9 +359,9 @@ draw_classes(const struct plot *p, const void *arg)
 		fprintf(p->f, "<g><title>%s%s: %" PRIu64 "</title><rect "
 		    "class=\"delivered\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" "
 		    "height=\"%.1f\"/></g><text class=\"time class\" "
-		    "x=\"%.1f\" y=\"%d\">%s</text>\n", i + 1 < REPORT_TOOK ? "up to " :
-		    "", report_took[i].name, p->r->took[i], x + w * 0.12, y,
-		    w * 0.76, p->bottom - y, x + w / 2, p->bottom + 18,
-		    report_took[i].name);
+		    "x=\"%.1f\" y=\"%d\">%s</text>\n",
+		    i + 1 < REPORT_TOOK ? "up to " : "", report_took[i].name,
+		    p->r->took[i], x + w * 0.12, y, w * 0.76, p->bottom - y,
+		    x + w / 2, p->bottom + 18, report_took[i].name);
 	}
 }

@@ -12,10 +12,10 @@
  *	listener public { address = *:25 }
  *	domain example.org { type = virtual; mailboxes = users }
  *
- * A statement ends with its line, with ';' or before '}'.  Words with other characters
- * than letters, digits and ._-+*:/@[]=!~%^|<>? are put in double quotes, where
- * \" and \\ are the only escapes.  Unknown keys are errors and name the
- * nearest known one.
+ * A statement ends with its line, with ';' or before '}'.  Words with other
+ * characters than letters, digits and ._-+*:/@[]=!~%^|<>? are put in double
+ * quotes, where \" and \\ are the only escapes.  Unknown keys are errors and
+ * name the nearest known one.
  */
 #ifndef CONF_CONF_H
 #define CONF_CONF_H

@@ -187,15 +187,17 @@ is_same_hop(struct slice a, struct slice b)
 	struct slice *bare = a.n > 0 && a.p[0] == '[' ? &a : &b;
 	struct slice *other = bare == &a ? &b : &a;
 	size_t end = slice_find(*bare, ']');
+	struct slice literal;
 	uint8_t address[16];
 
 	if (slice_eq_nocase(a, b))
 		return true;
-	return bare->n > 0 && bare->p[0] == '[' && end < bare->n &&
-	    other->n >= end - 1 && conf_ip_parse(slice_from(slice_first(*bare, end), 1), address) &&
-	    slice_eq_nocase(slice_first(*other, end - 1),
-	    slice_from(slice_first(*bare, end), 1)) &&
-	    slice_eq_nocase(slice_from(*other, end - 1),
+	if (bare->n == 0 || bare->p[0] != '[' || end == bare->n)
+		return false;
+	literal = slice_from(slice_first(*bare, end), 1);
+	return other->n >= literal.n && conf_ip_parse(literal, address) &&
+	    slice_eq_nocase(slice_first(*other, literal.n), literal) &&
+	    slice_eq_nocase(slice_from(*other, literal.n),
 	    slice_from(*bare, end + 1));
 }
 

@@ -51,7 +51,8 @@ enum auth_failure {
 	AUTH_NEEDS_TLS = 4,	/* [PRIVACYREQUIRED], [SYS/PERM], 538 5.7.11 */
 	AUTH_EXPIRED = 5,	/* [EXPIRED], [AUTH], 535 5.7.8 */
 	AUTH_TOO_MANY = 6,	/* [LIMIT], [IN-USE], 454 4.7.0 */
-	AUTH_PROTOCOL = 7,	/* the mechanism's bytes are wrong: BAD, -ERR, 501 5.5.2 */
+	AUTH_PROTOCOL = 7,	/* the mechanism's bytes are wrong: BAD, -ERR,
+				 * 501 5.5.2 */
 	AUTH_NO_MECHANISM = 8,	/* not offered: NO [CANNOT], -ERR, 504 5.5.4 */
 };
 

@@ -15,9 +15,9 @@
  *
  * argv[1] is role_name() of the role that is wanted, for a program that has
  * several.  The functions of child_spec run only from child_run() on: shared,
- * control, channel_up, listener (in this order), then READY.  child_peer() works from
- * child_init() on.  The channels are the child's: a daemon never frees one,
- * but may end it with channel_breach(); a new one then comes.
+ * control, channel_up, listener (in this order), then READY.  child_peer()
+ * works from child_init() on.  The channels are the child's: a daemon never
+ * frees one, but may end it with channel_breach(); a new one then comes.
  */
 #ifndef IPC_CHILD_H
 #define IPC_CHILD_H

@@ -33,7 +33,8 @@
 
 ENUM_MESSAGES(DELIVERY);
 /* local sends on what qmgr sent, to a WORKER (mailboxes, mbox files) or to a
- * COMMAND process (programs), one for each uid and directory in use.  Same numbers, so that a job is passed on without being repacked. */
+ * COMMAND process (programs), one for each uid and directory in use.  Same
+ * numbers, so that a job is passed on without being repacked. */
 #define LOCAL_WORKER(X)							\
 	X(LW_JOB,	    1, LOCAL, 0,  32,  CHANNEL_BODY_BYTES)	\
 	X(LW_JOB_FILE,	    2, LOCAL, 1,  32,  CHANNEL_BODY_BYTES)	\

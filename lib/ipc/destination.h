@@ -12,7 +12,7 @@
 
 enum {
 	DEST_FORWARD = 1,	/* look for ~/.forward first */
-	DEST_VIRTUAL = 2,	/* the mailbox's directory may be made (path.mail) */
+	DEST_VIRTUAL = 2,	/* its directory may be made (path.mail) */
 };
 
 struct destination {

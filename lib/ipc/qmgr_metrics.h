@@ -25,7 +25,7 @@ struct hop_sum {
 	struct slice	 name;		/* borrowed */
 	uint32_t	 hops;
 	uint32_t	 dead;		/* of them */
-	uint64_t	 waiting;	/* messages that wait for a dead or slow one */
+	uint64_t	 waiting;	/* messages: for a dead or slow one */
 	uint64_t	 ready;		/* deliveries that may begin */
 	uint64_t	 active;	/* deliveries under way */
 };

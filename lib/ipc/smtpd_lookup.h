@@ -15,7 +15,7 @@
 
 ENUM_MESSAGES(SMTPD_LOOKUP);
 
-#define SENDER_ADDRESSES		50	/* addresses of one question, at least 1 */
+#define SENDER_ADDRESSES 50	/* addresses of one question, at least 1 */
 
 enum sender_verdict {
 	SENDER_OWN = 1,		/* the login may send as all of them */

@@ -122,7 +122,7 @@ struct conn {
 	bool			 greeted;
 	bool			 taking;	/* input is being worked on */
 	bool			 asking;	/* auth owes an answer, or we do */
-	bool			 client_gone;	/* EOF: it says no more, but listens */
+	bool			 client_gone;	/* EOF: says no more, but listens */
 	bool			 said_over;	/* the session ended in order */
 	bool			 wake;		/* parked: as soon as it can be */
 	bool			 inner_done;	/* all that it said was read */
@@ -182,7 +182,6 @@ struct login {
 	int64_t			 login_ms;
 	int64_t			 idle_ms;	/* parked for so long: autologout */
 	int64_t			 gone_ms;	/* GONE_MS */
-	/* Since the start: */
 };
 
 int	 login_main(const struct login_protocol *, int argc, char *argv[]);

@@ -73,7 +73,7 @@ void	 seat_start(struct seat *, const struct seat_ops *, void *arg);
 void	 seat_flush(struct seat *);
 void	 seat_clear(struct seat *);
 
-/* Takes what was read ahead from the client: to be used before its bytes. */
+/* This session has changed a mailbox: those that watch it hear of it. */
 void	 seat_changed(struct seat *, struct slice mailbox);
 /* An empty name: all of the user's. */
 void	 seat_watch(struct seat *, const struct slice *mailboxes, size_t n);

@@ -146,10 +146,11 @@ compare(const char *set, iconv_t cd, struct slice s, bool exactly)
 	for (i = 0; i < s.n; i++)
 		snprintf(hex + 3 * i, 4, "%02x ", (unsigned char)s.p[i]);
 	if (ok && (r != 0 || !slice_eq(buf_slice(&got), buf_slice(&want))))
-		fail_msg("%s, %s: %.*s, not %.*s", set, hex, SLICE_ARG(buf_slice(&got)),
-		    SLICE_ARG(buf_slice(&want)));
+		fail_msg("%s, %s: %.*s, not %.*s", set, hex,
+		    SLICE_ARG(buf_slice(&got)), SLICE_ARG(buf_slice(&want)));
 	if (!ok && exactly && r == 0)
-		fail_msg("%s, %s: %.*s, not refused", set, hex, SLICE_ARG(buf_slice(&got)));
+		fail_msg("%s, %s: %.*s, not refused", set, hex,
+		    SLICE_ARG(buf_slice(&got)));
 	buf_clear(&got);
 	buf_clear(&want);
 }

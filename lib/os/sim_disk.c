@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/test_files.h"
 #include "os/sim_disk.h"
 
 #define NEVER		SIZE_MAX
@@ -1179,17 +1180,8 @@ sim_dir_new(const char *in)
 	return mem_strdup(path);
 }
 
-static int
-remove_one(const char *path, const struct stat *st, int type, struct FTW *f)
-{
-	(void)st;
-	(void)type;
-	(void)f;
-	return remove(path);
-}
-
 void
 sim_dir_remove(const char *path)
 {
-	nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	test_remove(path);
 }

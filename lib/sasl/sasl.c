@@ -191,7 +191,8 @@ sasl_is_own(const struct sasl *s, struct slice authzid)
 	return own;
 }
 
-/* A saslname of RFC 5801: ',' and '=' are written =2C and =3D; any other '=' is an error. */
+/* A saslname of RFC 5801: ',' and '=' are written =2C and =3D; any other '=' is
+ * an error. */
 bool
 sasl_name_decode(struct sasl *s, struct slice in, struct slice *out_r)
 {

@@ -54,12 +54,12 @@ struct mailbox {
 	uint64_t	 log_at;	/* bytes of it that are in state */
 	uint64_t	 snap_bytes;
 	unsigned	 locked;	/* depth */
-	bool		 moving;	/* by us: the record is not to be resolved */
+	bool		 moving;	/* by us: the record is not resolved */
 	bool		 stale;		/* the log is to be opened again */
 	bool		 is_open;	/* changes are told */
 	bool		 distrusted;	/* and its snapshot read whole at once */
 	int64_t		 unsynced_ms;	/* since when; 0: nothing is */
-	bool		 unlinked;	/* files, and their directories not synced */
+	bool		 unlinked;	/* files; their directories not synced */
 	bool		 names_late;	/* flags are to go into names */
 	bool		 facts_late;	/* some were found out */
 	uint32_t	 nrecent;

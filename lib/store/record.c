@@ -580,7 +580,8 @@ name_hash(struct slice s)
 	}
 	if (s.n > 0)
 		memcpy(last, s.p, s.n);
-	h = (h ^ load_u64(last) ^ (uint64_t)s.n << 56) * UINT64_C(0xc4ceb9fe1a85ec53);
+	h = (h ^ load_u64(last) ^ (uint64_t)s.n << 56) *
+	    UINT64_C(0xc4ceb9fe1a85ec53);
 	return (uint32_t)(h ^ h >> 29);
 }
 

@@ -7,13 +7,12 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <limits.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/test_files.h"
 #include "box.h"
 #include "store.h"
 
@@ -46,36 +45,14 @@ world_setup(void **arg)
 }
 
 static inline int
-world_remove(const char *path, const struct stat *st, int type, struct FTW *f)
-{
-	(void)st;
-	(void)type;
-	(void)f;
-	return remove(path);
-}
-
-static inline int
 world_teardown(void **arg)
 {
 	struct world *w = *arg;
 
 	store_close(&w->store);
-	nftw(w->dir, world_remove, 16, FTW_DEPTH | FTW_PHYS);
+	test_remove(w->dir);
 	free(w);
 	return 0;
-}
-
-/* snprintf() that must fit. */
-static inline void __attribute__((format(printf, 3, 4)))
-test_path(char *to, size_t size, const char *fmt, ...)
-{
-	va_list ap;
-	int n;
-
-	va_start(ap, fmt);
-	n = vsnprintf(to, size, fmt, ap);
-	va_end(ap);
-	assert_true(n >= 0 && (size_t)n < size);
 }
 
 static inline void
