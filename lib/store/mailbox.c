@@ -241,8 +241,9 @@ open_directory(struct mailbox *mb)
 		/* A directory without cur/ is no mailbox, but for the inbox. */
 		if (errno == ENOENT && i == 0 && strcmp(dir, ".") != 0)
 			return STORE_NO_MAILBOX;
+		/* tmp/ is for writing only. */
 		if (fs->mkdirat(mb->dir, parts[i], 0700) == -1 &&
-		    errno != EEXIST)
+		    errno != EEXIST && (i < 2 || errno != EROFS))
 			return store_failed(mb->store);
 	}
 	return STORE_OK;

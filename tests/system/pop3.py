@@ -251,7 +251,7 @@ class Pop3(Story):
     def test_a_client_that_never_ends_a_line_is_cut_off(self):
         c = self.line()
         c.line()
-        c.s.sendall(b"x" * 2000)
+        c.s.sendall(b"x" * 24000)
         self.assertTrue(c.line().startswith("-ERR"))
         self.assertTrue(c.closed())
 
