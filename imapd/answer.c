@@ -106,22 +106,29 @@ put_literal(struct imap_session *s, struct slice text)
 	put(s, text);
 }
 
+void
+put_astring(struct imap_session *s, struct slice text)
+{
+	size_t i = 0;
+
+	while (i < text.n && imap_is(text.p[i], IC_ASTRING))
+		i++;
+	if (i == text.n && i > 0 && !slice_eq_nocase(text, SLICE_LIT("NIL")))
+		put(s, text);
+	else
+		put_nstring(s, text);
+}
+
 /* ---- names of mailboxes -------------------------------------------------- */
 
 void
 put_mailbox(struct imap_session *s, struct slice name)
 {
 	struct buf seven = BUF_INIT(4 * STORE_NAME_BYTES + 8);
-	size_t i = 0;
 
 	if (!speaks_utf8(s) && mutf7_encode(name, &seven) == 0)
 		name = buf_slice(&seven);
-	while (i < name.n && imap_is(name.p[i], IC_ASTRING))
-		i++;
-	if (i == name.n && i > 0 && !slice_eq_nocase(name, SLICE_LIT("NIL")))
-		put(s, name);
-	else
-		put_nstring(s, name);
+	put_astring(s, name);
 	buf_clear(&seven);
 }
 

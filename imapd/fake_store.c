@@ -491,6 +491,22 @@ store_metadata_each(struct store *s, struct slice mailbox,
 }
 
 enum store_result
+store_metadata_all(struct store *s,
+    bool (*each)(void *, struct slice, struct slice, struct slice), void *arg)
+{
+	size_t i;
+
+	(void)s;
+	for (i = 0; i < META; i++)
+		if (world.meta[i].entry != NULL &&
+		    !each(arg, slice_str(world.meta[i].box),
+		    slice_str(world.meta[i].entry),
+		    buf_slice(&world.meta[i].value)))
+			break;
+	return STORE_OK;
+}
+
+enum store_result
 store_metadata_set(struct store *s, struct slice mailbox, struct slice entry,
     struct slice value)
 {

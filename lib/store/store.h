@@ -144,6 +144,10 @@ enum store_result store_subscribe(struct store *, struct slice name, bool on);
 enum store_result store_metadata_each(struct store *, struct slice mailbox,
 	    bool (*each)(void *arg, struct slice entry, struct slice value),
 	    void *arg);
+/* Of all mailboxes and of the server, in no order. */
+enum store_result store_metadata_all(struct store *,
+	    bool (*each)(void *arg, struct slice mailbox, struct slice entry,
+	    struct slice value), void *arg);
 enum store_result store_metadata_set(struct store *, struct slice mailbox,
 	    struct slice entry, struct slice value);
 

@@ -290,13 +290,18 @@ class Raw(ImapStory):
                 t, other = self.talk("bob@example.org", tls), self.talk("bob@example.org")
                 name = f"Heard{tls}"
                 t.ok("NOTIFY SET (selected (MessageNew (UID) MessageExpunge)) "
-                     "(personal (MessageNew MessageExpunge MailboxName SubscriptionChange))")
+                     "(personal (MessageNew MessageExpunge MailboxName SubscriptionChange MailboxMetadataChange "
+                     "ServerMetadataChange))")
                 other.ok(f"CREATE {name}")
                 t.hear(lambda r: r[0] == "LIST" and r[3] == name and "\\NonExistent" not in r[1])
                 other.ok(f"SUBSCRIBE {name}")
                 t.hear(lambda r: r[0] == "LIST" and r[3] == name and "\\Subscribed" in r[1])
                 other.ok(f"APPEND {name} ", message(subject="x"))
                 t.hear(lambda r: r[0] == "STATUS" and r[1] == name and pairs(r[2])["MESSAGES"] == "1")
+                other.ok(f'SETMETADATA {name} (/private/comment "x{tls}")')
+                t.hear(lambda r: r == ["METADATA", name, "/private/comment"])
+                other.ok(f'SETMETADATA "" (/shared/comment "x{tls}")')
+                t.hear(lambda r: r == ["METADATA", b"", "/shared/comment"])
                 other.ok(f"RENAME {name} {name}2")
                 old = t.hear(lambda r: r[0] == "LIST" and r[3] == name + "2")
                 self.assertEqual(old[4], [b"OLDNAME", [name]])
