@@ -187,7 +187,7 @@ static const struct {
 void
 put_flag_list(struct imap_session *s, uint8_t flags, uint64_t keywords)
 {
-	const char *sep = "";
+	const char *sep = "", *name;
 	size_t i;
 	unsigned k;
 
@@ -202,10 +202,11 @@ put_flag_list(struct imap_session *s, uint8_t flags, uint64_t keywords)
 		sep = " ";
 	}
 	for (k = 0; keywords != 0; k++, keywords >>= 1) {
-		if ((keywords & 1) == 0)
+		name = mailbox_keyword_name(s->view.mailbox, k);
+		if ((keywords & 1) == 0 || name[0] == '\0')
 			continue;
 		put_str(s, sep);
-		put_str(s, mailbox_keyword_name(s->view.mailbox, k));
+		put_str(s, name);
 		sep = " ";
 	}
 	put_str(s, ")");

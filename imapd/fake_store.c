@@ -197,6 +197,14 @@ fake_store_forget(const char *name)
 	b->forgotten = b->st.highestmodseq;
 }
 
+void
+fake_store_skip_keyword(const char *name)
+{
+	struct box *b = box_find(slice_str(name));
+
+	b->keywords[b->nkeywords++] = dup(SLICE_EMPTY);
+}
+
 static struct text *
 text_new(struct slice from)
 {
@@ -737,8 +745,11 @@ unsigned
 mailbox_keywords(const struct mailbox *m)
 {
 	struct box *b = box_of(m);
+	unsigned i, n = 0;
 
-	return b == NULL ? 0 : b->nkeywords;
+	for (i = 0; b != NULL && i < b->nkeywords; i++)
+		n += b->keywords[i][0] != '\0';
+	return n;
 }
 
 const char *
@@ -746,7 +757,7 @@ mailbox_keyword_name(const struct mailbox *m, unsigned bit)
 {
 	struct box *b = box_of(m);
 
-	return b == NULL || bit >= b->nkeywords ? "?" : b->keywords[bit];
+	return b == NULL || bit >= b->nkeywords ? "" : b->keywords[bit];
 }
 
 static int

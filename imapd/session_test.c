@@ -333,6 +333,20 @@ keywords_are_made_by_what_succeeds(void **state)
 }
 
 static void
+keywords_without_a_name_are_not_told(void **state)
+{
+	(void)state;
+	fake_store_skip_keyword("INBOX");
+	fake_store_skip_keyword("INBOX");
+	select_inbox(1);
+	CONVERSE({ "a STORE 1 +FLAGS (one)\r\n",
+	    "* FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft one)\r\n"
+	    "* OK [PERMANENTFLAGS (\\Answered \\Flagged \\Deleted \\Seen "
+	    "\\Draft one \\*)] Flags that are kept\r\n"
+	    "* 1 FETCH (FLAGS (\\Recent one))\r\na OK Done\r\n" });
+}
+
+static void
 silence_hides_only_what_is_known(void **state)
 {
 	struct client other;
@@ -1099,6 +1113,7 @@ main(void)
 		T(commands_without_a_mailbox), T(select_tells_all),
 		T(fetch_items), T(bad_commands_get_BAD), T(store_flags),
 		T(keywords_are_made_by_what_succeeds),
+		T(keywords_without_a_name_are_not_told),
 		T(silence_hides_only_what_is_known),
 		T(expunges_are_told_when_they_may), T(copy_move_and_expunge),
 		T(append_streams), T(list_and_folders), T(idle_hears_at_once),

@@ -504,10 +504,10 @@ mailbox_vanished(struct mailbox *mb, uint64_t since,
 unsigned
 mailbox_keywords(const struct mailbox *mb)
 {
-	unsigned n = STORE_KEYWORDS;
+	unsigned bit, n = 0;
 
-	while (n > 0 && mb->state.keywords[n - 1] == NULL)
-		n--;
+	for (bit = 0; bit < STORE_KEYWORDS; bit++)
+		n += mb->state.keywords[bit] != NULL;
 	return n;
 }
 

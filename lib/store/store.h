@@ -226,7 +226,8 @@ enum store_result mailbox_facts(struct mailbox *, uint32_t uid,
 bool	 mailbox_is_read_only(const struct mailbox *);
 struct slice mailbox_name(const struct mailbox *);
 
-/* Keywords: at most STORE_KEYWORDS, each a bit. */
+/* Keywords: at most STORE_KEYWORDS, each a bit; how many there are.  Those of a
+ * mailbox that was taken over may leave bits out: their name is empty. */
 unsigned mailbox_keywords(const struct mailbox *);
 const char *mailbox_keyword_name(const struct mailbox *, unsigned bit);
 /* The bit of a keyword, case ignored; create: made where it is missing.  -1:

@@ -96,6 +96,8 @@ dovecot_maildir_keeps_uids_and_keywords(void **arg)
 	assert_int_equal(e[1].uid, 9);
 	assert_int_equal(e[2].uid, 20);
 	assert_int_equal(mailbox_keyword(mb, SLICE_LIT("WORK"), false), 2);
+	assert_int_equal(mailbox_keywords(mb), 2);
+	assert_string_equal(mailbox_keyword_name(mb, 1), "");
 	assert_int_equal(e[1].keywords, 5);
 	assert_int_equal(mailbox_uidl(mb, 9, &uidl), STORE_OK);
 	assert_string_equal(buf_cstr(&uidl), "old-uidl");
