@@ -195,18 +195,18 @@ mailbox_target(struct store *s, struct slice name, struct mailbox **mb_r)
 {
 	enum store_result r;
 	struct mailbox *mb;
-	struct stat st;
 
 	if (slice_eq_nocase(name, SLICE_LIT("INBOX")))
 		name = SLICE_LIT("INBOX");
+	/* Somebody may have given it another name, and this one to another. */
 	for (mb = s->open; mb != NULL; mb = mb->next)
 		if (slice_eq(slice_str(mb->name), name) && !mb->read_only &&
-		    mb->log != -1) {
+		    mb->log != -1 && is_in_place(mb)) {
 			*mb_r = mb;
 			return STORE_OK;
 		}
 	if (s->target != NULL && slice_eq(slice_str(s->target->name), name) &&
-	    s->fs->fstat(s->target->dir, &st) == 0 && st.st_nlink > 0) {
+	    is_in_place(s->target)) {
 		*mb_r = s->target;
 		return STORE_OK;
 	}

@@ -506,6 +506,51 @@ facts_are_remembered_when_they_were_asked_for(void **arg)
 	mailbox_close(&mb);
 }
 
+/* What another session calls otherwise gets no message under its old name,
+ * whether it is selected here or had one before. */
+static void
+a_name_that_was_given_to_another_is_that_ones(void **arg)
+{
+	static const char *const names[] = { "Open", "Target" };
+	struct world *w = *arg, other = *w;
+	struct mailbox *mb, *now;
+	struct slice name;
+	struct uid_list one = { (const uint32_t[]){ 1 }, 1 };
+	struct copied copied;
+	size_t n, i;
+
+	world_open(&other, NULL);
+	append_text(w->store, INBOX, "a: b\n\n", 0);
+	mb = open_box(w->store, INBOX);
+	for (i = 0; i < 2; i++) {
+		name = slice_str(names[i]);
+		assert_int_equal(store_create(w->store, name, 0), STORE_OK);
+		if (i == 0) {
+			mailbox_close(&mb);
+			mb = open_box(w->store, name);
+		}
+		assert_int_equal(append_text(w->store, name, "a: b\n\n", 0),
+		    1);
+		assert_int_equal(store_rename(other.store, name,
+		    i == 0 ? SLICE_LIT("Old0") : SLICE_LIT("Old1")), STORE_OK);
+		assert_int_equal(append_text(w->store, name, "a: c\n\n", 0),
+		    0);
+		assert_int_equal(store_create(other.store, name, 0), STORE_OK);
+		assert_int_equal(append_text(w->store, name, "a: c\n\n", 0),
+		    1);
+		assert_int_equal(mailbox_copy(mb, one, name, false, &copied),
+		    STORE_OK);
+		free(copied.from);
+		free(copied.to);
+		now = open_box(other.store, name);
+		mailbox_entries(now, &n);
+		assert_int_equal(n, 2);
+		mailbox_close(&now);
+	}
+	mailbox_close(&mb);
+	store_close(&other.store);
+}
+
 /* A file system that is mounted read-only. */
 static int
 ro_openat(int dir, const char *path, int flags, mode_t mode)
@@ -604,6 +649,7 @@ main(void)
 		T(a_mailbox_that_is_opened_again_is_as_it_is_now),
 		T(an_examined_mailbox_keeps_its_numbers),
 		T(a_delivery_gets_its_uid_without_a_scan),
+		T(a_name_that_was_given_to_another_is_that_ones),
 		T(what_cannot_be_written_is_read),
 	};
 

@@ -311,6 +311,19 @@ class Raw(ImapStory):
                 t.hear(lambda r: r[0] == "STATUS" and r[1] == "INBOX")
                 t.logout()
 
+    def test_what_may_not_be_read_now_is_not_gone(self):
+        t = self.talk("bob@example.org")
+        t.ok("CREATE Closed")
+        t.ok("APPEND Closed ", message(subject="x"))
+        t.ok("SELECT Closed")
+        cur = self.box.maildir("bob@example.org") + "/.Closed/cur"
+        os.chmod(cur, 0)
+        a = t.cmd("FETCH 1 (BODY.PEEK[TEXT])")
+        os.chmod(cur, 0o700)
+        self.assertEqual((a.status, a.code), ("NO", ["UNAVAILABLE"]))
+        self.assertIn("a line", str(t.ok("FETCH 1 (BODY.PEEK[TEXT])").untagged))
+        t.logout()
+
     def test_a_compressed_connection_changes_its_user(self):
         t = self.talk("bob@example.org", True)
         t.compress()
