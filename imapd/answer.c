@@ -109,22 +109,29 @@ put_literal(struct imap_session *s, struct slice text)
 	put(s, text);
 }
 
+void
+put_astring(struct imap_session *s, struct slice text)
+{
+	size_t i = 0;
+
+	while (i < text.n && imap_is(text.p[i], IC_ASTRING))
+		i++;
+	if (i == text.n && i > 0 && !slice_eq_nocase(text, SLICE_LIT("NIL")))
+		put(s, text);
+	else
+		put_nstring(s, text);
+}
+
 /* ---- names of mailboxes -------------------------------------------------- */
 
 void
 put_mailbox(struct imap_session *s, struct slice name)
 {
 	struct buf seven = BUF_INIT(4 * STORE_NAME_BYTES + 8);
-	size_t i = 0;
 
 	if (!speaks_utf8(s) && mutf7_encode(name, &seven) == 0)
 		name = buf_slice(&seven);
-	while (i < name.n && imap_is(name.p[i], IC_ASTRING))
-		i++;
-	if (i == name.n && i > 0 && !slice_eq_nocase(name, SLICE_LIT("NIL")))
-		put(s, name);
-	else
-		put_nstring(s, name);
+	put_astring(s, name);
 	buf_clear(&seven);
 }
 
@@ -183,7 +190,7 @@ static const struct {
 void
 put_flag_list(struct imap_session *s, uint8_t flags, uint64_t keywords)
 {
-	const char *sep = "";
+	const char *sep = "", *name;
 	size_t i;
 	unsigned k;
 
@@ -198,10 +205,11 @@ put_flag_list(struct imap_session *s, uint8_t flags, uint64_t keywords)
 		sep = " ";
 	}
 	for (k = 0; keywords != 0; k++, keywords >>= 1) {
-		if ((keywords & 1) == 0)
+		name = mailbox_keyword_name(s->view.mailbox, k);
+		if ((keywords & 1) == 0 || name[0] == '\0')
 			continue;
 		put_str(s, sep);
-		put_str(s, mailbox_keyword_name(s->view.mailbox, k));
+		put_str(s, name);
 		sep = " ";
 	}
 	put_str(s, ")");

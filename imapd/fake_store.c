@@ -190,6 +190,14 @@ fake_store_forget(const char *name)
 	b->forgotten = b->st.highestmodseq;
 }
 
+void
+fake_store_skip_keyword(const char *name)
+{
+	struct box *b = box_find(slice_str(name));
+
+	b->keywords[b->nkeywords++] = dup(SLICE_EMPTY);
+}
+
 static struct text *
 text_new(struct slice from)
 {
@@ -484,6 +492,22 @@ store_metadata_each(struct store *s, struct slice mailbox,
 }
 
 enum store_result
+store_metadata_all(struct store *s,
+    bool (*each)(void *, struct slice, struct slice, struct slice), void *arg)
+{
+	size_t i;
+
+	(void)s;
+	for (i = 0; i < META; i++)
+		if (world.meta[i].entry != NULL &&
+		    !each(arg, slice_str(world.meta[i].box),
+		    slice_str(world.meta[i].entry),
+		    buf_slice(&world.meta[i].value)))
+			break;
+	return STORE_OK;
+}
+
+enum store_result
 store_metadata_set(struct store *s, struct slice mailbox, struct slice entry,
     struct slice value)
 {
@@ -714,8 +738,11 @@ unsigned
 mailbox_keywords(const struct mailbox *m)
 {
 	struct box *b = box_of(m);
+	unsigned i, n = 0;
 
-	return b == NULL ? 0 : b->nkeywords;
+	for (i = 0; b != NULL && i < b->nkeywords; i++)
+		n += b->keywords[i][0] != '\0';
+	return n;
 }
 
 const char *
@@ -723,7 +750,7 @@ mailbox_keyword_name(const struct mailbox *m, unsigned bit)
 {
 	struct box *b = box_of(m);
 
-	return b == NULL || bit >= b->nkeywords ? "?" : b->keywords[bit];
+	return b == NULL || bit >= b->nkeywords ? "" : b->keywords[bit];
 }
 
 static int

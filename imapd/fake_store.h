@@ -20,5 +20,7 @@ void	 fake_store_fail(enum store_result);
 uint32_t fake_store_deliver(const char *mailbox, const char *message);
 /* Forgets what was expunged before: mailbox_vanished() is false then. */
 void	 fake_store_forget(const char *mailbox);
+/* The next keyword's bit has no name, as where Dovecot has dropped one. */
+void	 fake_store_skip_keyword(const char *mailbox);
 
 #endif

@@ -406,13 +406,17 @@ write_literal(struct fetch_reader *r)
 static bool
 load_content(struct fetch_reader *r)
 {
+	enum store_result got;
+
 	if (r->has_content)
 		return true;
 	r->has_summary = false;
-	r->has_content = mailbox_content(r->s->view.mailbox, r->entry.uid,
-	    &r->content) == STORE_OK;
-	if (!r->has_content)
+	got = mailbox_content(r->s->view.mailbox, r->entry.uid, &r->content);
+	r->has_content = got == STORE_OK;
+	if (got == STORE_EXPUNGED)
 		r->trouble = "EXPUNGEISSUED";
+	else if (got != STORE_OK)
+		r->trouble = "UNAVAILABLE";
 	return r->has_content;
 }
 

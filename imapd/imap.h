@@ -9,6 +9,7 @@
  * select.c fetch.c body.c flags.c copy.c append.c list.c folders.c idle.c
  * search_cmd.c quota.c metadata.c notify.c compress.c	commands
  * names.c	the list of mailboxes, for NOTIFY
+ * entries.c	the metadata, for NOTIFY
  * park.c	a session as bytes, and back
  */
 #ifndef IMAPD_IMAP_H
@@ -56,6 +57,7 @@ struct job;
 struct append_command;
 struct notify;
 struct names;
+struct entries;
 struct deflate_pair;
 
 struct imap_session {
@@ -162,6 +164,8 @@ void	 put_str(struct imap_session *, const char *);
 void	 put_number(struct imap_session *, uint64_t);
 /* quoted, or a literal where it must be; .p NULL: NIL. */
 void	 put_nstring(struct imap_session *, struct slice);
+/* As it is where that is an atom, else as put_nstring() does. */
+void	 put_astring(struct imap_session *, struct slice);
 /* A mailbox's name (UTF-8) as an astring: in UTF-7 for clients that want it. */
 void	 put_mailbox(struct imap_session *, struct slice name);
 /* "(\Seen $Junk)". */
@@ -249,16 +253,25 @@ void	 list_tell(struct imap_session *, const struct mailbox_entry *,
 
 /* notify.c */
 enum { EV_NEW = 1, EV_EXPUNGE = 2, EV_FLAGS = 4, EV_NAME = 8,
-	EV_SUBSCRIPTION = 16 };
+	EV_SUBSCRIPTION = 16, EV_METADATA = 32, EV_SERVER_METADATA = 64 };
 void	 notify_free(struct imap_session *);
 void	 notify_news(struct imap_session *, struct slice mailbox);
 /* Between commands. */
 void	 notify_due(struct imap_session *);
 /* This session has made, renamed, removed, (un)subscribed these; .n 0: none. */
 void	 notify_own(struct imap_session *, struct slice, struct slice);
+/* It has set these. */
+struct own_entries {
+	struct slice	 mailbox;	/* empty: the server's */
+	const struct slice *names;
+	size_t		 n;
+};
+void	 notify_own_metadata(struct imap_session *, const struct own_entries *);
 /* What it wants to know of a mailbox that is not the selected one. */
 unsigned notify_events(const struct imap_session *, struct slice mailbox,
 	    bool subscribed);
+
+bool	 notify_wants_metadata(struct imap_session *, struct slice mailbox);
 
 /* names.c: the list as it is now; what has changed since it was taken, but for
  * what is this session's own doing; it is then as it is now. */
@@ -266,6 +279,12 @@ struct names *names_new(struct imap_session *);
 void	 names_free(struct names **);
 void	 names_tell(struct imap_session *, struct names **,
 	    struct slice own_from, struct slice own_to);
+
+/* entries.c: the same of metadata; own: may be NULL. */
+struct entries *entries_new(struct imap_session *);
+void	 entries_free(struct entries **);
+void	 entries_tell(struct imap_session *, struct entries **,
+	    const struct own_entries *own);
 
 /* compress.c */
 void	 deflate_end(struct imap_session *);

@@ -173,15 +173,12 @@ put_entry(struct get *g, struct slice entry, struct slice value)
 
 	if (!g->any) {
 		put_str(s, "* METADATA ");
-		if (g->mailbox.n == 0)
-			put_str(s, "\"\"");
-		else
-			put_mailbox(s, g->mailbox);
+		put_mailbox(s, g->mailbox);
 		put_str(s, " (");
 	} else
 		put_str(s, " ");
 	g->any = true;
-	put(s, entry);
+	put_astring(s, entry);
 	put_str(s, " ");
 	if (value.p != NULL && slice_find(value, '\0') < value.n)
 		put_str(s, "~");
@@ -265,6 +262,12 @@ cmd_setmetadata(struct imap_session *s, struct cursor *c)
 	for (i = 0; i < n && r == STORE_OK; i++)
 		r = store_metadata_set(s->store, mailbox, entries[i],
 		    values[i]);
+	/* News are of mailboxes; who asked for the server's hears all. */
+	if (i > 0) {
+		changed(s, mailbox.n > 0 ? mailbox : SLICE_LIT("INBOX"));
+		notify_own_metadata(s, &(struct own_entries){ mailbox,
+		    entries, i });
+	}
 	if (r == STORE_OK)
 		tagged(s, OK, NULL, "Done");
 	else

@@ -18,6 +18,7 @@
 				 * each; then all are told of */
 
 #define EV_OF_LIST	(EV_NAME | EV_SUBSCRIPTION)
+#define EV_OF_ENTRIES	(EV_METADATA | EV_SERVER_METADATA)
 
 struct group {
 	enum {
@@ -42,6 +43,7 @@ struct notify {
 	bool		 too_many;	/* more than it holds */
 	bool		 look;		/* at names, which may have changed */
 	struct names	*names;		/* owned; NULL: not asked for */
+	struct entries	*entries;	/* owned; NULL: not asked for */
 };
 
 static bool	 take_groups(struct imap_session *, struct cursor *,
@@ -52,7 +54,7 @@ static bool	 take_names(struct imap_session *, struct cursor *,
 		    struct notify *, struct group *);
 static bool	 take_events(struct imap_session *, struct cursor *,
 		    struct notify *, struct group *, const char **);
-static bool	 watches_names(const struct notify *);
+static bool	 asks_for(const struct notify *, unsigned events);
 static bool	 is_selected(const struct imap_session *, struct slice);
 static void	 tell_waiting(struct imap_session *);
 static void	 tell_other(struct imap_session *, struct slice, unsigned);
@@ -91,8 +93,10 @@ cmd_notify(struct imap_session *s, struct cursor *c)
 	notify_free(s);
 	s->notify = n;
 	watch(s);
-	if (watches_names(n))
+	if (asks_for(n, EV_OF_LIST))
 		n->names = names_new(s);
+	if (asks_for(n, EV_OF_ENTRIES))
+		n->entries = entries_new(s);
 	if (status)
 		tell_all(s, true);
 	tagged(s, OK, NULL, "Done");
@@ -105,6 +109,7 @@ notify_free(struct imap_session *s)
 		arena_clear(&s->notify->arena);
 		buf_clear(&s->notify->waiting);
 		names_free(&s->notify->names);
+		entries_free(&s->notify->entries);
 	}
 	free(s->notify);
 	s->notify = NULL;
@@ -125,7 +130,8 @@ take_groups(struct imap_session *s, struct cursor *c, struct notify *n,
 			return false;
 		if (g->what <= G_SELECTED_DELAYED) {
 			/* RFC 5465 6.1: one of both, and of messages only. */
-			if (n->selected || g->events & EV_OF_LIST)
+			if (n->selected ||
+			    g->events & (EV_OF_LIST | EV_OF_ENTRIES))
 				return false;
 			n->selected = true;
 			n->delayed = g->what == G_SELECTED_DELAYED;
@@ -200,10 +206,10 @@ take_events(struct imap_session *s, struct cursor *c, struct notify *n,
 		{ "MessageNew", EV_NEW }, { "MessageExpunge", EV_EXPUNGE },
 		{ "FlagChange", EV_FLAGS }, { "MailboxName", EV_NAME },
 		{ "SubscriptionChange", EV_SUBSCRIPTION },
+		{ "MailboxMetadataChange", EV_METADATA },
+		{ "ServerMetadataChange", EV_SERVER_METADATA },
 	};
 	enum { EVENTS = sizeof(events) / sizeof(events[0]) };
-	static const char *const others[] = { "AnnotationChange",
-		"MailboxMetadataChange", "ServerMetadataChange" };
 	size_t i;
 
 	(void)s;
@@ -215,11 +221,11 @@ take_events(struct imap_session *s, struct cursor *c, struct notify *n,
 		for (i = 0; i < EVENTS && !cur_word(c, events[i].name);)
 			i++;
 		if (i == EVENTS) {
-			for (i = 0; i < sizeof(others) / sizeof(others[0]); i++)
-				if (cur_word(c, others[i]))
-					*code = "BADEVENT (MessageNew "
-					    "MessageExpunge FlagChange "
-					    "MailboxName SubscriptionChange)";
+			if (cur_word(c, "AnnotationChange"))
+				*code = "BADEVENT (MessageNew MessageExpunge "
+				    "FlagChange MailboxName SubscriptionChange "
+				    "MailboxMetadataChange "
+				    "ServerMetadataChange)";
 			return false;
 		}
 		g->events |= events[i].bit;
@@ -272,12 +278,12 @@ notify_events(const struct imap_session *s, struct slice mailbox,
 }
 
 static bool
-watches_names(const struct notify *n)
+asks_for(const struct notify *n, unsigned events)
 {
 	size_t i;
 
 	for (i = 0; i < n->n; i++)
-		if (n->groups[i].events & EV_OF_LIST)
+		if (n->groups[i].events & events)
 			return true;
 	return false;
 }
@@ -302,12 +308,29 @@ is_subscribed(void *arg, const struct mailbox_entry *e)
 	return false;
 }
 
+static unsigned
+events_of(struct imap_session *s, struct slice mailbox)
+{
+	struct list_arg a = { .s = s, .only = mailbox };
+
+	store_list(s->store, is_subscribed, &a);
+	return notify_events(s, mailbox, a.subscribed);
+}
+
+/* The server's are no mailbox's: whichever group asks for them. */
+bool
+notify_wants_metadata(struct imap_session *s, struct slice mailbox)
+{
+	return mailbox.n == 0 ? asks_for(s->notify, EV_SERVER_METADATA) :
+	    (events_of(s, mailbox) & EV_METADATA) != 0;
+}
+
 void
 notify_news(struct imap_session *s, struct slice mailbox)
 {
 	struct notify *n = s->notify;
 
-	n->look = n->names != NULL;
+	n->look = n->names != NULL || n->entries != NULL;
 	if (mailbox.n == 0)
 		n->due = n->too_many = true;
 	else if (s->state == S_SELECTED &&
@@ -326,28 +349,30 @@ notify_own(struct imap_session *s, struct slice from, struct slice to)
 		names_tell(s, &s->notify->names, from, to);
 }
 
+void
+notify_own_metadata(struct imap_session *s, const struct own_entries *own)
+{
+	if (s->notify != NULL && s->notify->entries != NULL)
+		entries_tell(s, &s->notify->entries, own);
+}
+
 static void
 tell_waiting(struct imap_session *s)
 {
 	struct notify *n = s->notify;
 	struct slice rest = buf_slice(&n->waiting), name;
-	struct list_arg a = { .s = s };
 
-	if (n->look)
+	if (n->look && n->names != NULL)
 		names_tell(s, &n->names, SLICE_EMPTY, SLICE_EMPTY);
+	if (n->look && n->entries != NULL)
+		entries_tell(s, &n->entries, NULL);
 	n->look = false;
 	if (n->too_many)
 		tell_all(s, false);
 	else
-		while (rest.n > 0 && slice_next(&rest, '\n', &name)) {
-			if (is_selected(s, name))
-				continue;
-			a.only = name;
-			a.subscribed = false;
-			store_list(s->store, is_subscribed, &a);
-			tell_other(s, name, notify_events(s, name,
-			    a.subscribed));
-		}
+		while (rest.n > 0 && slice_next(&rest, '\n', &name))
+			if (!is_selected(s, name))
+				tell_other(s, name, events_of(s, name));
 	n->too_many = false;
 	buf_clear(&n->waiting);
 }
@@ -473,7 +498,7 @@ watch(struct imap_session *s)
 		return;
 	}
 	/* One that is to be made has no name yet. */
-	if (watches_names(s->notify)) {
+	if (asks_for(s->notify, EV_OF_LIST | EV_OF_ENTRIES)) {
 		s->ops->watch(s->arg, &all, 1);
 		return;
 	}

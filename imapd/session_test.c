@@ -333,6 +333,20 @@ keywords_are_made_by_what_succeeds(void **state)
 }
 
 static void
+keywords_without_a_name_are_not_told(void **state)
+{
+	(void)state;
+	fake_store_skip_keyword("INBOX");
+	fake_store_skip_keyword("INBOX");
+	select_inbox(1);
+	CONVERSE({ "a STORE 1 +FLAGS (one)\r\n",
+	    "* FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft one)\r\n"
+	    "* OK [PERMANENTFLAGS (\\Answered \\Flagged \\Deleted \\Seen "
+	    "\\Draft one \\*)] Flags that are kept\r\n"
+	    "* 1 FETCH (FLAGS (\\Recent one))\r\na OK Done\r\n" });
+}
+
+static void
 silence_hides_only_what_is_known(void **state)
 {
 	struct client other;
@@ -772,9 +786,10 @@ notify_tells_of_others(void **state)
 	CONVERSE(
 	    { "a CREATE Other\r\n", "a OK [MAILBOXID "
 		"(F00000000000000000000000000000003)] Done\r\n" },
-	    { "a NOTIFY SET (mailboxes Other (MailboxMetadataChange))\r\n",
+	    { "a NOTIFY SET (mailboxes Other (AnnotationChange))\r\n",
 		"a NO [BADEVENT (MessageNew MessageExpunge FlagChange "
-		"MailboxName SubscriptionChange)] That cannot be told\r\n" },
+		"MailboxName SubscriptionChange MailboxMetadataChange "
+		"ServerMetadataChange)] That cannot be told\r\n" },
 	    { "a NOTIFY SET (selected NONE) (selected-delayed NONE)\r\n",
 		"a BAD Expected: groups of mailboxes with their events\r\n" },
 	    { "a NOTIFY SET (selected (MailboxName))\r\n",
@@ -893,6 +908,55 @@ notify_tells_of_names(void **state)
 	client_ask(&other, "x SUBSCRIBE INBOX\r\n");
 	assert_heard("INBOX",
 	    "* LIST (\\HasNoChildren \\Subscribed) \"/\" INBOX\r\n");
+	client_close(&other);
+}
+
+/* MailboxMetadataChange and ServerMetadataChange: the names of entries, of what
+ * others do. */
+static void
+notify_tells_of_metadata(void **state)
+{
+	struct client other;
+
+	(void)state;
+	client_login(&other);
+	client_ask(&other, "x CREATE Other\r\n");
+	client_ask(&other, "x SETMETADATA INBOX (/private/a {1+}\r\n1)\r\n");
+	CONVERSE({ "a NOTIFY SET (selected (MailboxMetadataChange))\r\n",
+	    "a BAD Expected: groups of mailboxes with their events\r\n" },
+	    { "a NOTIFY SET (inboxes (MailboxMetadataChange "
+	    "ServerMetadataChange))\r\n", "a OK Done\r\n" });
+	assert_slice_equal(buf_slice(&c.watched), SLICE_LIT("\n"));
+	assert_heard("INBOX", "");
+	client_ask(&other, "x SETMETADATA INBOX (/shared/comment \"x\" "
+	    "/private/a NIL \"/private/b (\" \"y\" /private/b(c \"y\")\r\n");
+	assert_heard("INBOX", "");
+	client_ask(&other, "x SETMETADATA INBOX (/shared/comment \"x\" "
+	    "/private/a NIL \"/private/b(\" \"y\")\r\n");
+	assert_heard("INBOX", "* METADATA INBOX /private/a \"/private/b(\" "
+	    "/shared/comment\r\n");
+	CONVERSE({ "a GETMETADATA INBOX \"/private/b(\"\r\n", "* METADATA INBOX "
+	    "(\"/private/b(\" \"y\")\r\na OK Done\r\n" });
+	/* The same again is no change, another value is. */
+	client_ask(&other, "x SETMETADATA INBOX (/shared/comment \"x\")\r\n");
+	assert_heard("INBOX", "");
+	client_ask(&other, "x SETMETADATA INBOX (/shared/comment \"z\")\r\n");
+	assert_heard("INBOX", "* METADATA INBOX /shared/comment\r\n");
+	/* Not asked for; one's own. */
+	client_ask(&other, "x SETMETADATA Other (/shared/comment \"x\")\r\n");
+	assert_heard("Other", "");
+	client_ask(&other, "x SETMETADATA \"\" (/private/s \"x\")\r\n");
+	CONVERSE({ "a SETMETADATA INBOX (/shared/comment NIL)\r\n",
+	    "* METADATA \"\" /private/s\r\na OK Done\r\n" });
+	assert_heard("INBOX", "");
+	/* What goes with its mailbox is not told. */
+	CONVERSE({ "a NOTIFY SET (personal (MailboxMetadataChange))\r\n",
+	    "a OK Done\r\n" });
+	client_ask(&other, "x SETMETADATA Other (/shared/comment \"y\")\r\n");
+	assert_heard("Other", "* METADATA Other /shared/comment\r\n");
+	client_ask(&other, "x SETMETADATA \"\" (/private/s NIL)\r\n");
+	client_ask(&other, "x DELETE Other\r\n");
+	assert_heard("Other", "");
 	client_close(&other);
 }
 
@@ -1049,6 +1113,7 @@ main(void)
 		T(commands_without_a_mailbox), T(select_tells_all),
 		T(fetch_items), T(bad_commands_get_BAD), T(store_flags),
 		T(keywords_are_made_by_what_succeeds),
+		T(keywords_without_a_name_are_not_told),
 		T(silence_hides_only_what_is_known),
 		T(expunges_are_told_when_they_may), T(copy_move_and_expunge),
 		T(append_streams), T(list_and_folders), T(idle_hears_at_once),
@@ -1057,6 +1122,7 @@ main(void)
 		T(qresync_tells_what_has_gone), T(uidonly_and_partial),
 		T(quota_and_metadata), T(notify_tells_of_others),
 		T(notify_waits_for_a_long_answer), T(notify_tells_of_names),
+		T(notify_tells_of_metadata),
 		T(endless_lines_and_literals), T(byte_by_byte),
 		T(unauthenticate_gives_input_back),
 		T(unauthenticate_ends_compression),

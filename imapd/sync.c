@@ -163,24 +163,32 @@ tell_flags_of(struct imap_session *s, size_t position, bool uid)
 	t->modseq = e->modseq;
 }
 
+static void
+put_all_flags(struct imap_session *s)
+{
+	const char *name;
+	unsigned i;
+
+	put_str(s, "\\Answered \\Flagged \\Deleted \\Seen \\Draft");
+	for (i = 0; i < STORE_KEYWORDS; i++) {
+		name = mailbox_keyword_name(s->view.mailbox, i);
+		if (name[0] == '\0')
+			continue;
+		put_str(s, " ");
+		put_str(s, name);
+	}
+}
+
 void
 tell_keywords(struct imap_session *s)
 {
-	struct mailbox *m = s->view.mailbox;
-	unsigned i, n = mailbox_keywords(m);
+	unsigned n = mailbox_keywords(s->view.mailbox);
 
-	put_str(s, "* FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft");
-	for (i = 0; i < n; i++) {
-		put_str(s, " ");
-		put_str(s, mailbox_keyword_name(m, i));
-	}
+	put_str(s, "* FLAGS (");
+	put_all_flags(s);
 	put_str(s, ")\r\n* OK [PERMANENTFLAGS (");
 	if (!s->read_only) {
-		put_str(s, "\\Answered \\Flagged \\Deleted \\Seen \\Draft");
-		for (i = 0; i < n; i++) {
-			put_str(s, " ");
-			put_str(s, mailbox_keyword_name(m, i));
-		}
+		put_all_flags(s);
 		if (n < STORE_KEYWORDS)
 			put_str(s, " \\*");
 	}

@@ -10,7 +10,9 @@
 #include "login.h"
 #include "pop3d.h"
 
-#define RESPONSE_BYTES	(LOGIN_INPUT_BYTES - 1024)
+/* Of a response, and of a command: tokens come with AUTH, too, though RFC 5034
+ * section 4 wants none there that makes the line longer than 255. */
+#define LINE_BYTES	(LOGIN_INPUT_BYTES - 1024)
 
 struct front {
 	char		 user[LOGIN_BYTES + 1];
@@ -106,16 +108,15 @@ take(struct conn *c)
 {
 	bool response = c->state == CONN_RESPONSE;
 	struct slice in = conn_input(c), line;
-	char copy[RESPONSE_BYTES];
+	char copy[LINE_BYTES];
 	size_t used, n;
 
-	switch (pop3_find_line(in, response ? RESPONSE_BYTES :
-	    POP3_LINE_BYTES, &line, &used)) {
+	switch (pop3_find_line(in, LINE_BYTES, &line, &used)) {
 	case POP3_LINE_PART:
 		return false;
 	case POP3_LINE_BAD:
 		conn_printf(c, "-ERR Lines end in CR LF and have at most %d "
-		    "octets\r\n", POP3_LINE_BYTES);
+		    "octets\r\n", LINE_BYTES);
 		conn_close(c, "line");
 		return false;
 	case POP3_LINE:

@@ -508,13 +508,26 @@ copy_file(struct append *a, FILE *f, const struct stat *st)
 			r = append_bytes(a, text);
 	}
 	free(line);
-	if (r == STORE_OK && ferror(f)) {
-		errno = EIO;
-		r = STORE_FAILED;
-	}
 	if (r == STORE_OK && !inside)	/* an empty file */
 		r = append_message(a, 0, 0, NULL, 0, date);
 	return (int)(r == STORE_OK ? append_end(a) : r);
+}
+
+/* NULL: the user has been told. */
+static FILE *
+open_input(const char *path, struct stat *st)
+{
+	FILE *f = strcmp(path, "-") == 0 ? stdin : fopen(path, "r");
+
+	if (f != NULL && fstat(fileno(f), st) == 0) {
+		if (!S_ISDIR(st->st_mode))
+			return f;
+		errno = EISDIR;
+	}
+	tool_fail(EX_NOINPUT, "%s: %s", path, strerror(errno));
+	if (f != NULL && f != stdin)
+		fclose(f);
+	return NULL;
 }
 
 /* Each file a message or an mbox, all of them or none. */
@@ -525,21 +538,27 @@ run_import(struct job *j, int argc, char *argv[])
 	struct append *a;
 	struct stat st;
 	enum store_result r = append_begin(j->store, slice_str(argv[0]), &a);
+	bool broken;
 	FILE *f;
 	int i;
 
 	if (r != STORE_OK)
 		return result(j, argv[0], r);
 	for (i = 1; i < argc; i++) {
-		f = strcmp(argv[i], "-") == 0 ? stdin : fopen(argv[i], "r");
-		if (f == NULL || fstat(fileno(f), &st) == -1) {
+		f = open_input(argv[i], &st);
+		if (f == NULL) {
 			append_abort(&a);
-			return tool_fail(EX_NOINPUT, "%s: %s", argv[i],
-			    strerror(errno));
+			return EX_NOINPUT;
 		}
 		r = (enum store_result)copy_file(a, f, &st);
+		broken = ferror(f) != 0;
 		if (f != stdin)
 			fclose(f);
+		if (broken) {
+			append_abort(&a);
+			return tool_fail(EX_IOERR,
+			    "%s: it cannot be read to its end", argv[i]);
+		}
 		if (r != STORE_OK) {
 			append_abort(&a);
 			return result(j, argv[i], r);

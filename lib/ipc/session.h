@@ -36,7 +36,8 @@
 	X(SE_PARK,	   12, EITHER, 1,  8,   20000)	/* session: u32 SE_NEWS that it has had, slice state; fd: the client's bytes */ \
 	X(SE_UNAUTHENTICATE, 13, EITHER, 1, 4,  70000)	/* session: slice unread input; fd: the client's bytes */ \
 	X(SE_OVER,	   14, EITHER, 0,  4,   260)	/* session: slice why it ends, a word for the log */ \
-	X(SE_FREE,	   15, EITHER, 0,  0,   0)	/* session: it is over, but its process is there for the next one; the last message */
+	X(SE_FREE,	   15, EITHER, 0,  0,   0)	/* session: it is over, but its process is there for the next one; the last message */ \
+	X(SE_NONE,	   16, EITHER, 0,  0,   0)	/* spawn: no process could be made for the session; the only message */
 
 ENUM_MESSAGES(SEAT);
 

@@ -124,6 +124,7 @@ struct conn {
 	bool			 asking;	/* auth owes an answer, or we do */
 	bool			 client_gone;	/* EOF: says no more, but listens */
 	bool			 said_over;	/* the session ended in order */
+	bool			 has_none;	/* no process could be made */
 	bool			 wake;		/* parked: as soon as it can be */
 	bool			 inner_done;	/* all that it said was read */
 	unsigned		 retries;	/* to have it go on */

@@ -341,6 +341,15 @@ session_dies(void)
 	turn();
 }
 
+/* As a spawn that cannot fork. */
+static void
+session_has_no_process(void)
+{
+	channel_send(session.channel, SE_NONE, 0, SLICE_EMPTY);
+	channel_flush(session.channel);
+	session_dies();
+}
+
 static void
 session_says_something(void)
 {
@@ -900,6 +909,37 @@ last_words_of_a_session_outlive_its_end(void **state)
 	GOT("* BYE\n");
 }
 
+static void
+session_without_a_process_leads_back_to_the_login(void **state)
+{
+	struct conn *c;
+	int tls;
+
+	(void)state;
+	for (tls = 0; tls < 2; tls++) {
+		c = logged_in(tls);
+		buf_reset(&client.got);
+		session_has_no_process();
+		GOT("refused 4\n");
+		assert_int_equal(wanted.ended, 7);
+		assert_int_equal(c->state, CONN_TALK);
+		client_says("login\n");
+		auth_says_yes();
+		assert_int_equal(wanted.session, 0);
+		session_starts();
+		assert_int_equal(c->state, CONN_SESSION);
+		session_ends("logout");
+	}
+	/* What was handed over with it is lost. */
+	c = client_connects(true, true);
+	buf_reset(&client.got);
+	client_says("login\nmore");
+	auth_says_yes();
+	session_starts();
+	session_has_no_process();
+	GOT("bye 2\n");
+}
+
 /* All that the session says reaches who has closed its side. */
 static void
 half_closed_client_gets_all_answers(void **state)
@@ -1169,6 +1209,7 @@ main(void)
 		TEST(process_that_is_free_late_is_kept_too),
 		TEST(process_that_is_free_without_an_end_is_not_believed),
 		TEST(last_words_of_a_session_outlive_its_end),
+		TEST(session_without_a_process_leads_back_to_the_login),
 		TEST(half_closed_client_gets_all_answers),
 		TEST(session_that_outlives_its_client_is_cut_off),
 		TEST(client_that_says_no_more_is_still_answered),

@@ -123,7 +123,7 @@ launch(struct conn *c, struct slice grant)
 		return false;
 	}
 	c->inner_done = !conn_is_tls(c);
-	c->said_over = false;
+	c->said_over = c->has_none = false;
 	c->news_sent = 0;
 	c->seat = channel_new(&l->child.loop, s[0], seat_rules,
 	    l->protocol->role, l->protocol->session, 0, &seat_ops, c);
@@ -314,6 +314,11 @@ seat_says(void *arg, struct channel *ch, struct message *m)
 	struct conn *c = arg;
 	size_t i;
 
+	/* Also before master has said that it starts. */
+	if (m->type == SE_NONE) {
+		c->has_none = true;
+		return;
+	}
 	for (i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
 		if (verbs[i].type == m->type && c->state == CONN_SESSION) {
 			session_proved(c);
@@ -488,8 +493,17 @@ finish(struct conn *c)
 		process_died(c);
 	else if (c->said_over)
 		conn_close(c, c->over);
-	else
+	else if (!c->has_none)
 		conn_bye(c, LOGIN_END_SESSION);
+	else if (c->handed > 0)
+		/* With what the client had sent behind its login. */
+		conn_bye(c, LOGIN_END_FULL);
+	else {
+		watch_clear(c);
+		end_at_master(c->l, c->session, false);
+		c->session = 0;
+		no_session(c, SESSION_LATER);
+	}
 }
 
 /* ---- news, and the end --------------------------------------------------- */

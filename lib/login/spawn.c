@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "ipc/counters.h"
+#include "ipc/session.h"
 #include "login/spawn.h"
 #include "os/priv.h"
 
@@ -48,6 +49,7 @@ static void	 control(void *, struct message *);
 static void	 status(void *, struct buf *);
 static void	 take_order(struct spawn *, struct message *);
 static void	 show_processes(struct spawn *, struct message *);
+static void	 tell_none(struct spawn *, int fd_take);
 static void	 tell_ended(struct spawn *, uint64_t session, pid_t, int);
 static void	 somebody_died(void *, int);
 static void	 become_session(struct spawn *, struct seat *, struct priv_ids *,
@@ -145,6 +147,8 @@ take_order(struct spawn *s, struct message *m)
 	}
 	if (pid == -1) {
 		log_error("event=cannot-fork why=\"%s\"", strerror(errno));
+		tell_none(s, m->fds[0]);
+		m->fds[0] = -1;
 		tell_ended(s, seat.id, 0, 0);
 		return;
 	}
@@ -153,6 +157,36 @@ take_order(struct spawn *s, struct message *m)
 	f->session = seat.id;
 	RB_INSERT(forked_tree, &s->forked, f);
 	s->nforked++;
+}
+
+static void
+nothing_is_said(void *arg, struct channel *c, struct message *m)
+{
+	(void)arg;
+	(void)c;
+	(void)m;
+}
+
+static void
+nobody_cares(void *arg, struct channel *c)
+{
+	(void)arg;
+	(void)c;
+}
+
+/* To the login process, in place of a session. */
+static void
+tell_none(struct spawn *s, int fd_take)
+{
+	static const struct message_rule rules[] = RULES_OF(SEAT);
+	static const struct channel_ops ops = { nothing_is_said, nobody_cares,
+		NULL };
+	struct channel *seat = channel_new(&s->child.loop, fd_take, rules,
+	    s->spec->session, s->spec->login, 0, &ops, NULL);
+
+	channel_send(seat, SE_NONE, 0, SLICE_EMPTY);
+	channel_flush(seat);
+	channel_free(&seat);
 }
 
 /* To master, which may end them; a pid of ours is nobody else's, since we have

@@ -18,36 +18,44 @@
 #include "sasl/scram.h"
 
 typedef enum password_result check_fn(struct slice stored, struct slice given);
-static check_fn	 check_plain, check_crypt, check_sha1, check_sha256,
-    check_sha512, check_ssha1, check_ssha256, check_ssha512, check_pbkdf2,
-    check_scram1, check_scram256, check_argon2;
+static check_fn	 check_plain, check_crypt, check_md5, check_sha1, check_sha256,
+    check_sha512, check_smd5, check_ssha1, check_ssha256, check_ssha512,
+    check_pbkdf2, check_scram1, check_scram256, check_nothing;
 
-/* By the name between the braces; the encoding may follow a '.'. */
+/* By the name between the braces; of digests the encoding may follow a '.'. */
 static const struct scheme {
 	const char	*name;
 	check_fn	*check;
+	bool		 is_digest;
 } schemes[] = {
-	{ "PLAIN",		check_plain },
-	{ "CLEAR",		check_plain },
-	{ "CLEARTEXT",		check_plain },
-	{ "CRYPT",		check_crypt },
-	{ "SHA256-CRYPT",	check_crypt },
-	{ "SHA512-CRYPT",	check_crypt },
-	{ "BLF-CRYPT",		check_crypt },
-	{ "MD5-CRYPT",		check_crypt },
-	{ "DES-CRYPT",		check_crypt },
-	{ "SHA",		check_sha1 },
-	{ "SHA1",		check_sha1 },
-	{ "SHA256",		check_sha256 },
-	{ "SHA512",		check_sha512 },
-	{ "SSHA",		check_ssha1 },
-	{ "SSHA256",		check_ssha256 },
-	{ "SSHA512",		check_ssha512 },
-	{ "PBKDF2",		check_pbkdf2 },
-	{ "SCRAM-SHA-1",	check_scram1 },
-	{ "SCRAM-SHA-256",	check_scram256 },
-	{ "ARGON2I",		check_argon2 },
-	{ "ARGON2ID",		check_argon2 },
+	{ "PLAIN",		check_plain,	false },
+	{ "CLEAR",		check_plain,	false },
+	{ "CLEARTEXT",		check_plain,	false },
+	{ "CRYPT",		check_crypt,	false },
+	{ "SHA256-CRYPT",	check_crypt,	false },
+	{ "SHA512-CRYPT",	check_crypt,	false },
+	{ "BLF-CRYPT",		check_crypt,	false },
+	{ "MD5-CRYPT",		check_crypt,	false },
+	{ "MD5",		check_crypt,	false },
+	{ "DES-CRYPT",		check_crypt,	false },
+	{ "SHA",		check_sha1,	true },
+	{ "SHA1",		check_sha1,	true },
+	{ "SHA256",		check_sha256,	true },
+	{ "SHA512",		check_sha512,	true },
+	{ "SSHA",		check_ssha1,	true },
+	{ "SSHA256",		check_ssha256,	true },
+	{ "SSHA512",		check_ssha512,	true },
+	{ "PLAIN-MD5",		check_md5,	true },
+	{ "LDAP-MD5",		check_md5,	true },
+	{ "SMD5",		check_smd5,	true },
+	{ "PBKDF2",		check_pbkdf2,	false },
+	{ "SCRAM-SHA-1",	check_scram1,	false },
+	{ "SCRAM-SHA-256",	check_scram256,	false },
+	/* Known by name, so that the log can say what is the matter. */
+	{ "ARGON2I",		check_nothing,	false },
+	{ "ARGON2ID",		check_nothing,	false },
+	{ "CRAM-MD5",		check_nothing,	false },
+	{ "DIGEST-MD5",		check_nothing,	false },
 };
 
 static const struct scheme *scheme_of(struct slice stored, struct slice *rest_r);
@@ -86,8 +94,9 @@ password_check_nobody(struct slice given)
 static const struct scheme *
 scheme_of(struct slice stored, struct slice *rest_r)
 {
-	static const struct scheme bare = { "CRYPT", check_crypt };
+	static const struct scheme bare = { "CRYPT", check_crypt, false };
 	struct slice name, encoding;
+	bool encoded;
 	size_t i, end;
 
 	*rest_r = stored;
@@ -99,10 +108,11 @@ scheme_of(struct slice stored, struct slice *rest_r)
 	*rest_r = slice_from(stored, end + 1);
 	name = slice_first(slice_from(stored, 1), end - 1);
 	i = slice_find(name, '.');
-	if (i < name.n) {
+	encoded = i < name.n;
+	if (encoded) {
 		encoding = slice_from(name, i + 1);
 		name = slice_first(name, i);
-		/* Digests tell hexadecimal by their length. */
+		/* A digest shows whether it is hexadecimal. */
 		if (!slice_eq_nocase(encoding, SLICE_LIT("b64")) &&
 		    !slice_eq_nocase(encoding, SLICE_LIT("base64")) &&
 		    !slice_eq_nocase(encoding, SLICE_LIT("hex")))
@@ -110,7 +120,8 @@ scheme_of(struct slice stored, struct slice *rest_r)
 	}
 	for (i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++)
 		if (slice_eq_nocase(name, slice_str(schemes[i].name)))
-			return &schemes[i];
+			return encoded && !schemes[i].is_digest ? NULL :
+			    &schemes[i];
 	return NULL;
 }
 
@@ -184,24 +195,33 @@ check_crypt(struct slice stored, struct slice given)
 	return r;
 }
 
-/* Base64, or hexadecimal, of the digest; a salt follows it. */
+static int
+hex_digit(char c)
+{
+	static const char hex[] = "0123456789abcdef";
+	const char *at = memchr(hex, ascii_lower(c), 16);
+
+	return at == NULL ? -1 : (int)(at - hex);
+}
+
+/* Base64, or hexadecimal, of the digest; a salt may follow it.  Base64 of that
+ * length has other letters, too. */
 static bool
 decode_digest(struct slice s, size_t n, bool salted, struct buf *b)
 {
-	static const char hex[] = "0123456789abcdef";
 	size_t i;
+	int high, low;
 
-	if (salted || s.n != 2 * n)
+	for (i = 0; i < s.n && hex_digit(s.p[i]) >= 0;)
+		i++;
+	if (i < s.n || s.n < 2 * n || s.n % 2 != 0 ||
+	    (!salted && s.n > 2 * n))
 		return b64_decode(s, b) ||
 		    (buf_reset(b), b64_decode_bare(s, b));
-	for (i = 0; i < n; i++) {
-		char high = ascii_lower(s.p[2 * i]);
-		char low = ascii_lower(s.p[2 * i + 1]);
-		const char *h = memchr(hex, high, 16);
-		const char *l = memchr(hex, low, 16);
-
-		if (h == NULL || l == NULL ||
-		    buf_add_byte(b, (char)((h - hex) << 4 | (l - hex))) == -1)
+	for (i = 0; i < s.n; i += 2) {
+		high = hex_digit(s.p[i]);
+		low = hex_digit(s.p[i + 1]);
+		if (buf_add_byte(b, (char)(high << 4 | low)) == -1)
 			return false;
 	}
 	return true;
@@ -236,9 +256,11 @@ name(struct slice stored, struct slice given)				\
 {									\
 	return check_digest(md, stored, given, salted);			\
 }
+DIGEST_CHECK(check_md5, EVP_md5(), false)
 DIGEST_CHECK(check_sha1, EVP_sha1(), false)
 DIGEST_CHECK(check_sha256, EVP_sha256(), false)
 DIGEST_CHECK(check_sha512, EVP_sha512(), false)
+DIGEST_CHECK(check_smd5, EVP_md5(), true)
 DIGEST_CHECK(check_ssha1, EVP_sha1(), true)
 DIGEST_CHECK(check_ssha256, EVP_sha256(), true)
 DIGEST_CHECK(check_ssha512, EVP_sha512(), true)
@@ -293,9 +315,8 @@ check_scram256(struct slice stored, struct slice given)
 	return check_scram(SASL_SHA_256, stored, given);
 }
 
-/* Known by name, so that the log can say what is the matter. */
 static enum password_result
-check_argon2(struct slice stored, struct slice given)
+check_nothing(struct slice stored, struct slice given)
 {
 	(void)stored;
 	(void)given;

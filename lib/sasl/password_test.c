@@ -25,6 +25,7 @@ static const char *const stored[] = {
 	"{md5-crypt}$1$saltsalt$wCrc3hcrR95SV83Xh8Z.41",
 	"{BLF-CRYPT}$2b$04$abcdefghijklmnopqrstuu/FyAyuZSl3DbPdvio4KrIBdz2k2yhV2",
 	"{PLAIN}pencil", "{CLEARTEXT}pencil", "{clear}pencil",
+	"{MD5}$1$OIeMNvvc$qnigHQNK0Kij/MiWA8r3V/",
 	"{SHA}0vxRJJChUDZGC1SJQBQ51tpUB/o=",
 	"{SHA1.HEX}d2fc512490a15036460b5489401439d6da5407fa",
 	"{SHA.b64}0vxRJJChUDZGC1SJQBQ51tpUB/o=",
@@ -36,6 +37,11 @@ static const char *const stored[] = {
 	"mgd3xGISHDl3hPnk/uVXu6w==",
 	"{SSHA512}z4IsxzDXJ7rJ22YOwx6QYopGMqqkOx31VTnBbSpYp3ULZ+Kwyo9l6AE4v6gHiY"
 	"oFVbJskYuDwN+94pKZcrmYnE5hQ2w=",
+	"{PLAIN-MD5}a8f6830bce790a8a67fc2e84e12093ba",
+	"{LDAP-MD5}qPaDC855Copn/C6E4SCTug==",
+	"{SMD5}pvR1uXu5+QzOTOVi/O+SIKH8bRY=",
+	"{SSHA256.HEX}b443912fa85542d5fb9da395a435d06b77c798e18b3b545f6aa33d9"
+	"547256a4a7ab02bd0",
 	"{PBKDF2}$1$salt$1000$e78417e7d51feb86329d044c16f394e0b68cf2ff",
 	"{SCRAM-SHA-1}4096,c2FsdHk=,teYv6c12sC+8cz/On0GaJZPId4c=,Tcp4XQ4qDCS3Dv"
 	"WfxbaUeeHX2qE=",
@@ -74,6 +80,7 @@ nothing_that_is_broken_lets_anybody_in(void **state)
 	static const char *const broken[] = { "", "*", "!", "!!", "x", "{",
 		"{}", "{PLAIN", "{NOPE}pencil", "{SHA}", "{SHA}pencil",
 		"{SSHA}0vxRJJChUDZGC1SJQBQ51tpUB/o=", "{CRYPT}", "{CRYPT}*",
+		"{PLAIN.b64}cGVuY2ls", "{MD5}", "{SMD5}", "{PLAIN-MD5}pencil",
 		"{SHA.NOPE}0vxRJJChUDZGC1SJQBQ51tpUB/o=", "{PBKDF2}$1$$1$",
 		"{PBKDF2}$1$salt$0$e78417e7d51feb86329d044c16f394e0b68cf2ff",
 		"{PBKDF2}$2$salt$1$e78417e7d51feb86329d044c16f394e0b68cf2ff",

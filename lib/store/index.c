@@ -1048,8 +1048,9 @@ create(struct mailbox *mb)
 	mb->log = -1;
 	mb->state.uidvalidity = 1;	/* of a log that is never read */
 	fd = make_log(mb, 0, name);
-	if (fd == -1 && mb->read_only && (errno == EACCES || errno == EROFS)) {
-		/* EXAMINE of what is not ours: in memory. */
+	if (fd == -1 && (errno == EACCES || errno == EROFS)) {
+		/* Nothing can be written here: it is read-only, in memory. */
+		mb->read_only = true;
 		mb->state.uidvalidity = 0;
 		takeover_read(mb, &known);
 		r = fill(mb, &known, &found);

@@ -197,18 +197,18 @@ mailbox_target(struct store *s, struct slice name, struct mailbox **mb_r)
 {
 	enum store_result r;
 	struct mailbox *mb;
-	struct stat st;
 
 	if (slice_eq_nocase(name, SLICE_LIT("INBOX")))
 		name = SLICE_LIT("INBOX");
+	/* Somebody may have given it another name, and this one to another. */
 	for (mb = s->open; mb != NULL; mb = mb->next)
 		if (slice_eq(slice_str(mb->name), name) && !mb->read_only &&
-		    mb->log != -1) {
+		    mb->log != -1 && is_in_place(mb)) {
 			*mb_r = mb;
 			return STORE_OK;
 		}
 	if (s->target != NULL && slice_eq(slice_str(s->target->name), name) &&
-	    s->fs->fstat(s->target->dir, &st) == 0 && st.st_nlink > 0) {
+	    is_in_place(s->target)) {
 		*mb_r = s->target;
 		return STORE_OK;
 	}
@@ -243,8 +243,9 @@ open_directory(struct mailbox *mb)
 		/* A directory without cur/ is no mailbox, but for the inbox. */
 		if (errno == ENOENT && i == 0 && strcmp(dir, ".") != 0)
 			return STORE_NO_MAILBOX;
+		/* tmp/ is for writing only. */
 		if (fs->mkdirat(mb->dir, parts[i], 0700) == -1 &&
-		    errno != EEXIST)
+		    errno != EEXIST && (i < 2 || errno != EROFS))
 			return store_failed(mb->store);
 	}
 	return STORE_OK;
@@ -505,10 +506,10 @@ mailbox_vanished(struct mailbox *mb, uint64_t since,
 unsigned
 mailbox_keywords(const struct mailbox *mb)
 {
-	unsigned n = STORE_KEYWORDS;
+	unsigned bit, n = 0;
 
-	while (n > 0 && mb->state.keywords[n - 1] == NULL)
-		n--;
+	for (bit = 0; bit < STORE_KEYWORDS; bit++)
+		n += mb->state.keywords[bit] != NULL;
 	return n;
 }
 

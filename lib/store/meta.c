@@ -196,6 +196,28 @@ must_exist(struct store *s, struct slice mailbox)
 }
 
 /* Entries of the store's own stand under no name that a client can give. */
+static bool
+is_ours(struct slice entry)
+{
+	return slice_starts(entry, SLICE_LIT("/chasqui/"));
+}
+
+enum store_result
+store_metadata_all(struct store *s,
+    bool (*each)(void *, struct slice, struct slice, struct slice), void *arg)
+{
+	struct meta m;
+	enum store_result r = meta_read(s, &m);
+	size_t i;
+
+	for (i = 0; r == STORE_OK && i < m.n; i++)
+		if (!is_ours(m.v[i].entry) && !each(arg, m.v[i].mailbox,
+		    m.v[i].entry, m.v[i].value))
+			break;
+	meta_clear(&m);
+	return r;
+}
+
 enum store_result
 store_metadata_each(struct store *s, struct slice mailbox,
     bool (*each)(void *, struct slice, struct slice), void *arg)
@@ -210,7 +232,7 @@ store_metadata_each(struct store *s, struct slice mailbox,
 	r = meta_read(s, &m);
 	for (i = 0; r == STORE_OK && i < m.n; i++)
 		if (slice_eq(m.v[i].mailbox, mailbox) &&
-		    !slice_starts(m.v[i].entry, SLICE_LIT("/chasqui/")) &&
+		    !is_ours(m.v[i].entry) &&
 		    !each(arg, m.v[i].entry, m.v[i].value))
 			break;
 	meta_clear(&m);
@@ -228,7 +250,7 @@ store_metadata_set(struct store *s, struct slice mailbox, struct slice entry,
 	if (r != STORE_OK)
 		return r;
 	if (value.n > STORE_METADATA_BYTES || entry.n > META_ENTRY_BYTES ||
-	    entry.n == 0 || slice_starts(entry, SLICE_LIT("/chasqui/")))
+	    entry.n == 0 || is_ours(entry))
 		return STORE_LIMIT;
 	mailbox = canonical(mailbox);
 	r = store_lock(s);

@@ -93,7 +93,8 @@ enum store_result
 store_failed(struct store *s)
 {
 	s->error = errno;
-	return errno == EDQUOT ? STORE_OVER_QUOTA : STORE_FAILED;
+	return errno == EDQUOT ? STORE_OVER_QUOTA :
+	    errno == EROFS ? STORE_READ_ONLY : STORE_FAILED;
 }
 
 const char *

@@ -144,6 +144,10 @@ enum store_result store_subscribe(struct store *, struct slice name, bool on);
 enum store_result store_metadata_each(struct store *, struct slice mailbox,
 	    bool (*each)(void *arg, struct slice entry, struct slice value),
 	    void *arg);
+/* Of all mailboxes and of the server, in no order. */
+enum store_result store_metadata_all(struct store *,
+	    bool (*each)(void *arg, struct slice mailbox, struct slice entry,
+	    struct slice value), void *arg);
 enum store_result store_metadata_set(struct store *, struct slice mailbox,
 	    struct slice entry, struct slice value);
 
@@ -222,7 +226,8 @@ enum store_result mailbox_facts(struct mailbox *, uint32_t uid,
 bool	 mailbox_is_read_only(const struct mailbox *);
 struct slice mailbox_name(const struct mailbox *);
 
-/* Keywords: at most STORE_KEYWORDS, each a bit. */
+/* Keywords: at most STORE_KEYWORDS, each a bit; how many there are.  Those of a
+ * mailbox that was taken over may leave bits out: their name is empty. */
 unsigned mailbox_keywords(const struct mailbox *);
 const char *mailbox_keyword_name(const struct mailbox *, unsigned bit);
 /* The bit of a keyword, case ignored; create: made where it is missing.  -1:

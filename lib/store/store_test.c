@@ -506,6 +506,130 @@ facts_are_remembered_when_they_were_asked_for(void **arg)
 	mailbox_close(&mb);
 }
 
+/* What another session calls otherwise gets no message under its old name,
+ * whether it is selected here or had one before. */
+static void
+a_name_that_was_given_to_another_is_that_ones(void **arg)
+{
+	static const char *const names[] = { "Open", "Target" };
+	struct world *w = *arg, other = *w;
+	struct mailbox *mb, *now;
+	struct slice name;
+	struct uid_list one = { (const uint32_t[]){ 1 }, 1 };
+	struct copied copied;
+	size_t n, i;
+
+	world_open(&other, NULL);
+	append_text(w->store, INBOX, "a: b\n\n", 0);
+	mb = open_box(w->store, INBOX);
+	for (i = 0; i < 2; i++) {
+		name = slice_str(names[i]);
+		assert_int_equal(store_create(w->store, name, 0), STORE_OK);
+		if (i == 0) {
+			mailbox_close(&mb);
+			mb = open_box(w->store, name);
+		}
+		assert_int_equal(append_text(w->store, name, "a: b\n\n", 0),
+		    1);
+		assert_int_equal(store_rename(other.store, name,
+		    i == 0 ? SLICE_LIT("Old0") : SLICE_LIT("Old1")), STORE_OK);
+		assert_int_equal(append_text(w->store, name, "a: c\n\n", 0),
+		    0);
+		assert_int_equal(store_create(other.store, name, 0), STORE_OK);
+		assert_int_equal(append_text(w->store, name, "a: c\n\n", 0),
+		    1);
+		assert_int_equal(mailbox_copy(mb, one, name, false, &copied),
+		    STORE_OK);
+		free(copied.from);
+		free(copied.to);
+		now = open_box(other.store, name);
+		mailbox_entries(now, &n);
+		assert_int_equal(n, 2);
+		mailbox_close(&now);
+	}
+	mailbox_close(&mb);
+	store_close(&other.store);
+}
+
+/* A file system that is mounted read-only. */
+static int
+ro_openat(int dir, const char *path, int flags, mode_t mode)
+{
+	if ((flags & O_ACCMODE) != O_RDONLY || flags & O_CREAT) {
+		errno = EROFS;
+		return -1;
+	}
+	return fs_real.openat(dir, path, flags, mode);
+}
+
+static int
+ro_mkdirat(int dir, const char *path, mode_t mode)
+{
+	(void)dir;
+	(void)path;
+	(void)mode;
+	errno = EROFS;
+	return -1;
+}
+
+static int
+ro_two_names(int a, const char *from, int b, const char *to)
+{
+	(void)b;
+	(void)to;
+	return ro_mkdirat(a, from, 0);
+}
+
+static int
+ro_unlinkat(int dir, const char *path, int flags)
+{
+	(void)flags;
+	return ro_mkdirat(dir, path, 0);
+}
+
+static void
+what_cannot_be_written_is_read(void **arg)
+{
+	struct world *w = *arg;
+	static struct fs fs;	/* longer than the store */
+	struct store_options o = { .fs = &fs };
+	struct mailbox_status st;
+	struct message_content c;
+	struct append *a;
+	struct mailbox *mb;
+	size_t n;
+
+	fs = fs_real;
+	fs.openat = ro_openat;
+	fs.mkdirat = ro_mkdirat;
+	fs.renameat = fs.linkat = ro_two_names;
+	fs.unlinkat = ro_unlinkat;
+	put_file(w, "cur/1700000001.M5P1.host:2,S", "A: b\n\n");
+	put_file(w, "new/1700000002.M5P1.host", "A: b\n\nc\n");
+	world_rmdir(w, "tmp");
+	store_close(&w->store);
+	world_open(w, &o);
+	/* Nobody has made an index. */
+	mb = open_box(w->store, INBOX);
+	assert_true(mailbox_is_read_only(mb));
+	mailbox_entries(mb, &n);
+	assert_int_equal(n, 2);
+	assert_int_equal(mailbox_content(mb, 2, &c), STORE_OK);
+	assert_int_equal(c.bytes.n, 8);
+	message_content_clear(&c);
+	refresh(mb, NULL, NULL);
+	assert_int_equal(set_flags(mb, 1, FLAGS_ADD, FLAG_FLAGGED),
+	    STORE_READ_ONLY);
+	assert_int_equal(append_begin(w->store, INBOX, &a), STORE_READ_ONLY);
+	mailbox_close(&mb);
+	assert_int_equal(store_status(w->store, INBOX, &st), STORE_OK);
+	assert_int_equal(st.messages, 2);
+	assert_int_equal(store_create(w->store, SLICE_LIT("x"), 0),
+	    STORE_READ_ONLY);
+	assert_int_equal(store_subscribe(w->store, SLICE_LIT("x"), true),
+	    STORE_READ_ONLY);
+}
+
 int
 main(void)
 {
@@ -525,6 +649,8 @@ main(void)
 		T(a_mailbox_that_is_opened_again_is_as_it_is_now),
 		T(an_examined_mailbox_keeps_its_numbers),
 		T(a_delivery_gets_its_uid_without_a_scan),
+		T(a_name_that_was_given_to_another_is_that_ones),
+		T(what_cannot_be_written_is_read),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -382,18 +382,33 @@ complain(struct mailbox *mb, const struct uidlist_fault *f)
 
 /* ---- when they have written since --------------------------------------- */
 
+static bool
+stat_list(const struct mailbox *mb, const char *name, struct stat *st)
+{
+	return mb->store->fs->fstatat(mb->dir, name, st) == 0 &&
+	    S_ISREG(st->st_mode);
+}
+
+static bool
+is_other(const struct mailbox *mb, int kind, const struct stat *st)
+{
+	const struct taken *was = &mb->state.taken[kind];
+	struct taken now = taken_of(st);
+
+	return now.mtime_ns != was->mtime_ns || now.size != was->size;
+}
+
 bool
 takeover_is_newer(const struct mailbox *mb)
 {
-	const struct taken *was = &mb->state.taken[TAKEN_UIDLIST];
-	struct taken now;
 	struct stat st;
 
-	if (mb->store->fs->fstatat(mb->dir, "dovecot-uidlist", &st) == -1 ||
-	    !S_ISREG(st.st_mode))
+	if (!stat_list(mb, "dovecot-uidlist", &st))
 		return false;
-	now = taken_of(&st);
-	return now.mtime_ns != was->mtime_ns || now.size != was->size;
+	/* A new keyword leaves the list as it is. */
+	return is_other(mb, TAKEN_UIDLIST, &st) ||
+	    (stat_list(mb, "dovecot-keywords", &st) &&
+	    is_other(mb, TAKEN_KEYWORDS, &st));
 }
 
 /* Their keywords keep their letters; to[bit] is what ours become. */
@@ -527,21 +542,28 @@ takeover_again(struct mailbox *mb, struct state *all)
 	return read;
 }
 
-void
-takeover_put_seen(struct mailbox *mb)
+static void
+put_seen(struct mailbox *mb, const char *name, uint8_t kind)
 {
 	struct taken t;
 	struct stat st;
 	size_t at;
 
-	if (mb->store->fs->fstatat(mb->dir, "dovecot-uidlist", &st) == -1)
+	if (!stat_list(mb, name, &st))
 		return;
 	t = taken_of(&st);
 	record_begin(&mb->group, REC_TAKEN, &at);
-	put_u8(&mb->group, TAKEN_UIDLIST);
+	put_u8(&mb->group, kind);
 	put_u64(&mb->group, (uint64_t)t.mtime_ns);
 	put_u64(&mb->group, t.size);
 	record_end(&mb->group, at);
+}
+
+void
+takeover_put_seen(struct mailbox *mb)
+{
+	put_seen(mb, "dovecot-uidlist", TAKEN_UIDLIST);
+	put_seen(mb, "dovecot-keywords", TAKEN_KEYWORDS);
 }
 
 /* ---- what is to be said of them ----------------------------------------- */

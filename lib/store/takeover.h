@@ -3,9 +3,9 @@
  * takeover - what Dovecot wrote about a mailbox: UIDs, UIDVALIDITY, keywords,
  * POP3 UIDLs.  Its files are read, never changed but by an export.
  *
- * The stamp of the list that was read, or exported, stands in the index; one
- * that is different was written by Dovecot since, and is taken in again:
- * its numbers count, since its clients know them.
+ * The stamps of the list and the keywords that were read, or exported, stand in
+ * the index; if one is different, Dovecot has written it since, and they are
+ * taken in again: its numbers count, since its clients know them.
  */
 #ifndef STORE_TAKEOVER_H
 #define STORE_TAKEOVER_H

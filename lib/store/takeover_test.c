@@ -96,6 +96,8 @@ dovecot_maildir_keeps_uids_and_keywords(void **arg)
 	assert_int_equal(e[1].uid, 9);
 	assert_int_equal(e[2].uid, 20);
 	assert_int_equal(mailbox_keyword(mb, SLICE_LIT("WORK"), false), 2);
+	assert_int_equal(mailbox_keywords(mb), 2);
+	assert_string_equal(mailbox_keyword_name(mb, 1), "");
 	assert_int_equal(e[1].keywords, 5);
 	assert_int_equal(mailbox_uidl(mb, 9, &uidl), STORE_OK);
 	assert_string_equal(buf_cstr(&uidl), "old-uidl");
@@ -113,6 +115,20 @@ dovecot_maildir_keeps_uids_and_keywords(void **arg)
 	    "20 S6 W8 :1700000009.M1P1.h\n");
 	assert_true(has_file(w, "cur/1700000005.M1P1.h,S=6,W=8:2,S"));
 	buf_clear(&text);
+	/* Dovecot has made a keyword since, and left its list as it was. */
+	put_file(w, "dovecot-keywords", "0 $Label1\n2 work\n3 fresh\n");
+	move_file(w, "cur/1700000005.M1P1.h,S=6,W=8:2,S",
+	    "cur/1700000005.M1P1.h,S=6,W=8:2,Sd");
+	store_close(&w->store);
+	world_open(w, NULL);
+	mb = open_box(w->store, INBOX);
+	e = mailbox_entries(mb, &n);
+	assert_int_equal(n, 3);
+	assert_int_equal(e[0].uid, 7);
+	assert_int_equal(e[0].keywords, 8);
+	assert_int_equal(e[2].uid, 20);
+	assert_int_equal(mailbox_keyword(mb, SLICE_LIT("fresh"), false), 3);
+	mailbox_close(&mb);
 	buf_clear(&uidl);
 }
 

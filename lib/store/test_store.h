@@ -94,6 +94,15 @@ remove_file(const struct world *w, const char *name)
 	assert_int_equal(unlink(path), 0);
 }
 
+static inline void
+world_rmdir(const struct world *w, const char *name)
+{
+	char path[PATH_MAX];
+
+	test_path(path, sizeof(path), "%s/%s", w->dir, name);
+	assert_int_equal(rmdir(path), 0);
+}
+
 static inline bool
 has_file(const struct world *w, const char *name)
 {

@@ -290,13 +290,18 @@ class Raw(ImapStory):
                 t, other = self.talk("bob@example.org", tls), self.talk("bob@example.org")
                 name = f"Heard{tls}"
                 t.ok("NOTIFY SET (selected (MessageNew (UID) MessageExpunge)) "
-                     "(personal (MessageNew MessageExpunge MailboxName SubscriptionChange))")
+                     "(personal (MessageNew MessageExpunge MailboxName SubscriptionChange MailboxMetadataChange "
+                     "ServerMetadataChange))")
                 other.ok(f"CREATE {name}")
                 t.hear(lambda r: r[0] == "LIST" and r[3] == name and "\\NonExistent" not in r[1])
                 other.ok(f"SUBSCRIBE {name}")
                 t.hear(lambda r: r[0] == "LIST" and r[3] == name and "\\Subscribed" in r[1])
                 other.ok(f"APPEND {name} ", message(subject="x"))
                 t.hear(lambda r: r[0] == "STATUS" and r[1] == name and pairs(r[2])["MESSAGES"] == "1")
+                other.ok(f'SETMETADATA {name} (/private/comment "x{tls}")')
+                t.hear(lambda r: r == ["METADATA", name, "/private/comment"])
+                other.ok(f'SETMETADATA "" (/shared/comment "x{tls}")')
+                t.hear(lambda r: r == ["METADATA", b"", "/shared/comment"])
                 other.ok(f"RENAME {name} {name}2")
                 old = t.hear(lambda r: r[0] == "LIST" and r[3] == name + "2")
                 self.assertEqual(old[4], [b"OLDNAME", [name]])
@@ -305,6 +310,19 @@ class Raw(ImapStory):
                 self.box.send("bob@example.org", subject="heard")
                 t.hear(lambda r: r[0] == "STATUS" and r[1] == "INBOX")
                 t.logout()
+
+    def test_what_may_not_be_read_now_is_not_gone(self):
+        t = self.talk("bob@example.org")
+        t.ok("CREATE Closed")
+        t.ok("APPEND Closed ", message(subject="x"))
+        t.ok("SELECT Closed")
+        cur = self.box.maildir("bob@example.org") + "/.Closed/cur"
+        os.chmod(cur, 0)
+        a = t.cmd("FETCH 1 (BODY.PEEK[TEXT])")
+        os.chmod(cur, 0o700)
+        self.assertEqual((a.status, a.code), ("NO", ["UNAVAILABLE"]))
+        self.assertIn("a line", str(t.ok("FETCH 1 (BODY.PEEK[TEXT])").untagged))
+        t.logout()
 
     def test_a_compressed_connection_changes_its_user(self):
         t = self.talk("bob@example.org", True)

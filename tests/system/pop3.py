@@ -69,6 +69,19 @@ class Pop3(Story):
         for s in subjects:
             self.box.wait_subject(user, s)
 
+    def test_a_token_comes_with_auth_in_one_line(self):
+        # Access tokens are longer than a command line of RFC 2449; Thunderbird sends them so.
+        word = "x" * 900
+        plain = base64.b64encode(f"\0alice@example.org\0{word}".encode()).decode()
+        for command in (f"AUTH PLAIN {plain}", f"USER alice@example.org\r\nPASS {word}"):
+            c = self.line(tls=True)
+            c.line()
+            answer = c.say(command + "\r\n")
+            if "PASS" in command:
+                answer = c.line()
+            self.assertRegex(answer, r"^-ERR \[AUTH\]")
+            self.assertEqual(c.say("NOOP\r\n"), "+OK")
+
     def test_a_maildrop_is_read_and_emptied(self):
         self.deliver("alice@example.org", "one", "two")
         p = self.box.pop3("alice@example.org")
@@ -238,7 +251,7 @@ class Pop3(Story):
     def test_a_client_that_never_ends_a_line_is_cut_off(self):
         c = self.line()
         c.line()
-        c.s.sendall(b"x" * 2000)
+        c.s.sendall(b"x" * 24000)
         self.assertTrue(c.line().startswith("-ERR"))
         self.assertTrue(c.closed())
 

@@ -444,4 +444,5 @@ class ByAddress(Story):
         self.assertIn(b" 1-Jan-2015 12:00:00", dates[0].replace(b'"01', b'" 1'))
         self.mailbox("import", "Nowhere", mbox, status=65)
         self.mailbox("import", "Old", mbox + ".missing", status=66)
+        self.mailbox("import", "Old", self.box.dir, status=66)
         self.assertEqual(self.listed()["Old"]["messages"], 2)
