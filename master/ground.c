@@ -101,7 +101,7 @@ int
 ground_open_lock(const struct master *m)
 {
 	char *path = path_in(m->conf->path_run, PID_FILE);
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 
 	free(path);
 	return fd;
@@ -114,7 +114,7 @@ ground_check_queue(struct master *m)
 {
 	struct buf text = BUF_INIT(QUEUE_FORMAT_BYTES);
 	char *path = path_in(m->conf->path_queue, QUEUE_FORMAT_NAME), *room;
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	uint64_t version = 0;
 	ssize_t n;
 
@@ -318,10 +318,16 @@ ground_clear(struct master *m)
 int
 ground_open_log_file(const char *path)
 {
+	int fd;
+
 	if (make_parents(path) == -1)
 		return -1;
-	return open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC |
-	    O_NOFOLLOW, 0640);
+	/* A FIFO that nobody reads is an error, and nobody waits for a reader. */
+	fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC |
+	    O_NOFOLLOW | O_NONBLOCK, 0640);
+	if (fd != -1)
+		fcntl(fd, F_SETFL, O_APPEND);
+	return fd;
 }
 
 int

@@ -12,12 +12,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/log.h"
 #include "ipc/qmgr_bounce.h"
 #include "master.h"
 
 static void	 give(struct process *, const char *name);
-static int	 open_file(const char *path);
 
 void
 texts_give(struct process *p)
@@ -39,7 +39,7 @@ give(struct process *p, const char *name)
 	int fd;
 
 	buf_printf(&path, "%s/%s", p->master->conf->path_templates, name);
-	fd = open_file(buf_cstr(&path));
+	fd = file_open(buf_cstr(&path));
 	if (fd != -1) {
 		b = channel_begin(p->channel, CTL_TEXT, 0);
 		if (b != NULL)
@@ -47,20 +47,6 @@ give(struct process *p, const char *name)
 		channel_end_fds(p->channel, &fd, 1);
 	} else if (errno != ENOENT)
 		log_error("event=bad-template file=%s why=\"%s\"",
-		    LOG_Q(buf_slice(&path)), strerror(errno));
+		    LOG_Q(buf_slice(&path)), file_error(errno));
 	buf_clear(&path);
-}
-
-/* A regular one, so that nobody waits for it. */
-static int
-open_file(const char *path)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	struct stat st;
-
-	if (fd == -1 || (fstat(fd, &st) == 0 && S_ISREG(st.st_mode)))
-		return fd;
-	close(fd);
-	errno = EINVAL;
-	return -1;
 }

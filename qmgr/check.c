@@ -24,6 +24,7 @@
 #include "mail/dropfile.h"
 #include "mail/queue_format.h"
 #include "qmgr.h"
+#include "roll.h"
 
 #define DROP_BYTES	(512u * 1024 * 1024)	/* the largest that is read */
 
@@ -56,6 +57,13 @@ static void	 forget(struct look *, uint64_t id);
 static void	 take_damage(void *, const struct journal_damage *);
 static bool	 seen_before(struct look *, const struct journal_damage *);
 static void	 tell_damage(struct look *, const struct journal_damage *);
+static void	 tell_unopened(struct look *, const struct journal_damage *,
+		    const char *file);
+static void	 look_at_directories(struct look *);
+static void	 look_at_directory(struct look *, const char *path);
+static void	 look_at_corrupt(struct look *);
+static void	 walk(struct look *, const char *dir,
+		    void (*)(void *, uint64_t, const struct stat *));
 static void	 look_at_file(void *, uint64_t id, const struct stat *);
 static void	 judge_file(struct look *, uint64_t id);
 static void	 judge_bytes(struct look *, struct load *);
@@ -67,6 +75,7 @@ static void	 judge_large(struct look *, uint64_t id, uint64_t size);
 static void	 look_at_large(void *, uint64_t id, const struct stat *);
 static void	 look_at_drops(struct look *, const char *dir);
 static void	 look_at_limits(struct look *);
+static void	 look_at_roll(struct look *);
 static void	 look_at_format(struct look *);
 static void	 put_aside(struct look *, const char *path, const char *name,
 		    const char *remedy, const char *fmt, ...)
@@ -83,13 +92,15 @@ queue_check(struct check *c)
 	c->segments = c->records = c->messages = c->large = c->drops = 0;
 	c->findings = c->mended = 0;
 	ev_loop_init(&l.loop);
+	look_at_directories(&l);
 	r = read_journal(&l);
 	if (r == 0) {
-		store_walk(c->dir, "deferred", look_at_file, &l);
-		store_walk(c->dir, "large", look_at_large, &l);
+		walk(&l, STORE_DEFERRED, look_at_file);
+		walk(&l, STORE_LARGE, look_at_large);
 		look_at_drops(&l, DROP_DIR);
 		look_at_drops(&l, TAKEN_DIR);
 		look_at_limits(&l);
+		look_at_roll(&l);
 		look_at_format(&l);
 	}
 	if (r == 0 && c->live) {
@@ -119,8 +130,8 @@ read_journal(struct look *l)
 	queue_clear(&l->young);
 	l->journal = journal_open(&conf, &ops, NULL);
 	if (l->journal == NULL)
-		/* A queue that was never used has none. */
-		return errno == ENOENT ? 0 : -1;
+		/* What is no directory has been told. */
+		return errno == ENOTDIR || errno == ELOOP ? 0 : -1;
 	journal_replay(l->journal, take_record, take_damage, l);
 	journal_stats(l->journal, &st);
 	l->c->segments = st.segments;
@@ -256,6 +267,38 @@ seen_before(struct look *l, const struct journal_damage *d)
 	return false;
 }
 
+static bool
+is_no_file(const struct journal_damage *d)
+{
+	return d->kind == DAMAGE_UNOPENED && (d->error == EISDIR ||
+	    d->error == ENODEV || d->error == ELOOP || d->error == ENXIO);
+}
+
+/* qmgr does not start beside it. */
+static void
+tell_unopened(struct look *l, const struct journal_damage *d, const char *file)
+{
+	switch (d->error) {
+	case EPROTONOSUPPORT:
+		tell(l, (struct finding){ .file = file,
+			.remedy = "start that version" },
+		    "was written by a later version");
+		break;
+	default:
+		tell(l, (struct finding){ .file = file,
+			.remedy = "see to the disk, or to its owner and "
+			    "permissions" },
+		    "cannot be opened: %s", strerror(d->error));
+	}
+}
+
+static bool
+is_put_aside(const struct journal_damage *d)
+{
+	return d->kind == DAMAGE_SEGMENT || d->kind == DAMAGE_EMPTIED ||
+	    is_no_file(d);
+}
+
 static void
 tell_damage(struct look *l, const struct journal_damage *d)
 {
@@ -281,6 +324,11 @@ tell_damage(struct look *l, const struct journal_damage *d)
 		    "damaged", "move it to corrupt/", false, true },
 		[DAMAGE_EMPTIED] = { "are all that is left of it",
 		    "move it to corrupt/", false, true },
+		[DAMAGE_UNOPENED] = { "is no regular file, and qmgr does not "
+		    "start", "move it to corrupt/", false, true },
+		[DAMAGE_MISSING] = { "was there and is not; what was in it "
+		    "alone is lost unless it is put back", "miss it no more",
+		    false, true },
 	};
 	struct finding f = { .remedy = kinds[d->kind].remedy,
 		.can_mend = kinds[d->kind].can };
@@ -290,20 +338,113 @@ tell_damage(struct look *l, const struct journal_damage *d)
 
 	snprintf(file, sizeof(file), "journal/%s", d->name);
 	snprintf(name, sizeof(name), "journal-%s", d->name);
+	if (d->kind == DAMAGE_UNOPENED && !is_no_file(d)) {
+		tell_unopened(l, d, file);
+		return;
+	}
 	f.file = file;
 	if (l->c->repair) {
 		if (kinds[d->kind].save)
 			r = store_save_damage(l->c->dir, d);
-		if (r == 0)
-			r = d->kind >= DAMAGE_SEGMENT ?
-			    store_put_aside(l->c->dir, file, name, &to) :
-			    journal_mend(l->journal, d);
+		if (r == 0 && is_put_aside(d))
+			r = store_put_aside(l->c->dir, file, name, &to) == 0 ?
+			    journal_strike(l->journal, d) : -1;
+		else if (r == 0)
+			r = journal_mend(l->journal, d);
 		f.mended = r == 0;
 		f.error = r == 0 ? 0 : errno;
 	}
-	tell(l, f, "%llu bytes at %llu %s",
-	    (unsigned long long)(d->to - d->from),
-	    (unsigned long long)d->from, kinds[d->kind].what);
+	if (d->kind >= DAMAGE_UNOPENED)
+		tell(l, f, "%s", kinds[d->kind].what);
+	else
+		tell(l, f, "%llu bytes at %llu %s",
+		    (unsigned long long)(d->to - d->from),
+		    (unsigned long long)d->from, kinds[d->kind].what);
+}
+
+/* ---- directories -------------------------------------------------------- */
+
+/* What is in the place of a directory is in qmgr's way, which makes those that
+ * are not there. */
+static void
+look_at_directory(struct look *l, const char *path)
+{
+	char name[32], *slash;
+	struct stat st;
+
+	if (fs->fstatat(l->c->dir, path, &st) == -1) {
+		if (errno != ENOENT && errno != ENOTDIR)
+			tell(l, (struct finding){ .file = path,
+				.remedy = "see to the disk" },
+			    "cannot be seen: %s", strerror(errno));
+		return;
+	}
+	snprintf(name, sizeof(name), "%s", path);
+	slash = strchr(name, '/');
+	if (slash != NULL)
+		*slash = '-';
+	if (!S_ISDIR(st.st_mode))
+		put_aside(l, path, name, "move it to corrupt/; the start makes "
+		    "the directory", "is no directory, and qmgr does not start");
+}
+
+static void
+look_at_directories(struct look *l)
+{
+	static const char *const tops[] = { STORE_DEFERRED, STORE_LARGE,
+		STORE_DELETED };
+	char path[32];
+	size_t i;
+	unsigned n;
+
+	look_at_corrupt(l);
+	look_at_directory(l, "journal");
+	look_at_directory(l, DROP_DIR);
+	look_at_directory(l, TAKEN_DIR);
+	for (i = 0; i < sizeof(tops) / sizeof(tops[0]); i++) {
+		look_at_directory(l, tops[i]);
+		for (n = 0; n < STORE_DIRS; n++) {
+			snprintf(path, sizeof(path), "%s/%02x", tops[i], n);
+			look_at_directory(l, path);
+		}
+	}
+}
+
+static void
+unlisted(void *arg, const char *path)
+{
+	if (errno != ENOENT && errno != ENOTDIR && errno != ELOOP)
+		tell(arg, (struct finding){ .file = path,
+			.remedy = "see to the disk, or to its owner and "
+			    "permissions" },
+		    "cannot be listed: %s", strerror(errno));
+}
+
+static void
+walk(struct look *l, const char *dir,
+    void (*found)(void *, uint64_t, const struct stat *))
+{
+	store_walk(l->c->dir, dir, found, unlisted, l);
+}
+
+/* Where all else is put aside. */
+static void
+look_at_corrupt(struct look *l)
+{
+	struct finding f = { .file = "corrupt", .can_mend = true,
+		.remedy = "rename it to corrupt.file; the start makes the "
+		    "directory" };
+	struct stat st;
+
+	if (fs->fstatat(l->c->dir, f.file, &st) == -1 || S_ISDIR(st.st_mode))
+		return;
+	if (l->c->repair) {
+		f.mended = fs->renameat(l->c->dir, f.file, l->c->dir,
+		    "corrupt.file") == 0 &&
+		    fs_make_dir(fs, l->c->dir, f.file, 0700) == 0;
+		f.error = f.mended ? 0 : errno;
+	}
+	tell(l, f, "is no directory, and nothing can be put aside");
 }
 
 /* ---- files of messages -------------------------------------------------- */
@@ -563,6 +704,18 @@ look_at_limits(struct look *l)
 		put_aside(l, LIMITS_FILE, LIMITS_FILE, "move it to corrupt/; "
 		    "counting begins anew", "its checksum is wrong");
 	buf_clear(&b);
+}
+
+static void
+look_at_roll(struct look *l)
+{
+	struct roll roll;
+
+	if (roll_read(l->c->dir, &roll) == -1)
+		put_aside(l, ROLL_FILE, ROLL_FILE, "move it to corrupt/; it is "
+		    "made anew", "its checksum is wrong, and segments that are "
+		    "missing are not known");
+	roll_clear(&roll);
 }
 
 /* One that is a number too high is a later version's, and right. */

@@ -82,7 +82,7 @@ forget_journal(struct world *w)
 	world_wait(w, 5000, journal_is_idle(w->q->journal) &&
 	    disk_lane_load(w->q->files) == 0);
 	world_kill(w);
-	run("rm %s/journal/*", w->dir);
+	run("rm %s/journal/* %s/segments", w->dir, w->dir);
 }
 
 static int
@@ -522,8 +522,6 @@ an_empty_format_is_mended(void **state)
 static void
 what_is_no_file_is_not_waited_for(void **state)
 {
-	struct check c = { .tell = take };
-
 	(void)state;
 	begin();
 	run("cd %s && rm %s && mkfifo %s", world.dir, file_of("deferred", 1),
@@ -539,10 +537,108 @@ what_is_no_file_is_not_waited_for(void **state)
 
 	begin();
 	run("cd %s && rm journal/0000 && mkfifo journal/0000", world.dir);
-	c.dir = open(world.dir, O_RDONLY | O_DIRECTORY);
-	assert_int_equal(queue_check(&c), -1);
-	assert_int_equal(errno, ENODEV);
-	close(c.dir);
+	check(false, false);
+	assert_int_equal(said.n, 1);
+	assert_non_null(strstr(said.text, "journal/0000: is no regular file"));
+	check(false, true);
+	assert_int_equal(said.mended, 1);
+	check(false, false);
+	assert_int_equal(said.n, 0);
+	assert_int_equal(served(), ALL - YOUNG);
+}
+
+/* Nothing within a directory tells that a file of it was removed. */
+static void
+a_segment_that_was_deleted_is_missed(void **state)
+{
+	(void)state;
+	begin();
+	run("rm %s/%s", world.dir, place_of(ALL - 1).file);
+	expect("was there and is not", YOUNG, YOUNG);
+	begin();
+	run("rm -r %s/journal", world.dir);
+	expect("was there and is not", YOUNG, YOUNG);
+	begin();
+	run("cd %s && : >none && truncate -r %s none && mv none %s", world.dir,
+	    place_of(ALL - 1).file, place_of(ALL - 1).file);
+	expect("cannot be read", YOUNG, YOUNG);
+}
+
+/* ... and still missed when there are others, until somebody puts it back. */
+static void
+a_segment_that_was_put_back_is_missed_no_more(void **state)
+{
+	size_t before;
+	unsigned i;
+
+	(void)state;
+	begin();
+	run("mv %s/%s %s.kept", world.dir, place_of(ALL - 1).file, world.dir);
+	for (i = 0; i < 2; i++) {
+		before = world.nqueued;
+		assert_int_equal(world_start(&world, UP_SMTPD), 0);
+		world_submit(&world, "a@b", "z@far", SMALL);
+		world_wait(&world, 5000, world.nqueued == before + 1 &&
+		    journal_is_idle(world.q->journal));
+		world_kill(&world);
+		check(false, false);
+		assert_int_equal(said.n, 1);
+		assert_non_null(strstr(said.text,
+		    "0000: was there and is not"));
+	}
+	run("mv %s.kept %s/journal/0000", world.dir, world.dir);
+	check(false, false);
+	assert_string_equal(said.text, "");
+	assert_int_equal(served(), ALL);
+}
+
+/* What is acknowledged lasts, whoever removes its segment meanwhile. */
+static void
+a_segment_that_is_deleted_in_use_loses_nothing(void **state)
+{
+	struct world *w = &world;
+	size_t before = w->nqueued;
+	uint64_t id;
+
+	(void)state;
+	begin();
+	assert_int_equal(world_start(w, UP_SMTPD), 0);
+	id = world_submit(w, "a@b", "y@far", SMALL);
+	world_wait(w, 5000, w->nqueued == before + 1 && journal_is_idle(w->q->journal));
+	run("rm %s/journal/*", w->dir);
+	journal_look(w->q->journal);
+	world_wait(w, 20000, w->q->walk == NULL &&
+	    journal_after(w->q->journal, 0) == NULL);
+	world_kill(w);
+	check(false, false);
+	assert_string_equal(said.text, "");
+	assert_int_equal(served(), ALL);
+	assert_int_equal(world_done(w, id, "y@far"), 1);
+}
+
+static void
+what_is_no_directory_is_noticed(void **state)
+{
+	static const char *const dirs[] = { "deferred", "deferred/00",
+		"large", "deleted/ff", "drop", "corrupt", "journal" };
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
+		begin();
+		run("cd %s && mv %s ../%s.was 2>/dev/null; : >%s", world.dir,
+		    dirs[i], "taken", dirs[i]);
+		run("rm -rf %s/../taken.was", world.dir);
+		check(false, false);
+		if (strstr(said.text, "is no directory") == NULL)
+			fail_msg("%s: %s", dirs[i], said.text);
+		check(false, true);
+		assert_int_equal(said.mended, said.n);
+		check(false, false);
+		assert_string_equal(said.text, "");
+		assert_int_equal(world_start(&world, UP_SMTPD), 0);
+		world_kill(&world);
+	}
 }
 
 static void
@@ -670,6 +766,11 @@ main(void)
 		cmocka_unit_test(a_damaged_format_is_mended),
 		cmocka_unit_test(an_empty_format_is_mended),
 		cmocka_unit_test(what_is_no_file_is_not_waited_for),
+		cmocka_unit_test(a_segment_that_was_deleted_is_missed),
+		cmocka_unit_test(a_segment_that_was_put_back_is_missed_no_more),
+		cmocka_unit_test(
+		    a_segment_that_is_deleted_in_use_loses_nothing),
+		cmocka_unit_test(what_is_no_directory_is_noticed),
 		cmocka_unit_test(nothing_in_corrupt_is_written_over),
 		cmocka_unit_test(whatever_is_hit_the_rest_is_served),
 	};

@@ -517,6 +517,13 @@ check_deliveries(const struct life *v, size_t n)
 }
 
 static void
+not_listed(void *arg, const char *path)
+{
+	(void)arg;
+	fail_msg("%s cannot be listed", path);
+}
+
+static void
 see_file(void *arg, uint64_t id, const struct stat *st)
 {
 	(void)st;
@@ -532,7 +539,8 @@ check_empty(const struct life *l)
 	size_t i;
 
 	for (i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
-		store_walk(l->w.q->dir, dirs[i], see_file, &left);
+		store_walk(l->w.q->dir, dirs[i], see_file, not_listed,
+		    &left);
 		if (left != 0)
 			return sim_because("the file of %s in %s is left over",
 			    queue_id_text(left).s, dirs[i]);

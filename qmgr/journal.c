@@ -16,6 +16,7 @@
 #include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -26,6 +27,7 @@
 #include "ipc/counters.h"
 #include "journal.h"
 #include "record.h"
+#include "roll.h"
 
 #define JOURNAL_DIR	"journal"
 #define RECORD_MAGIC	0xc5636552u	/* "Rec\xc5" */
@@ -63,6 +65,10 @@ struct segment {
 	uint64_t	 should;	/* the size that its header gives */
 	bool		 files;
 	bool		 bad;		/* a write failed: not used again */
+	bool		 listed;	/* in the roll, and has no header */
+	bool		 taken_away;	/* its name is gone: nothing that is
+					 * written lasts */
+	int		 error;		/* why it could not be opened, or 0 */
 	struct young_list young;
 };
 TAILQ_HEAD(segment_list, segment);
@@ -97,6 +103,15 @@ struct batch {
 };
 TAILQ_HEAD(batch_list, batch);
 
+/* The roll on its way to the disk. */
+struct noting {
+	struct disk_task  task;
+	struct journal	 *j;
+	struct roll	  roll;
+	uint64_t	  version;
+	int		  error;
+};
+
 struct making {
 	struct disk_task  task;
 	struct journal	 *j;
@@ -130,6 +145,14 @@ struct journal {
 	struct ev_timer		 retry;
 	struct journal_stats	 stats;
 	struct making		 maker;
+	struct roll		 missed;	/* segments that are not there */
+	struct noting		 noter;
+	bool			 noting;
+	bool			 roll_is_old;
+	uint64_t		 roll_version;	/* the last that was made */
+	pthread_mutex_t		 roll_lock;	/* of the next one, and the
+						 * file */
+	uint64_t		 roll_written;	/* the version on disk */
 };
 
 enum header {
@@ -144,6 +167,13 @@ static struct segment *segment_new(struct journal *, unsigned index);
 static void	 segment_drop(struct journal *, struct segment *);
 static void	 remove_segment(struct journal *, struct segment *);
 static int	 open_segment(struct journal *, struct segment *);
+static void	 insert(struct journal *, struct segment *);
+static void	 call_roll(struct journal *);
+static void	 note_segments(struct journal *);
+static void	 note_work(struct disk_task *);
+static void	 note_done(struct disk_task *);
+static int	 write_roll(struct journal *, const struct segment *without);
+static bool	 any_taken_away(const struct journal *);
 static enum header read_headers(struct segment *, uint64_t *ids_r);
 static enum header header_unpack(struct slice, struct segment *,
 		    uint64_t *ids_r);
@@ -190,6 +220,10 @@ journal_open(const struct journal_config *conf, const struct journal_ops *ops,
 	ev_task_init(&j->task, try_commit, j);
 	ev_timer_init(&j->lazy, conf->loop, lazy_is_over, j);
 	ev_timer_init(&j->retry, conf->loop, try_again, j);
+	pthread_mutex_init(&j->roll_lock, NULL);
+	j->noter.j = j;
+	j->noter.task.work = note_work;
+	j->noter.task.done = note_done;
 	if (open_segments(j) == -1) {
 		journal_close(&j);
 		return NULL;
@@ -207,7 +241,9 @@ journal_close(struct journal **jp)
 	*jp = NULL;
 	if (j == NULL)
 		return;
-	assert(j->committing == NULL && !j->making);
+	assert(j->committing == NULL && !j->making && !j->noting);
+	roll_clear(&j->missed);
+	pthread_mutex_destroy(&j->roll_lock);
 	while ((s = TAILQ_FIRST(&j->ring)) != NULL) {
 		TAILQ_REMOVE(&j->ring, s, link);
 		segment_drop(j, s);
@@ -263,6 +299,10 @@ open_segments(struct journal *j)
 		return -1;
 	j->dir = fs_open(fs, j->conf.dir, JOURNAL_DIR, O_RDONLY | O_DIRECTORY,
 	    0);
+	if (j->dir == -1 && j->conf.look && errno == ENOENT) {
+		call_roll(j);	/* it was never used, or is gone */
+		return 0;
+	}
 	if (j->dir == -1)
 		return -1;
 	d = fs_list(fs, j->conf.dir, JOURNAL_DIR, O_NOFOLLOW);
@@ -276,17 +316,23 @@ open_segments(struct journal *j)
 		if (name.n != 4 || !slice_to_u64(name, 0, 9999, &index))
 			continue;
 		s = segment_new(j, (unsigned)index);
-		if (open_segment(j, s) == -1) {
-			error = errno;
-			log_error("event=segment-not-opened name=%s error=%s",
-			    s->name, LOG_Q(slice_str(strerror(error))));
-			segment_drop(j, s);
-			closedir(d);
-			errno = error;
-			return -1;
+		if (open_segment(j, s) == 0)
+			continue;
+		error = errno;
+		if (j->conf.look) {
+			s->error = error;
+			insert(j, s);
+			continue;
 		}
+		log_error("event=segment-not-opened name=%s error=%s",
+		    s->name, LOG_Q(slice_str(strerror(error))));
+		segment_drop(j, s);
+		closedir(d);
+		errno = error;
+		return -1;
 	}
 	closedir(d);
+	call_roll(j);
 	return 0;
 }
 
@@ -318,8 +364,9 @@ segment_drop(struct journal *j, struct segment *s)
 static void
 remove_segment(struct journal *j, struct segment *s)
 {
-	if (fs->unlinkat(j->dir, s->name, 0) == -1 ||
-	    fs->fsync(j->dir) == -1)
+	write_roll(j, s);
+	if (!s->taken_away && (fs->unlinkat(j->dir, s->name, 0) == -1 ||
+	    fs->fsync(j->dir) == -1))
 		log_error("event=segment-not-removed name=%s error=%s",
 		    s->name, LOG_Q(slice_str(strerror(errno))));
 	segment_drop(j, s);
@@ -330,7 +377,6 @@ remove_segment(struct journal *j, struct segment *s)
 static int
 open_segment(struct journal *j, struct segment *s)
 {
-	struct segment *at;
 	enum header what;
 	struct stat st;
 	uint64_t ids = 0;
@@ -362,6 +408,15 @@ open_segment(struct journal *j, struct segment *s)
 		j->generation = s->generation;
 	if (ids > j->ids)
 		j->ids = ids;
+	insert(j, s);
+	return 0;
+}
+
+static void
+insert(struct journal *j, struct segment *s)
+{
+	struct segment *at;
+
 	TAILQ_FOREACH(at, &j->ring, link)
 		if (at->generation > s->generation)
 			break;
@@ -369,7 +424,6 @@ open_segment(struct journal *j, struct segment *s)
 		TAILQ_INSERT_BEFORE(at, s, link);
 	else
 		TAILQ_INSERT_TAIL(&j->ring, s, link);
-	return 0;
 }
 
 static enum header
@@ -608,8 +662,9 @@ static void
 tell_damage(const struct teller *t, enum damage_kind kind, struct segment *s,
     uint64_t from, uint64_t to)
 {
-	struct journal_damage d = { kind, s, s->name, s->generation, s->fd,
-		from, to };
+	struct journal_damage d = { .kind = kind, .segment = s,
+		.name = s->name, .generation = s->generation, .fd = s->fd,
+		.from = from, .to = to, .error = s->error };
 
 	t->fn(t->arg, &d);
 }
@@ -651,6 +706,23 @@ replay_segment(struct scan *c, struct segment *s,
 	tell_tail(t, c, s, at);
 }
 
+static void
+tell_missed(struct journal *j, const struct teller *t)
+{
+	struct journal_damage d = { .kind = DAMAGE_MISSING, .fd = -1 };
+	char name[16];
+	size_t i;
+
+	/* Being told may strike it. */
+	for (i = j->missed.n; i-- > 0;) {
+		snprintf(name, sizeof(name), "%04u",
+		    j->missed.rows[i].index % 10000);
+		d.name = name;
+		d.generation = j->missed.rows[i].generation;
+		t->fn(t->arg, &d);
+	}
+}
+
 void
 journal_replay(struct journal *j,
     void (*record)(void *, const struct record *),
@@ -663,10 +735,14 @@ journal_replay(struct journal *j,
 	TAILQ_FOREACH(s, &j->ring, link) {
 		c.s = s;
 		c.n = 0;
+		if (s->error != 0) {
+			tell_damage(&t, DAMAGE_UNOPENED, s, 0, 0);
+			continue;
+		}
 		if (s->used == 0) {
 			if (s->size < SEGMENT_MIN_BYTES)
 				tell_damage(&t, DAMAGE_EMPTIED, s, 0, s->size);
-			else if (looks_used(&c))
+			else if (s->listed || looks_used(&c))
 				tell_damage(&t, DAMAGE_SEGMENT, s, 0, s->size);
 			continue;
 		}
@@ -676,6 +752,7 @@ journal_replay(struct journal *j,
 			tell_damage(&t, DAMAGE_HEADER, s, 0, FIXED_BYTES);
 		replay_segment(&c, s, record, &t);
 	}
+	tell_missed(j, &t);
 	free(c.bytes);
 }
 
@@ -753,6 +830,8 @@ journal_mend(struct journal *j, const struct journal_damage *d)
 	int r = -1;
 
 	switch (d->kind) {
+	case DAMAGE_MISSING:
+		return journal_strike(j, d);
 	case DAMAGE_RECORDS:
 	case DAMAGE_TAIL:
 		r = fill_with_void(d->segment, d->from, d->to);
@@ -763,6 +842,7 @@ journal_mend(struct journal *j, const struct journal_damage *d)
 		break;
 	case DAMAGE_SEGMENT:
 	case DAMAGE_EMPTIED:
+	case DAMAGE_UNOPENED:
 		errno = ENOTSUP;
 		break;
 	}
@@ -924,7 +1004,8 @@ journal_is_failing(const struct journal *j)
 bool
 journal_is_idle(const struct journal *j)
 {
-	return j->gathered == 0 && j->committing == NULL && !j->making;
+	return j->gathered == 0 && j->committing == NULL && !j->making &&
+	    !j->noting;
 }
 
 void
@@ -968,7 +1049,8 @@ have_room(struct journal *j, size_t n)
 {
 	struct segment *s = j->active;
 
-	if (s != NULL && s->used + n <= s->size - SEGMENT_HEADER_BYTES)
+	if (s != NULL && !s->taken_away &&
+	    s->used + n <= s->size - SEGMENT_HEADER_BYTES)
 		return true;
 	if (s != NULL)
 		retire(j);
@@ -1004,6 +1086,17 @@ retire(struct journal *j)
 	j->active = NULL;
 }
 
+static bool
+any_taken_away(const struct journal *j)
+{
+	const struct segment *s;
+
+	TAILQ_FOREACH(s, &j->ring, link)
+		if (s->taken_away)
+			return true;
+	return false;
+}
+
 /* Sees to it that there is a free segment before it is needed. */
 static void
 prepare(struct journal *j)
@@ -1011,7 +1104,12 @@ prepare(struct journal *j)
 	const struct segment *oldest = TAILQ_FIRST(&j->ring);
 	unsigned most = j->conf.segments;
 
-	if (!j->started || j->nfree > 0 || j->making)
+	if (!j->started)
+		return;
+	/* What is young in it lasts only as long as we do. */
+	if (any_taken_away(j))
+		clean_oldest(j);
+	if (j->nfree > 0 || j->making)
 		return;
 	/* Not before it will soon be wanted: to make one is much for the
 	 * disk, and what is in the oldest may be gone until then. */
@@ -1057,6 +1155,7 @@ commit_work(struct disk_task *t)
 	struct slice head = slice_of(b->header, sizeof(b->header));
 	uint32_t generation = htole32((uint32_t)s->generation), place, crc;
 	int64_t began_us = clock_mono_us();
+	struct stat st;
 	size_t i;
 	char *p;
 
@@ -1077,8 +1176,10 @@ commit_work(struct disk_task *t)
 	    (off_t)(s->size - SEGMENT_HEADER_BYTES)) == -1 ||
 	    fs->fdatasync(s->fd) == -1)) ||
 	    fs_pwrite(fs, s->fd, buf_slice(&b->bytes), (off_t)b->at) == -1 ||
-	    fs->fdatasync(s->fd) == -1)
+	    fs->fdatasync(s->fd) == -1 || fs->fstat(s->fd, &st) == -1)
 		b->error = errno == 0 ? EIO : errno;
+	else if (st.st_nlink == 0)
+		b->error = ENOENT;	/* what has no name is not durable */
 	b->took_us = clock_mono_us() - began_us;
 }
 
@@ -1095,6 +1196,8 @@ commit_done(struct disk_task *t)
 	if (b->error != 0)
 		commit_failed(j, b);
 	else {
+		if (!s->headed)
+			j->roll_is_old = true;
 		s->headed = true;
 		j->failed = false;
 		j->failing_until = 0;
@@ -1112,6 +1215,8 @@ commit_done(struct disk_task *t)
 	TAILQ_INSERT_TAIL(&j->spare, b, link);
 	if (!TAILQ_EMPTY(&j->gathering))
 		ev_task_ask(j->conf.loop, &j->task);
+	if (j->roll_is_old)
+		note_segments(j);
 	relax(j);
 }
 
@@ -1159,6 +1264,8 @@ commit_failed(struct journal *j, struct batch *b)
 	log_error("event=commit-failed segment=%s records=%zu error=%s",
 	    s->name, b->nrecs, LOG_Q(slice_str(strerror(b->error))));
 	j->stats.failures++;
+	if (b->error == ENOENT)
+		s->taken_away = true;
 	if (s->headed) {
 		s->bad = true;
 		s->files = true;
@@ -1236,12 +1343,17 @@ static bool
 index_is_used(const struct journal *j, unsigned index)
 {
 	const struct segment *s;
+	size_t i;
 
 	TAILQ_FOREACH(s, &j->ring, link)
 		if (s->index == index)
 			return true;
 	TAILQ_FOREACH(s, &j->free, link)
 		if (s->index == index)
+			return true;
+	/* The file that is missed may come back. */
+	for (i = 0; i < j->missed.n; i++)
+		if (j->missed.rows[i].index == index)
 			return true;
 	return j->active != NULL && j->active->index == index;
 }
@@ -1345,7 +1457,7 @@ journal_cleaned(struct journal *j, struct segment *s)
 {
 	assert(s->state == SEG_CLEANING && TAILQ_EMPTY(&s->young));
 	TAILQ_REMOVE(&j->ring, s, link);
-	if (s->bad || s->size != j->conf.segment_bytes ||
+	if (s->bad || s->taken_away || s->size != j->conf.segment_bytes ||
 	    j->nsegments > j->conf.segments) {
 		remove_segment(j, s);
 	} else {
@@ -1363,6 +1475,170 @@ journal_clean_failed(struct journal *j, struct segment *s)
 	assert(s->state == SEG_CLEANING);
 	s->state = SEG_FULL;
 	ev_timer_set(&j->retry, RETRY_MS);
+}
+
+/* ---- the roll ----------------------------------------------------------- */
+
+/* Who is in the roll and not here.  An index that is here with a later
+ * generation has been used again since the roll was written. */
+static void
+call_roll(struct journal *j)
+{
+	const struct roll_row *row;
+	struct roll roll;
+	struct segment *s;
+	size_t i;
+
+	if (roll_read(j->conf.dir, &roll) == -1 && !j->conf.look)
+		log_error("event=segments-unknown file=" ROLL_FILE " error=%s",
+		    LOG_Q(slice_str(strerror(errno))));
+	for (i = 0; i < roll.n; i++) {
+		row = &roll.rows[i];
+		TAILQ_FOREACH(s, &j->ring, link)
+			if (s->index == row->index)
+				break;
+		if (s != NULL && s->generation == 0)
+			s->listed = true;
+		else if (s == NULL || (row->missed ?
+		    s->generation != row->generation :
+		    s->generation < row->generation))
+			roll_add(&j->missed, row->index, row->generation, true);
+	}
+	roll_clear(&roll);
+}
+
+static struct roll
+make_roll(const struct journal *j, const struct segment *without)
+{
+	const struct segment *s;
+	struct roll r = { 0 };
+	size_t i;
+
+	TAILQ_FOREACH(s, &j->ring, link)
+		if (s != without && s->generation > 0 && !s->taken_away)
+			roll_add(&r, s->index, s->generation, false);
+	s = j->active;
+	if (s != NULL && s != without && s->headed && !s->taken_away)
+		roll_add(&r, s->index, s->generation, false);
+	for (i = 0; i < j->missed.n; i++)
+		roll_add(&r, j->missed.rows[i].index,
+		    j->missed.rows[i].generation, true);
+	return r;
+}
+
+/* Never an older one over a later one, whichever thread is first. */
+static int
+write_version(struct journal *j, const struct roll *roll, uint64_t version)
+{
+	int r = 0;
+
+	pthread_mutex_lock(&j->roll_lock);
+	if (version > j->roll_written) {
+		r = roll_write(j->conf.dir, roll);
+		if (r == 0)
+			j->roll_written = version;
+	}
+	pthread_mutex_unlock(&j->roll_lock);
+	return r;
+}
+
+static int
+write_roll(struct journal *j, const struct segment *without)
+{
+	struct roll roll = make_roll(j, without);
+	int r = write_version(j, &roll, ++j->roll_version);
+
+	roll_clear(&roll);
+	return r;
+}
+
+/* Beside all else: a segment that is not noted yet is not missed, no more. */
+static void
+note_segments(struct journal *j)
+{
+	if (j->noting)
+		return;
+	j->noting = true;
+	j->roll_is_old = false;
+	j->noter.roll = make_roll(j, NULL);
+	j->noter.version = ++j->roll_version;
+	disk_do(j->conf.files, &j->noter.task);
+}
+
+static void
+note_work(struct disk_task *t)
+{
+	struct noting *n = (struct noting *)((char *)t -
+	    offsetof(struct noting, task));
+
+	n->error = write_version(n->j, &n->roll, n->version) == 0 ? 0 : errno;
+}
+
+static void
+note_done(struct disk_task *t)
+{
+	struct noting *n = (struct noting *)((char *)t -
+	    offsetof(struct noting, task));
+
+	n->j->noting = false;
+	roll_clear(&n->roll);
+	if (n->error != 0)
+		n->j->roll_is_old = true;	/* with the next commit */
+}
+
+/* One that is not there, or is put aside. */
+int
+journal_strike(struct journal *j, const struct journal_damage *d)
+{
+	size_t i;
+
+	for (i = 0; i < j->missed.n; i++)
+		if (j->missed.rows[i].generation == d->generation)
+			break;
+	if (i < j->missed.n)
+		j->missed.rows[i] = j->missed.rows[--j->missed.n];
+	return write_roll(j, d->segment);
+}
+
+/* Whether somebody has taken its name away, or another file has it. */
+static bool
+look_for(struct journal *j, struct segment *s)
+{
+	struct stat ours, named;
+
+	if (s->taken_away || fs->fstat(s->fd, &ours) == -1)
+		return s->taken_away;
+	if (fs->fstatat(j->dir, s->name, &named) == 0 ?
+	    named.st_ino == ours.st_ino : errno != ENOENT)
+		return false;
+	s->taken_away = true;
+	log_error("event=segment-taken-away segment=%s", s->name);
+	return true;
+}
+
+void
+journal_look(struct journal *j)
+{
+	struct segment *s, *next;
+	bool lost = false;
+
+	TAILQ_FOREACH_SAFE(s, &j->free, link, next)
+		if (look_for(j, s)) {
+			TAILQ_REMOVE(&j->free, s, link);
+			j->nfree--;
+			remove_segment(j, s);
+			lost = true;
+		}
+	TAILQ_FOREACH(s, &j->ring, link)
+		lost |= look_for(j, s);
+	if (j->active != NULL)
+		lost |= look_for(j, j->active);
+	if (!lost)
+		return;
+	if (j->active != NULL && j->active->taken_away &&
+	    j->committing == NULL)
+		retire(j);
+	prepare(j);
 }
 
 /* ---- questions ---------------------------------------------------------- */

@@ -122,6 +122,8 @@ enum damage_kind {
 	DAMAGE_SEGMENT,		/* both headers: it cannot be read */
 	DAMAGE_EMPTIED,		/* it is shorter than any segment is made, and
 				 * has no header */
+	DAMAGE_UNOPENED,	/* with `look`: see error */
+	DAMAGE_MISSING,		/* it was there and is not; no segment, no fd */
 };
 struct journal_damage {
 	enum damage_kind kind;
@@ -131,6 +133,7 @@ struct journal_damage {
 	int		 fd;
 	uint64_t	 from;		/* the bytes that could not be read */
 	uint64_t	 to;
+	int		 error;
 };
 
 /* All records, oldest first.  Before the first journal_add().  A tail that
@@ -139,9 +142,12 @@ void	 journal_replay(struct journal *,
 	    void (*record)(void *arg, const struct record *),
 	    void (*damage)(void *arg, const struct journal_damage *), void *arg);
 /* From a replay's damage function, opened with `mend`: makes the segment whole,
- * REC_VOID records in the place of bytes that are none.  DAMAGE_SEGMENT and
- * DAMAGE_EMPTIED cannot be mended (ENOTSUP).  -1 with errno. */
+ * REC_VOID records in the place of bytes that are none; one that is missing is
+ * not missed any more.  DAMAGE_SEGMENT, DAMAGE_EMPTIED and DAMAGE_UNOPENED
+ * cannot be mended (ENOTSUP).  -1 with errno. */
 int	 journal_mend(struct journal *, const struct journal_damage *);
+/* The same place: the segment's file has been put aside and is not missed. */
+int	 journal_strike(struct journal *, const struct journal_damage *);
 /* From a replay's record function: its message is needed. */
 void	 journal_keep(struct journal *, struct young *, const struct record *);
 /* After replay: adding may begin. */
@@ -168,6 +174,9 @@ void	 journal_add(struct journal *, uint16_t type, uint64_t id,
 	    struct journal_wait *, struct young *);
 /* The message is not needed any more; also of one that is in no segment. */
 void	 journal_release(struct journal *, struct young *);
+/* Once a second: a segment whose name is gone is told, takes no more records,
+ * and what is young in it and before it moves to files. */
+void	 journal_look(struct journal *);
 /* Queue ids below this are given out: for the headers of new segments. */
 void	 journal_set_ids(struct journal *, uint64_t);
 uint64_t journal_ids(const struct journal *);

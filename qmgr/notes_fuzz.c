@@ -8,6 +8,7 @@
 #include "base/num.h"
 #include "import.h"
 #include "qmgr.h"
+#include "roll.h"
 
 int	 LLVMFuzzerTestOneInput(const uint8_t *, size_t);
 
@@ -25,6 +26,7 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {
 	static struct qmgr q;
 	static struct imported past;
+	struct roll roll;
 	struct slice s = slice_of(p, n);
 	struct buf b = BUF_INIT(1 << 20), words = BUF_INIT(1 << 20);
 
@@ -40,6 +42,13 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	with_checksum(&b, "CHASQI1\n", s);
 	assert(imported_unpack(buf_slice(&b), &past) || past.n == 0);
 	assert(past.n <= IMPORTED);
+	with_checksum(&b, "CHASQR1\n", s);
+	roll_unpack(s, &roll);
+	roll_clear(&roll);
+	if (!roll_unpack(buf_slice(&b), &roll))
+		assert(roll.n == 0);
+	assert(roll.n <= ROLL_ROWS);
+	roll_clear(&roll);
 	buf_clear(&b);
 	buf_clear(&words);
 	return 0;

@@ -146,6 +146,12 @@ take_damage(void *arg, const struct journal_damage *d)
 		log_error("event=journal-damaged segment=%s what=emptied "
 		    "bytes=%llu", d->name, (unsigned long long)d->to);
 		break;
+	case DAMAGE_MISSING:
+		log_error("event=segment-missing segment=%s generation=%llu",
+		    d->name, (unsigned long long)d->generation);
+		break;
+	case DAMAGE_UNOPENED:
+		break;		/* then there is no recovery */
 	}
 }
 

@@ -191,6 +191,7 @@ tick(void *arg)
 	struct qmgr *q = arg;
 
 	clock_now(q);
+	journal_look(q->journal);
 	submit_tick(q);
 	limits_tick(q);
 	pauses_tick(q);

@@ -960,7 +960,8 @@ store_save_changes(int dir, uint64_t id, struct slice changes)
 
 static void
 walk_one(int top, const char *dir,
-    void (*found)(void *, uint64_t, const struct stat *), void *arg)
+    void (*found)(void *, uint64_t, const struct stat *),
+    void (*unlisted)(void *, const char *), void *arg)
 {
 	struct dirent *e;
 	struct stat st;
@@ -968,6 +969,8 @@ walk_one(int top, const char *dir,
 	uint64_t id;
 	DIR *d = fs_list(fs, top, dir, O_NOFOLLOW);
 
+	if (d == NULL)
+		unlisted(arg, dir);
 	while (d != NULL && (e = readdir(d)) != NULL) {
 		if (!queue_id_parse(slice_str(e->d_name), &id)) {
 			if (e->d_name[0] != '.')
@@ -984,18 +987,18 @@ walk_one(int top, const char *dir,
 		closedir(d);
 }
 
-int
+void
 store_walk(int top, const char *dir,
-    void (*found)(void *, uint64_t, const struct stat *), void *arg)
+    void (*found)(void *, uint64_t, const struct stat *),
+    void (*unlisted)(void *, const char *), void *arg)
 {
 	char path[32];
 	unsigned i;
 
 	for (i = 0; i < STORE_DIRS; i++) {
 		snprintf(path, sizeof(path), "%s/%02x", dir, i);
-		walk_one(top, path, found, arg);
+		walk_one(top, path, found, unlisted, arg);
 	}
-	return 0;
 }
 
 void

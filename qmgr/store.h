@@ -213,9 +213,9 @@ unsigned store_dir_number(uint64_t id);
 void	 store_walk_next(struct store *, struct listing *);
 void	 listing_clear(struct listing *);
 /* For who serves nobody meanwhile: each that has an id for a name, whatever it
- * is. */
-int	 store_walk(int top, const char *dir,
+ * is.  unlisted() hears of a directory that cannot be, with errno. */
+void	 store_walk(int top, const char *dir,
 	    void (*found)(void *arg, uint64_t id, const struct stat *),
-	    void *arg);
+	    void (*unlisted)(void *arg, const char *path), void *arg);
 
 #endif

@@ -378,10 +378,11 @@ ended(void *arg, enum stream_end how)
 		    "it takes too long" : "the connection was closed");
 		return;
 	}
-	if (how == STREAM_TIMEOUT)
+	if (how == STREAM_TIMEOUT) {
 		snprintf(text, sizeof(text), "timed out while waiting for "
 		    "the reply to %s", smtp_waits_for(c));
-	else
+		smtp_timed_out(c);
+	} else
 		snprintf(text, sizeof(text), "connection %s while waiting for "
 		    "the reply to %s", how == STREAM_EOF ? "closed" : "lost",
 		    smtp_waits_for(c));

@@ -64,6 +64,8 @@ struct conn {
 	/* The steps that are owed a reply: a ring. */
 	struct owed		*owed;		/* owned */
 	size_t			 owed_at, nowed, owed_room;
+	bool			 ahead;		/* some of them were said before
+						 * an earlier one was answered */
 	/* The transaction under way. */
 	enum say		 say;
 	size_t			 say_recipient;	/* for SAY_RCPT */
@@ -127,6 +129,10 @@ void	 smtp_input(struct conn *);
 void	 smtp_sent(struct conn *);		/* room for more content */
 /* "RCPT": what the host has not answered. */
 const char *smtp_waits_for(const struct conn *);
+/* The reply did not come in time: perhaps the host has lost what was said ahead
+ * of it, whatever it has offered.  For a day its site is told one thing at a
+ * time. */
+void	 smtp_timed_out(struct conn *);
 
 /* ---- names --------------------------------------------------------------- */
 

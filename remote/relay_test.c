@@ -54,6 +54,7 @@ struct script {
 	const char	*inner_ehlo;	/* within TLS; NULL: ehlo */
 	bool		 bytewise;	/* replies in writes of one byte */
 	bool		 absent;	/* nobody listens */
+	bool		 forgets;	/* what comes with another command */
 };
 
 struct host {
@@ -320,6 +321,8 @@ session_input(void *arg)
 		}
 		if (in.n == before.n)
 			break;
+		if (s->host->script->forgets && !s->in_data)
+			in.n = 0;
 	}
 	if (stream_is_open(&s->stream) && !s->done)
 		stream_consume(&s->stream, all.n - in.n);
@@ -1350,6 +1353,33 @@ step_that_takes_too_long_is_given_up(void **state)
 }
 
 static void
+who_loses_pipelined_commands_is_told_one_at_a_time(void **state)
+{
+	static const struct script forgets = { .forgets = true,
+	    .ehlo = "250-host.example\r\n250 PIPELINING" };
+	struct job_recipient r[2];
+	struct fixture f;
+	struct job j;
+	char hop[40];
+
+	(void)state;
+	set_up(&f, NULL, (const struct script *[]){ &forgets, NULL, NULL },
+	    "remote.timeout_rcpt = 100ms");
+	set_hop("[127.0.0.1]:P", f.port, hop, sizeof(hop));
+	log_set_level(LOG_LEVEL_ERROR + 1);
+	j = job_to(r, 2, hop);
+	send_job(&f, 1, &j, -1);
+	wait_for_results(&f, 2);
+	assert_non_null(strstr(buf_cstr(&f.results), "timed out"));
+	send_job(&f, 2, &j, -1);
+	wait_for_results(&f, 4);
+	log_set_level(LOG_LEVEL_ERROR);
+	assert_non_null(strstr(buf_cstr(&f.results),
+	    "2/0 relayed 250 2.0.0 taken|2/1 relayed 250 2.0.0 taken|"));
+	tear_down(&f);
+}
+
+static void
 cancelled_job_ends_where_nothing_is_decided(void **state)
 {
 	static const struct script slow = { .greeting = "" };
@@ -2103,6 +2133,8 @@ main(void)
 		cmocka_unit_test(
 		    idle_connection_makes_room_for_another_next_hop),
 		cmocka_unit_test(step_that_takes_too_long_is_given_up),
+		cmocka_unit_test(
+		    who_loses_pipelined_commands_is_told_one_at_a_time),
 		cmocka_unit_test(cancelled_job_ends_where_nothing_is_decided),
 		cmocka_unit_test(stop_finishes_what_is_under_way),
 		cmocka_unit_test(dead_qmgr_ends_what_is_under_way),

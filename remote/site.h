@@ -20,6 +20,8 @@ struct site {
 	struct plan		*plan;		/* owned; NULL: none yet */
 	struct conn_queue	 idle;		/* longest idle first */
 	bool			 no_chunking;	/* offered, and not known */
+	int64_t			 one_by_one_ms;	/* no pipelining until then;
+						 * monotonic */
 	struct secure_policy	 secure;	/* owned */
 	bool			 changed;	/* by site_configure_all() */
 	struct sessions		 sessions;	/* owned; of TLS */

@@ -29,6 +29,7 @@
  * one time that all is with the kernel to the next. */
 #define OUT_FILL	(32 * 1024)
 #define EARLY_BYTES	(64 * 1024)	/* content that is sent unasked */
+#define ONE_BY_ONE_MS	INT64_C(86400000)	/* without PIPELINING */
 #define SAID_BYTES	(64 * 1024)	/* commands that are written together */
 #define ENCODED_BYTES	(4 * CONTENT_PIECE)
 
@@ -510,7 +511,8 @@ say_all(struct conn *c)
 static bool
 pipelines(const struct conn *c)
 {
-	return (c->ehlo.offers & EHLO_PIPELINING) != 0;
+	return (c->ehlo.offers & EHLO_PIPELINING) != 0 &&
+	    clock_mono_ms() >= c->site->one_by_one_ms;
 }
 
 static bool
@@ -984,12 +986,24 @@ smtp_waits_for(const struct conn *c)
 	return c->nowed == 0 ? "nothing" : steps[first_owed(c).step].name;
 }
 
+void
+smtp_timed_out(struct conn *c)
+{
+	if (!c->ahead || c->nowed == 0 || first_owed(c).step < S_RSET ||
+	    first_owed(c).step > S_DATA)
+		return;
+	log_warn("event=no-pipelining host=%s waited_for=%s",
+	    LOG_Q(slice_str(c->name)), LOG_Q(slice_str(smtp_waits_for(c))));
+	c->site->one_by_one_ms = clock_mono_ms() + ONE_BY_ONE_MS;
+}
+
 static void
 owe(struct conn *c, enum step step, size_t recipient)
 {
 	size_t room = c->owed_room, i;
 	struct owed *ring;
 
+	c->ahead = c->nowed > 0;
 	if (c->nowed == room) {
 		room = room == 0 ? 8 : room * 2;
 		ring = mem_array(room, sizeof(*ring));

@@ -340,6 +340,7 @@ content_complete(struct session *s)
 	if (tx->scan.eight_bit && tx->body == BODY_7BIT)
 		tx->body = BODY_8BITMIME;
 	look_at_front(tx);
+	tx->complete_ms = clock_mono_ms();
 	session_enter(s, S_COMPLETE);
 	submit_go_on(s);
 }

@@ -95,6 +95,7 @@ session_new(struct smtpd *d, int fd_take, const struct client *client)
 	if (client->kind == LISTENER_LMTP)
 		out += LMTP_REPLY_BYTES * set->max_recipients;
 	stream_open(&s->stream, d->loop, fd_take, out, &stream_ops, s);
+	stream_stay_half_open(&s->stream);
 	session_tap(s, true);
 	take_slot(d, s);
 	count(SMTP_CONNECTIONS);
@@ -431,6 +432,8 @@ settle(struct session *s)
 		return;
 	if (s->errors >= s->set->max_errors)
 		session_turn_away(s, "4.7.0 Too many errors", "errors");
+	else if (s->half_closed && !(s->state & S_WAITING))
+		session_close(s, "eof");
 }
 
 static void
@@ -760,6 +763,8 @@ session_ended(void *arg, enum stream_end how)
 
 	if (s->state == S_CLOSING)
 		session_cut(s, s->end);
+	else if (how == STREAM_EOF && submit_client_listens(s))
+		s->half_closed = true;
 	else if (s->state == S_HANDSHAKE) {
 		log_info("event=tls-failed client=%s reason=%s",
 		    s->client.peer.text,

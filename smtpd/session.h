@@ -100,6 +100,7 @@ struct session {
 	bool			 bare_lf;	/* LF is taken for CRLF */
 	bool			 extended;	/* EHLO, not HELO */
 	bool			 throttled;	/* until replies are taken */
+	bool			 half_closed;	/* it only listens any more */
 	bool			 skip_line;	/* too long: until its end */
 	bool			 counted;	/* in d->rate */
 	bool			 mail_refused;	/* and what is piped behind */

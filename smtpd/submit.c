@@ -23,6 +23,7 @@
 #include "trace.h"
 #include "verbs.h"
 
+#define HALF_CLOSED_MS	5000		/* see submit_client_listens() */
 #define IDS_LOW		1536	/* another block is asked for */
 
 static bool	 take_id(struct smtpd *, uint64_t *);
@@ -148,7 +149,8 @@ submit_go_on(struct session *s)
 	} else if (name_is_awaited(s)) {
 		session_enter(s, S_NAME_ASKED);
 	} else if (stream_input(&s->stream).n == 0 &&
-	    stream_peer_is_gone(&s->stream)) {
+	    stream_peer_is_gone(&s->stream) &&
+	    (!submit_client_listens(s) || stream_peer_is_reset(&s->stream))) {
 		session_cut(s, "gone");
 	} else if (channel_is_busy(s->d->qmgr)) {
 		session_enter(s, S_SUBMIT_HELD);
@@ -160,6 +162,14 @@ submit_go_on(struct session *s)
 		send_message(s);
 		session_enter(s, S_SUBMITTED);
 	}
+}
+
+bool
+submit_client_listens(const struct session *s)
+{
+	return (s->state & (S_COMPLETE | S_NAME_ASKED | S_SUBMIT_HELD |
+	    S_SUBMITTED)) != 0 &&
+	    clock_mono_ms() < s->tx->complete_ms + HALF_CLOSED_MS;
 }
 
 static bool

@@ -19,6 +19,10 @@ bool	 submit_take_id(struct session *);
 void	 submit_ask_spool(struct session *);
 /* In S_COMPLETE, and again when what it waited for is there. */
 void	 submit_go_on(struct session *);
+/* The content is complete, and a client that closes its side now still waits
+ * for the reply (RFC 9293 section 3.6).  One that does so later has given up:
+ * it will come again, and its message is better not taken (RFC 1047). */
+bool	 submit_client_listens(const struct session *);
 /* qmgr forgets what it holds of the transaction. */
 void	 submit_abort(struct session *);
 /* The session ends: out of all lists, and submit_abort(). */

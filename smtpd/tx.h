@@ -37,6 +37,7 @@ enum spool {
 struct tx {
 	uint64_t	 id;		/* queue id */
 	int64_t		 begun_us;	/* MAIL came; monotonic */
+	int64_t		 complete_ms;	/* all content had come; monotonic */
 	int64_t		 submitted_us;	/* qmgr was asked to take it */
 	uint32_t	 epoch;		/* of the channel that granted it */
 	bool		 in_qmgr;	/* it holds something: ABORT owed */

@@ -320,6 +320,36 @@ half_closed_after_quit_is_not_gone(void **state)
 }
 
 static void
+half_closed_gets_its_reply(void **state)
+{
+	static const char all[] = UP_TO_DATA "x\r\n.\r\n";
+	bool late;
+	int fd;
+
+	(void)state;
+	/* Its EOF comes while qmgr works, or with the last line. */
+	for (late = false;; late = true) {
+		fd = dial();
+		f.nmessages = 0;
+		f.hold_queued = true;
+		send(fd, all, sizeof(all) - 1, MSG_NOSIGNAL);
+		if (late)
+			fake_settle(&f);
+		shutdown(fd, SHUT_WR);
+		fake_settle(&f);
+		assert_int_equal(f.aborts, 0);
+		assert_int_equal(f.nmessages, 1);
+		fake_queued(&f, f.messages[0].id);
+		fake_settle(&f);
+		hear_end(fd, UP_TO_DATA_OK QUEUED);
+		close(fd);
+		assert_int_equal(f.smtpd.nsessions, 0);
+		if (late)
+			break;
+	}
+}
+
+static void
 gone_before_the_end_is_not_submitted(void **state)
 {
 	static const char all[] = UP_TO_DATA "x\r\n.\r\n";
@@ -1132,6 +1162,7 @@ main(void)
 		TEST(transaction_outlives_qmgr),
 		TEST(client_leaves_while_qmgr_works),
 		TEST(half_closed_after_quit_is_not_gone),
+		TEST(half_closed_gets_its_reply),
 		TEST(gone_before_the_end_is_not_submitted),
 		TEST(large_content_goes_through_a_file),
 		TEST(large_content_in_chunks),

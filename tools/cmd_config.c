@@ -10,6 +10,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/mem.h"
 #include "chasqui.h"
 #include "conf/conf.h"
@@ -275,7 +276,7 @@ check_domains(const struct conf *c)
 static int
 check_certificate(const struct conf_certificate *c)
 {
-	int key_fd = open(c->key, O_RDONLY | O_CLOEXEC), chain_fd = -1;
+	int key_fd = file_open(c->key), chain_fd = -1;
 	const char *path = c->key;
 	struct buf why = BUF_INIT(1000);
 	EVP_PKEY *key = NULL;
@@ -283,10 +284,10 @@ check_certificate(const struct conf_certificate *c)
 
 	if (key_fd != -1) {
 		path = c->chain;
-		chain_fd = open(path, O_RDONLY | O_CLOEXEC);
+		chain_fd = file_open(path);
 	}
 	if (chain_fd == -1)
-		buf_printf(&why, "%s: %s%s", path, strerror(errno),
+		buf_printf(&why, "%s: %s%s", path, file_error(errno),
 		    errno == EACCES ? " (check as root)" : "");
 	else
 		key = key_pair_read(key_fd, chain_fd, &why);

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/mem.h"
 #include "chasqui.h"
 #include "mail/queue_file.h"
@@ -341,10 +342,10 @@ run_queue_import(struct tool *t, int argc, char *argv[])
 	if (argc != 2 || argv[1][0] == '-')
 		return tool_fail(EX_USAGE, "name one file that `chasqui queue "
 		    "export` has written");
-	fd = open(argv[1], O_RDONLY | O_CLOEXEC);
+	fd = file_open(argv[1]);
 	if (fd == -1)
 		return tool_fail(EX_NOINPUT, "%s: %s", argv[1],
-		    strerror(errno));
+		    file_error(errno));
 	status = look_through(fd, argv[1]);
 	if (status == EX_OK && lseek(fd, 0, SEEK_SET) == -1)
 		status = tool_fail(EX_USAGE, "%s: it is to be read twice, so a "

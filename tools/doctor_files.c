@@ -22,6 +22,7 @@
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 
+#include "base/file.h"
 #include "doctor.h"
 #include "ev/key_pair.h"
 #include "os/priv.h"
@@ -73,8 +74,8 @@ doctor_certificates(struct doctor *d)
 static void
 check_certificate(struct doctor *d, const struct conf_certificate *c)
 {
-	int key_fd = open(c->key, O_RDONLY | O_CLOEXEC);
-	int chain_fd = open(c->chain, O_RDONLY | O_CLOEXEC);
+	int key_fd = file_open(c->key);
+	int chain_fd = file_open(c->chain);
 	struct buf why = BUF_INIT(1000);
 	EVP_PKEY *key = NULL;
 	long left = 0;
@@ -122,7 +123,8 @@ check_certificate(struct doctor *d, const struct conf_certificate *c)
 static void
 check_names(struct doctor *d, const struct conf_certificate *c)
 {
-	FILE *f = fopen(c->chain, "re");
+	int fd = file_open(c->chain);
+	FILE *f = fd == -1 ? NULL : fdopen(fd, "r");
 	X509 *x = f == NULL ? NULL : PEM_read_X509(f, NULL, NULL, NULL);
 	const char *name = d->conf->hostname;
 

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "os/fs.h"
 #include "text_file.h"
 
@@ -32,12 +33,12 @@ text_file_open(struct text_file *f, const char *path, bool to_change,
 	f->text = BUF_INIT(TEXT_FILE_BYTES);
 	if (to_change && lock(f, why) == -1)
 		return -1;
-	fd = open(f->path, O_RDONLY | O_CLOEXEC);
+	fd = file_open(f->path);
 	if (fd == -1 && errno == ENOENT)
 		return 0;
 	if (fd == -1 || fstat(fd, &st) == -1 ||
 	    fs_read(&fs_real, fd, &f->text, (size_t)st.st_size, 0) == -1) {
-		buf_printf(why, "%s: %s", path, strerror(errno));
+		buf_printf(why, "%s: %s", path, file_error(errno));
 		if (fd != -1)
 			close(fd);
 		text_file_close(f);

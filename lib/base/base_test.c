@@ -5,10 +5,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <sys/stat.h>
+
 #include <cmocka.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/test_guard.h"
@@ -329,6 +335,30 @@ words_for_the_log(void **state)
 	guard_clear(&g);
 }
 
+/* Whoever opens a FIFO waits for its other end. */
+static void
+a_file_is_not_waited_for(void **state)
+{
+	char dir[] = "/tmp/base_test.XXXXXX", path[64];
+	int fd;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/fifo", dir);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	assert_int_equal(file_open(path), -1);
+	assert_int_equal(errno, ENODEV);
+	assert_int_equal(file_open(dir), -1);
+	assert_int_equal(errno, EISDIR);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(file_open(path), -1);
+	assert_int_equal(errno, ENOENT);
+	assert_int_equal(rmdir(dir), 0);
+	fd = file_open("/dev/null");
+	assert_true(fd != -1);
+	close(fd);
+}
+
 int
 main(void)
 {
@@ -344,6 +374,7 @@ main(void)
 		cmocka_unit_test(bad_fields_stay_bad),
 		cmocka_unit_test(packing_stops_at_the_ceiling),
 		cmocka_unit_test(words_for_the_log),
+		cmocka_unit_test(a_file_is_not_waited_for),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

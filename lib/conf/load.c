@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/mem.h"
 #include "conf/keys.h"
 
@@ -47,7 +48,7 @@ load(const char *path, bool anyway, struct buf *why)
 	bool ok;
 
 	if (read_file(path, CONF_FILE_BYTES, &text) == -1) {
-		buf_printf(why, "%s: %s\n", path, strerror(errno));
+		buf_printf(why, "%s: %s\n", path, file_error(errno));
 		goto out;
 	}
 	c = conf_parse_anyway(buf_slice(&text), path, why, &ok);
@@ -71,20 +72,13 @@ out:
 static int
 read_file(const char *path, size_t max, struct buf *to)
 {
-	struct stat st;
 	char *room;
 	ssize_t n;
 	int fd, saved;
 
-	fd = open(path, O_RDONLY | O_CLOEXEC);
+	fd = file_open(path);
 	if (fd == -1)
 		return -1;
-	if (fstat(fd, &st) == -1)
-		goto fail;
-	if (S_ISDIR(st.st_mode)) {
-		errno = EISDIR;
-		goto fail;
-	}
 	do {
 		room = buf_reserve(to, 8192);
 		if (room == NULL || to->n > max) {

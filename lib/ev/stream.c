@@ -206,6 +206,17 @@ stream_peer_is_gone(struct stream *s)
 	return n == 0 || (n == -1 && errno != EAGAIN && errno != EINTR);
 }
 
+bool
+stream_peer_is_reset(struct stream *s)
+{
+	char c;
+
+	if (!stream_is_open(s) || s->ended)
+		return true;
+	return recv(s->fd, &c, 1, MSG_PEEK | MSG_DONTWAIT) == -1 &&
+	    errno != EAGAIN && errno != EINTR;
+}
+
 /* What is sent already does not count against out_max; it is moved away when
  * that is cheap, or needed. */
 static void

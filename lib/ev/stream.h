@@ -126,6 +126,9 @@ void	 stream_resume(struct stream *);
 /* True where the peer's EOF, or a reset, is known although input may be
  * unconsumed; asks the kernel, so that it also works while paused. */
 bool	 stream_peer_is_gone(struct stream *);
+/* True where it does not read any more either; one that has closed its side
+ * only, or has not said yet that it reads no more, is not. */
+bool	 stream_peer_is_reset(struct stream *);
 
 /* -1 when more than out_max would wait. */
 int	 stream_write(struct stream *, struct slice);

@@ -225,7 +225,7 @@ int
 fs_replace(const struct fs *fs, int dir, const char *name,
     struct slice content, bool sync)
 {
-	static unsigned turn;
+	static _Atomic unsigned turn;
 	char tmp[NAME_MAX + 1];
 	int fd, r;
 

@@ -19,6 +19,7 @@
 #include <db.h>
 #endif
 
+#include "base/file.h"
 #include "base/mem.h"
 #include "table/aliases.h"
 #include "table/driver.h"
@@ -71,8 +72,14 @@ static int
 db_open(void *v, const char *path, DBTYPE type, struct buf *why)
 {
 	struct db_table *t = v;
-	int r;
+	int fd = file_open(path), r;
 
+	/* Berkeley DB would wait for a FIFO's other end. */
+	if (fd == -1) {
+		buf_add_str(why, file_error(errno));
+		return -1;
+	}
+	close(fd);
 	r = db_create(&t->db, NULL, 0);
 	if (r != 0) {
 		t->db = NULL;
@@ -210,9 +217,9 @@ table_make(const struct conf_table *ct, bool aliases,
 	db_paths(ct->path, &database, &text);
 	m.text = buf_cstr(&text);
 	m.database = buf_cstr(&database);
-	fd = open(m.text, O_RDONLY | O_CLOEXEC);
+	fd = file_open(m.text);
 	if (fd == -1 || fstat(fd, &st) == -1) {
-		buf_printf(why, "%s: %s", m.text, strerror(errno));
+		buf_printf(why, "%s: %s", m.text, file_error(errno));
 		goto out;
 	}
 	if ((size_t)snprintf(m.fresh, sizeof(m.fresh), "%s.new.%d", m.database,

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/mem.h"
 #include "table/driver.h"
 #include "table/lines.h"
@@ -238,10 +239,9 @@ begin(struct table *t, struct stamp now, struct buf *why)
 		r = t->driver->open(t->next, t->path, &reason) == 0 ?
 		    finish(t) : fail(t, 0, buf_cstr(&reason), why);
 	} else {
-		t->fd = open(t->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK |
-		    O_NOCTTY);
+		t->fd = file_open(t->path);
 		if (t->fd == -1) {
-			r = fail(t, 0, strerror(errno), why);
+			r = fail(t, 0, file_error(errno), why);
 		} else {
 			t->next_stamp = stamp_fd(t->fd);
 			lines_open(&t->lines, t->fd);
