@@ -12,7 +12,7 @@
 #include "base/num.h"
 #include "imap.h"
 
-#define ENTRIES_KNOWN	20000	/* of all mailboxes; those beyond are not told */
+#define ENTRIES_KNOWN	20000	/* of all; those beyond are not told */
 
 struct entry {
 	struct slice	 mailbox;	/* empty: the server */

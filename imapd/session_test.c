@@ -935,8 +935,8 @@ notify_tells_of_metadata(void **state)
 	    "/private/a NIL \"/private/b(\" \"y\")\r\n");
 	assert_heard("INBOX", "* METADATA INBOX /private/a \"/private/b(\" "
 	    "/shared/comment\r\n");
-	CONVERSE({ "a GETMETADATA INBOX \"/private/b(\"\r\n", "* METADATA INBOX "
-	    "(\"/private/b(\" \"y\")\r\na OK Done\r\n" });
+	CONVERSE({ "a GETMETADATA INBOX \"/private/b(\"\r\n",
+	    "* METADATA INBOX (\"/private/b(\" \"y\")\r\na OK Done\r\n" });
 	/* The same again is no change, another value is. */
 	client_ask(&other, "x SETMETADATA INBOX (/shared/comment \"x\")\r\n");
 	assert_heard("INBOX", "");
