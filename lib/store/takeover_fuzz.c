@@ -3,6 +3,7 @@
 #include <assert.h>
 
 #include "courier.h"
+#include "mail/utf8.h"
 #include "names.h"
 #include "subscriptions.h"
 #include "takeover.h"
