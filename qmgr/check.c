@@ -135,7 +135,9 @@ read_journal(struct look *l)
 	journal_replay(l->journal, take_record, take_damage, l);
 	journal_stats(l->journal, &st);
 	l->c->segments = st.segments;
-	l->c->messages = l->young.slots.n;
+	/* The second time the files have been counted, too. */
+	if (l->first || !l->c->live)
+		l->c->messages = l->young.slots.n;
 	journal_close(&l->journal);
 	return 0;
 }
