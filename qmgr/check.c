@@ -387,7 +387,8 @@ look_at_directory(struct look *l, const char *path)
 		*slash = '-';
 	if (!S_ISDIR(st.st_mode))
 		put_aside(l, path, name, "move it to corrupt/; the start makes "
-		    "the directory", "is no directory, and qmgr does not start");
+		    "the directory",
+		    "is no directory, and qmgr does not start");
 }
 
 static void
