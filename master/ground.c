@@ -322,7 +322,7 @@ ground_open_log_file(const char *path)
 
 	if (make_parents(path) == -1)
 		return -1;
-	/* A FIFO that nobody reads is an error, and nobody waits for a reader. */
+	/* A FIFO that nobody reads is an error: there is no waiting. */
 	fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC |
 	    O_NOFOLLOW | O_NONBLOCK, 0640);
 	if (fd != -1)

@@ -135,7 +135,9 @@ read_journal(struct look *l)
 	journal_replay(l->journal, take_record, take_damage, l);
 	journal_stats(l->journal, &st);
 	l->c->segments = st.segments;
-	l->c->messages = l->young.slots.n;
+	/* The second time the files have been counted, too. */
+	if (l->first || !l->c->live)
+		l->c->messages = l->young.slots.n;
 	journal_close(&l->journal);
 	return 0;
 }
@@ -385,7 +387,8 @@ look_at_directory(struct look *l, const char *path)
 		*slash = '-';
 	if (!S_ISDIR(st.st_mode))
 		put_aside(l, path, name, "move it to corrupt/; the start makes "
-		    "the directory", "is no directory, and qmgr does not start");
+		    "the directory",
+		    "is no directory, and qmgr does not start");
 }
 
 static void

@@ -604,7 +604,8 @@ a_segment_that_is_deleted_in_use_loses_nothing(void **state)
 	begin();
 	assert_int_equal(world_start(w, UP_SMTPD), 0);
 	id = world_submit(w, "a@b", "y@far", SMALL);
-	world_wait(w, 5000, w->nqueued == before + 1 && journal_is_idle(w->q->journal));
+	world_wait(w, 5000, w->nqueued == before + 1 &&
+	    journal_is_idle(w->q->journal));
 	run("rm %s/journal/*", w->dir);
 	journal_look(w->q->journal);
 	world_wait(w, 20000, w->q->walk == NULL &&

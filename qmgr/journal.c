@@ -145,7 +145,7 @@ struct journal {
 	struct ev_timer		 retry;
 	struct journal_stats	 stats;
 	struct making		 maker;
-	struct roll		 missed;	/* segments that are not there */
+	struct roll		 missed;	/* who is not there */
 	struct noting		 noter;
 	bool			 noting;
 	bool			 roll_is_old;

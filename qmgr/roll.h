@@ -19,7 +19,7 @@
 #include "base/slice.h"
 
 #define ROLL_FILE	"segments"
-#define ROLL_ROWS	10000		/* at most: as many as there are names */
+#define ROLL_ROWS	10000		/* at most: one a name */
 
 struct roll {
 	struct roll_row {

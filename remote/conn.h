@@ -64,8 +64,8 @@ struct conn {
 	/* The steps that are owed a reply: a ring. */
 	struct owed		*owed;		/* owned */
 	size_t			 owed_at, nowed, owed_room;
-	bool			 ahead;		/* some of them were said before
-						 * an earlier one was answered */
+	bool			 ahead;		/* the last was said before
+						 * one ahead was answered */
 	/* The transaction under way. */
 	enum say		 say;
 	size_t			 say_recipient;	/* for SAY_RCPT */

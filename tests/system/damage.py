@@ -44,6 +44,28 @@ class Queue(Story):
     def files(self, top):
         return sorted(os.path.join(d, n) for d, _, names in os.walk(self.box.path("queue", top)) for n in names)
 
+    def test_a_segment_that_was_removed_is_missed(self):
+        box = self.box
+        box.send("x@later.example", subject="gone")
+        box.stop()
+        aside = box.path("journal.aside")
+        os.rename(box.path("queue", "journal"), aside)
+        self.assertIn("journal/0000: was there and is not", self.check(status=1))
+        since = len(box.log())
+        box.start()
+        box.wait_log("event=segment-missing segment=0000", since=since)
+        box.send("alice@example.org", subject="all else is served")
+        box.wait_subject("alice@example.org", "all else is served")
+        self.assertIn("journal/0000: was there and is not", self.check(status=1))
+        box.stop()
+        for name in os.listdir(aside):
+            if not os.path.exists(box.path("queue", "journal", name)):
+                os.rename(os.path.join(aside, name), box.path("queue", "journal", name))
+        self.assertIn("all whole", self.check())
+        box.start()
+        box.wait_queue(1)
+        self.assertEqual(box.tool("queue", "delete", "--all").returncode, 0)
+
     def test_each_message_for_itself(self):
         with self.box.smtp() as s:
             for i in range(300):

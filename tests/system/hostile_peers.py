@@ -201,6 +201,20 @@ class SlowClients(Hostile):
         print(f"# {gone} clients gone before the reply: {len(subjects)} messages taken, none twice", flush=True)
 
 
+    def test_a_client_that_half_closes_gets_its_reply(self):
+        """Whose FIN comes with the final dot, or just after it, still listens."""
+        for i in range(10):
+            with self.box.talk() as t:
+                for line in ("EHLO c", "MAIL FROM:<a@b.example>", "RCPT TO:<alice@example.org>", "DATA"):
+                    t.cmd(line)
+                t.send(message(subject=f"half-closed {i}") + b".\r\n")
+                t.s.shutdown(socket.SHUT_WR)
+                self.assertEqual(t.reply()[0], 250)
+                self.assertTrue(t.closed())
+        for i in range(10):
+            self.box.wait_subject("alice@example.org", f"half-closed {i}")
+
+
 class OddHop:
     """A next hop that behaves until a step and then does harm.
 
