@@ -18,6 +18,7 @@
 #include "base/mem.h"
 #include "ipc/counters.h"
 #include "login/spawn.h"
+#include "os/huge_text.h"
 #include "os/priv.h"
 
 /* A session's descriptors: 0 to 2, then these, and the log. */
@@ -75,6 +76,7 @@ spawn_main(const struct spawn_spec *spec, int argc, char *argv[])
 	child.role = spec->spawn;
 	s.spec = spec;
 	RB_INIT(&s.forked);
+	huge_text();
 	child_init(&s.child, &child, &s, argc, argv);
 	setproctitle_init(argc, argv, environ);
 	ev_signal_init(&s.died, &s.child.loop, SIGCHLD, somebody_died, &s);

@@ -22,32 +22,35 @@ static check_fn	 check_plain, check_crypt, check_sha1, check_sha256,
     check_sha512, check_ssha1, check_ssha256, check_ssha512, check_pbkdf2,
     check_scram1, check_scram256, check_argon2;
 
+#define CHEAP	true
+
 /* By the name between the braces; the encoding may follow a '.'. */
 static const struct scheme {
 	const char	*name;
 	check_fn	*check;
+	bool		 cheap;
 } schemes[] = {
-	{ "PLAIN",		check_plain },
-	{ "CLEAR",		check_plain },
-	{ "CLEARTEXT",		check_plain },
-	{ "CRYPT",		check_crypt },
-	{ "SHA256-CRYPT",	check_crypt },
-	{ "SHA512-CRYPT",	check_crypt },
-	{ "BLF-CRYPT",		check_crypt },
-	{ "MD5-CRYPT",		check_crypt },
-	{ "DES-CRYPT",		check_crypt },
-	{ "SHA",		check_sha1 },
-	{ "SHA1",		check_sha1 },
-	{ "SHA256",		check_sha256 },
-	{ "SHA512",		check_sha512 },
-	{ "SSHA",		check_ssha1 },
-	{ "SSHA256",		check_ssha256 },
-	{ "SSHA512",		check_ssha512 },
-	{ "PBKDF2",		check_pbkdf2 },
-	{ "SCRAM-SHA-1",	check_scram1 },
-	{ "SCRAM-SHA-256",	check_scram256 },
-	{ "ARGON2I",		check_argon2 },
-	{ "ARGON2ID",		check_argon2 },
+	{ "PLAIN",		check_plain,	CHEAP },
+	{ "CLEAR",		check_plain,	CHEAP },
+	{ "CLEARTEXT",		check_plain,	CHEAP },
+	{ "CRYPT",		check_crypt,	false },
+	{ "SHA256-CRYPT",	check_crypt,	false },
+	{ "SHA512-CRYPT",	check_crypt,	false },
+	{ "BLF-CRYPT",		check_crypt,	false },
+	{ "MD5-CRYPT",		check_crypt,	false },
+	{ "DES-CRYPT",		check_crypt,	false },
+	{ "SHA",		check_sha1,	CHEAP },
+	{ "SHA1",		check_sha1,	CHEAP },
+	{ "SHA256",		check_sha256,	CHEAP },
+	{ "SHA512",		check_sha512,	CHEAP },
+	{ "SSHA",		check_ssha1,	CHEAP },
+	{ "SSHA256",		check_ssha256,	CHEAP },
+	{ "SSHA512",		check_ssha512,	CHEAP },
+	{ "PBKDF2",		check_pbkdf2,	false },
+	{ "SCRAM-SHA-1",	check_scram1,	false },
+	{ "SCRAM-SHA-256",	check_scram256,	false },
+	{ "ARGON2I",		check_argon2,	false },
+	{ "ARGON2ID",		check_argon2,	false },
 };
 
 static const struct scheme *scheme_of(struct slice stored, struct slice *rest_r);
@@ -83,10 +86,19 @@ password_check_nobody(struct slice given)
 	return PASSWORD_WRONG;
 }
 
+bool
+password_is_cheap(struct slice stored)
+{
+	struct slice rest;
+	const struct scheme *s = scheme_of(stored, &rest);
+
+	return s != NULL && s->cheap;
+}
+
 static const struct scheme *
 scheme_of(struct slice stored, struct slice *rest_r)
 {
-	static const struct scheme bare = { "CRYPT", check_crypt };
+	static const struct scheme bare = { "CRYPT", check_crypt, false };
 	struct slice name, encoding;
 	size_t i, end;
 
