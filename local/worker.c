@@ -5,9 +5,11 @@
  * A job is carried out when it is read, but for large ones with many
  * recipients, which must not hold up the rest.  Answers wait for a sync.  One
  * runs at a time, beside the loop, and what is written meanwhile gathers for the
- * next: the longer a sync takes, the more it is for.  Where it takes less than
- * SYNC_APART_MS the next one waits until that has passed: the mail is in the
- * mailbox already, and nobody waits for it to be durable there but the queue.
+ * next: the longer a sync takes, the more it is for.  Under load the next one
+ * waits besides, since the mail is in the mailbox already, and only the queue
+ * waits for it to be durable there: SYNC_APART_MS for each answer of the one
+ * before, at most SYNC_APART_MAX_MS.  A lone delivery finds that this has passed,
+ * and the sessions that have its mailbox open hear of it at once.
  * Always: an answer that says delivered is sent only after the sync of its
  * batch was told to be good (Q2).
  */
@@ -37,7 +39,8 @@
 #define NEWS_BYTES	(1024 * 1024)
 #define PREFIX_BYTES	(16 * 1024)
 #define RESERVED_FDS	96	/* channels, log, job files, sync, staging */
-#define SYNC_APART_MS	25		/* from begin to begin, */
+#define SYNC_APART_MS	3		/* from begin to begin, an answer, */
+#define SYNC_APART_MAX_MS 25		/* at most, */
 #define SYNC_AT_ONCE	256		/* unless so many answers wait */
 #define ANSWERS_TOGETHER 128	/* each at most 2 KiB */
 #define OPEN_MAILDIRS	1024	/* at most */
@@ -86,7 +89,7 @@ struct worker {
 	struct ev_timer	 next_large;
 	struct batch	 gathering;
 	struct batch	 syncing;
-	int64_t		 sync_began_ms;	/* monotonic */
+	int64_t		 sync_next_ms;	/* not before; monotonic */
 	struct ev_timer	 sync_later;
 	bool		 ending;	/* when all is answered */
 	struct ev_task	 end_of_turn;
@@ -681,10 +684,18 @@ send_news(struct worker *w, const struct batch *batch)
 	}
 }
 
+static int64_t
+sync_apart_ms(size_t nanswers)
+{
+	if (nanswers >= SYNC_APART_MAX_MS / SYNC_APART_MS)
+		return SYNC_APART_MAX_MS;
+	return (int64_t)nanswers * SYNC_APART_MS;
+}
+
 static bool
 sync_is_too_soon(struct worker *w)
 {
-	int64_t wait = w->sync_began_ms + SYNC_APART_MS - clock_mono_ms();
+	int64_t wait = w->sync_next_ms - clock_mono_ms();
 
 	if (wait <= 0 || w->gathering.n >= SYNC_AT_ONCE || w->ending)
 		return false;
@@ -708,7 +719,7 @@ end_turn(void *arg)
 	}
 	if (sync_is_too_soon(w))
 		return;
-	w->sync_began_ms = clock_mono_ms();
+	w->sync_next_ms = clock_mono_ms() + sync_apart_ms(w->gathering.n);
 	/* Before the sync, which makes the records durable with the rest. */
 	maildirs_record(w->maildirs, add_news, &w->gathering);
 	b = w->syncing;
