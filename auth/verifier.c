@@ -383,23 +383,25 @@ take_password(struct verifier *v, struct message *m)
 	return true;
 }
 
-/* App passwords, which are long and random and have a fast hash, and what was
- * right a moment ago.  Only what is right is told here: what is wrong has to
- * cost the same whatever the name. */
+/* App passwords, which are long and random and have a fast hash, those that are
+ * stored with no costly one, and what was right a moment ago.  Only what is
+ * right is told here: what is wrong has to cost the same whatever the name. */
 static bool
 is_cheap(struct verifier *v, const struct account *all, int n,
     enum auth_protocol protocol, struct slice password, struct verdict *r)
 {
+	bool check;
 	int i;
 
 	for (i = 0; i < n; i++) {
 		if (all[i].external)
 			continue;
-		if (all[i].app.n > 0 ? password_check(all[i].stored,
-		    password) != PASSWORD_GOOD : !cache_has(v->cache, r->login,
+		check = all[i].app.n > 0 || password_is_cheap(all[i].stored);
+		if (check ? password_check(all[i].stored, password) !=
+		    PASSWORD_GOOD : !cache_has(v->cache, r->login,
 		    all[i].stored, password, clock_mono_ms()))
 			continue;
-		if (all[i].app.n == 0)
+		if (!check)
 			count(VERIFIER_REMEMBERED);
 		judge(all, n, i, protocol, r);
 		r->extra = all[i].app;

@@ -28,19 +28,19 @@ static struct {
 	int		 facility;
 	void		(*broken)(void *);
 	void		*broken_arg;
-	size_t		 n;
-	char		 pending[PENDING_BYTES];
+	size_t		 n;		/* of pending */
 } out = { .program = "chasqui", .lowest = LOG_LEVEL_INFO,
 	.fd = STDERR_FILENO, .facility = LOG_MAIL };
+static char	 pending[PENDING_BYTES];
 
 /* What the history has not been sent yet. */
 static struct {
 	int		 fd;		/* owned; -1: nobody listens */
 	uint64_t	 lost;		/* frames that found no room */
-	uint32_t	 frames;	/* of pending */
+	uint32_t	 frames;	/* of pending_events */
 	size_t		 n;
-	unsigned char	 pending[LOG_EVENTS_BYTES];
 } events = { .fd = -1 };
+static unsigned char	 pending_events[LOG_EVENTS_BYTES];
 
 static void	 log_line(enum log_level, const char *, va_list)
 		    __attribute__((format(printf, 2, 0)));
@@ -185,9 +185,9 @@ log_line(enum log_level level, const char *fmt, va_list ap)
 		return;
 	}
 	line[n++] = '\n';
-	if (out.n + n > sizeof(out.pending))
+	if (out.n + n > sizeof(pending))
 		log_flush();
-	memcpy(out.pending + out.n, line, n);
+	memcpy(pending + out.n, line, n);
 	out.n += n;
 	if (level >= LOG_LEVEL_ERROR)
 		log_flush();
@@ -232,7 +232,7 @@ log_flush(void)
 
 	out.n = 0;
 	if (n > 0)
-		write_all(out.pending, n);
+		write_all(pending, n);
 	if (events.n > 0)
 		send_events();
 }
@@ -314,9 +314,9 @@ add_event(enum log_level level, const struct timespec *when, const char *text,
 	if (!is_event(slice_of(text, n)))
 		return;
 	/* Room is left for the frame that tells of lost ones. */
-	if (events.n + 2 * LOG_EVENT_HEADER + n > sizeof(events.pending))
+	if (events.n + 2 * LOG_EVENT_HEADER + n > sizeof(pending_events))
 		send_events();
-	to = put_event_header(events.pending + events.n,
+	to = put_event_header(pending_events + events.n,
 	    (uint64_t)when->tv_sec * 1000000 +
 	    (uint64_t)when->tv_nsec / 1000, level, n);
 	memcpy(to, text, n);
@@ -328,12 +328,12 @@ add_event(enum log_level level, const struct timespec *when, const char *text,
 static void
 send_events(void)
 {
-	unsigned char *end = events.pending + events.n;
+	unsigned char *end = pending_events + events.n;
 
 	if (events.lost > 0)
 		end = put_event_header(end, events.lost, LOG_EVENTS_LOST, 0);
-	if (events.fd == -1 || send(events.fd, events.pending,
-	    (size_t)(end - events.pending), MSG_DONTWAIT | MSG_NOSIGNAL) == -1)
+	if (events.fd == -1 || send(events.fd, pending_events,
+	    (size_t)(end - pending_events), MSG_DONTWAIT | MSG_NOSIGNAL) == -1)
 		events.lost += events.frames;
 	else
 		events.lost = 0;

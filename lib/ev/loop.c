@@ -16,9 +16,12 @@ ev_loop_init(struct ev_loop *l)
 	l->tasks_end = &l->tasks;
 	if (cfg != NULL) {
 		/* One thread, so no locks; changes to a descriptor's wishes
-		 * are collected and told to the kernel once a turn. */
+		 * are collected and told to the kernel once a turn; nobody's
+		 * environment decides (each look at it is four calls, and each
+		 * session has a loop). */
 		event_config_set_flag(cfg, EVENT_BASE_FLAG_NOLOCK |
-		    EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST);
+		    EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST |
+		    EVENT_BASE_FLAG_IGNORE_ENV);
 		l->base = event_base_new_with_config(cfg);
 		event_config_free(cfg);
 	}

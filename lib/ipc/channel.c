@@ -22,6 +22,7 @@
 
 #define HEADER_BYTES	16
 #define READ_BYTES	(256 * 1024)
+#define READ_FIRST	4096	/* of one that has not had more at once */
 #define IN_BYTES	(CHANNEL_BODY_BYTES + HEADER_BYTES + READ_BYTES)
 #define FDS_WAITING	1024	/* received before their message: a breach */
 
@@ -44,6 +45,7 @@ struct channel {
 	struct ev_task			 task;
 	struct buf			 in;
 	size_t				 in_off;
+	size_t				 want;		/* to be read at once */
 	int				*got_fds;	/* owned */
 	size_t				 ngot;
 	struct buf			 out;
@@ -91,6 +93,7 @@ channel_new(struct ev_loop *loop, int fd_take, const struct message_rule *rules,
 	c->ops = ops;
 	c->arg = arg;
 	buf_init(&c->in, IN_BYTES);
+	c->want = READ_FIRST;
 	buf_init(&c->out, CHANNEL_OUT_BYTES);
 	fcntl(fd_take, F_SETFL, flags | O_NONBLOCK);
 	if (loop != NULL) {
@@ -452,17 +455,17 @@ read_some(struct channel *c)
 		.msg_control = control.bytes,
 		.msg_controllen = sizeof(control.bytes) };
 	struct cmsghdr *cm;
-	size_t n, want = READ_BYTES;
+	size_t n;
 	ssize_t r;
 
 	if (c->in_off > 0) {
 		buf_drop(&c->in, c->in_off);
 		c->in_off = 0;
 	}
-	iov.iov_base = buf_reserve(&c->in, want);
+	iov.iov_base = buf_reserve(&c->in, c->want);
 	if (iov.iov_base == NULL)
 		return false;
-	iov.iov_len = want;
+	iov.iov_len = c->want;
 	do {
 		r = recvmsg(c->fd, &mh, MSG_CMSG_CLOEXEC);
 	} while (r == -1 && errno == EINTR);
@@ -477,6 +480,10 @@ read_some(struct channel *c)
 		c->ngot += n;
 	}
 	c->in.n += (size_t)r;
+	/* A session's channel has a few short messages, and memory of this size
+	 * would come from the kernel and go back to it. */
+	if ((size_t)r == c->want && c->want < READ_BYTES)
+		c->want = READ_BYTES;
 	if (mh.msg_flags & MSG_CTRUNC || c->ngot > FDS_WAITING) {
 		/* Too many, or we may open no more. */
 		log_error("event=channel-descriptors-lost peer=%s index=%u",

@@ -22,9 +22,8 @@
  *		    device, a socket, a pipe or a link
  *
  * The spawns fork sessions, each of which takes its user's uid and enters the
- * row of a session before it reads a byte: they keep CAP_SETUID, CAP_SETGID,
- * CAP_SYS_CHROOT and CAP_SETPCAP (to empty the bounding set) for that, under a
- * uid that owns nothing.  A session's calls are within those of its spawn.
+ * row of a session before it reads a byte: they keep CAP_SETUID, CAP_SETGID and
+ * CAP_SYS_CHROOT for that, under a uid that owns nothing.  A session's calls are within those of its spawn.
  *
  * A row that is LENT has what START adds to it and no more: the one group whose
  * members may read /etc/shadow, Unix sockets, the code of PAM's modules.
@@ -50,8 +49,7 @@
 #include "os/sandbox.h"
 
 #define FORK_CAPABILITIES	(UINT64_C(1) << CAP_SETUID |		\
-	UINT64_C(1) << CAP_SETGID | UINT64_C(1) << CAP_SETPCAP |	\
-	UINT64_C(1) << CAP_SYS_CHROOT)
+	UINT64_C(1) << CAP_SETGID | UINT64_C(1) << CAP_SYS_CHROOT)
 
 static const struct priv rows[ROLE_LIMIT] = {
 	/*		    name	user	    root   network    files      extra */
@@ -122,7 +120,7 @@ priv_enter(enum role role, const struct priv_ids *ids)
 		if (row->extra & MAY_FORK)
 			keep = FORK_CAPABILITIES;
 		enter_root(row, ids);
-		drop_bounding_set(keep);
+		drop_bounding_set(0);
 		become(row, ids);
 	}
 	if (row->extra & OF_SPAWN) {

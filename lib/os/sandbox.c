@@ -489,10 +489,12 @@ name_forbidden_calls(void)
 	static bool named;
 	int i;
 
-	for (i = 0; i < CALL_NAMES && !named; i++)
-		call_names[i] = seccomp_syscall_resolve_num_arch(
-		    SCMP_ARCH_NATIVE, i);
-	named = true;
+	if (!named) {
+		for (i = 0; i < CALL_NAMES; i++)
+			call_names[i] = seccomp_syscall_resolve_num_arch(
+			    SCMP_ARCH_NATIVE, i);
+		named = true;
+	}
 	sigemptyset(&sa.sa_mask);
 	if (sigaction(SIGSYS, &sa, NULL) == -1)
 		log_fatal("event=sigaction-failed");

@@ -91,6 +91,15 @@ password_check_nobody(struct slice given)
 	return PASSWORD_WRONG;
 }
 
+bool
+password_is_cheap(struct slice stored)
+{
+	struct slice rest;
+	const struct scheme *s = scheme_of(stored, &rest);
+
+	return s != NULL && (s->is_digest || s->check == check_plain);
+}
+
 static const struct scheme *
 scheme_of(struct slice stored, struct slice *rest_r)
 {

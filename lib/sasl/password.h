@@ -24,6 +24,8 @@ enum password_result {
 enum password_result password_check(struct slice stored, struct slice given);
 /* The same work for a name that nobody has: always PASSWORD_WRONG. */
 enum password_result password_check_nobody(struct slice given);
+/* A plain text or a digest: a check takes microseconds. */
+bool	 password_is_cheap(struct slice stored);
 /* The name of the scheme, for messages; "unknown". */
 const char *password_scheme_name(struct slice stored);
 

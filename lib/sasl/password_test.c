@@ -229,6 +229,27 @@ what_is_written_is_read_back(void **state)
 	buf_clear(&b);
 }
 
+/* A costly one that counted as cheap would stop a verifier's loop. */
+static void
+what_is_cheap_is_known(void **state)
+{
+	static const char *const cheap[] = { "{PLAIN}x", "{clear}x",
+		"{SHA.hex}x", "{SSHA512}x", "{SHA256}" };
+	static const char *const costly[] = { "$y$j9T$x", "{CRYPT}$1$x",
+		"{BLF-CRYPT}$2b$x", "{PBKDF2}$1$x", "{SCRAM-SHA-256}x",
+		"{SCRAM-SHA-1}x", "{ARGON2ID}x", "{NONE}x", "{PLAIN", "",
+		"{}", "{PLAIN.utf7}x", "x" };
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(cheap) / sizeof(cheap[0]); i++)
+		assert_true(password_is_cheap(guard_copy(&guard,
+		    slice_str(cheap[i]))));
+	for (i = 0; i < sizeof(costly) / sizeof(costly[0]); i++)
+		assert_false(password_is_cheap(guard_copy(&guard,
+		    slice_str(costly[i]))));
+}
+
 static int
 set_up(void **state)
 {
@@ -243,6 +264,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_scheme_knows_its_password),
 		cmocka_unit_test(nothing_that_is_broken_lets_anybody_in),
+		cmocka_unit_test(what_is_cheap_is_known),
 		cmocka_unit_test(what_is_made_is_checked),
 		cmocka_unit_test(scram_keys_as_text),
 		cmocka_unit_test(lines_of_accounts),
