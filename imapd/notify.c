@@ -20,11 +20,13 @@
 #define EV_OF_LIST	(EV_NAME | EV_SUBSCRIPTION)
 #define EV_OF_ENTRIES	(EV_METADATA | EV_SERVER_METADATA)
 
+enum {
+	G_SELECTED, G_SELECTED_DELAYED, G_INBOXES, G_PERSONAL, G_SUBSCRIBED,
+	G_SUBTREE, G_MAILBOXES,
+};
+
 struct group {
-	enum {
-		G_SELECTED, G_SELECTED_DELAYED, G_INBOXES, G_PERSONAL,
-		G_SUBSCRIBED, G_SUBTREE, G_MAILBOXES,
-	} what;
+	unsigned	 what;
 	struct slice	 names[NOTIFY_NAMES];
 	size_t		 nnames;
 	unsigned	 events;
@@ -147,7 +149,7 @@ take_which(struct imap_session *s, struct cursor *c, struct notify *n,
 {
 	static const char *const words[] = { "selected", "selected-delayed",
 		"inboxes", "personal", "subscribed", "subtree", "mailboxes" };
-	size_t i;
+	unsigned i;
 
 	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++)
 		if (cur_word(c, words[i])) {

@@ -549,7 +549,7 @@ route_parts(struct dispatcher *d, struct channel *ch, struct message *m,
 		}
 		buf_reset(&body);
 		if (job_pack(&body, &part) == -1)
-			assert(!"a part of a job is no larger than the job");
+			abort();	/* a part is no larger than its job */
 		work_give(d, job_work(d, ch, m->id, &part, &key),
 		    buf_slice(&body), fd);
 	}

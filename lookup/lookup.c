@@ -698,8 +698,8 @@ listen_for_tools(void *arg, enum listener_kind kind, const char *name,
 		return;
 	}
 	retire(l);
-	acceptor_new(&l->listeners, &child.loop, kind, name, fd_take,
-	    &accepting, l);
+	acceptor_new(&l->listeners, &child.loop, (int)kind, name,
+	    fd_take, &accepting, l);
 }
 
 /* The tools ask another. */

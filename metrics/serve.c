@@ -87,8 +87,8 @@ server_listen(struct server *s, enum listener_kind kind, const char *name,
 	static const struct acceptor_ops accepting = { accepted,
 		accepting_paused };
 
-	acceptor_new(&s->listeners, s->loop, kind, name, fd_take, &accepting,
-	    s);
+	acceptor_new(&s->listeners, s->loop, (int)kind, name, fd_take,
+	    &accepting, s);
 }
 
 static void

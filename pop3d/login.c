@@ -334,8 +334,8 @@ bye(struct conn *c, enum login_end end, bool in_session)
 		[LOGIN_END_TIME] = "Too slow",
 		[LOGIN_END_STOP] = "[SYS/TEMP] The server is shutting down",
 		[LOGIN_END_FULL] = "[SYS/TEMP] Too many connections",
-		[LOGIN_END_CLIENT] = "[SYS/TEMP] Too many connections of "
-		"yours",
+		[LOGIN_END_CLIENT] =
+		    "[SYS/TEMP] Too many connections of yours",
 		[LOGIN_END_ERRORS] = "Too many errors",
 		[LOGIN_END_INPUT] = "Too much input",
 		[LOGIN_END_NO_TLS] = "[SYS/TEMP] TLS is not to be had now",

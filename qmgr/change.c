@@ -115,7 +115,7 @@ change_entry(struct client *c, struct entry *e)
 		break;
 	case QUEUE_DELETE:
 		e->delete_at = c->r.at;
-		/* FALLTHROUGH */
+		__attribute__((fallthrough));
 	case QUEUE_DESTROY:
 		e->delete = true;
 		deliver_cancel(q, e);

@@ -739,7 +739,7 @@ look_at_format(struct look *l)
 
 /* ---- telling ------------------------------------------------------------ */
 
-static void
+static __attribute__((format(printf, 3, 0))) void
 tell_v(struct look *l, struct finding *f, const char *fmt, va_list ap)
 {
 	struct buf what = BUF_INIT(16384);

@@ -329,7 +329,7 @@ mover_hears(void *arg, struct channel *c, struct message *m)
 	switch (m->type) {
 	case TL_MESSAGE:
 		v->acks++;
-		/* FALLTHROUGH */
+		__attribute__((fallthrough));
 	case TL_DATA:
 		buf_add(&v->messages, get_rest(&m->body));
 		break;

@@ -120,8 +120,8 @@ listener(void *arg, enum listener_kind kind, const char *name, int fd_take)
 {
 	static const struct acceptor_ops ops = { accepted, accepting_paused };
 
-	acceptor_new(&listeners, &child.loop, kind, name, fd_take,
-	    &ops, arg);
+	acceptor_new(&listeners, &child.loop, (int)kind, name,
+	    fd_take, &ops, arg);
 }
 
 static void

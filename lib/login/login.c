@@ -206,8 +206,8 @@ listener(void *arg, enum listener_kind kind, const char *name, int fd_take)
 		close(fd_take);
 		return;
 	}
-	acceptor_new(&l->listeners, &l->child.loop, kind, name, fd_take, &ops,
-	    l);
+	acceptor_new(&l->listeners, &l->child.loop, (int)kind, name, fd_take,
+	    &ops, l);
 }
 
 static void

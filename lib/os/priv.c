@@ -23,7 +23,8 @@
  *
  * The spawns fork sessions, each of which takes its user's uid and enters the
  * row of a session before it reads a byte: they keep CAP_SETUID, CAP_SETGID and
- * CAP_SYS_CHROOT for that, under a uid that owns nothing.  A session's calls are within those of its spawn.
+ * CAP_SYS_CHROOT for that, under a uid that owns nothing.  A session's calls are
+ * within those of its spawn.
  *
  * A row that is LENT has what START adds to it and no more: the one group whose
  * members may read /etc/shadow, Unix sockets, the code of PAM's modules.
