@@ -280,18 +280,15 @@ is_no_file(const struct journal_damage *d)
 static void
 tell_unopened(struct look *l, const struct journal_damage *d, const char *file)
 {
-	switch (d->error) {
-	case EPROTONOSUPPORT:
+	if (d->error == EPROTONOSUPPORT)
 		tell(l, (struct finding){ .file = file,
 			.remedy = "start that version" },
 		    "was written by a later version");
-		break;
-	default:
+	else
 		tell(l, (struct finding){ .file = file,
 			.remedy = "see to the disk, or to its owner and "
 			    "permissions" },
 		    "cannot be opened: %s", strerror(d->error));
-	}
 }
 
 static bool
