@@ -13,7 +13,6 @@
  */
 #include <assert.h>
 #include <dirent.h>
-#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -23,55 +22,18 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/num.h"
-#include "base/wire.h"
 #include "ipc/counters.h"
 #include "journal.h"
 #include "record.h"
 #include "roll.h"
+#include "segment.h"
 
 #define JOURNAL_DIR	"journal"
-#define RECORD_MAGIC	0xc5636552u	/* "Rec\xc5" */
-#define FORMAT_VERSION		1
-#define FIXED_BYTES	64		/* of a segment header, used */
 #define BATCH_BYTES	(2 * 1024 * 1024)
 #define SPARE_SEGMENTS	2		/* over the configured number */
 #define RETRY_MS	1000
-#define FILL_BYTES	(1024 * 1024)	/* of a new segment, between syncs */
-#define SCAN_BYTES	(1024 * 1024)
 
 const struct fs *fs = &fs_real;
-
-static const char segment_magic[8] = "CHASQJ1\n";
-
-enum segment_state {
-	SEG_MAKING, SEG_FREE, SEG_ACTIVE, SEG_FULL, SEG_CLEANING,
-};
-
-TAILQ_HEAD(young_list, young);
-
-struct segment {
-	TAILQ_ENTRY(segment) link;	/* in the ring, or among the free */
-	enum segment_state state;
-	unsigned	 index;
-	char		 name[16];	/* "0003" */
-	char		 new_name[16];	/* "0003.new": until it has its size */
-	int		 fd;		/* owned, or -1 */
-	uint64_t	 size;		/* of the file */
-	uint64_t	 generation;
-	uint32_t	 salt;
-	uint64_t	 used;		/* where the next record goes */
-	bool		 headed;	/* its header is durable */
-	bool		 half_headed;	/* one of the two is damaged */
-	uint64_t	 should;	/* the size that its header gives */
-	bool		 files;
-	bool		 bad;		/* a write failed: not used again */
-	bool		 listed;	/* in the roll, and has no header */
-	bool		 taken_away;	/* its name is gone: nothing that is
-					 * written lasts */
-	int		 error;		/* why it could not be opened, or 0 */
-	struct young_list young;
-};
-TAILQ_HEAD(segment_list, segment);
 
 /* One record in a batch. */
 struct gathered {
@@ -96,7 +58,7 @@ struct batch {
 	/* Since it is sealed: */
 	struct segment	 *segment;
 	uint64_t	  at;
-	char		  header[FIXED_BYTES];
+	char		  header[SEGMENT_FIXED_BYTES];
 	bool		  with_header;
 	int64_t		  took_us;
 	int		  error;
@@ -155,12 +117,6 @@ struct journal {
 	uint64_t		 roll_written;	/* the version on disk */
 };
 
-enum header {
-	HEADER_OK,
-	HEADER_NONE,	/* a segment that was never used */
-	HEADER_NEWER,	/* a later version's, and not ours to touch */
-};
-
 static void	 drop_waits(struct batch *);
 static int	 open_segments(struct journal *);
 static struct segment *segment_new(struct journal *, unsigned index);
@@ -174,11 +130,6 @@ static void	 note_work(struct disk_task *);
 static void	 note_done(struct disk_task *);
 static int	 write_roll(struct journal *, const struct segment *without);
 static bool	 any_taken_away(const struct journal *);
-static enum header read_headers(struct segment *, uint64_t *ids_r);
-static enum header header_unpack(struct slice, struct segment *,
-		    uint64_t *ids_r);
-static void	 header_pack(const struct journal *, const struct segment *,
-		    char to[FIXED_BYTES]);
 static struct batch *batch_for(struct journal *, size_t);
 static void	 try_commit(void *);
 static void	 lazy_is_over(void *);
@@ -392,7 +343,7 @@ open_segment(struct journal *j, struct segment *s)
 	s->size = (uint64_t)st.st_size;
 	s->state = SEG_FULL;
 	s->headed = true;
-	what = read_headers(s, &ids);
+	what = segment_read_headers(s, &ids);
 	if (what == HEADER_NEWER) {
 		errno = EPROTONOSUPPORT;
 		return -1;
@@ -426,231 +377,7 @@ insert(struct journal *j, struct segment *s)
 		TAILQ_INSERT_TAIL(&j->ring, s, link);
 }
 
-static enum header
-header_at(struct segment *s, uint64_t at, uint64_t *ids_r)
-{
-	char head[FIXED_BYTES];
-
-	if (at + FIXED_BYTES > s->size || fs_read_exactly(fs, s->fd, head,
-	    sizeof(head), (off_t)at) == -1)
-		return HEADER_NONE;
-	return header_unpack(slice_of(head, sizeof(head)), s, ids_r);
-}
-
-/* The first counts, the second where the first cannot be read. */
-static enum header
-read_headers(struct segment *s, uint64_t *ids_r)
-{
-	struct segment last = *s;
-	enum header first, second = HEADER_NONE;
-	uint64_t ids, end;
-
-	first = header_at(s, 0, ids_r);
-	end = first == HEADER_OK ? s->should : s->size;
-	if (end > SEGMENT_HEADER_BYTES)
-		second = header_at(&last, end - SEGMENT_HEADER_BYTES, &ids);
-	s->half_headed = first != second;
-	if (first != HEADER_NONE)
-		return first;
-	if (second == HEADER_OK) {
-		s->generation = last.generation;
-		s->salt = last.salt;
-		s->should = last.should;
-		*ids_r = ids;
-	}
-	return second;
-}
-
-static enum header
-header_unpack(struct slice head, struct segment *s, uint64_t *ids_r)
-{
-	struct wire w;
-	uint64_t generation, size, ids;
-	uint32_t salt, crc, version;
-
-	if (memcmp(head.p, segment_magic, 8) != 0)
-		return HEADER_NONE;
-	w = wire_of(slice_from(head, 8));
-	crc = get_u32(&w);
-	if (crc != crc32c(0, slice_from(head, 12)))
-		return HEADER_NONE;
-	version = get_u32(&w);
-	if (version != FORMAT_VERSION)
-		return version > FORMAT_VERSION ? HEADER_NEWER : HEADER_NONE;
-	generation = get_u64(&w);
-	size = get_u64(&w);
-	ids = get_u64(&w);
-	get_u64(&w);
-	salt = get_u32(&w);
-	if (w.bad || size < SEGMENT_MIN_BYTES)
-		return HEADER_NONE;
-	s->generation = generation;
-	s->salt = salt;
-	s->should = size;
-	*ids_r = ids;
-	return HEADER_OK;
-}
-
-static void
-header_pack(const struct journal *j, const struct segment *s,
-    char to[FIXED_BYTES])
-{
-	static const char zero[12];
-	struct buf b = BUF_INIT(FIXED_BYTES);
-	uint32_t crc;
-
-	buf_add(&b, slice_of(segment_magic, 8));
-	put_u32(&b, 0);
-	put_u32(&b, FORMAT_VERSION);
-	put_u64(&b, s->generation);
-	put_u64(&b, s->size);
-	put_u64(&b, j->ids);
-	put_u64(&b, (uint64_t)clock_wall_ms());
-	put_u32(&b, s->salt);
-	buf_add(&b, slice_of(zero, sizeof(zero)));
-	assert(b.n == FIXED_BYTES);
-	crc = htole32(crc32c(0, slice_from(buf_slice(&b), 12)));
-	memcpy(to, b.p, FIXED_BYTES);
-	memcpy(to + 8, &crc, 4);
-	buf_clear(&b);
-}
-
 /* ---- replay ------------------------------------------------------------- */
-
-/* A window on a segment's bytes. */
-struct scan {
-	const struct segment *s;
-	char		*bytes;		/* owned, SCAN_BYTES */
-	uint64_t	 at;		/* of bytes[0] */
-	size_t		 n;
-};
-
-/* n bytes at a place, NULL where the file ends before or cannot be read. */
-static const char *
-scan_see(struct scan *c, uint64_t at, size_t n)
-{
-	uint64_t left;
-
-	assert(n <= SCAN_BYTES);
-	if (at >= c->at && at + n <= c->at + c->n)
-		return c->bytes + (at - c->at);
-	if (at + n > c->s->size)
-		return NULL;
-	left = c->s->size - at;
-	c->at = at;
-	c->n = left < SCAN_BYTES ? (size_t)left : SCAN_BYTES;
-	if (fs_read_exactly(fs, c->s->fd, c->bytes, c->n, (off_t)at) == -1) {
-		c->n = 0;
-		return NULL;
-	}
-	return c->bytes;
-}
-
-static uint32_t
-record_crc(uint32_t salt, struct slice whole)
-{
-	return crc32c(salt, slice_from(whole, 8));
-}
-
-/* The record at a place; false where there is no valid one. */
-static bool
-record_at(struct scan *c, uint64_t at, struct record *r, size_t *whole_r)
-{
-	const char *p = scan_see(c, at, RECORD_HEADER_BYTES);
-	struct wire w;
-	uint32_t crc, n;
-
-	if (p == NULL)
-		return false;
-	w = wire_of(slice_of(p, RECORD_HEADER_BYTES));
-	if (get_u32(&w) != RECORD_MAGIC)
-		return false;
-	crc = get_u32(&w);
-	n = get_u32(&w);
-	if (n > RECORD_BODY_BYTES ||
-	    get_u32(&w) != (uint32_t)c->s->generation)
-		return false;
-	r->id = get_u64(&w);
-	r->type = get_u16(&w);
-	get_u16(&w);
-	if (get_u32(&w) != (uint32_t)(at / 8))
-		return false;
-	p = scan_see(c, at, RECORD_HEADER_BYTES + n);
-	if (p == NULL || crc != record_crc(c->s->salt,
-	    slice_of(p, RECORD_HEADER_BYTES + n)))
-		return false;
-	r->body = slice_of(p + RECORD_HEADER_BYTES, n);
-	r->at = at + RECORD_HEADER_BYTES;
-	*whole_r = (RECORD_HEADER_BYTES + (size_t)n + 7) / 8 * 8;
-	return true;
-}
-
-/* The next place from at on that holds a valid record, or 0. */
-static uint64_t
-next_record(struct scan *c, uint64_t at)
-{
-	const uint32_t magic = htole32(RECORD_MAGIC);
-	struct record r;
-	uint32_t word;
-	const char *p;
-	size_t whole, left;
-
-	while ((p = scan_see(c, at, RECORD_HEADER_BYTES)) != NULL) {
-		/* through what the window holds; record_at() may move it */
-		left = c->n - (size_t)(at - c->at);
-		for (; left >= RECORD_HEADER_BYTES; left -= 8, p += 8,
-		    at += 8) {
-			memcpy(&word, p, sizeof(word));
-			if (word == magic)
-				break;
-		}
-		if (left < RECORD_HEADER_BYTES)
-			continue;
-		if (record_at(c, at, &r, &whole))
-			return at;
-		at += 8;
-	}
-	return 0;
-}
-
-/* A segment whose header cannot be read (twice), and yet has records. */
-static bool
-looks_used(struct scan *c)
-{
-	const uint32_t magic = htole32(RECORD_MAGIC);
-	const char *p = scan_see(c, SEGMENT_HEADER_BYTES, 4);
-
-	return p != NULL && memcmp(p, &magic, 4) == 0;
-}
-
-/* Whether a record of this generation was begun at a place, and how far it
- * would reach; 0: none was. */
-static uint64_t
-begun_at(struct scan *c, uint64_t at)
-{
-	const char *p = scan_see(c, at, RECORD_HEADER_BYTES);
-	uint32_t magic, n, generation, place;
-	struct wire w;
-	uint64_t end;
-
-	if (p == NULL)
-		return 0;
-	w = wire_of(slice_of(p, RECORD_HEADER_BYTES));
-	magic = get_u32(&w);
-	get_u32(&w);
-	n = get_u32(&w);
-	generation = get_u32(&w);
-	get_u64(&w);
-	get_u32(&w);
-	place = get_u32(&w);
-	if (generation != (uint32_t)c->s->generation ||
-	    (magic != RECORD_MAGIC && place != (uint32_t)(at / 8)))
-		return 0;
-	if (n > RECORD_BODY_BYTES)
-		n = 0;
-	end = at + (RECORD_HEADER_BYTES + (uint64_t)n + 7) / 8 * 8;
-	return end < c->s->size ? end : c->s->size;
-}
 
 /* A damage function, and what it is told. */
 struct teller {
@@ -675,7 +402,7 @@ tell_tail(const struct teller *t, struct scan *c, struct segment *s,
 {
 	uint64_t to = from, end;
 
-	while ((end = begun_at(c, to)) != 0)
+	while ((end = scan_begun_at(c, to)) != 0)
 		to = end;
 	if (to > from)
 		tell_damage(t, DAMAGE_TAIL, s, from, to);
@@ -690,13 +417,13 @@ replay_segment(struct scan *c, struct segment *s,
 	size_t whole;
 
 	for (at = SEGMENT_HEADER_BYTES;; at += whole) {
-		if (!record_at(c, at, &r, &whole)) {
-			next = next_record(c, at + 8);
+		if (!scan_record_at(c, at, &r, &whole)) {
+			next = scan_next_record(c, at + 8);
 			if (next == 0)
 				break;	/* the tail */
 			tell_damage(t, DAMAGE_RECORDS, s, at, next);
 			at = next;
-			if (!record_at(c, at, &r, &whole))
+			if (!scan_record_at(c, at, &r, &whole))
 				break;	/* not readable any more */
 		}
 		r.segment = s;
@@ -742,14 +469,14 @@ journal_replay(struct journal *j,
 		if (s->used == 0) {
 			if (s->size < SEGMENT_MIN_BYTES)
 				tell_damage(&t, DAMAGE_EMPTIED, s, 0, s->size);
-			else if (s->listed || looks_used(&c))
+			else if (s->listed || scan_looks_used(&c))
 				tell_damage(&t, DAMAGE_SEGMENT, s, 0, s->size);
 			continue;
 		}
 		if (s->size < s->should)
 			tell_damage(&t, DAMAGE_SHORT, s, s->size, s->should);
 		else if (s->half_headed)
-			tell_damage(&t, DAMAGE_HEADER, s, 0, FIXED_BYTES);
+			tell_damage(&t, DAMAGE_HEADER, s, 0, SEGMENT_FIXED_BYTES);
 		replay_segment(&c, s, record, &t);
 	}
 	tell_missed(j, &t);
@@ -757,72 +484,6 @@ journal_replay(struct journal *j,
 }
 
 /* ---- mending ------------------------------------------------------------ */
-
-/* A record of nothing, which fills a place. */
-static int
-write_void(const struct segment *s, uint64_t at, uint32_t n)
-{
-	struct buf b = BUF_INIT(RECORD_HEADER_BYTES + RECORD_BODY_BYTES);
-	uint32_t crc;
-	char *body;
-	int r;
-
-	put_u32(&b, RECORD_MAGIC);
-	put_u32(&b, 0);
-	put_u32(&b, n - RECORD_HEADER_BYTES);
-	put_u32(&b, (uint32_t)s->generation);
-	put_u64(&b, 0);
-	put_u16(&b, REC_VOID);
-	put_u16(&b, 0);
-	put_u32(&b, (uint32_t)(at / 8));
-	body = buf_reserve(&b, n - RECORD_HEADER_BYTES);
-	memset(body, 0, n - RECORD_HEADER_BYTES);
-	b.n = n;
-	crc = htole32(record_crc(s->salt, buf_slice(&b)));
-	memcpy(b.p + 4, &crc, 4);
-	r = fs_pwrite(fs, s->fd, buf_slice(&b), (off_t)at);
-	buf_clear(&b);
-	return r;
-}
-
-/* Neither end of the range is within a record, and no part of it is shorter
- * than one. */
-static int
-fill_with_void(const struct segment *s, uint64_t from, uint64_t to)
-{
-	uint64_t n;
-
-	to = to / 8 * 8;
-	for (; from < to; from += n) {
-		n = to - from;
-		if (n < RECORD_HEADER_BYTES) {
-			errno = ENOTSUP;
-			return -1;
-		}
-		if (n > RECORD_HEADER_BYTES + RECORD_BODY_BYTES)
-			n = RECORD_BODY_BYTES;
-		if (write_void(s, from, (uint32_t)n) == -1)
-			return -1;
-	}
-	return 0;
-}
-
-/* The same header at both places, in a file of its size. */
-static int
-write_headers(struct journal *j, struct segment *s)
-{
-	char head[FIXED_BYTES];
-	struct slice bytes = slice_of(head, sizeof(head));
-
-	if (s->size < s->should && fs->ftruncate(s->fd, (off_t)s->should) == -1)
-		return -1;
-	s->size = s->should;
-	header_pack(j, s, head);
-	if (fs_pwrite(fs, s->fd, bytes, 0) == -1)
-		return -1;
-	return fs_pwrite(fs, s->fd, bytes,
-	    (off_t)(s->size - SEGMENT_HEADER_BYTES));
-}
 
 int
 journal_mend(struct journal *j, const struct journal_damage *d)
@@ -834,11 +495,11 @@ journal_mend(struct journal *j, const struct journal_damage *d)
 		return journal_strike(j, d);
 	case DAMAGE_RECORDS:
 	case DAMAGE_TAIL:
-		r = fill_with_void(d->segment, d->from, d->to);
+		r = segment_void(d->segment, d->from, d->to);
 		break;
 	case DAMAGE_HEADER:
 	case DAMAGE_SHORT:
-		r = write_headers(j, d->segment);
+		r = segment_write_headers(d->segment, j->ids);
 		break;
 	case DAMAGE_SEGMENT:
 	case DAMAGE_EMPTIED:
@@ -924,7 +585,6 @@ journal_add(struct journal *j, uint16_t type, uint64_t id,
     const struct slice *parts, size_t nparts, unsigned flags,
     struct journal_wait *wait, struct young *young)
 {
-	static const char pad[8];
 	struct batch *b;
 	struct gathered *g;
 	size_t n = 0, whole, i;
@@ -932,23 +592,13 @@ journal_add(struct journal *j, uint16_t type, uint64_t id,
 	for (i = 0; i < nparts; i++)
 		n += parts[i].n;
 	assert(n <= RECORD_BODY_BYTES);
-	whole = (RECORD_HEADER_BYTES + n + 7) / 8 * 8;
+	whole = segment_record_bytes(n);
 	b = batch_for(j, whole);
 	g = batch_rec(b);
 	*g = (struct gathered){ .at = (uint32_t)b->bytes.n,
 		.n = (uint32_t)whole, .body = (uint32_t)n, .flags = flags,
 		.wait = wait, .young = young };
-	put_u32(&b->bytes, RECORD_MAGIC);
-	put_u32(&b->bytes, 0);		/* CRC: commit_work() */
-	put_u32(&b->bytes, (uint32_t)n);
-	put_u32(&b->bytes, 0);		/* generation */
-	put_u64(&b->bytes, id);
-	put_u16(&b->bytes, type);
-	put_u16(&b->bytes, 0);
-	put_u32(&b->bytes, 0);		/* place */
-	for (i = 0; i < nparts; i++)
-		buf_add(&b->bytes, parts[i]);
-	buf_add(&b->bytes, slice_of(pad, whole - RECORD_HEADER_BYTES - n));
+	segment_put(&b->bytes, type, id, parts, nparts);
 	j->gathered += whole;
 	if (young != NULL)
 		young->segment = NULL;
@@ -1137,7 +787,7 @@ seal(struct journal *j, struct batch *b)
 	b->error = 0;
 	b->with_header = !s->headed;
 	if (b->with_header)
-		header_pack(j, s, b->header);
+		segment_pack_header(s, j->ids, b->header);
 	b->task.work = commit_work;
 	b->task.done = commit_done;
 	s->used += b->bytes.n;
@@ -1153,21 +803,13 @@ commit_work(struct disk_task *t)
 	    offsetof(struct batch, task));
 	struct segment *s = b->segment;
 	struct slice head = slice_of(b->header, sizeof(b->header));
-	uint32_t generation = htole32((uint32_t)s->generation), place, crc;
 	int64_t began_us = clock_mono_us();
 	struct stat st;
 	size_t i;
-	char *p;
 
-	for (i = 0; i < b->nrecs; i++) {
-		p = b->bytes.p + b->recs[i].at;
-		place = htole32((uint32_t)((b->at + b->recs[i].at) / 8));
-		memcpy(p + 12, &generation, 4);
-		memcpy(p + 28, &place, 4);
-		crc = htole32(record_crc(s->salt, slice_of(p,
-		    RECORD_HEADER_BYTES + b->recs[i].body)));
-		memcpy(p + 4, &crc, 4);
-	}
+	for (i = 0; i < b->nrecs; i++)
+		segment_seal(s, b->at + b->recs[i].at, b->bytes.p +
+		    b->recs[i].at, b->recs[i].body);
 	/* First the old header goes: under it, records of messages that ended
 	 * long ago would count again where a power cut spares them and takes
 	 * those that say that they ended. */
@@ -1374,27 +1016,6 @@ make(struct journal *j)
 	disk_do(j->conf.files, &j->maker.task);
 }
 
-/* Written through once: later commits then change no metadata.  A little at a
- * time, so that commits meanwhile do not wait for the whole of it. */
-static int
-fill(const struct segment *s)
-{
-	static const char zero[256 * 1024];
-	uint64_t at, n;
-
-	for (at = 0; at < s->size; at += n) {
-		n = s->size - at;
-		if (n > sizeof(zero))
-			n = sizeof(zero);
-		if (fs_pwrite(fs, s->fd, slice_of(zero, (size_t)n),
-		    (off_t)at) == -1 ||
-		    ((at + n) % FILL_BYTES == 0 && at + n < s->size &&
-		    fs->fdatasync(s->fd) == -1))
-			return -1;
-	}
-	return fs->fsync(s->fd);
-}
-
 static void
 make_work(struct disk_task *t)
 {
@@ -1404,7 +1025,7 @@ make_work(struct disk_task *t)
 
 	s->fd = fs_open(fs, m->j->dir, s->new_name, O_RDWR | O_CREAT | O_TRUNC,
 	    0600);
-	if (s->fd != -1 && fill(s) == 0 && fs->renameat(m->j->dir,
+	if (s->fd != -1 && segment_fill(s) == 0 && fs->renameat(m->j->dir,
 	    s->new_name, m->j->dir, s->name) == 0 &&
 	    fs->fsync(m->j->dir) == 0)
 		return;
@@ -1643,36 +1264,6 @@ journal_look(struct journal *j)
 
 /* ---- questions ---------------------------------------------------------- */
 
-struct young *
-segment_first(const struct segment *s)
-{
-	return TAILQ_FIRST(&s->young);
-}
-
-bool
-segment_has_files(const struct segment *s)
-{
-	return s->files;
-}
-
-const char *
-segment_name(const struct segment *s)
-{
-	return s->name;
-}
-
-uint64_t
-segment_generation(const struct segment *s)
-{
-	return s->generation;
-}
-
-int
-segment_read(const struct segment *s, void *to, size_t n, uint64_t at)
-{
-	return fs_read_exactly(fs, s->fd, to, n, (off_t)at);
-}
-
 struct segment *
 journal_after(const struct journal *j, uint64_t generation)
 {
@@ -1684,15 +1275,6 @@ journal_after(const struct journal *j, uint64_t generation)
 	s = j->active;
 	return s != NULL && s->generation > generation &&
 	    !TAILQ_EMPTY(&s->young) ? s : NULL;
-}
-
-void
-segment_rotate(struct segment *s)
-{
-	struct young *y = TAILQ_FIRST(&s->young);
-
-	TAILQ_REMOVE(&s->young, y, link);
-	TAILQ_INSERT_TAIL(&s->young, y, link);
 }
 
 void

@@ -9,26 +9,7 @@
  * generation is used again, and only when nothing in it is needed any more.
  * So what a record says about a message is never outlived by that message.
  *
- * On disk, little-endian:
- *
- *	segment header, at 0 and again in the last 4096 bytes
- *	    8 "CHASQJ1\n"   u32 CRC-32C of what follows (52 bytes)
- *	    u32 version (1)   u64 generation   u64 size of the file
- *	    u64 queue ids below this are given out   u64 time, ms   u32 salt
- *	    12 zero
- *	from 4096 on: records, each at a multiple of 8
- *	    u32 "Rec\xc5"   u32 CRC-32C   u32 length of the body
- *	    u32 low half of the segment's generation   u64 queue id
- *	    u16 type   u16 zero   u32 place of the record / 8   body
- *
- * A record's CRC starts from the segment's salt and covers all of header and
- * body but magic and CRC.  So the old bytes of a segment that is used again,
- * a torn tail, and bytes that only look like a record (in the content of a
- * message that somebody made for this) are all recognised.  A body that is
- * damaged in the middle costs that record alone: reading goes on at the next
- * valid one.  One good header of the two is enough, and a segment that was cut
- * short is read as far as it goes.  A segment is called 0000.new until it has
- * its size, so that one without is known to have been cut short later.
+ * segment.h has the bytes.
  *
  * Q1: wait functions hear `true` only after the sync.  After a write or sync
  * that failed nothing of that commit is believed, its segment takes no more
