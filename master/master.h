@@ -15,8 +15,12 @@
  *	worker.c	local's requests for a user's process
  *	socket.c	remote's requests for an LMTP server's socket
  *	session.c	who is logged in, and the processes of their sessions
+ *	grants.c	auth's word that somebody is: believed once
  *	history.c	who tells the event history, and how
- *	pki.c		certificates, keys, the memory of tickets
+ *	pki.c		certificates and keys
+ *	pem.c		the files of pki.c and authorities.c
+ *	ticket_memory.c	the keys of TLS session tickets
+ *	authorities.c	those that remote believes
  *	watch.c		who looks at sessions
  *	control.c	the tools' requests
  *	facts.c		metrics: counters and figures of each process
@@ -157,22 +161,14 @@ enum phase {
 enum start_stage { STAGE_HELPERS, STAGE_QMGR, STAGE_FRONTS };
 
 struct sessions;	/* session.c */
-struct control;		/* watch.c */
-/* Its number, and the end that is to be read, the caller's; 0 with errno, EBUSY
- * where there are too many. */
-uint32_t watch_begin(struct master *, const struct conf_net *,
-	    uint32_t protocols, int *fd_r);
-/* 0, and one that has ended, is no watch. */
-void	 watch_end(struct master *, uint32_t number);
-/* A new process: what is being watched. */
-void	 watch_give(struct process *);
-
-/* control.c */
+struct control;		/* control.c */
 struct watches;		/* watch.c */
 struct reload;		/* reload.c */
 struct restart;		/* restart.c */
 struct before;		/* inherit.c */
 struct pki;		/* pki.c */
+struct ticket_memories;	/* ticket_memory.c */
+struct authorities;	/* authorities.c */
 
 struct master {
 	struct ev_loop		 loop;
@@ -221,6 +217,8 @@ struct master {
 						 * there was none */
 	struct ev_timer		 linger;	/* until the last has ended */
 	struct pki		*pki;		/* owned */
+	struct ticket_memories	*tickets;	/* owned */
+	struct authorities	*authorities;	/* owned */
 };
 
 #define WORKERS_DIR	"workers"	/* below path.run: see worker.c */
@@ -356,7 +354,24 @@ void	 pki_reload(struct master *);
 /* What a new process of keys, or one that serves TLS, gets before GO. */
 void	 pki_give(struct process *);
 void	 pki_key_taken(struct process *keys, struct message *);
+bool	 pki_serves_tls(enum role);
 void	 pki_clear(struct master *);
+
+/* ticket_memory.c: of each role that serves TLS, for its processes to read */
+void	 ticket_memory_start(struct master *);
+/* tls.tickets may be another. */
+void	 ticket_memory_reload(struct master *);
+void	 ticket_memory_give(struct process *);
+void	 ticket_memory_clear(struct master *);
+
+/* authorities.c: tls.ca_file, for remote */
+/* -1 and a line in why where it is needed and cannot be opened. */
+int	 authorities_check(const struct conf *, struct buf *why);
+/* At the start, and when tls.ca_file may be another. */
+void	 authorities_reload(struct master *);
+/* Every tls.check: given out again when it has changed. */
+void	 authorities_look(struct master *);
+void	 authorities_give(struct process *remote);
 
 /* reload.c */
 /* done is called once with what there is to say, a line each. */
@@ -408,6 +423,16 @@ void	 control_status_came(struct master *);
 void	 control_login_is(struct process *, struct message *);
 void	 control_suite_ended(struct master *);
 void	 control_clear(struct master *);
+
+/* watch.c */
+/* Its number, and the end that is to be read, the caller's; 0 with errno, EBUSY
+ * where there are too many. */
+uint32_t watch_begin(struct master *, const struct conf_net *,
+	    uint32_t protocols, int *fd_r);
+/* 0, and one that has ended, is no watch. */
+void	 watch_end(struct master *, uint32_t number);
+/* A new process: what is being watched. */
+void	 watch_give(struct process *);
 
 /* facts.c */
 struct usage {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * pki - hands out certificates, keys and the memory of tickets.
+ * pki - hands out certificates and keys.
  *
  * Only master opens the files.  The key's descriptor goes to keys, which reads
  * it and says whether it fits the chain; then the chain goes to those who
@@ -12,7 +12,6 @@
  * The files are looked at every tls.check.  One that has changed is taken when
  * it has not changed any more since the look before: a renewal writes two.
  */
-#include <sys/mman.h>
 #include <sys/stat.h>
 
 #include <errno.h>
@@ -24,20 +23,12 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "ev/tickets.h"
 #include "ipc/certificates.h"
 #include "master.h"
+#include "pem.h"
 
 #define DROP_MS		60000	/* a key that was replaced is kept so long */
 #define NAME_BYTES	400	/* of a certificate, for keys' log */
-
-/* What tells a file from the one that was there before. */
-struct stamp {
-	dev_t		 dev;
-	ino_t		 ino;
-	off_t		 size;
-	struct timespec	 mtime;
-};
 
 /* Both files as they were when they were opened. */
 struct pair {
@@ -78,25 +69,11 @@ struct pki {
 	TAILQ_HEAD(, certificate) list;
 	TAILQ_HEAD(, client_ca) cas;
 	TAILQ_HEAD(, old_key)	 old;
-	char		*authorities;	/* owned: tls.ca_file, for remote */
-	struct stamp	 authorities_taken, authorities_seen;
 	uint32_t	 last_number;
 	struct ev_timer	 watch;
-	struct ev_timer	 rotate;
 	struct ev_task	 give_out;
-	struct {
-		int			 fd;		/* owned, or -1 */
-		struct ticket_memory	*memory;
-	}		 tickets[ROLE_LIMIT];
 };
 
-static const enum role tls_roles[] = { ROLE_SMTPD, ROLE_IMAP_LOGIN,
-	ROLE_POP3_LOGIN };
-#define NTLS_ROLES	(sizeof(tls_roles) / sizeof(tls_roles[0]))
-
-static void	 make_tickets(struct master *);
-static int	 make_ticket_memory(struct master *, enum role);
-static void	 rotate_tickets(void *);
 static void	 take_configuration(struct master *);
 static void	 add_certificate(struct master *,
 		    const struct conf_certificate *);
@@ -104,11 +81,6 @@ static void	 remove_certificate(struct master *, struct certificate *);
 static void	 read_client_cas(struct master *);
 static void	 watch(void *);
 static int	 load(struct master *, struct certificate *);
-static int	 open_pem(const char *path, size_t max, struct stamp *,
-		    struct buf *why);
-static int	 read_pem(const char *path, struct buf *, struct stamp *,
-		    struct buf *why);
-static int	 sealed(struct slice);
 static void	 close_pair(struct pair *);
 static void	 give_key(struct process *, const struct certificate *,
 		    const struct pair *);
@@ -118,9 +90,6 @@ static void	 drop_old(struct master *);
 static void	 give_out(void *);
 static int	 make_bundle(struct master *);
 static void	 give_bundle(struct process *, int fd);
-static bool	 verifies_hosts(const struct conf *);
-static void	 look_at_authorities(struct master *);
-static void	 give_authorities(struct process *);
 
 /* ---- start --------------------------------------------------------------- */
 
@@ -128,66 +97,37 @@ int
 pki_start(struct master *m, struct buf *why)
 {
 	struct pki *c = mem_alloc(sizeof(*c));
-	size_t i;
 
 	TAILQ_INIT(&c->list);
 	TAILQ_INIT(&c->cas);
 	TAILQ_INIT(&c->old);
 	m->pki = c;
-	for (i = 0; i < ROLE_LIMIT; i++)
-		c->tickets[i].fd = -1;
 	if (pki_check(m->conf, why) == -1)
 		return -1;
-	make_tickets(m);
+	ticket_memory_start(m);
 	ev_timer_init(&c->watch, &m->loop, watch, m);
-	ev_timer_init(&c->rotate, &m->loop, rotate_tickets, m);
 	ev_task_init(&c->give_out, give_out, m);
 	take_configuration(m);
 	ev_timer_set(&c->watch, m->conf->tls_check);
-	ev_timer_set(&c->rotate, m->conf->tls_tickets);
 	return 0;
 }
 
 int
 pki_check(const struct conf *conf, struct buf *why)
 {
-	struct stamp stamp;
-	const char *paths[2];
-	int fd, r = 0;
-	size_t i, j;
+	int r = 0;
+	size_t i;
 
-	for (i = 0; i < conf->ncertificates; i++) {
-		paths[0] = conf->certificates[i].chain;
-		paths[1] = conf->certificates[i].key;
-		for (j = 0; j < 2; j++) {
-			fd = open_pem(paths[j], CERTIFICATE_CHAIN_BYTES,
-			    &stamp, why);
-			if (fd == -1)
-				r = -1;
-			else
-				close(fd);
-		}
-	}
-	for (i = 0; i < conf->nlisteners; i++) {
-		if (conf->listeners[i].client_ca[0] == '\0')
-			continue;
-		fd = open_pem(conf->listeners[i].client_ca,
-		    CERTIFICATE_CHAIN_BYTES, &stamp, why);
-		if (fd == -1)
-			r = -1;
-		else
-			close(fd);
-	}
-	/* Its default need not be there where nobody asks for it. */
-	if (verifies_hosts(conf)) {
-		fd = open_pem(conf->tls_ca_file, AUTHORITIES_BYTES, &stamp,
-		    why);
-		if (fd == -1)
-			r = -1;
-		else
-			close(fd);
-	}
-	return r;
+	for (i = 0; i < conf->ncertificates; i++)
+		r |= pem_check(conf->certificates[i].chain,
+		    CERTIFICATE_CHAIN_BYTES, why) |
+		    pem_check(conf->certificates[i].key,
+		    CERTIFICATE_CHAIN_BYTES, why);
+	for (i = 0; i < conf->nlisteners; i++)
+		if (conf->listeners[i].client_ca[0] != '\0')
+			r |= pem_check(conf->listeners[i].client_ca,
+			    CERTIFICATE_CHAIN_BYTES, why);
+	return r | authorities_check(conf, why);
 }
 
 void
@@ -198,63 +138,8 @@ pki_clear(struct master *m)
 	if (c == NULL)
 		return;
 	ev_timer_clear(&c->watch);
-	ev_timer_clear(&c->rotate);
+	ticket_memory_clear(m);
 	ev_task_cancel(&m->loop, &c->give_out);
-}
-
-/* ---- tickets ------------------------------------------------------------- */
-
-static void
-make_tickets(struct master *m)
-{
-	size_t i;
-
-	for (i = 0; i < NTLS_ROLES; i++)
-		if (make_ticket_memory(m, tls_roles[i]) == -1)
-			log_warn("event=no-tickets role=%s why=\"%s\"",
-			    role_name(tls_roles[i]), strerror(errno));
-}
-
-/* Each role has its own, and only master can write it: its map is older than
- * the seal. */
-static int
-make_ticket_memory(struct master *m, enum role role)
-{
-	int fd = memfd_create("chasqui-tickets", MFD_CLOEXEC |
-	    MFD_ALLOW_SEALING);
-	void *p;
-
-	if (fd == -1)
-		return -1;
-	if (ftruncate(fd, sizeof(struct ticket_memory)) == -1 ||
-	    (p = mmap(NULL, sizeof(struct ticket_memory),
-	    PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0)) == MAP_FAILED) {
-		close(fd);
-		return -1;
-	}
-	if (fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW |
-	    F_SEAL_FUTURE_WRITE | F_SEAL_SEAL) == -1) {
-		munmap(p, sizeof(struct ticket_memory));
-		close(fd);
-		return -1;
-	}
-	tickets_init(p);
-	m->pki->tickets[role].fd = fd;
-	m->pki->tickets[role].memory = p;
-	return 0;
-}
-
-static void
-rotate_tickets(void *arg)
-{
-	struct master *m = arg;
-	struct pki *c = m->pki;
-	size_t i;
-
-	for (i = 0; i < ROLE_LIMIT; i++)
-		if (c->tickets[i].memory != NULL)
-			tickets_rotate(c->tickets[i].memory);
-	ev_timer_set(&c->rotate, m->conf->tls_tickets);
 }
 
 /* ---- configuration ------------------------------------------------------- */
@@ -264,7 +149,7 @@ pki_reload(struct master *m)
 {
 	take_configuration(m);
 	ev_timer_set(&m->pki->watch, m->conf->tls_check);
-	ev_timer_set(&m->pki->rotate, m->conf->tls_tickets);
+	ticket_memory_reload(m);
 }
 
 static struct certificate *
@@ -293,16 +178,7 @@ take_configuration(struct master *m)
 			remove_certificate(m, c);
 	read_client_cas(m);
 	ev_task_ask(&m->loop, &m->pki->give_out);
-	if (m->pki->authorities == NULL ||
-	    strcmp(m->pki->authorities, m->conf->tls_ca_file) != 0) {
-		free(m->pki->authorities);
-		m->pki->authorities = mem_strdup(m->conf->tls_ca_file);
-		/* Of another file nothing has been seen: it is given out. */
-		memset(&m->pki->authorities_taken, 0xff,
-		    sizeof(m->pki->authorities_taken));
-		look_at_authorities(m);
-		look_at_authorities(m);
-	}
+	authorities_reload(m);
 }
 
 /* In the order of the file: the first is the default.  One that is there and
@@ -359,14 +235,11 @@ renew_ca(struct client_ca *ca)
 {
 	struct buf fresh = BUF_INIT(CERTIFICATE_CHAIN_BYTES), why =
 	    BUF_INIT(1000);
-	struct stamp stamp;
-	struct stat st;
+	struct stamp stamp = pem_stamp(ca->path);
 
-	if (stat(ca->path, &st) == 0 && st.st_mtim.tv_sec ==
-	    ca->taken.mtime.tv_sec && st.st_mtim.tv_nsec ==
-	    ca->taken.mtime.tv_nsec && st.st_ino == ca->taken.ino)
+	if (memcmp(&stamp, &ca->taken, sizeof(stamp)) == 0)
 		return false;
-	if (read_pem(ca->path, &fresh, &stamp, &why) == -1) {
+	if (pem_read(ca->path, &fresh, &stamp, &why) == -1) {
 		buf_clear(&fresh);
 		buf_clear(&why);
 		return false;
@@ -407,61 +280,6 @@ read_client_cas(struct master *m)
 
 /* ---- files --------------------------------------------------------------- */
 
-static struct stamp
-stamp_of(const struct stat *st)
-{
-	struct stamp s;
-
-	memset(&s, 0, sizeof(s));	/* also what is between: memcmp() */
-	s.dev = st->st_dev;
-	s.ino = st->st_ino;
-	s.size = st->st_size;
-	s.mtime = st->st_mtim;
-	return s;
-}
-
-static int
-open_pem(const char *path, size_t max, struct stamp *stamp, struct buf *why)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	struct stat st;
-
-	if (fd == -1 || fstat(fd, &st) == -1) {
-		buf_printf(why, "%s: %s\n", path, strerror(errno));
-	} else if (!S_ISREG(st.st_mode) || st.st_size == 0 ||
-	    st.st_size > (off_t)max) {
-		buf_printf(why, "%s: not a file of 1 to %zu bytes\n", path,
-		    max);
-	} else {
-		*stamp = stamp_of(&st);
-		return fd;
-	}
-	if (fd != -1)
-		close(fd);
-	return -1;
-}
-
-static int
-read_pem(const char *path, struct buf *to, struct stamp *stamp,
-    struct buf *why)
-{
-	int fd = open_pem(path, CERTIFICATE_CHAIN_BYTES, stamp, why);
-	ssize_t n = -1;
-	char *room;
-
-	if (fd == -1)
-		return -1;
-	room = buf_reserve(to, (size_t)stamp->size);
-	if (room != NULL)
-		n = pread(fd, room, (size_t)stamp->size, 0);
-	if (n > 0)
-		to->n += (size_t)n;
-	else
-		buf_printf(why, "%s: cannot be read\n", path);
-	close(fd);
-	return n > 0 ? 0 : -1;
-}
-
 /* Both files into c->next; what was there is forgotten. */
 static int
 load(struct master *m, struct certificate *c)
@@ -475,12 +293,12 @@ load(struct master *m, struct certificate *c)
 	close_pair(&c->next);
 	memset(c->taken, 0, sizeof(c->taken));
 	c->refused = false;
-	c->next.key_fd = open_pem(c->key_path, CERTIFICATE_CHAIN_BYTES,
+	c->next.key_fd = pem_open(c->key_path, CERTIFICATE_CHAIN_BYTES,
 	    &c->taken[1], &why);
-	if (read_pem(c->chain_path, &chain, &c->taken[0], &why) == 0 &&
+	if (pem_read(c->chain_path, &chain, &c->taken[0], &why) == 0 &&
 	    c->next.key_fd != -1 &&
 	    certificates_only(buf_slice(&chain), &only) == 0) {
-		c->next.chain_fd = sealed(buf_slice(&only));
+		c->next.chain_fd = pem_seal(buf_slice(&only));
 		r = c->next.chain_fd == -1 ? -1 : 0;
 	}
 	/* It may be the key's file, too. */
@@ -506,25 +324,6 @@ load(struct master *m, struct certificate *c)
 	return r;
 }
 
-static int
-sealed(struct slice text)
-{
-	int fd = memfd_create("chasqui-pem", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	ssize_t n;
-
-	while (fd != -1 && text.n > 0) {
-		n = write(fd, text.p, text.n);
-		if (n == -1 && errno != EINTR)
-			break;
-		text = slice_from(text, n > 0 ? (size_t)n : 0);
-	}
-	if (fd == -1 || (text.n == 0 && fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL |
-	    F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) == 0))
-		return fd;
-	close(fd);
-	return -1;
-}
-
 static void
 close_pair(struct pair *p)
 {
@@ -540,13 +339,10 @@ look_at(struct master *m, struct certificate *c)
 {
 	struct process *keys = process_find(m, ROLE_KEYS, 0);
 	struct stamp now[2];
-	struct stat st;
 
-	memset(now, 0, sizeof(now));
-	if (stat(c->chain_path, &st) == 0)
-		now[0] = stamp_of(&st);
-	if (stat(c->key_path, &st) == 0)
-		now[1] = stamp_of(&st);
+	memset(now, 0, sizeof(now));	/* also what is between */
+	now[0] = pem_stamp(c->chain_path);
+	now[1] = pem_stamp(c->key_path);
 	if (memcmp(now, c->seen, sizeof(now)) != 0) {
 		memcpy(c->seen, now, sizeof(now));
 		return;		/* perhaps it is still being written */
@@ -575,7 +371,7 @@ watch(void *arg)
 		TAILQ_FOREACH(ca, &all->cas, entry)
 			if (renew_ca(ca))
 				ev_task_ask(&m->loop, &all->give_out);
-		look_at_authorities(m);
+		authorities_look(m);
 	}
 	drop_old(m);
 	ev_timer_set(&all->watch, m->conf->tls_check);
@@ -689,14 +485,11 @@ drop_old(struct master *m)
 
 /* ---- chains -------------------------------------------------------------- */
 
-static bool
-serves_tls(enum role role)
+bool
+pki_serves_tls(enum role role)
 {
-	size_t i;
-
-	for (i = 0; i < NTLS_ROLES && tls_roles[i] != role; i++)
-		;
-	return i < NTLS_ROLES;
+	return role == ROLE_SMTPD || role == ROLE_IMAP_LOGIN ||
+	    role == ROLE_POP3_LOGIN;
 }
 
 void
@@ -712,11 +505,10 @@ pki_give(struct process *p)
 			give_key(p, c, &c->next);
 		}
 	if (p->role == ROLE_REMOTE)
-		give_authorities(p);
-	if (!serves_tls(p->role))
+		authorities_give(p);
+	if (!pki_serves_tls(p->role))
 		return;
-	if (all->tickets[p->role].fd != -1)
-		wire_shared(p, TICKETS_SHARED, all->tickets[p->role].fd);
+	ticket_memory_give(p);
 	fd = make_bundle(p->master);
 	if (fd == -1)
 		return;
@@ -739,7 +531,7 @@ give_out(void *arg)
 		if (p->role == ROLE_KEYS)
 			TAILQ_FOREACH(c, &m->pki->list, entry)
 				give_key(p, c, &c->next);
-		if (fd != -1 && serves_tls(p->role))
+		if (fd != -1 && pki_serves_tls(p->role))
 			give_bundle(p, fd);
 	}
 	if (fd != -1)
@@ -795,7 +587,7 @@ make_bundle(struct master *m)
 	TAILQ_FOREACH(ca, &all->cas, entry)
 		r |= certificates_put_cas(&b, slice_str(ca->listener),
 		    buf_slice(&ca->pem));
-	fd = r == 0 ? sealed(buf_slice(&b)) : -1;
+	fd = r == 0 ? pem_seal(buf_slice(&b)) : -1;
 	if (fd == -1)
 		log_error("event=certificates-not-given why=\"%s\"", r == 0 ?
 		    strerror(errno) : "all chains are too much");
@@ -812,62 +604,4 @@ give_bundle(struct process *p, int fd)
 		return;
 	channel_begin(p->channel, CTL_CERTIFICATES, 0);
 	channel_end_fds(p->channel, &copy, 1);
-}
-
-/* ---- the authorities of other hosts -------------------------------------- */
-
-static bool
-verifies_hosts(const struct conf *conf)
-{
-	size_t i;
-
-	for (i = 0; i < conf->nnexthops; i++)
-		if (strcmp(conf->nexthops[i].tls, "verify") == 0)
-			return true;
-	return strcmp(conf->remote_tls, "verify") == 0;
-}
-
-/* Given out when it has changed, and not any more since the look before. */
-static void
-look_at_authorities(struct master *m)
-{
-	struct pki *all = m->pki;
-	struct process *p;
-	struct stamp now;
-	struct stat st;
-
-	memset(&now, 0, sizeof(now));
-	if (stat(all->authorities, &st) == 0)
-		now = stamp_of(&st);
-	if (memcmp(&now, &all->authorities_seen, sizeof(now)) != 0) {
-		all->authorities_seen = now;
-		return;
-	}
-	if (memcmp(&now, &all->authorities_taken, sizeof(now)) == 0)
-		return;
-	all->authorities_taken = now;
-	TAILQ_FOREACH(p, &m->processes, entry)
-		if (p->role == ROLE_REMOTE && process_is_alive(p))
-			give_authorities(p);
-}
-
-/* Where there is no such file, no authority is known. */
-static void
-give_authorities(struct process *p)
-{
-	const struct conf *conf = p->master->conf;
-	struct buf why = BUF_INIT(1000);
-	struct stamp stamp;
-	int fd = open_pem(conf->tls_ca_file, AUTHORITIES_BYTES, &stamp, &why);
-
-	if (fd == -1 && verifies_hosts(conf))
-		log_error("event=authorities-not-read why=%s",
-		    LOG_Q(slice_trim(buf_slice(&why))));
-	buf_clear(&why);
-	if (fd == -1)
-		fd = sealed(SLICE_EMPTY);
-	if (fd == -1)
-		return;
-	channel_begin(p->channel, CTL_AUTHORITIES, 0);
-	channel_end_fds(p->channel, &fd, 1);
 }

@@ -21,7 +21,6 @@
  * one that is kept is not wanted, has one process and a line, and counts in no
  * limit; no uid or directory goes to the spawn that may_run() would not pass.
  */
-#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/tree.h>
 #include <sys/wait.h>
@@ -39,11 +38,10 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "ipc/grant.h"
+#include "grants.h"
 #include "ipc/next_client.h"
 #include "master.h"
 
-#define NONCES		262144	/* grants remembered: 4,000 logins a second */
 #define GRACE_MS	10000	/* to end by itself */
 #define PROCESSES	4	/* of one session: those before it are ending */
 #define KEPT_LIFE_MS	(10 * 60 * 1000)	/* of a process that serves many */
@@ -83,27 +81,15 @@ struct session {
 
 TAILQ_HEAD(session_queue, session);
 
-struct nonce {
-	RB_ENTRY(nonce)		 node;
-	TAILQ_ENTRY(nonce)	 by_age;
-	uint8_t			 bytes[16];
-	int64_t			 forget_ms;	/* monotonic */
-};
-
 RB_HEAD(user_tree, user);
 RB_HEAD(session_tree, session);
-RB_HEAD(nonce_tree, nonce);
 
 struct sessions {
-	uint8_t			 secret[GRANT_SECRET_BYTES];
-	int			 secret_fd;	/* sealed; owned */
+	struct grants		*grants;	/* owned */
 	uint64_t		 last_id;
 	struct session_tree	 all;
 	uint64_t		 nall;
 	struct user_tree	 users;
-	struct nonce_tree	 nonces;
-	TAILQ_HEAD(, nonce)	 nonces_by_age;
-	size_t			 nnonces;
 	/* By protocol: */
 	uint64_t		 running[AUTH_POP3 + 1]; /* processes */
 	uint64_t		 refused[AUTH_POP3 + 1];
@@ -130,7 +116,6 @@ static struct session *take_kept(struct user *, const struct grant *,
 		    struct message *);
 static struct session *go_on(struct process *, uint64_t id,
 		    enum session_refusal *, const char **);
-static bool	 take_nonce(struct sessions *, const uint8_t bytes[16]);
 static const char *may_run(const struct master *, const struct grant *);
 static bool	 is_below(struct slice path, struct slice directory);
 static bool	 has_room(struct master *, const struct protocol *);
@@ -168,17 +153,9 @@ session_cmp(const struct session *a, const struct session *b)
 	return a->id < b->id ? -1 : a->id > b->id;
 }
 
-static int
-nonce_cmp(const struct nonce *a, const struct nonce *b)
-{
-	return memcmp(a->bytes, b->bytes, sizeof(a->bytes));
-}
-
 RB_GENERATE_INTERNAL(user_tree, user, node, user_cmp,
     __attribute__((__unused__)) static)
 RB_GENERATE_INTERNAL(session_tree, session, node, session_cmp,
-    __attribute__((__unused__)) static)
-RB_GENERATE_INTERNAL(nonce_tree, nonce, node, nonce_cmp,
     __attribute__((__unused__)) static)
 
 void
@@ -186,18 +163,11 @@ sessions_init(struct master *m)
 {
 	struct sessions *s = mem_alloc(sizeof(*s));
 
-	arc4random_buf(s->secret, sizeof(s->secret));
-	s->secret_fd = memfd_create("chasqui-grant", MFD_CLOEXEC |
-	    MFD_ALLOW_SEALING);
-	if (s->secret_fd == -1 || pwrite(s->secret_fd, s->secret,
-	    sizeof(s->secret), 0) != sizeof(s->secret) ||
-	    fcntl(s->secret_fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW |
-	    F_SEAL_WRITE | F_SEAL_SEAL) == -1)
+	s->grants = grants_new();
+	if (s->grants == NULL)
 		master_die(EX_OSERR, "shared memory: %s", strerror(errno));
 	RB_INIT(&s->all);
 	RB_INIT(&s->users);
-	RB_INIT(&s->nonces);
-	TAILQ_INIT(&s->nonces_by_age);
 	TAILQ_INIT(&s->kept[AUTH_IMAP]);
 	TAILQ_INIT(&s->kept[AUTH_POP3]);
 	m->sessions = s;
@@ -208,7 +178,6 @@ sessions_clear(struct master *m)
 {
 	struct sessions *s = m->sessions;
 	struct session *e;
-	struct nonce *n;
 
 	m->sessions = NULL;
 	if (s == NULL)
@@ -220,19 +189,14 @@ sessions_clear(struct master *m)
 		e->processes = 0;
 		settle(s, e);
 	}
-	while ((n = TAILQ_FIRST(&s->nonces_by_age)) != NULL) {
-		TAILQ_REMOVE(&s->nonces_by_age, n, by_age);
-		free(n);
-	}
-	close(s->secret_fd);
-	explicit_bzero(s->secret, sizeof(s->secret));
+	grants_free(&s->grants);
 	free(s);
 }
 
 int
 sessions_secret_fd(const struct master *m)
 {
-	return m->sessions->secret_fd;
+	return grants_secret_fd(m->sessions->grants);
 }
 
 /* ---- wanted -------------------------------------------------------------- */
@@ -383,12 +347,9 @@ begin(struct process *login, const struct protocol *protocol,
 	char *name;
 
 	*refusal = SESSION_BAD_GRANT;
-	*why = "not a grant of auth's, or too late";
-	if (!grant_open(sealed, clock_mono_ms(), all->secret, &g) ||
-	    g.protocol != protocol->protocol)
-		return NULL;
-	*why = "the grant has been used";
-	if (!take_nonce(all, g.nonce))
+	*why = grants_take(all->grants, sealed, protocol->protocol,
+	    clock_mono_ms(), &g);
+	if (*why != NULL)
 		return NULL;
 	*refusal = SESSION_FORBIDDEN;
 	*why = may_run(m, &g);
@@ -483,34 +444,6 @@ go_on(struct process *login, uint64_t id, enum session_refusal *refusal,
 	*refusal = SESSION_GONE;
 	*why = "the session that was to go on is not known";
 	return NULL;
-}
-
-/* A grant older than its life is refused without this. */
-static bool
-take_nonce(struct sessions *s, const uint8_t bytes[16])
-{
-	int64_t now = clock_mono_ms();
-	struct nonce *n;
-
-	while ((n = TAILQ_FIRST(&s->nonces_by_age)) != NULL &&
-	    (n->forget_ms < now || s->nnonces >= NONCES)) {
-		if (n->forget_ms >= now)
-			return false;
-		TAILQ_REMOVE(&s->nonces_by_age, n, by_age);
-		RB_REMOVE(nonce_tree, &s->nonces, n);
-		s->nnonces--;
-		free(n);
-	}
-	n = mem_alloc(sizeof(*n));
-	memcpy(n->bytes, bytes, sizeof(n->bytes));
-	n->forget_ms = now + GRANT_LIFE_MS;
-	if (RB_INSERT(nonce_tree, &s->nonces, n) != NULL) {
-		free(n);
-		return false;
-	}
-	TAILQ_INSERT_TAIL(&s->nonces_by_age, n, by_age);
-	s->nnonces++;
-	return true;
 }
 
 /* NULL, or why not. auth may be wrong, or taken over: never root, never a
