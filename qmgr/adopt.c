@@ -202,7 +202,7 @@ write_entry(struct qmgr *q, const struct entry *e, struct slice content)
 	int r;
 
 	migration_init(&m, e);
-	migration_seal(&m, content);
+	stored_seal(&m.head, content);
 	buf_add(&m.head, content);
 	queue_frame_put_message(&b, e->id, (uint32_t)m.head.n,
 	    e->flags & ENTRY_LARGE ? e->large_n : 0);

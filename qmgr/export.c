@@ -31,7 +31,7 @@ export_message(struct client *c, struct entry *e)
 		return;
 	}
 	migration_init(&m, e);
-	migration_seal(&m, slice_of(content->bytes, content->n));
+	stored_seal(&m.head, slice_of(content->bytes, content->n));
 	b = channel_begin(c->channel, TL_MESSAGE, c->r.id);
 	if (b != NULL) {
 		put_u64(b, e->id);

@@ -6,6 +6,7 @@
  *	limits.c	how much each login may send
  *	drop.c		messages left in drop/ while the suite was stopped
  *	life.c		what becomes of a message
+ *	expand.c	a recipient becomes others
  *	route.c		lookup: where recipients go
  *	deliver.c	local, remote: jobs and their results
  *	report.c	bounce: reports about failures, delays, successes
@@ -183,16 +184,23 @@ int64_t	 entry_expires(const struct qmgr *, const struct entry *);
 /* WAITING as it was before a restart.  Where the clock has been set back since,
  * for no longer than it might wait anew. */
 void	 slot_wait_again(struct qmgr *, struct slot *, int64_t until);
-/* The recipient becomes others (lookup's targets, ~/.forward). */
-void	 entry_expand(struct qmgr *, struct entry *, uint32_t number,
-	    struct slice owner, const struct target *, uint32_t n);
 /* Content, from memory or the disk; released with content_release().  NULL
  * and a log line where it cannot be read: see entry_unreadable(). */
 struct content *entry_content(struct qmgr *, struct entry *);
 /* The message is tried again later where descriptors or memory were short;
  * else it is held. */
 void	 entry_unreadable(struct qmgr *, struct entry *, int error);
+/* A record about it, into the journal and into its file where it has one. */
+void	 entry_record(struct qmgr *, struct entry *, uint16_t type,
+	    struct slice body, unsigned flags, struct journal_wait *);
+/* A recipient that is NEW or DEFERRED is tried. */
+void	 rcpt_begin(struct qmgr *, struct entry *, uint32_t number);
 const char *id_text(uint64_t);	/* valid for the next 3 calls */
+
+/* expand.c */
+/* The recipient becomes others (lookup's targets, ~/.forward). */
+void	 entry_expand(struct qmgr *, struct entry *, uint32_t number,
+	    struct slice owner, const struct target *, uint32_t n);
 
 /* submit.c */
 void	 submit_up(struct qmgr *, struct channel *);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* store - see store.h. */
 #include <dirent.h>
-#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -13,10 +12,6 @@
 #include "record.h"
 #include "store.h"
 
-#define HEAD_BYTES	80
-#define FORMAT_VERSION	1
-#define LOG_MAGIC	0xc5676f4cu	/* "Log\xc5" */
-#define LOG_HEADER	16
 #define FILE_BYTES	(64 * 1024 * 1024)	/* the largest we read */
 
 #define DEFERRED	STORE_DEFERRED
@@ -24,8 +19,6 @@
 #define DELETED		STORE_DELETED
 #define CORRUPT		"corrupt"
 #define FOREIGN_BYTES	4096	/* names of a directory that are told */
-
-static const char file_magic[8] = "CHASQM1\n";
 
 #define RETRY_MS	1000
 
@@ -171,7 +164,7 @@ change_new(struct store *s, enum change_kind kind, const char *dir,
 	c->kind = kind;
 	c->dir = dir;
 	c->id = id;
-	buf_init(&c->bytes, RECORD_BODY_BYTES + LOG_HEADER);
+	buf_init(&c->bytes, RECORD_BODY_BYTES + STORED_LOG_HEADER);
 	return c;
 }
 
@@ -187,7 +180,7 @@ change_start(struct change *c)
 size_t
 store_append_bytes(size_t body)
 {
-	return LOG_HEADER + body;
+	return STORED_LOG_HEADER + body;
 }
 
 void
@@ -195,18 +188,10 @@ store_append(struct store *s, uint64_t id, uint64_t at, uint16_t type,
     struct slice body, int64_t mtime)
 {
 	struct change *c = change_new(s, APPEND, DEFERRED, id);
-	uint32_t crc;
 
 	c->at = at;
 	c->mtime = mtime;
-	put_u32(&c->bytes, LOG_MAGIC);
-	put_u32(&c->bytes, 0);
-	put_u16(&c->bytes, type);
-	put_u16(&c->bytes, 0);
-	put_u32(&c->bytes, (uint32_t)body.n);
-	buf_add(&c->bytes, body);
-	crc = htole32(crc32c(0, slice_from(buf_slice(&c->bytes), 8)));
-	memcpy(c->bytes.p + 4, &crc, 4);
+	stored_put_record(&c->bytes, type, body);
 	change_start(c);
 }
 
@@ -446,39 +431,14 @@ link_file(struct linking *l)
 void
 migration_init(struct migration *m, const struct entry *e)
 {
-	static const char zero[12];
-	struct buf state = BUF_INIT(SIZE_MAX / 2);
-	struct buf *b = &m->head;
-	uint32_t crc;
-
 	memset(m, 0, sizeof(*m));
-	message_state_pack(&state, e);
 	m->dir = DEFERRED;
 	m->id = e->id;
 	m->n = e->content_n;
 	m->mtime = e->held ? HELD_MTIME_S * 1000 : e->next_ms;
-	buf_init(b, SIZE_MAX / 2);
-	buf_add(b, slice_of(file_magic, 8));
-	put_u32(b, 0);
-	put_u32(b, FORMAT_VERSION);
-	put_u64(b, e->id);
-	put_u32(b, e->flags);
-	put_u32(b, e->seq);
-	put_u64(b, e->large_n);
-	put_u64(b, e->report_of);
-	put_u32(b, (uint32_t)e->packed.n);
-	put_u32(b, (uint32_t)state.n);
-	put_u32(b, e->content_n);
-	put_u32(b, crc32c(crc32c(0, e->packed), buf_slice(&state)));
-	put_u32(b, 0);			/* content's: migration_seal() */
-	buf_add(b, slice_of(zero, sizeof(zero)));
-	/* the CRC over the head is made there too */
-	buf_add(b, e->packed);
-	buf_add(b, buf_slice(&state));
-	crc = 0;
-	memcpy(b->p + 8, &crc, 4);
-	buf_clear(&state);
-	m->size = b->n + m->n;
+	buf_init(&m->head, SIZE_MAX / 2);
+	stored_pack(&m->head, e);
+	m->size = m->head.n + m->n;
 }
 
 void
@@ -503,17 +463,6 @@ migrate_work(struct disk_task *t)
 		fs->unlinkat(m->wait.store->dir, name.s, 0);
 }
 
-void
-migration_seal(struct migration *m, struct slice content)
-{
-	uint32_t crc;
-
-	crc = htole32(crc32c(0, content));
-	memcpy(m->head.p + 64, &crc, 4);
-	crc = htole32(crc32c(0, slice_of(m->head.p + 12, HEAD_BYTES - 12)));
-	memcpy(m->head.p + 8, &crc, 4);
-}
-
 static int
 migrate_file(struct migration *m, int fd)
 {
@@ -528,7 +477,7 @@ migrate_file(struct migration *m, int fd)
 		if (segment_read(m->segment, copy, m->n, m->at) == -1)
 			goto out;
 	}
-	migration_seal(m, slice_of(content, m->n));
+	stored_seal(&m->head, slice_of(content, m->n));
 	if (fs_pwrite(fs, fd, buf_slice(&m->head), 0) == 0 &&
 	    fs_pwrite(fs, fd, slice_of(content, m->n),
 	    (off_t)m->head.n) == 0 && fs_set_mtime(fs, fd, m->mtime) == 0)
@@ -647,21 +596,13 @@ static int
 read_head(struct load *l, int fd, size_t size)
 {
 	size_t before = size, skip = 0, n;
-	char head[HEAD_BYTES];
-	struct wire w;
+	char head[STORED_HEAD_BYTES];
 	char *to;
 
-	if (l->head_only && size >= HEAD_BYTES) {
+	if (l->head_only && size >= sizeof(head)) {
 		if (fs_read_exactly(fs, fd, head, sizeof(head), 0) == -1)
 			return -1;
-		w = wire_of(slice_of(head + 48, 12));
-		before = HEAD_BYTES + (size_t)get_u32(&w);
-		before += get_u32(&w);
-		skip = get_u32(&w);
-		if (before > size || skip > size - before) {
-			before = size;	/* damaged: let the parser say so */
-			skip = 0;
-		}
+		stored_find_content(head, size, &before, &skip);
 	}
 	n = size - skip;
 	to = buf_reserve(&l->bytes, n);
@@ -671,149 +612,6 @@ read_head(struct load *l, int fd, size_t size)
 		return -1;
 	l->bytes.n = n;
 	return 0;
-}
-
-const char *
-stored_fault(struct slice bytes, uint64_t id, bool head_only,
-    struct stored *s_r)
-{
-	struct stored s = { 0 };
-	struct wire w;
-	uint32_t crc, envelope_n, state_n, crc_both, crc_content;
-	size_t n;
-
-	if (bytes.n < HEAD_BYTES)
-		return "it is shorter than its head";
-	if (memcmp(bytes.p, file_magic, 8) != 0)
-		return "it does not begin as a message does";
-	w = wire_of(slice_of(bytes.p + 8, HEAD_BYTES - 8));
-	crc = get_u32(&w);
-	if (crc != crc32c(0, slice_of(bytes.p + 12, HEAD_BYTES - 12)))
-		return "its head is damaged";
-	if (get_u32(&w) != FORMAT_VERSION)
-		return "it has another version";
-	if (get_u64(&w) != id)
-		return "it is another message than its name says";
-	s.flags = get_u32(&w);
-	s.seq = get_u32(&w);
-	s.large_n = get_u64(&w);
-	s.report_of = get_u64(&w);
-	envelope_n = get_u32(&w);
-	state_n = get_u32(&w);
-	s.content_n = get_u32(&w);
-	crc_both = get_u32(&w);
-	crc_content = get_u32(&w);
-	n = bytes.n - HEAD_BYTES;
-	if (envelope_n > n || state_n > n - envelope_n)
-		return "it ends within its envelope";
-	s.envelope = slice_of(bytes.p + HEAD_BYTES, envelope_n);
-	s.state = slice_of(s.envelope.p + envelope_n, state_n);
-	if (crc_both != crc32c(crc32c(0, s.envelope), s.state))
-		return "its envelope is damaged";
-	if (!head_only && s.content_n > n - envelope_n - state_n) {
-		*s_r = s;
-		return "it ends within its content";
-	}
-	s.content = slice_of(s.state.p + state_n,
-	    head_only ? 0 : s.content_n);
-	s.content_at = HEAD_BYTES + (uint64_t)envelope_n + state_n;
-	s.log = slice_of(s.content.p + s.content.n,
-	    n - envelope_n - state_n - s.content.n);
-	*s_r = s;
-	if (!head_only && crc_content != crc32c(0, s.content))
-		return "its content is damaged";
-	return NULL;
-}
-
-bool
-stored_parse(struct slice bytes, uint64_t id, bool head_only,
-    struct stored *s_r)
-{
-	struct stored s;
-
-	if (stored_fault(bytes, id, head_only, &s) != NULL)
-		return false;
-	*s_r = s;
-	return true;
-}
-
-/* The record at the front: its bytes with the header, and whether its checksum
- * fits.  0: none was ever there. */
-static size_t
-log_record(struct slice log, bool *whole_r)
-{
-	struct wire w = wire_of(log);
-	uint32_t magic = get_u32(&w), crc = get_u32(&w), n;
-
-	get_u32(&w);
-	n = get_u32(&w);
-	if (w.bad || magic != LOG_MAGIC || n > w.rest.n)
-		return 0;
-	*whole_r = crc == crc32c(0, slice_of(log.p + 8, LOG_HEADER - 8 + n));
-	return LOG_HEADER + n;
-}
-
-/* One that is damaged is passed over where a whole one stands behind it.  The
- * bytes of a record are never searched for another: some are a peer's. */
-enum parse
-stored_log_next(struct slice *log, uint16_t *type_r, struct slice *body_r)
-{
-	struct slice rest = *log;
-	struct wire w;
-	bool whole;
-	size_t n;
-
-	for (; (n = log_record(rest, &whole)) > 0; rest = slice_from(rest, n)) {
-		if (!whole)
-			continue;
-		w = wire_of(slice_from(rest, 8));
-		*type_r = get_u16(&w);
-		*body_r = slice_of(rest.p + LOG_HEADER, n - LOG_HEADER);
-		*log = slice_from(rest, n);
-		return PARSE_OK;
-	}
-	return PARSE_MORE;
-}
-
-struct entry *
-stored_entry(struct queue *q, struct slot *slot, struct slice bytes,
-    uint64_t id, bool head_only)
-{
-	struct stored s;
-	struct entry *e;
-	struct slice body;
-	uint16_t type;
-	uint32_t i;
-
-	if (!stored_parse(bytes, id, head_only, &s))
-		return NULL;
-	e = entry_new(q, slot, s.envelope);
-	if (e == NULL)
-		return NULL;
-	e->flags = s.flags;
-	e->large_n = s.large_n;
-	e->report_of = s.report_of;
-	e->content_n = s.content_n;
-	e->file_content = s.content_at;
-	e->has_file = true;
-	if (message_state_apply(q, e, s.state) != APPLIED)
-		goto bad;
-	e->seq = s.seq;
-	while (stored_log_next(&s.log, &type, &body) == PARSE_OK)
-		if (record_apply(q, e, type, body, true) == APPLIED_BAD)
-			goto bad;
-	/* A torn end is written over by what comes next. */
-	e->file_end = s.content_at + s.content_n +
-	    (uint64_t)(s.log.p - s.content.p) - s.content.n;
-	if (!head_only)
-		entry_set_content(q, e, s.content);
-	/* It may have been under way when an earlier qmgr ended. */
-	for (i = 0; i < e->nrcpts; i++)
-		e->rcpts[i].flags |= RCPT_MAYBE_DONE;
-	return e;
-bad:
-	entry_free(q, &slot->entry);
-	return NULL;
 }
 
 /* ---- large content ------------------------------------------------------ */

@@ -5,25 +5,14 @@
  * On disk, below the queue directory (XX: two hexadecimal digits, bits 10 to
  * 17 of the queue id, so that neighbours are in one directory):
  *
- *	deferred/XX/ID	message head, 80 bytes
- *			    8 "CHASQM1\n"   u32 CRC-32C of what follows
- *			    u32 version (1)   u64 queue id   u32 ENTRY_* flags
- *			    u32 seq of the state   u64 size of the large file
- *			    u64 report of   u32 length of the envelope
- *			    u32 of the state   u32 of the content
- *			    u32 CRC-32C of envelope and state
- *			    u32 CRC-32C of the content   12 zero
- *			envelope (packed), state, content
- *			log: each u32 "Log\xc5"   u32 CRC-32C of what follows
- *			    u16 type   u16 zero   u32 length   body
+ *	deferred/XX/ID	a message: stored.h has the bytes
  *	large/XX/ID	content as it came from smtpd, nothing else
  *	deleted/XX/ID	as deferred/XX/ID: what was deleted and can be had
  *			back; the time of modification is that of the deletion.
  *			Its large content stays where it is (undo.c)
  *
- * State is a list of records, see record.h; so is the log.  All but the log is
- * written once.  The time of modification is the next attempt's, and
- * HELD_MTIME_S for a held message, so that a restart reads no file.
+ * The time of modification is the next attempt's, and HELD_MTIME_S for a held
+ * message, so that a restart reads no file.
  *
  * Everything here happens on one lane, in the order it was asked for, without
  * waiting for the disk; store_barrier() makes durable what was asked for
@@ -36,6 +25,7 @@
 #include "ev/disk.h"
 #include "journal.h"
 #include "queue.h"
+#include "stored.h"
 
 #define HELD_MTIME_S	INT64_C(4294967295)	/* 2106 */
 #define STORE_DIRS	256
@@ -97,7 +87,7 @@ struct migration {
 	struct store_wait wait;		/* first */
 	const char	*dir;		/* STORE_DEFERRED unless changed */
 	uint64_t	 id;
-	struct buf	 head;		/* head, envelope, state */
+	struct buf	 head;		/* stored_pack() */
 	struct content	*content;	/* a reference; NULL: in the segment */
 	const struct segment *segment;
 	uint64_t	 at;
@@ -108,8 +98,6 @@ struct migration {
 };
 /* Fills head, n and size. */
 void	 migration_init(struct migration *, const struct entry *);
-/* The checksums of head and content, for who puts the two together himself. */
-void	 migration_seal(struct migration *, struct slice content);
 /* A copy of it goes to corrupt/ID, content that has a large file to
  * corrupt/ID.content: for whoever looks for the reason.  The message itself
  * stays where it is.  wait.fn follows. */
@@ -130,33 +118,6 @@ struct load {
 void	 store_load(struct store *, struct load *);
 /* The same now, without the lane, from a queue directory. */
 int	 store_read(int dir, struct load *);
-
-/* What a file says.  Slices into its bytes. */
-struct stored {
-	uint32_t	 flags;
-	uint32_t	 seq;
-	uint64_t	 large_n;
-	uint64_t	 report_of;
-	struct slice	 envelope;
-	struct slice	 state;
-	struct slice	 content;
-	uint32_t	 content_n;
-	uint64_t	 content_at;
-	struct slice	 log;
-};
-/* false: damaged.  The content's CRC is checked where it is there. */
-bool	 stored_parse(struct slice bytes, uint64_t id, bool head_only,
-	    struct stored *);
-/* The same in words: what is damaged, or NULL.  Where it is the content alone,
- * the rest of *s_r is right. */
-const char *stored_fault(struct slice bytes, uint64_t id, bool head_only,
-	    struct stored *s_r);
-/* The next record off *log; PARSE_MORE: no whole valid one is left. */
-enum parse stored_log_next(struct slice *log, uint16_t *type_r,
-	    struct slice *body_r);
-/* Makes an entry of it, log applied.  NULL: damaged. */
-struct entry *stored_entry(struct queue *, struct slot *, struct slice bytes,
-	    uint64_t id, bool head_only);
 
 /* ---- large content ---- */
 /* A new file to append to, and what was made; -1 with errno. */
