@@ -2,15 +2,10 @@
 /*
  * dispatcher - see dispatcher.h.
  *
- * An owner is one (role, uid, gid, directory); work is a job, or a question
- * about a mailbox's usage, for one owner.  Always: work is in its owner's list
- * `waiting` with its body, or in `sent` without; the places in use are the
- * owners that are neither new nor in line.
+ * Work is a job, or a question about a mailbox's usage, for one owner (pool.h).
+ * Always: work is in its owner's list `waiting` with its body, or in `sent`
+ * without.
  */
-#include <sys/queue.h>
-#include <sys/tree.h>
-
-#include <assert.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -26,62 +21,14 @@
 #include "news.h"
 #include "outcomes.h"
 #include "parcel.h"
+#include "pool.h"
 #include "worker.h"
 
 #define WAITING_BYTES	((size_t)64 * 1024 * 1024) /* bodies, all owners */
 #define WORK_MAX	50000		/* at once, all owners */
 #define USAGE_MAX	1000		/* questions at once */
-#define TICK_MS		1000
-#define START_MS	30000		/* for master to start a worker */
 #define MAILBOX_BYTES	1024		/* a name */
 #define ANSWERS_TOGETHER 128		/* each at most 2 KiB */
-
-/*
- *	   need_place()	      ask()	       worker_up()
- *	NEW ----------> LINE ------> ASKED ------------> UP
- *			 ^	       | refused()	 |  \ make_room()
- *			 |	       v		 |   v
- *	   (work waits)	 |	     (freed)		 | DRAINING
- *			 |				 |   | work_done()
- *			 +---- worker_down() --- ENDING <----+
- *					 end_worker()
- */
-enum owner_state {
-	OWNER_NEW,
-	OWNER_LINE,		/* waits for a place */
-	OWNER_ASKED,		/* master is starting its process */
-	OWNER_UP,
-	OWNER_DRAINING,		/* gets no new work, then ends */
-	OWNER_ENDING,		/* was told to end */
-};
-
-TAILQ_HEAD(work_list, work);
-TAILQ_HEAD(owner_list, owner);
-RB_HEAD(owner_tree, owner);
-
-struct owner_key {
-	enum role	 role;		/* WORKER or COMMAND */
-	uint32_t	 uid;
-	uint32_t	 gid;
-	struct slice	 home;
-};
-
-struct owner {
-	RB_ENTRY(owner)		 node;
-	TAILQ_ENTRY(owner)	 line;	/* in d->line while OWNER_LINE */
-	TAILQ_ENTRY(owner)	 use;	/* in d->by_use with a place */
-	struct owner_key	 key;	/* home points to home */
-	char			*home;	/* owned */
-	char			*user;	/* owned */
-	enum owner_state	 state;
-	unsigned		 slot;
-	struct channel		*channel;
-	int64_t			 since_ms;	/* in this state */
-	int64_t			 used_ms;
-	struct work_list	 waiting;
-	struct work_list	 sent;
-	size_t			 nsent;
-};
 
 enum work_kind { WORK_JOB, WORK_USAGE };
 
@@ -104,14 +51,7 @@ struct work {
 struct dispatcher {
 	struct child		 child;
 	struct ev_loop		*loop;
-	struct channel		*master;
-	size_t			 places;	/* local.workers */
-	int64_t			 idle_ms;
-	size_t			 nplaces;	/* in use */
-	unsigned		 next_slot;
-	struct owner_tree	 owners;
-	struct owner_list	 line;
-	struct owner_list	 by_use;	/* least recently used first */
+	struct pool		 pool;
 	struct work		**work;		/* owned; by the low half of id */
 	size_t			 work_cap;
 	size_t			 nwork;
@@ -120,12 +60,11 @@ struct dispatcher {
 	uint32_t		 generation;	/* the high half of ids */
 	size_t			 next_free;	/* where to look first */
 	struct arena		 arena;		/* of one message */
-	struct ev_timer		 tick;
 	bool			 stopping;
 };
 
 static void	 dispatcher_init(struct dispatcher *, struct ev_loop *,
-		    const struct conf *);
+		    const struct conf *, struct channel *master);
 static void	 dispatcher_configure(struct dispatcher *, const struct conf *);
 
 static void	 qmgr_says(void *, struct channel *, struct message *);
@@ -153,26 +92,14 @@ static struct work *work_new(struct dispatcher *, struct owner *,
 static struct work *work_find(struct dispatcher *, uint64_t id);
 static void	 work_give(struct dispatcher *, struct work *,
 		    struct slice body, int fd_take);
-static void	 work_send(struct dispatcher *, struct work *,
-		    struct slice body);
+static void	 work_send(struct work *, struct slice body);
 static void	 work_refuse(struct dispatcher *, struct work *,
 		    const char *text);
 static void	 work_done(struct dispatcher *, struct work *);
 
-static struct owner *owner_get(struct dispatcher *, const struct owner_key *,
-		    struct slice user);
-static void	 owner_enter(struct owner *, enum owner_state);
-static void	 owner_free(struct dispatcher *, struct owner *);
-static void	 need_place(struct dispatcher *, struct owner *);
-static void	 fill_places(struct dispatcher *);
-static void	 ask(struct dispatcher *, struct owner *);
-static void	 refused(struct dispatcher *, unsigned slot, struct slice why);
-static void	 refuse_waiting(struct dispatcher *, struct owner *,
-		    const char *text);
-static void	 worker_up(struct dispatcher *, struct channel *);
-static void	 send_waiting(struct dispatcher *, struct owner *);
-static void	 make_room(struct dispatcher *);
-static void	 end_worker(struct owner *);
+static void	 send_waiting(void *, struct owner *);
+static void	 refuse_waiting(void *, struct owner *, const char *text);
+static void	 refuse_sent(void *, struct owner *);
 static void	 worker_down(void *, struct channel *);
 static void	 worker_relaxed(void *, struct channel *);
 
@@ -187,7 +114,9 @@ static bool	 take_expanded(struct dispatcher *, struct work *,
 		    struct message *);
 static bool	 take_usage(struct dispatcher *, struct work *,
 		    struct message *);
-static void	 tick(void *);
+
+static const struct pool_ops pool_ops = { send_waiting, refuse_waiting,
+	refuse_sent };
 
 const struct message_rule qmgr_local_rules[] = RULES_OF(DELIVERY);
 const struct message_rule lookup_local_rules[] = RULES_OF(LOOKUP_LOCAL);
@@ -211,27 +140,6 @@ static const struct child_edge edges[] = {
 	{ ROLE_LOCAL, news_rules, &login_ops },	/* before or after us */
 	{ 0, NULL, NULL },
 };
-
-static int
-key_cmp(const struct owner_key *a, const struct owner_key *b)
-{
-	if (a->role != b->role)
-		return a->role < b->role ? -1 : 1;
-	if (a->uid != b->uid)
-		return a->uid < b->uid ? -1 : 1;
-	if (a->gid != b->gid)
-		return a->gid < b->gid ? -1 : 1;
-	return slice_cmp(a->home, b->home);
-}
-
-static int
-owner_cmp(const struct owner *a, const struct owner *b)
-{
-	return key_cmp(&a->key, &b->key);
-}
-
-RB_GENERATE_INTERNAL(owner_tree, owner, node, owner_cmp,
-    __attribute__((__unused__)) static)
 
 /* ---- start and end ------------------------------------------------------ */
 
@@ -277,22 +185,18 @@ dispatcher_main(int argc, char *argv[])
 	static struct dispatcher d;
 
 	child_init(&d.child, &spec, &d, argc, argv);
-	d.master = d.child.master;
-	dispatcher_init(&d, &d.child.loop, d.child.conf);
+	dispatcher_init(&d, &d.child.loop, d.child.conf, d.child.master);
 	child_enter(&d.child);
 	return child_run(&d.child);
 }
 
 static void
 dispatcher_init(struct dispatcher *d, struct ev_loop *loop,
-    const struct conf *conf)
+    const struct conf *conf, struct channel *master)
 {
 	d->loop = loop;
-	RB_INIT(&d->owners);
-	TAILQ_INIT(&d->line);
-	TAILQ_INIT(&d->by_use);
+	pool_init(&d->pool, loop, master, &pool_ops, d);
 	d->arena = ARENA_INIT(JOB_ARENA_BYTES);
-	ev_timer_init(&d->tick, loop, tick, d);
 	dispatcher_configure(d, conf);
 }
 
@@ -302,8 +206,7 @@ dispatcher_new(struct ev_loop *loop, const struct conf *conf,
 {
 	struct dispatcher *d = mem_alloc(sizeof(*d));
 
-	d->master = master;
-	dispatcher_init(d, loop, conf);
+	dispatcher_init(d, loop, conf, master);
 	return d;
 }
 
@@ -319,9 +222,7 @@ dispatcher_free(struct dispatcher **dp)
 	for (i = 0; i < d->work_cap; i++)
 		if (d->work[i] != NULL)
 			work_done(d, d->work[i]);
-	while (!RB_EMPTY(&d->owners))
-		owner_free(d, RB_ROOT(&d->owners));
-	ev_timer_clear(&d->tick);
+	pool_clear(&d->pool);
 	arena_clear(&d->arena);
 	free(d->work);
 	free(d);
@@ -330,15 +231,17 @@ dispatcher_free(struct dispatcher **dp)
 static void
 dispatcher_configure(struct dispatcher *d, const struct conf *conf)
 {
-	d->places = (size_t)conf->local_workers;
-	d->idle_ms = conf->local_worker_idle;
+	d->pool.places = (size_t)conf->local_workers;
+	d->pool.idle_ms = conf->local_worker_idle;
 }
 
 void
 dispatcher_channel_up(void *arg, struct channel *ch)
 {
+	struct dispatcher *d = arg;
+
 	if (channel_peer(ch) == ROLE_WORKER || channel_peer(ch) == ROLE_COMMAND)
-		worker_up(arg, ch);
+		pool_up(&d->pool, ch);
 	else if (channel_peer(ch) == ROLE_LOCAL)
 		news_listen(ch);
 }
@@ -351,7 +254,7 @@ dispatcher_control(void *arg, struct message *m)
 	struct slice why = get_slice(&m->body, 512);
 
 	if (m->type == CTL_WORKER_REFUSED && wire_done(&m->body))
-		refused(d, slot, why);
+		pool_refused(&d->pool, slot, why);
 	else
 		log_error("event=bad-control type=%u", m->type);
 }
@@ -453,7 +356,7 @@ one_owner(const struct job *j, struct owner_key *key_r)
 		return false;
 	for (i = 1; i < j->nrecipients; i++)
 		if (!key_of(&j->recipients[i], &k) ||
-		    key_cmp(&k, key_r) != 0)
+		    owner_key_cmp(&k, key_r) != 0)
 			return false;
 	return true;
 }
@@ -471,7 +374,7 @@ static struct work *
 job_work(struct dispatcher *d, struct channel *ch, uint64_t id,
     const struct job *j, const struct owner_key *key)
 {
-	struct owner *o = owner_get(d, key, j->recipients[0].to.user);
+	struct owner *o = pool_owner(&d->pool, key, j->recipients[0].to.user);
 	struct work *k = work_new(d, o, WORK_JOB, ch, id);
 	size_t i;
 
@@ -507,7 +410,7 @@ gather(struct job *j, size_t i, const struct owner_key *key)
 	size_t n = 1, at;
 
 	for (at = i + 1; at < j->nrecipients; at++) {
-		if (!key_of(&j->recipients[at], &k) || key_cmp(&k, key) != 0)
+		if (!key_of(&j->recipients[at], &k) || owner_key_cmp(&k, key) != 0)
 			continue;
 		r = j->recipients[i + n];
 		j->recipients[i + n] = j->recipients[at];
@@ -640,7 +543,7 @@ lookup_says(void *arg, struct channel *ch, struct message *m)
 	}
 	put_slice(&body, path);
 	put_u64(&body, more);
-	work_give(d, work_new(d, owner_get(d, &key, user), WORK_USAGE, ch,
+	work_give(d, work_new(d, pool_owner(&d->pool, &key, user), WORK_USAGE, ch,
 	    m->id), buf_slice(&body), -1);
 	buf_clear(&body);
 }
@@ -712,31 +615,24 @@ work_give(struct dispatcher *d, struct work *k, struct slice body, int fd_take)
 	struct owner *o = k->owner;
 
 	k->fd = fd_take;
-	o->used_ms = clock_mono_ms();
-	if (o->state == OWNER_UP) {
-		TAILQ_REMOVE(&d->by_use, o, use);
-		TAILQ_INSERT_TAIL(&d->by_use, o, use);
-		if (TAILQ_EMPTY(&o->waiting) && !channel_is_busy(o->channel)) {
-			work_send(d, k, body);
-			return;
-		}
+	if (pool_need(&d->pool, o) && TAILQ_EMPTY(&o->waiting) &&
+	    !channel_is_busy(o->channel)) {
+		work_send(k, body);
+		return;
 	}
 	buf_add(&k->body, body);
 	d->waiting_bytes += body.n;
 	TAILQ_INSERT_TAIL(&o->waiting, k, link);
-	if (o->state == OWNER_NEW)
-		need_place(d, o);
 }
 
 static void
-work_send(struct dispatcher *d, struct work *k, struct slice body)
+work_send(struct work *k, struct slice body)
 {
 	struct channel *ch = k->owner->channel;
 	uint16_t type = k->kind == WORK_USAGE ? LW_USAGE_ASK :
 	    k->fd == -1 ? LW_JOB : LW_JOB_FILE;
 	struct buf *b = channel_begin(ch, type, k->id);
 
-	(void)d;
 	if (b != NULL)
 		buf_add(b, body);
 	if (k->fd == -1)
@@ -796,256 +692,53 @@ work_done(struct dispatcher *d, struct work *k)
 	buf_clear(&k->body);
 	free(k->open);
 	free(k);
-	o->used_ms = clock_mono_ms();
-	if (o->state == OWNER_DRAINING && o->nsent == 0)
-		end_worker(o);
+	pool_done(o);
 	if (d->stopping && d->nwork == 0)
 		ev_stop(d->loop);
 }
 
-/* ---- owners and their processes ----------------------------------------- */
-
-static struct owner *
-owner_get(struct dispatcher *d, const struct owner_key *key, struct slice user)
-{
-	struct owner want = { .key = *key }, *o;
-
-	o = RB_FIND(owner_tree, &d->owners, &want);
-	if (o != NULL)
-		return o;
-	o = mem_alloc(sizeof(*o));
-	o->home = mem_slicedup(key->home);
-	o->user = mem_slicedup(user);
-	o->key = *key;
-	o->key.home = slice_of(o->home, key->home.n);
-	TAILQ_INIT(&o->waiting);
-	TAILQ_INIT(&o->sent);
-	RB_INSERT(owner_tree, &d->owners, o);
-	if (!ev_timer_is_set(&d->tick))
-		ev_timer_set(&d->tick, TICK_MS);
-	return o;
-}
+/* ---- what the pool says ------------------------------------------------- */
 
 static void
-owner_enter(struct owner *o, enum owner_state state)
+send_waiting(void *arg, struct owner *o)
 {
-	static const unsigned from[] = {
-		[OWNER_NEW] = 0,
-		[OWNER_LINE] = 1 << OWNER_NEW | 1 << OWNER_UP |
-		    1 << OWNER_DRAINING | 1 << OWNER_ENDING,
-		[OWNER_ASKED] = 1 << OWNER_LINE,
-		[OWNER_UP] = 1 << OWNER_ASKED,
-		[OWNER_DRAINING] = 1 << OWNER_UP,
-		[OWNER_ENDING] = 1 << OWNER_UP | 1 << OWNER_DRAINING,
-	};
-
-	assert(from[state] & 1u << o->state);
-	o->state = state;
-	o->since_ms = clock_mono_ms();
-}
-
-static bool
-has_place(const struct owner *o)
-{
-	return o->state != OWNER_NEW && o->state != OWNER_LINE;
-}
-
-static void
-owner_free(struct dispatcher *d, struct owner *o)
-{
-	assert(TAILQ_EMPTY(&o->waiting) && TAILQ_EMPTY(&o->sent));
-	if (o->state == OWNER_LINE)
-		TAILQ_REMOVE(&d->line, o, line);
-	if (has_place(o)) {
-		TAILQ_REMOVE(&d->by_use, o, use);
-		count_set(LOCAL_WORKERS, --d->nplaces);
-	}
-	RB_REMOVE(owner_tree, &d->owners, o);
-	free(o->home);
-	free(o->user);
-	free(o);
-}
-
-static void
-need_place(struct dispatcher *d, struct owner *o)
-{
-	owner_enter(o, OWNER_LINE);
-	TAILQ_INSERT_TAIL(&d->line, o, line);
-	fill_places(d);
-}
-
-static void
-fill_places(struct dispatcher *d)
-{
-	struct owner *o;
-
-	while (d->nplaces < d->places && (o = TAILQ_FIRST(&d->line)) != NULL) {
-		TAILQ_REMOVE(&d->line, o, line);
-		ask(d, o);
-	}
-	if (!TAILQ_EMPTY(&d->line))
-		make_room(d);
-}
-
-static void
-ask(struct dispatcher *d, struct owner *o)
-{
-	struct buf *b;
-
-	owner_enter(o, OWNER_ASKED);
-	count_set(LOCAL_WORKERS, ++d->nplaces);
-	TAILQ_INSERT_TAIL(&d->by_use, o, use);
-	o->slot = d->next_slot++;
-	b = channel_begin(d->master, CTL_WORKER_WANTED, 0);
-	if (b != NULL) {
-		put_u32(b, o->slot);
-		put_u32(b, o->key.role);
-		put_u32(b, o->key.uid);
-		put_u32(b, o->key.gid);
-		put_slice(b, slice_str(o->user));
-		put_slice(b, o->key.home);
-	}
-	channel_end(d->master);
-}
-
-static struct owner *
-owner_by_slot(struct dispatcher *d, unsigned slot)
-{
-	struct owner *o;
-
-	TAILQ_FOREACH(o, &d->by_use, use)
-		if (o->slot == slot)
-			return o;
-	return NULL;
-}
-
-static void
-refused(struct dispatcher *d, unsigned slot, struct slice why)
-{
-	struct owner *o = owner_by_slot(d, slot);
-
-	if (o == NULL || o->state != OWNER_ASKED)
-		return;
-	if (!TAILQ_EMPTY(&o->waiting))
-		log_error("event=worker-refused role=%s uid=%u directory=%s "
-		    "why=%s", role_name(o->key.role), o->key.uid,
-		    LOG_Q(o->key.home), LOG_Q(why));
-	refuse_waiting(d, o, "4.3.5 no process could be started for the "
-	    "mailbox's owner");
-	owner_free(d, o);
-	fill_places(d);
-}
-
-static void
-refuse_waiting(struct dispatcher *d, struct owner *o, const char *text)
-{
-	while (!TAILQ_EMPTY(&o->waiting))
-		work_refuse(d, TAILQ_FIRST(&o->waiting), text);
-}
-
-static void
-worker_up(struct dispatcher *d, struct channel *ch)
-{
-	struct owner *o = owner_by_slot(d, channel_index(ch));
-
-	if (o == NULL || o->state != OWNER_ASKED) {
-		/* It came after START_MS. */
-		channel_send(ch, LW_END, 0, SLICE_EMPTY);
-		return;
-	}
-	channel_set_data(ch, o);
-	o->channel = ch;
-	owner_enter(o, OWNER_UP);
-	o->used_ms = clock_mono_ms();
-	send_waiting(d, o);
-}
-
-static void
-send_waiting(struct dispatcher *d, struct owner *o)
-{
+	struct dispatcher *d = arg;
 	struct work *k;
 
 	while (o->state == OWNER_UP && !channel_is_busy(o->channel) &&
 	    (k = TAILQ_FIRST(&o->waiting)) != NULL) {
 		TAILQ_REMOVE(&o->waiting, k, link);
 		d->waiting_bytes -= k->body.n;
-		work_send(d, k, buf_slice(&k->body));
+		work_send(k, buf_slice(&k->body));
 		buf_clear(&k->body);
 	}
 }
 
-/*
- * Somebody is in line: the least recently used idle process goes, or else the
- * one that is up for longest gets no more work until it has gone once through
- * the line.  So a few busy owners do not keep the others out (Q6).
- */
 static void
-make_room(struct dispatcher *d)
+refuse_waiting(void *arg, struct owner *o, const char *text)
 {
-	struct owner *o, *idle = NULL, *oldest = NULL, *last;
-	size_t going = 0, in_line = 0;
-
-	TAILQ_FOREACH(o, &d->line, line)
-		in_line++;
-	TAILQ_FOREACH(o, &d->by_use, use)
-		going += o->state == OWNER_DRAINING ||
-		    o->state == OWNER_ENDING;
-	for (; going < in_line; going++) {
-		idle = oldest = NULL;
-		TAILQ_FOREACH(o, &d->by_use, use) {
-			if (o->state != OWNER_UP)
-				continue;
-			if (idle == NULL && o->nsent == 0)
-				idle = o;
-			if (oldest == NULL || o->since_ms < oldest->since_ms)
-				oldest = o;
-		}
-		last = idle != NULL ? idle : oldest;
-		if (last == NULL)
-			return;
-		if (last->nsent == 0)
-			end_worker(last);
-		else
-			owner_enter(last, OWNER_DRAINING);
-	}
+	while (!TAILQ_EMPTY(&o->waiting))
+		work_refuse(arg, TAILQ_FIRST(&o->waiting), text);
 }
 
+/* What it had and did not answer may be done or not; qmgr then says so with the
+ * next attempt (maybe_done). */
 static void
-end_worker(struct owner *o)
+refuse_sent(void *arg, struct owner *o)
 {
-	owner_enter(o, OWNER_ENDING);
-	channel_send(o->channel, LW_END, 0, SLICE_EMPTY);
+	while (!TAILQ_EMPTY(&o->sent))
+		work_refuse(arg, TAILQ_FIRST(&o->sent),
+		    "4.3.0 delivery process ended");
 }
 
-/* Its end, expected or not.  What it had and did not answer may be done or
- * not; qmgr then says so with the next attempt (maybe_done). */
 static void
 worker_down(void *arg, struct channel *ch)
 {
 	struct dispatcher *d = arg;
 	struct owner *o = channel_data(ch);
 
-	if (o == NULL)
-		return;
-	o->channel = NULL;
-	if (o->nsent > 0)
-		log_error("event=worker-died role=%s uid=%u directory=%s "
-		    "jobs=%zu", role_name(o->key.role), o->key.uid,
-		    LOG_Q(o->key.home), o->nsent);
-	/* Not DRAINING: it needs no message to end any more. */
-	if (o->state == OWNER_DRAINING)
-		o->state = OWNER_ENDING;
-	while (!TAILQ_EMPTY(&o->sent))
-		work_refuse(d, TAILQ_FIRST(&o->sent),
-		    "4.3.0 delivery process ended");
-	if (TAILQ_EMPTY(&o->waiting)) {
-		owner_free(d, o);
-		fill_places(d);
-		return;
-	}
-	TAILQ_REMOVE(&d->by_use, o, use);
-	count_set(LOCAL_WORKERS, --d->nplaces);
-	need_place(d, o);
+	if (o != NULL)
+		pool_down(&d->pool, o);
 }
 
 static void
@@ -1055,29 +748,6 @@ worker_relaxed(void *arg, struct channel *ch)
 
 	if (o != NULL)
 		send_waiting(arg, o);
-}
-
-/* Idle processes end; who waits too long for one is told. */
-static void
-tick(void *arg)
-{
-	struct dispatcher *d = arg;
-	struct owner *o, *next;
-	int64_t now = clock_mono_ms();
-
-	TAILQ_FOREACH_SAFE(o, &d->by_use, use, next) {
-		if (o->state == OWNER_UP && o->nsent == 0 &&
-		    TAILQ_EMPTY(&o->waiting) && now - o->used_ms >= d->idle_ms)
-			end_worker(o);
-		else if (o->state == OWNER_ASKED &&
-		    now - o->since_ms >= START_MS) {
-			refused(d, o->slot, SLICE_LIT("no answer"));
-			break;		/* the list may have changed */
-		}
-	}
-	if (!RB_EMPTY(&d->owners))
-		ev_timer_set(&d->tick, d->idle_ms < TICK_MS ? d->idle_ms :
-		    TICK_MS);
 }
 
 /* ---- what the processes answer ------------------------------------------ */
