@@ -15,6 +15,8 @@
 #ifndef STORE_STATE_H
 #define STORE_STATE_H
 
+#include "changes.h"
+#include "info.h"
 #include "record.h"
 #include "store.h"
 
@@ -52,11 +54,6 @@ struct taken {
 struct vanished {
 	struct range	 uids;
 	uint64_t	 modseq;
-};
-
-struct changes {
-	struct mailbox_change *v;	/* owned; in order of what happened */
-	size_t		 n, cap;
 };
 
 struct state {
@@ -161,16 +158,5 @@ void	 state_count(const struct state *, struct mailbox_status *);
  * the old one showed and the new one has not stay as gone ones. */
 void	 state_replace(struct state *old, struct state *new_take,
 	    struct changes *);
-
-/* Sorted by UID, one each; what came and went is left out. */
-void	 changes_settle(struct changes *);
-
-/* Flags as letters of a file name (":2,FS"), and back.  Letters a to z are
- * keywords 0 to 25. */
-void	 info_parse(struct slice info, uint8_t *flags_r, uint64_t *keywords_r);
-/* The info that a message ought to have: letters that we know nothing of, and
- * what follows a comma, stay as they were.  known: keywords that exist. */
-size_t	 info_write(char to[MESSAGE_NAME_BYTES], struct slice old,
-	    uint8_t flags, uint64_t keywords, uint64_t known);
 
 #endif
