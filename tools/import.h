@@ -128,6 +128,10 @@ void	 import_shell_word(struct buf *, struct slice);
 
 /* 0, or an exit status and its reason has been told. */
 int	 import_postfix(struct import *, const char *dir);
+/* Of its master.cf, where inet_interfaces has this value. */
+struct cf_text;
+void	 import_services(struct import *, const char *path,
+	    const struct cf_text *, struct slice interfaces);
 int	 import_dovecot(struct import *, const char *file);
 
 #endif
