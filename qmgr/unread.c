@@ -94,6 +94,13 @@ unread_settle(struct qmgr *q)
 		slot_wait_again(q, queue_slot_new(&q->queue, u->id), 0);
 }
 
+/* Of one that is not known: none. */
+static struct wire
+changes_of(const struct unread *u)
+{
+	return wire_of(u == NULL ? SLICE_EMPTY : buf_slice(&u->changes));
+}
+
 static bool
 next_change(struct wire *w, uint16_t *type, struct slice *body)
 {
@@ -108,29 +115,23 @@ void
 unread_apply(struct qmgr *q, struct entry *e)
 {
 	struct unread *u = idmap_find(&q->unread, e->id);
+	struct wire w = changes_of(u);
 	struct slice body;
-	struct wire w;
 	uint16_t type;
 
-	if (u == NULL)
-		return;
-	w = wire_of(buf_slice(&u->changes));
 	while (next_change(&w, &type, &body))
 		recover_change(q, e, type, body);
-	drop(q, u);
+	if (u != NULL)
+		drop(q, u);
 }
 
 void
 unread_look(const struct qmgr *q, struct queue *apart, struct entry *e)
 {
-	const struct unread *u = idmap_find(&q->unread, e->id);
+	struct wire w = changes_of(idmap_find(&q->unread, e->id));
 	struct slice body;
-	struct wire w;
 	uint16_t type;
 
-	if (u == NULL)
-		return;
-	w = wire_of(buf_slice(&u->changes));
 	while (next_change(&w, &type, &body))
 		record_apply(apart, e, type, body, true);
 }
