@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +18,7 @@
 #include "ipc/counters.h"
 #include "ipc/session.h"
 #include "login/spawn.h"
+#include "os/heap.h"
 #include "os/huge_text.h"
 #include "os/priv.h"
 
@@ -29,12 +29,6 @@
 #define SEAT_LOG_FD	6
 #define SEAT_FDS	512	/* its limit */
 #define ABOVE		16	/* where they are while they move */
-
-/* Of memory, in bytes: */
-#define LARGEST_GAP	65536
-#define SMALL_PIECE	1024	/* glibc keeps a list for each size up to this */
-#define PIECE_STEP	16
-#define ROOM_BEHIND	65536	/* had in one call, not by each fork */
 
 struct forked {
 	RB_ENTRY(forked) node;
@@ -52,7 +46,6 @@ struct spawn {
 	uint64_t		 begun;
 };
 
-static void	 fill_gaps(void);
 static void	 control(void *, struct message *);
 static void	 status(void *, struct buf *);
 static void	 take_order(struct spawn *, struct message *);
@@ -93,29 +86,8 @@ spawn_main(const struct spawn_spec *spec, int argc, char *argv[])
 		spec->warm();
 	priv_prepare(spec->session, spec->spawn);
 	child_enter(&s.child);
-	malloc_trim(0);
-	fill_gaps();
+	heap_fill_gaps();
 	return child_run(&s.child);
-}
-
-/* What is allocated from here on lies side by side behind all that there is: in
- * the gaps between, each piece would be another page to copy, here and in every
- * fork.  What fills them is never used, nor given back. */
-static void
-fill_gaps(void)
-{
-#ifndef SANITIZED	/* which has its own */
-	size_t n, top;
-
-	for (n = LARGEST_GAP; n > 0; n = n > SMALL_PIECE ? n / 2 :
-	    n - PIECE_STEP)
-		do {
-			top = mallinfo2().keepcost;
-			if (malloc(n) == NULL)
-				return;
-		} while (mallinfo2().keepcost == top);
-	free(malloc(ROOM_BEHIND));
-#endif
 }
 
 static void
