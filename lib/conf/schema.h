@@ -16,7 +16,7 @@
 #ifndef CONF_SCHEMA_H
 #define CONF_SCHEMA_H
 
-#include "ipc/wiring.h"
+#include "wiring/wiring.h"
 
 #define R_MASTER	(1u << ROLE_MASTER)
 #define R_SMTPD		(1u << ROLE_SMTPD)

@@ -14,7 +14,7 @@
 
 #include "base/log.h"
 #include "base/slice.h"
-#include "ipc/wiring.h"
+#include "wiring/wiring.h"
 
 #define HISTORY_LINE_BYTES	4096	/* a longer line was cut */
 #define HISTORY_FIELDS		48	/* of a line; others are left out */

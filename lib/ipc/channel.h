@@ -18,7 +18,7 @@
 #include "base/buf.h"
 #include "base/wire.h"
 #include "ev/loop.h"
-#include "ipc/wiring.h"
+#include "wiring/wiring.h"
 
 #define CHANNEL_BODY_BYTES	(256 * 1024)	/* no row may allow more */
 #define CHANNEL_FDS		4		/* with one message */

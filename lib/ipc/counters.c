@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "ipc/counters.h"
-#include "ipc/wiring.h"
+#include "wiring/wiring.h"
 
 static struct counters own;
 struct counters *counters = &own;

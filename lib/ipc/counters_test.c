@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "ipc/counters.h"
-#include "ipc/wiring.h"
+#include "wiring/wiring.h"
 
 static int
 memory(size_t n)

@@ -2,7 +2,7 @@
 /*
  * priv - the privilege table, and priv_enter() which carries out a row.
  *
- * Read it with ipc/wiring.h, which says whom a process can ask.  What the
+ * Read it with wiring/wiring.h, which says whom a process can ask.  What the
  * words mean:
  *
  * root	  EMPTY	    an empty directory of root's is the process's root

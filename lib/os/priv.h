@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "ipc/wiring.h"
+#include "wiring/wiring.h"
 
 enum priv_mode {
 	PRIV_FULL = 1,		/* started as root: all of it */

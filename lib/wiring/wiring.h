@@ -7,8 +7,8 @@
  * here cannot talk.  Beside them each process, but the sessions of users, has a
  * socket to the history, which says nothing back (CTL_EVENTS).
  */
-#ifndef IPC_WIRING_H
-#define IPC_WIRING_H
+#ifndef WIRING_WIRING_H
+#define WIRING_WIRING_H
 
 /* Numbers are part of the protocol between master and its children: written
  * out, never reused.  A program without a row in os/priv.c is not started. */

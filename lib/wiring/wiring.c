@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* wiring - see wiring.h. */
-#include "ipc/wiring.h"
+#include "wiring/wiring.h"
 
 /* Programs with several roles have a name for each. */
 const char *
