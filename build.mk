@@ -6,6 +6,10 @@ AM_CPPFLAGS = -I$(top_srcdir)/lib -include $(top_builddir)/config.h \
 AM_CFLAGS = $(STRICT_CFLAGS) $(EVENT_CFLAGS)
 AM_LDFLAGS = $(STRICT_LDFLAGS)
 
+# What runs during the build, on the machine that builds.
+COMPILE_FOR_BUILD = $(CC_FOR_BUILD) -std=gnu17 -D_GNU_SOURCE -I$(top_srcdir)/lib \
+	-include $(top_srcdir)/lib/base/banned.h $(CFLAGS_FOR_BUILD)
+
 # The libraries, lowest layer last.
 LIB_BASE = $(top_builddir)/lib/base/libbase.a $(BSD_LIBS)
 LIB_WIRING = $(top_builddir)/lib/wiring/libwiring.a
