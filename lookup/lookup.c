@@ -22,7 +22,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "ev/acceptor.h"
+#include "explain.h"
 #include "includes.h"
 #include "ipc/auth_client.h"
 #include "ipc/auth_lookup.h"
@@ -31,15 +31,12 @@
 #include "ipc/lookup_local.h"
 #include "ipc/qmgr_lookup.h"
 #include "ipc/smtpd_lookup.h"
-#include "ipc/tool.h"
 #include "resolve.h"
 #include "users.h"
 
 #define ADDRESSES_MAX	1024	/* of this host */
 #define USAGE_MAX	4096	/* questions to local at once; a power of two */
 #define USAGE_MS	5000	/* how long local may take */
-#define TOOLS_MAX	16	/* connections of tools at once */
-#define TRACE_BYTES	(1024 * 1024)
 #define TARGETS_BYTES	(190 * 1024)	/* of one QL_TARGETS */
 
 /* A verdict that waits for the use of a mailbox. */
@@ -65,9 +62,7 @@ static struct lookup {
 	struct usage		 usage[USAGE_MAX];	/* by id */
 	uint64_t		 last_usage;
 	size_t			 nusage;
-	struct acceptor_list	 listeners;
-	struct channel		*tools[TOOLS_MAX]; /* owned */
-	size_t			 ntools;
+	struct explain		 explain;	/* the tools */
 } lookup;
 
 static void	 acquire(struct lookup *);
@@ -108,30 +103,15 @@ static void	 auth_is_down(void *, struct channel *);
 static void	 say_mailbox(struct channel *, uint64_t id,
 		    const struct login *);
 
-static void	 retire(void *);
 static void	 listen_for_tools(void *, enum listener_kind, const char *,
 		    int);
-static void	 accept_tool(void *, const struct acceptor *, int,
-		    const struct peer *);
-static void	 accepting_paused(void *, int);
-static void	 tool_says(void *, struct channel *, struct message *);
-static void	 tool_is_down(void *, struct channel *);
-static void	 explain(struct lookup *, struct channel *, uint64_t id,
-		    struct slice);
-static void	 query(struct lookup *, struct channel *, uint64_t id,
-		    struct slice table, struct slice key);
-static void	 explain_login(struct lookup *, struct channel *, uint64_t id,
-		    struct slice);
-static void	 say_maildir(struct lookup *, struct channel *, uint64_t id,
-		    struct slice name);
-static void	 tool_lines(struct channel *, uint64_t id, struct slice);
+static void	 retire(void *);
 static void	 status(void *, struct buf *);
 
 static const struct message_rule smtpd_rules[] = RULES_OF(SMTPD_LOOKUP);
 static const struct message_rule qmgr_rules[] = RULES_OF(QMGR_LOOKUP);
 static const struct message_rule auth_rules[] = RULES_OF(AUTH_LOOKUP);
 static const struct message_rule local_rules[] = RULES_OF(LOOKUP_LOCAL);
-static const struct message_rule tool_rules[] = RULES_OF(TOOL_REQUESTS);
 
 static const struct channel_ops smtpd_ops = { smtpd_says, smtpd_is_down,
 	NULL };
@@ -139,7 +119,6 @@ static const struct channel_ops qmgr_ops = { qmgr_says, qmgr_is_down, NULL };
 static const struct channel_ops auth_ops = { auth_says, auth_is_down, NULL };
 static const struct channel_ops local_ops = { local_says, local_is_down,
 	NULL };
-static const struct channel_ops tool_ops = { tool_says, tool_is_down, NULL };
 
 static const struct child_edge edges[] = {
 	{ ROLE_SMTPD, smtpd_rules, &smtpd_ops },
@@ -187,6 +166,7 @@ acquire(struct lookup *l)
 	l->world.addresses = (const uint8_t (*)[16])l->addresses;
 	tables_init(&l->tables, child.conf, NULL);
 	resolver_init(&l->resolver, child.conf, &l->tables, &l->world);
+	explain_init(&l->explain, &l->resolver, &l->tables);
 	ev_timer_init(&l->timer, &child.loop, check, l);
 	ev_timer_set(&l->timer, child.conf->table_check);
 }
@@ -683,235 +663,26 @@ say_mailbox(struct channel *c, uint64_t id, const struct login *login)
 	channel_end(c);
 }
 
-/* ---- tools -------------------------------------------------------------- */
+/* ---- tools: explain.c ---------------------------------------------------- */
 
 static void
 listen_for_tools(void *arg, enum listener_kind kind, const char *name,
     int fd_take)
 {
-	static const struct acceptor_ops accepting = { accept_tool,
-		accepting_paused };
 	struct lookup *l = arg;
 
-	if (kind != LISTENER_LOOKUP) {
+	if (kind == LISTENER_LOOKUP)
+		explain_listen(&l->explain, &child.loop, name, fd_take);
+	else
 		close(fd_take);
-		return;
-	}
-	retire(l);
-	acceptor_new(&l->listeners, &child.loop, (int)kind, name,
-	    fd_take, &accepting, l);
 }
 
-/* The tools ask another. */
 static void
 retire(void *arg)
 {
 	struct lookup *l = arg;
 
-	acceptors_free(&l->listeners);
-}
-
-/* Explanations show what is in tables, so they are for those who may read
- * them anyway. */
-static void
-accept_tool(void *arg, const struct acceptor *from, int fd_take,
-    const struct peer *peer)
-{
-	struct lookup *l = arg;
-	struct channel *c;
-
-	(void)from;
-	if (l->ntools == TOOLS_MAX) {
-		close(fd_take);
-		return;
-	}
-	c = channel_new(&child.loop, fd_take, tool_rules, ROLE_LOOKUP,
-	    ROLE_TOOL, 0, &tool_ops, l);
-	if (peer->uid != 0 && peer->uid != geteuid()) {
-		tool_end(c, 0, EX_NOPERM, SLICE_LIT("only root and the user "
-		    "that the suite runs as may ask this"));
-		channel_flush(c);
-		channel_free(&c);
-		return;
-	}
-	l->tools[l->ntools++] = c;
-}
-
-static void
-accepting_paused(void *arg, int error)
-{
-	const struct lookup *l = arg;
-
-	acceptor_log_pause(error, l->ntools);
-}
-
-static void
-tool_is_down(void *arg, struct channel *c)
-{
-	struct lookup *l = arg;
-	size_t i;
-
-	for (i = 0; i < l->ntools; i++)
-		if (l->tools[i] == c)
-			l->tools[i--] = l->tools[--l->ntools];
-}
-
-static void
-tool_says(void *arg, struct channel *c, struct message *m)
-{
-	struct lookup *l = arg;
-	struct slice first = get_slice(&m->body, 2048), second;
-
-	switch (m->type) {
-	case TL_EXPLAIN:
-		get_u8(&m->body);
-		if (wire_done(&m->body))
-			explain(l, c, m->id, first);
-		break;
-	case TL_LOGIN:
-		if (wire_done(&m->body))
-			explain_login(l, c, m->id, first);
-		break;
-	case TL_MAILBOX:
-		if (wire_done(&m->body))
-			say_maildir(l, c, m->id, first);
-		break;
-	case TL_TABLE_QUERY:
-		second = get_slice(&m->body, 2048);
-		if (wire_done(&m->body))
-			query(l, c, m->id, first, second);
-		break;
-	default:
-		tool_end(c, m->id, EX_PROTOCOL,
-		    SLICE_LIT("lookup does not answer this"));
-		return;
-	}
-	if (!wire_done(&m->body))
-		channel_breach(c, "bad-field");
-}
-
-static void
-explain(struct lookup *l, struct channel *c, uint64_t id, struct slice address)
-{
-	struct arena arena = ARENA_INIT(RESOLVE_ARENA);
-	struct buf trace = BUF_INIT(TRACE_BYTES);
-	struct verdict v, stranger;
-
-	resolve_rcpt(&l->resolver, &arena, true, address, &trace, &v);
-	tool_lines(c, id, buf_slice(&trace));
-	buf_reset(&trace);
-	resolve_rcpt(&l->resolver, &arena, false, address, NULL, &stranger);
-	if (v.kind == VERDICT_REFUSE)
-		buf_printf(&trace, "refused: %u %.*s", v.code,
-		    SLICE_ARG(v.text));
-	else if (stranger.kind == VERDICT_REFUSE)
-		buf_printf(&trace, "accepted from relay_networks only; others: "
-		    "%u %.*s", stranger.code, SLICE_ARG(stranger.text));
-	else if (v.kind == VERDICT_ASK_USAGE)
-		buf_printf(&trace, "accepted while the mailbox is below its "
-		    "quota (%llu bytes, %llu messages; 0 is none)",
-		    (unsigned long long)v.mailbox.quota_bytes,
-		    (unsigned long long)v.mailbox.quota_messages);
-	else
-		buf_add_str(&trace, "accepted");
-	tool_lines(c, id, buf_slice(&trace));
-	tool_end(c, id, v.kind != VERDICT_REFUSE ? EX_OK :
-	    v.code < 500 ? EX_TEMPFAIL : EX_NOUSER, SLICE_EMPTY);
-	buf_clear(&trace);
-	arena_clear(&arena);
-}
-
-static void
-explain_login(struct lookup *l, struct channel *c, uint64_t id,
-    struct slice name)
-{
-	struct arena arena = ARENA_INIT(RESOLVE_ARENA);
-	struct buf text = BUF_INIT(TRACE_BYTES);
-	struct login login;
-
-	resolve_login(&l->resolver, &arena, name, &text, &login);
-	if (login.found == LOGIN_FOUND)
-		buf_printf(&text, "mailbox %.*s: uid %u, gid %u, Maildir "
-		    "%.*s\nits sessions reach %.*s and nothing else\nquota "
-		    "%llu bytes, %llu messages (0 is none)\n",
-		    SLICE_ARG(login.login), login.to.uid, login.to.gid,
-		    SLICE_ARG(login.to.path), SLICE_ARG(login.directory),
-		    (unsigned long long)login.to.quota_bytes,
-		    (unsigned long long)login.to.quota_messages);
-	else if (login.found == LOGIN_TROUBLE)
-		buf_printf(&text, "mailbox: cannot be told now: %.*s\n",
-		    SLICE_ARG(login.why));
-	else
-		buf_add_str(&text, "mailbox: none; such a login can send and "
-		    "no more\n");
-	tool_lines(c, id, buf_slice(&text));
-	tool_end(c, id, login.found == LOGIN_FOUND ? EX_OK :
-	    login.found == LOGIN_TROUBLE ? EX_TEMPFAIL : EX_NOUSER,
-	    SLICE_EMPTY);
-	buf_clear(&text);
-	arena_clear(&arena);
-}
-
-static void
-say_maildir(struct lookup *l, struct channel *c, uint64_t id,
-    struct slice name)
-{
-	struct arena arena = ARENA_INIT(RESOLVE_ARENA);
-	struct login login;
-
-	resolve_login(&l->resolver, &arena, name, NULL, &login);
-	if (login.found == LOGIN_FOUND) {
-		channel_send(c, TL_DATA, id, login.to.path);
-		tool_end(c, id, EX_OK, SLICE_EMPTY);
-	} else if (login.found == LOGIN_TROUBLE)
-		tool_end(c, id, EX_TEMPFAIL, login.why);
-	else
-		tool_end(c, id, EX_NOUSER,
-		    SLICE_LIT("no mailbox has this address or name"));
-	arena_clear(&arena);
-}
-
-static void
-query(struct lookup *l, struct channel *c, uint64_t id, struct slice name,
-    struct slice key)
-{
-	char *text = mem_slicedup(name);
-	struct table *t = tables_find(&l->tables, text);
-	struct buf why = BUF_INIT(900);
-	struct table_hit hit;
-
-	free(text);
-	if (t == NULL) {
-		tool_end(c, id, EX_USAGE, SLICE_LIT("there is no such table in "
-		    "the configuration"));
-		return;
-	}
-	switch (table_find(t, key, &hit, &why)) {
-	case TABLE_FOUND:
-		tool_lines(c, id, hit.value.n == 0 ? SLICE_LIT("\n") :
-		    hit.value);
-		tool_end(c, id, EX_OK, SLICE_EMPTY);
-		break;
-	case TABLE_MISSING:
-		tool_end(c, id, 1, SLICE_LIT("the table has no such key"));
-		break;
-	case TABLE_ERROR:
-		tool_end(c, id, EX_TEMPFAIL, buf_slice(&why));
-		break;
-	}
-	buf_clear(&why);
-}
-
-static void
-tool_lines(struct channel *c, uint64_t id, struct slice text)
-{
-	struct slice line;
-
-	if (text.n > 0 && text.p[text.n - 1] == '\n')
-		text.n--;
-	while (slice_next(&text, '\n', &line))
-		channel_send(c, TL_LINE, id, slice_first(line,
-		    line.n < 65536 ? line.n : 65536));
+	explain_retire(&l->explain);
 }
 
 static void
