@@ -295,6 +295,21 @@ assert_result(uint64_t id, uint32_t number, enum outcome_status status)
 	assert_int_equal(o.status, status);
 }
 
+/* master is asked for it, and has started it. */
+static void
+start_worker(size_t i, uint32_t uid)
+{
+	worker_join(&t.workers[i], ROLE_WORKER, wanted(ROLE_WORKER, uid));
+}
+
+/* The next job of a worker is that one, and is done. */
+static void
+deliver(size_t i, uint64_t id, uint32_t number)
+{
+	answer(&t.workers[i], next(&t.workers[i])->id, number, NULL);
+	assert_result(id, number, OUTCOME_DELIVERED);
+}
+
 static void
 job_goes_to_its_owners_worker_and_back(void **state)
 {
@@ -303,7 +318,7 @@ job_goes_to_its_owners_worker_and_back(void **state)
 
 	(void)state;
 	send_job(77, &r, 1, -1);
-	worker_join(&t.workers[0], ROLE_WORKER, wanted(ROLE_WORKER, 1000));
+	start_worker(0, 1000);
 	s = next(&t.workers[0]);
 	assert_int_equal(s->type, LW_JOB);
 	answer(&t.workers[0], s->id, 5, NULL);
@@ -323,7 +338,7 @@ descriptor_travels_with_a_job_that_waited(void **state)
 
 	(void)state;
 	send_job(77, &r, 1, memfd_create("content", MFD_CLOEXEC));
-	worker_join(&t.workers[0], ROLE_WORKER, wanted(ROLE_WORKER, 1000));
+	start_worker(0, 1000);
 	assert_int_equal(next(&t.workers[0])->type, LW_JOB_FILE);
 }
 
@@ -340,8 +355,8 @@ job_of_several_owners_is_divided(void **state)
 	(void)state;
 	r[4].to.kind = DEST_DISCARD;
 	send_job(1, r, 5, memfd_create("content", MFD_CLOEXEC));
-	worker_join(&t.workers[0], ROLE_WORKER, wanted(ROLE_WORKER, 1000));
-	worker_join(&t.workers[1], ROLE_WORKER, wanted(ROLE_WORKER, 1001));
+	start_worker(0, 1000);
+	start_worker(1, 1001);
 	/* Nothing runs as root; what is discarded needs nobody. */
 	assert_result(1, 3, OUTCOME_FAILED);
 	assert_result(1, 4, OUTCOME_DELIVERED);
@@ -350,9 +365,7 @@ job_of_several_owners_is_divided(void **state)
 	answer(&t.workers[0], s->id, 2, NULL);
 	assert_result(1, 0, OUTCOME_DELIVERED);
 	assert_result(1, 2, OUTCOME_DELIVERED);
-	s = next(&t.workers[1]);
-	answer(&t.workers[1], s->id, 1, NULL);
-	assert_result(1, 1, OUTCOME_DELIVERED);
+	deliver(1, 1, 1);
 }
 
 static void
@@ -395,14 +408,11 @@ death_of_a_worker_defers_what_it_had(void **state)
 	struct job_recipient r[] = {
 		recipient(1, 1000, "/home/u"), recipient(2, 1000, "/home/u"),
 	};
-	struct seen *s;
 
 	(void)state;
 	send_job(77, r, 2, -1);
-	worker_join(&t.workers[0], ROLE_WORKER, wanted(ROLE_WORKER, 1000));
-	s = next(&t.workers[0]);
-	answer(&t.workers[0], s->id, 2, NULL);
-	assert_result(77, 2, OUTCOME_DELIVERED);
+	start_worker(0, 1000);
+	deliver(0, 77, 2);
 	channel_free(&t.workers[0].end);
 	assert_result(77, 1, OUTCOME_DEFERRED);
 	send_job(78, r, 1, -1);
@@ -418,9 +428,9 @@ worker_may_only_speak_of_its_own_jobs(void **state)
 
 	(void)state;
 	send_job(1, &a, 1, -1);
-	worker_join(&t.workers[0], ROLE_WORKER, wanted(ROLE_WORKER, 1000));
+	start_worker(0, 1000);
 	send_job(2, &b, 1, -1);
-	worker_join(&t.workers[1], ROLE_WORKER, wanted(ROLE_WORKER, 1001));
+	start_worker(1, 1001);
 	s = next(&t.workers[1]);
 	/* b's job is not a's to answer. */
 	answer(&t.workers[0], s->id, 1, NULL);
@@ -437,23 +447,18 @@ static void
 idle_workers_are_told_to_end(void **state)
 {
 	struct job_recipient r = recipient(1, 1000, "/home/a");
-	struct seen *s;
 
 	(void)state;
 	send_job(1, &r, 1, -1);
-	worker_join(&t.workers[0], ROLE_WORKER, wanted(ROLE_WORKER, 1000));
-	s = next(&t.workers[0]);
-	answer(&t.workers[0], s->id, 1, NULL);
-	assert_result(1, 1, OUTCOME_DELIVERED);
+	start_worker(0, 1000);
+	deliver(0, 1, 1);
 	assert_int_equal(next(&t.workers[0])->type, LW_END);
 	/* What comes meanwhile waits, and gets a fresh process. */
 	send_job(2, &r, 1, -1);
 	settle();
 	channel_free(&t.workers[0].end);
-	worker_join(&t.workers[1], ROLE_WORKER, wanted(ROLE_WORKER, 1000));
-	s = next(&t.workers[1]);
-	answer(&t.workers[1], s->id, 1, NULL);
-	assert_result(2, 1, OUTCOME_DELIVERED);
+	start_worker(1, 1000);
+	deliver(1, 2, 1);
 }
 
 static void
@@ -463,20 +468,17 @@ owner_in_line_gets_the_place_of_an_idle_one(void **state)
 		recipient(1, 1000, "/home/a"), recipient(1, 1001, "/home/b"),
 		recipient(1, 1002, "/home/c"),
 	};
-	struct seen *s;
 
 	(void)state;
 	send_job(1, &r[0], 1, -1);
-	worker_join(&t.workers[0], ROLE_WORKER, wanted(ROLE_WORKER, 1000));
+	start_worker(0, 1000);
 	send_job(2, &r[1], 1, -1);
-	worker_join(&t.workers[1], ROLE_WORKER, wanted(ROLE_WORKER, 1001));
-	s = next(&t.workers[1]);
-	answer(&t.workers[1], s->id, 1, NULL);
-	assert_result(2, 1, OUTCOME_DELIVERED);
+	start_worker(1, 1001);
+	deliver(1, 2, 1);
 	send_job(3, &r[2], 1, -1);
 	assert_int_equal(next(&t.workers[1])->type, LW_END);
 	channel_free(&t.workers[1].end);
-	worker_join(&t.workers[2], ROLE_WORKER, wanted(ROLE_WORKER, 1002));
+	start_worker(2, 1002);
 	assert_int_equal(next(&t.workers[2])->type, LW_JOB);
 }
 
@@ -487,26 +489,21 @@ busy_owners_do_not_keep_others_out(void **state)
 		recipient(1, 1000, "/home/a"), recipient(1, 1001, "/home/b"),
 		recipient(1, 1002, "/home/c"),
 	};
-	struct seen *s;
 
 	(void)state;
 	send_job(1, &r[0], 1, -1);
-	worker_join(&t.workers[0], ROLE_WORKER, wanted(ROLE_WORKER, 1000));
+	start_worker(0, 1000);
 	send_job(2, &r[1], 1, -1);
-	worker_join(&t.workers[1], ROLE_WORKER, wanted(ROLE_WORKER, 1001));
+	start_worker(1, 1001);
 	send_job(3, &r[2], 1, -1);
 	settle();
 	/* More for the first: it is drained, so this waits. */
 	send_job(4, &r[0], 1, -1);
-	s = next(&t.workers[0]);
-	answer(&t.workers[0], s->id, 1, NULL);
-	assert_result(1, 1, OUTCOME_DELIVERED);
+	deliver(0, 1, 1);
 	assert_int_equal(next(&t.workers[0])->type, LW_END);
 	channel_free(&t.workers[0].end);
-	worker_join(&t.workers[2], ROLE_WORKER, wanted(ROLE_WORKER, 1002));
-	s = next(&t.workers[2]);
-	answer(&t.workers[2], s->id, 1, NULL);
-	assert_result(3, 1, OUTCOME_DELIVERED);
+	start_worker(2, 1002);
+	deliver(2, 3, 1);
 }
 
 static void
@@ -516,7 +513,7 @@ cancelled_job_that_waits_is_over(void **state)
 
 	(void)state;
 	send_job(77, &r, 1, -1);
-	worker_join(&t.workers[0], ROLE_WORKER, wanted(ROLE_WORKER, 1000));
+	start_worker(0, 1000);
 	next(&t.workers[0]);
 	channel_send(t.qmgr.end, DL_CANCEL, 77, SLICE_EMPTY);
 	assert_int_equal(next(&t.workers[0])->type, LW_CANCEL);
@@ -535,7 +532,7 @@ restarted_qmgr_hears_nothing_of_old_jobs(void **state)
 
 	(void)state;
 	send_job(1, &r, 1, -1);
-	worker_join(&t.workers[0], ROLE_WORKER, wanted(ROLE_WORKER, 1000));
+	start_worker(0, 1000);
 	old = next(&t.workers[0]);
 	channel_free(&t.qmgr.end);
 	settle();
@@ -597,7 +594,7 @@ usage_is_asked_of_the_worker(void **state)
 
 	(void)state;
 	ask_usage(9, 1000);
-	worker_join(&t.workers[0], ROLE_WORKER, wanted(ROLE_WORKER, 1000));
+	start_worker(0, 1000);
 	s = next(&t.workers[0]);
 	assert_int_equal(s->type, LW_USAGE_ASK);
 	b = channel_begin(t.workers[0].end, LW_USAGE, s->id);
