@@ -12,10 +12,8 @@
 #include "base/mem.h"
 #include "ipc/counters.h"
 #include "ipc/delivery.h"
-#include "ipc/fields.h"
 #include "ipc/master_child.h"
 #include "pool.h"
-#include "worker.h"
 
 #define TICK_MS		1000
 #define START_MS	30000		/* for master to start a worker */

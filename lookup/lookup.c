@@ -20,7 +20,6 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/mem.h"
 #include "explain.h"
 #include "includes.h"
 #include "ipc/auth_client.h"

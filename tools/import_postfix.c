@@ -6,7 +6,6 @@
  * what there is to say.  A parameter without a row has no equivalent.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>

@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include "base/mem.h"
-#include "base/num.h"
 #include "state.h"
 
 #define NAMES_BYTES	UINT32_MAX	/* offsets are 32 bits wide */
