@@ -22,9 +22,9 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/num.h"
+#include "base/wire.h"
 #include "ipc/counters.h"
 #include "journal.h"
-#include "record.h"
 #include "roll.h"
 #include "segment.h"
 
