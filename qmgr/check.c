@@ -23,6 +23,7 @@
 #include "ev/loop.h"
 #include "mail/dropfile.h"
 #include "mail/queue_format.h"
+#include "muster.h"
 #include "qmgr.h"
 #include "roll.h"
 
@@ -44,6 +45,7 @@ struct look {
 	bool		 first;		/* of two times: nothing is told */
 	struct sight	*sights;	/* owned */
 	size_t		 nsights;
+	uint64_t	 given_out;	/* queue ids, by the journal */
 	uint64_t	*suspects;	/* owned: ids of files */
 	size_t		 nsuspects;
 };
@@ -76,6 +78,8 @@ static void	 look_at_large(void *, uint64_t id, const struct stat *);
 static void	 look_at_drops(struct look *, const char *dir);
 static void	 look_at_limits(struct look *);
 static void	 look_at_roll(struct look *);
+static void	 look_at_muster(struct look *);
+static void	 miss(struct look *, uint64_t id);
 static void	 look_at_format(struct look *);
 static void	 put_aside(struct look *, const char *path, const char *name,
 		    const char *remedy, const char *fmt, ...)
@@ -95,6 +99,7 @@ queue_check(struct check *c)
 	look_at_directories(&l);
 	r = read_journal(&l);
 	if (r == 0) {
+		look_at_muster(&l);
 		walk(&l, STORE_DEFERRED, look_at_file);
 		walk(&l, STORE_LARGE, look_at_large);
 		look_at_drops(&l, DROP_DIR);
@@ -109,6 +114,9 @@ queue_check(struct check *c)
 		while (r == 0 && l.nsuspects > 0)
 			judge_file(&l, l.suspects[--l.nsuspects]);
 	}
+	/* Who was put aside is not missed. */
+	if (c->mended > 0)
+		muster_remove(c->dir);
 	free(l.sights);
 	free(l.suspects);
 	queue_clear(&l.young);
@@ -133,6 +141,7 @@ read_journal(struct look *l)
 		/* What is no directory has been told. */
 		return errno == ENOTDIR || errno == ELOOP ? 0 : -1;
 	journal_replay(l->journal, take_record, take_damage, l);
+	l->given_out = journal_ids(l->journal);
 	journal_stats(l->journal, &st);
 	l->c->segments = st.segments;
 	/* The second time the files have been counted, too. */
@@ -147,6 +156,7 @@ take_record(void *arg, const struct record *rec)
 {
 	struct look *l = arg;
 	struct wire w = wire_of(rec->body);
+	uint64_t ids;
 
 	l->c->records++;
 	switch (rec->type) {
@@ -163,9 +173,11 @@ take_record(void *arg, const struct record *rec)
 		forget(l, rec->id);
 		break;
 	case REC_IDS:
-		get_u64(&w);
+		ids = get_u64(&w);
 		if (!wire_done(&w))
 			bad_record(l, rec);
+		else if (ids > journal_ids(l->journal))
+			journal_set_ids(l->journal, ids);
 		break;
 	case REC_BACK:
 	case REC_VOID:
@@ -716,6 +728,45 @@ look_at_roll(struct look *l)
 		    "made anew", "its checksum is wrong, and segments that are "
 		    "missing are not known");
 	roll_clear(&roll);
+}
+
+/* Of a qmgr that has ended: one at work has removed it.  Before files are put
+ * aside, which are not missed. */
+static void
+look_at_muster(struct look *l)
+{
+	struct muster m;
+	struct stat st;
+	size_t i;
+
+	if (l->c->live)
+		return;
+	if (muster_read(l->c->dir, l->given_out, &m) == -1)
+		put_aside(l, MUSTER_FILE, MUSTER_FILE, "move it to corrupt/",
+		    "its checksum is wrong, and messages that are missing are "
+		    "not known");
+	for (i = 0; i < m.n; i++)
+		if (queue_find(&l->young, m.ids[i]) == NULL &&
+		    fs->fstatat(l->c->dir,
+		    store_name(STORE_DEFERRED, m.ids[i]).s, &st) == -1 &&
+		    errno == ENOENT)
+			miss(l, m.ids[i]);
+	muster_clear(&m);
+}
+
+static void
+miss(struct look *l, uint64_t id)
+{
+	struct store_name name = store_name(STORE_DEFERRED, id);
+	struct finding f = { .file = name.s, .can_mend = true,
+		.remedy = "miss it no more" };
+
+	if (l->c->repair) {
+		f.mended = muster_remove(l->c->dir) == 0;
+		f.error = f.mended ? 0 : errno;
+	}
+	tell(l, f, "was there when the suite was stopped and is not; the "
+	    "message is lost unless it is put back");
 }
 
 /* One that is a number too high is a later version's, and right. */
