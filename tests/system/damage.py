@@ -70,6 +70,8 @@ class Queue(Story):
         box = self.box
         for i in range(2):
             box.send("x@later.example", subject=f"stays {i}")
+        wait_for(lambda: len(self.box.queue("--state", "deferred")) == 2, "the mail to be deferred")
+        box.tool("queue", "hold", "--all", check=True)
         wait_for(lambda: len(self.files("deferred")) == 2, "files of messages")
         box.stop()
         for name in os.listdir(box.path("queue", "journal")):
