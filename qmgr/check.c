@@ -74,7 +74,8 @@ static void	 judge_log(struct look *, const struct load *,
 static int	 write_anew(struct look *, const struct load *,
 		    const struct stored *);
 static void	 judge_large(struct look *, uint64_t id, uint64_t size);
-static void	 look_at_large(void *, uint64_t id, const struct stat *);
+static void	 count_large(void *, uint64_t id, const struct stat *);
+static void	 look_at_young_large(struct look *);
 static void	 look_at_drops(struct look *, const char *dir);
 static void	 look_at_limits(struct look *);
 static void	 look_at_roll(struct look *);
@@ -101,7 +102,8 @@ queue_check(struct check *c)
 	if (r == 0) {
 		look_at_muster(&l);
 		walk(&l, STORE_DEFERRED, look_at_file);
-		walk(&l, STORE_LARGE, look_at_large);
+		walk(&l, STORE_LARGE, count_large);
+		look_at_young_large(&l);
 		look_at_drops(&l, DROP_DIR);
 		look_at_drops(&l, TAKEN_DIR);
 		look_at_limits(&l);
@@ -639,24 +641,42 @@ judge_large(struct look *l, uint64_t id, uint64_t size)
 	    "its content, %s, is %s", name.s, there ? "damaged" : "missing");
 }
 
-/* What belongs to no message goes at qmgr's start and is no fault; that of a
- * young message is to have its size. */
+/* What belongs to no message goes at qmgr's start and is no fault. */
 static void
-look_at_large(void *arg, uint64_t id, const struct stat *st)
+count_large(void *arg, uint64_t id, const struct stat *st)
 {
 	struct look *l = arg;
-	struct slot *s = queue_find(&l->young, id);
-	struct store_name name = store_name("large", id);
 
+	(void)id;
+	(void)st;
 	l->c->large++;
-	if (s != NULL && s->entry->flags & ENTRY_LARGE &&
-	    (uint64_t)st->st_size != s->entry->large_n)
-		tell(l, (struct finding){ .file = name.s,
-			.remedy = "nothing; its message is held when its turn "
-			    "comes" },
-		    "has %lld bytes, not the %llu of its message",
-		    (long long)st->st_size,
-		    (unsigned long long)s->entry->large_n);
+}
+
+/* That of young messages.  Beside a qmgr one may have ended since. */
+static void
+look_at_young_large(struct look *l)
+{
+	struct finding f = { .remedy = "nothing; its message is held when its "
+	    "turn comes" };
+	const struct slot *s;
+	struct store_name name;
+	size_t cursor = 0;
+	struct stat st;
+
+	if (l->c->live)
+		return;
+	while ((s = idmap_next(&l->young.slots, &cursor)) != NULL) {
+		if (!(s->entry->flags & ENTRY_LARGE))
+			continue;
+		name = store_name("large", s->id);
+		f.file = name.s;
+		if (fs->fstatat(l->c->dir, name.s, &st) == -1)
+			tell(l, f, "is missing, the content of a message");
+		else if ((uint64_t)st.st_size != s->entry->large_n)
+			tell(l, f, "has %lld bytes, not the %llu of its "
+			    "message", (long long)st.st_size,
+			    (unsigned long long)s->entry->large_n);
+	}
 }
 
 /* ---- the rest ----------------------------------------------------------- */

@@ -480,6 +480,28 @@ large_content_of_another_size_is_noticed(void **state)
 }
 
 static void
+missing_content_of_a_young_message_is_noticed(void **state)
+{
+	size_t before = world.nqueued;
+	uint64_t id;
+
+	(void)state;
+	begin();
+	assert_int_equal(world_start(&world, UP_SMTPD), 0);
+	id = world_submit_large(&world, "a@b", "z@far", 400000);
+	world_wait(&world, 5000, world.nqueued == before + 1 &&
+	    journal_is_idle(world.q->journal));
+	world_kill(&world);
+	check(false, false);
+	assert_string_equal(said.text, "");
+	run("rm %s/%s", world.dir, store_name(STORE_LARGE, id).s);
+	check(false, false);
+	assert_int_equal(said.n, 1);
+	assert_non_null(strstr(said.text, "is missing, the content"));
+	assert_int_equal(served(), ALL);
+}
+
+static void
 what_is_no_drop_file_is_noticed(void **state)
 {
 	(void)state;
@@ -851,6 +873,7 @@ main(void)
 		cmocka_unit_test(a_damaged_file_is_put_aside),
 		cmocka_unit_test(a_damaged_log_costs_one_record),
 		cmocka_unit_test(large_content_of_another_size_is_noticed),
+		cmocka_unit_test(missing_content_of_a_young_message_is_noticed),
 		cmocka_unit_test(what_is_no_drop_file_is_noticed),
 		cmocka_unit_test(a_damaged_format_is_mended),
 		cmocka_unit_test(an_empty_format_is_mended),
