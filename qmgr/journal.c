@@ -197,6 +197,7 @@ static void	 relax(struct journal *);
 static void	 tell(struct batch *, bool durable);
 static void	 commit_failed(struct journal *, struct batch *);
 static void	 add_again(struct journal *, const struct batch *);
+static void	 no_segment(struct journal *);
 static void	 fail_gathered(struct journal *);
 static void	 try_again(void *);
 
@@ -1307,7 +1308,17 @@ add_again(struct journal *j, const struct batch *b)
 	}
 }
 
-/* No segment can be had: those who wait are told so. */
+/* None could be made or cleaned.  Who waits for one is told so. */
+static void
+no_segment(struct journal *j)
+{
+	ev_timer_set(&j->retry, RETRY_MS);
+	if (j->active != NULL || j->nfree > 0 || j->committing != NULL)
+		return;
+	j->failing_until = clock_mono_ms() + RETRY_MS;
+	fail_gathered(j);
+}
+
 static void
 fail_gathered(struct journal *j)
 {
@@ -1434,11 +1445,7 @@ make_done(struct disk_task *t)
 	    LOG_Q(slice_str(strerror(m->error))));
 	segment_drop(j, m->segment);
 	j->stats.failures++;
-	ev_timer_set(&j->retry, RETRY_MS);
-	if (j->active == NULL && j->committing == NULL) {
-		j->failing_until = clock_mono_ms() + RETRY_MS;
-		fail_gathered(j);
-	}
+	no_segment(j);
 }
 
 static void
@@ -1474,7 +1481,7 @@ journal_clean_failed(struct journal *j, struct segment *s)
 {
 	assert(s->state == SEG_CLEANING);
 	s->state = SEG_FULL;
-	ev_timer_set(&j->retry, RETRY_MS);
+	no_segment(j);
 }
 
 /* ---- the roll ----------------------------------------------------------- */

@@ -199,6 +199,43 @@ class Disk(OutOf):
 
 
 @needs_root
+class Files(OutOf):
+    """None can be made in deferred/, and the journal is small."""
+
+    @classmethod
+    def arrange(cls):
+        cls.sink = Sink(replies={"RCPT": "450 4.2.1 come back"})
+        cls.at_end(cls.sink.stop)
+        cls.box = cls.instance(users=USERS, queue__journal="1M", queue__segments="2", queue__retry_first="1h",
+                               queue__retry_max="1h", relay={"elsewhere.example": f"127.0.0.1:{cls.sink.port}"})
+
+    def test_mail_is_refused_and_taken_again(self):
+        deferred, body = self.box.path("queue", "deferred"), ("y" * 70 + "\r\n") * 1000
+        os.chmod(deferred, 0)
+        sent, replies = 0, []
+        try:
+            while not replies:
+                try:
+                    self.box.send("x@elsewhere.example", body=body)
+                    sent += 1
+                except smtplib.SMTPResponseException as e:
+                    replies.append(e.smtp_code)
+            self.assertEqual(replies[0] // 100, 4)
+            since = len(self.box.log())
+            self.quiet("files that cannot be made")
+            failed = self.box.log()[since:].count("event=migration-failed")
+            print(f"# {sent} messages acknowledged before; migration-failed was logged {failed} times meanwhile", flush=True)
+            self.assertLess(failed, 10 * QUIET_S)
+        finally:
+            os.chmod(deferred, 0o700)
+        wait_for(lambda: self.refused() is None, "mail to be taken again")
+        self.sink.replies.clear()
+        self.box.tool("queue", "retry", "--all", check=True)
+        self.sink.wait(sent)
+        self.box.wait_queue(0)
+
+
+@needs_root
 class MailboxDisk(OutOf):
     """One domain's, beside a healthy queue."""
 
