@@ -33,6 +33,7 @@ static uint64_t ids[ALL];		/* OLD, large, YOUNG */
 static struct {
 	unsigned	 n;
 	unsigned	 mended;
+	uint64_t	 messages, large;
 	char		 text[16384];
 } said;
 
@@ -177,6 +178,8 @@ check(bool live, bool repair)
 	assert_true(c.dir != -1);
 	assert_int_equal(queue_check(&c), 0);
 	close(c.dir);
+	said.messages = c.messages;
+	said.large = c.large;
 }
 
 static uint32_t tree;
@@ -348,6 +351,24 @@ place_of(unsigned i)
 	close(conf.dir);
 	assert_true(p.at > 0);
 	return p;
+}
+
+/* Each message once, whether the journal has it, a file, or both. */
+static void
+all_are_counted_beside_a_qmgr(void **state)
+{
+	(void)state;
+	begin();
+	check(false, false);
+	assert_int_equal(said.messages, ALL);
+	assert_int_equal(said.large, 1);
+	assert_int_equal(world_start(&world, UP_SMTPD), 0);
+	world_wait(&world, 5000, world.q->walk == NULL);
+	check(true, false);
+	assert_string_equal(said.text, "");
+	assert_int_equal(said.messages, ALL);
+	assert_int_equal(said.large, 1);
+	world_kill(&world);
 }
 
 static void
@@ -862,6 +883,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_whole_queue_has_no_fault),
+		cmocka_unit_test(all_are_counted_beside_a_qmgr),
 		cmocka_unit_test(a_damaged_record_costs_itself),
 		cmocka_unit_test(
 		    a_damaged_last_record_is_told_from_an_empty_place),

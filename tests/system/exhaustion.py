@@ -271,6 +271,49 @@ class MailboxDisk(OutOf):
 
 
 @needs_root
+class ReadOnlyMailbox(OutOf):
+    """A user's file system that may not be written to."""
+
+    @classmethod
+    def arrange(cls):
+        cls.box = cls.instance(users=USERS, imap__keep="0s")
+        cls.box.send("u0@example.org", subject="before")
+        cls.box.wait_mail("u0@example.org")
+        cls.box.stop()
+        cls.disk = cls.mount(cls.box.path("mail", "example.org", "u0"), "size=2M")
+        cls.box.start()
+        cls.box.send("u0@example.org", subject="load 0")
+        cls.box.wait_mail("u0@example.org")
+        with cls.box.imap("u0@example.org") as i:
+            i.select("INBOX")
+
+    def remount(self, how):
+        """As soon as nobody has a file open to be written."""
+        wait_for(lambda: subprocess.run(["mount", "-o", "remount," + how, self.disk.path], stderr=subprocess.DEVNULL).returncode == 0,
+                 "the file system to be " + how)
+
+    def test_mail_for_it_waits_and_is_read(self):
+        self.remount("ro")
+        try:
+            for i in range(1, 6):
+                self.box.send(["u0@example.org", "u1@example.org"], subject=f"load {i}")
+            self.box.wait_mail("u1@example.org", 5)
+            self.box.wait_log(r"event=deferred rcpt=u0@example\.org.*4\.[23]\.")
+            with self.box.imap("u0@example.org") as i:
+                self.assertEqual(i.select("INBOX", readonly=True), ("OK", [b"1"]))
+                self.assertIn(b"Subject: load 0", i.fetch("1", "(BODY.PEEK[HEADER])")[1][0][1])
+            p = self.box.pop3("u0@example.org")
+            self.assertEqual(p.stat()[0], 1)
+            p.quit()
+            self.quiet("a read-only mailbox")
+        finally:
+            self.remount("rw")
+        self.box.wait_queue(0)
+        self.assertEqual(sorted(numbers(self.box.mail("u0@example.org"))), list(range(6)))
+        self.assertEqual(sorted(numbers(self.box.mail("u1@example.org"))), list(range(1, 6)))
+
+
+@needs_root
 @needs_program("prlimit")
 class Descriptors(OutOf):
     """So few that each process meets its limit."""
