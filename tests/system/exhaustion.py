@@ -11,6 +11,7 @@ import ctypes
 import imaplib
 import os
 import random
+import signal
 import smtplib
 import socket
 import subprocess
@@ -18,7 +19,7 @@ import time
 import unittest
 
 from crashes import SEED, USERS, Load, numbers
-from harness import Story, descendants, message, needs_program, needs_root, run, wait_for
+from harness import PATIENCE, Story, descendants, message, needs_program, needs_root, run, wait_for
 from sink import Delay, Sink
 
 CLONE_NEWNS = 0x20000
@@ -196,6 +197,52 @@ class Disk(OutOf):
             load.stop()
         wait_for(lambda: self.refused(subject="again", body=LARGE) is None, "mail to be taken again")
         self.all_there(load)
+
+
+@needs_root
+class ReadOnlyQueue(OutOf):
+    """Its file system may not be written to: a suite at work goes on by itself, one that is started says no."""
+
+    @classmethod
+    def arrange(cls):
+        cls.box = cls.instance(users=USERS, queue__min_free="0")
+        cls.box.stop()
+        cls.disk = cls.mount(cls.box.path("queue"), "size=32M")
+        cls.box.start()
+
+    @contextlib.contextmanager
+    def read_only(self):
+        """For who looks for the directory now."""
+        subprocess.run(["mount", "--bind", self.disk.path, self.disk.path], check=True)
+        try:
+            subprocess.run(["mount", "-o", "remount,bind,ro", self.disk.path], check=True)
+            yield
+        finally:
+            subprocess.run(["umount", "-l", self.disk.path], check=True)
+
+    def test_at_work(self):
+        self.box.send("u0@example.org", subject="load 0")
+        with self.read_only():
+            since = len(self.box.log())
+            for pid in self.box.pids("qmgr"):
+                os.kill(pid, signal.SIGKILL)
+            self.box.wait_log("event=queue-not-opened .*Read-only", since=since)
+            self.assertEqual(self.refused(subject="load 1") // 100, 4)
+            self.quiet("a read-only queue")
+        wait_for(lambda: self.refused(subject="load 2") is None, "mail to be taken again")
+        self.box.wait_queue(0)
+        self.assertEqual(sorted(numbers(self.box.mail("u0@example.org"))), [0, 2])
+
+    def test_at_the_start(self):
+        self.box.stop()
+        since = len(self.box.log())
+        with self.read_only():
+            self.box.start(wait=False)
+            self.assertEqual(self.box.process.wait(PATIENCE), os.EX_UNAVAILABLE)
+            self.box.wait_log("event=queue-not-opened .*Read-only", since=since)
+        self.box.start()
+        self.box.send("u1@example.org", subject="goes on")
+        self.box.wait_subject("u1@example.org", "goes on")
 
 
 @needs_root
