@@ -78,6 +78,7 @@ static void	 count_large(void *, uint64_t id, const struct stat *);
 static void	 look_at_young_large(struct look *);
 static void	 look_at_drops(struct look *, const char *dir);
 static void	 look_at_limits(struct look *);
+static void	 look_at_clock(struct look *);
 static void	 look_at_roll(struct look *);
 static void	 look_at_muster(struct look *);
 static void	 miss(struct look *, uint64_t id);
@@ -107,6 +108,7 @@ queue_check(struct check *c)
 		look_at_drops(&l, DROP_DIR);
 		look_at_drops(&l, TAKEN_DIR);
 		look_at_limits(&l);
+		look_at_clock(&l);
 		look_at_roll(&l);
 		look_at_format(&l);
 	}
@@ -735,6 +737,20 @@ look_at_limits(struct look *l)
 	    !limits_are_whole(buf_slice(&b)))
 		put_aside(l, LIMITS_FILE, LIMITS_FILE, "move it to corrupt/; "
 		    "counting begins anew", "its checksum is wrong");
+	buf_clear(&b);
+}
+
+static void
+look_at_clock(struct look *l)
+{
+	struct buf b = BUF_INIT(4096);
+	struct queue_clock c;
+
+	if (fs_read_file(fs, l->c->dir, CLOCK_FILE, &b, (&b)->max, NULL) == 0 &&
+	    !clock_unpack(buf_slice(&b), &c))
+		put_aside(l, CLOCK_FILE, CLOCK_FILE, "move it to corrupt/",
+		    "its checksum is wrong, and how the clock was set is not "
+		    "known");
 	buf_clear(&b);
 }
 

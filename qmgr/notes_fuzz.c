@@ -52,6 +52,11 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 		assert(roll.n == 0);
 	assert(roll.n <= ROLL_ROWS);
 	roll_clear(&roll);
+	with_checksum(&b, "CHASQC1\n", s);
+	clock_unpack(s, &q.clock);
+	if (!clock_unpack(buf_slice(&b), &q.clock))
+		assert(q.clock.n == 0);
+	assert(q.clock.n <= CLOCK_KEPT);
 	with_checksum(&b, "CHASQN1\n", s);
 	muster_unpack(s, &muster);
 	muster_clear(&muster);

@@ -217,6 +217,15 @@ take_record(void *arg, const struct record *rec)
 	}
 }
 
+static struct slot *
+slot_found(struct qmgr *q, uint64_t id)
+{
+	struct slot *s = queue_slot_new(&q->queue, id);
+
+	s->steps = clock_known(&q->clock, id);
+	return s;
+}
+
 static void
 forget(struct recovery *r, struct slot *s)
 {
@@ -242,7 +251,7 @@ take_message(struct recovery *r, const struct record *rec)
 	/* Written again after a commit that failed in part. */
 	if (s != NULL)
 		forget(r, s);
-	s = queue_slot_new(qu, rec->id);
+	s = slot_found(r->q, rec->id);
 	e = entry_new(qu, s, m.envelope);
 	if (e == NULL) {
 		queue_slot_free(qu, &s);
@@ -309,7 +318,7 @@ entry_of_file(struct recovery *r, uint64_t id, bool *unreadable)
 	struct entry *e = NULL;
 
 	if (store_read(r->q->dir, &l) == 0) {
-		s = queue_slot_new(&r->q->queue, id);
+		s = slot_found(r->q, id);
 		e = stored_entry(&r->q->queue, s, buf_slice(&l.bytes), id,
 		    true);
 		if (e == NULL)
@@ -317,7 +326,7 @@ entry_of_file(struct recovery *r, uint64_t id, bool *unreadable)
 		else
 			e->q = r->q;
 	} else if (l.error == EFBIG) {
-		s = queue_slot_new(&r->q->queue, id);
+		s = slot_found(r->q, id);
 		old_damaged(r->q, &s, l.error);
 	} else if (l.error != ENOENT) {
 		*unreadable = true;
@@ -470,7 +479,7 @@ take_file(struct walk *w, const struct listed *f)
 	w->files++;
 	if (f->id > q->last_id)
 		q->last_id = f->id;
-	s = queue_slot_new(qu, f->id);
+	s = slot_found(q, f->id);
 	if (f->mtime >= HELD_MTIME_S * 1000)
 		slot_enter(qu, s, SLOT_HELD);
 	else
