@@ -172,6 +172,22 @@ world_kill(struct world *w)
 	w->q = NULL;
 }
 
+static void
+has_stopped(void *arg)
+{
+	*(bool *)arg = true;
+}
+
+void
+world_stop(struct world *w)
+{
+	bool stopped = false;
+
+	qmgr_stop(w->q, has_stopped, &stopped);
+	world_wait(w, 5000, stopped);
+	world_kill(w);
+}
+
 void
 world_timeout(struct world *w, const char *file, int line, const char *cond)
 {
