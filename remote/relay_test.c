@@ -723,6 +723,12 @@ static const struct single {
 	    "452 4.5.3 too many" } }, 3,
 	    "1/0 relayed 250 2.0.0 taken|1/1 relayed 250 2.0.0 taken|"
 	    "1/2 relayed 250 2.0.0 taken|", NULL, NULL },
+	{ "too many as RFC 821 had it", { .rcpt = { "250 ok", "552 too many",
+	    "250 ok" } }, 3, "1/0 relayed 250 2.0.0 taken|"
+	    "1/1 relayed 250 2.0.0 taken|1/2 relayed 250 2.0.0 taken|", NULL,
+	    NULL },
+	{ "552 for the first", { .rcpt = { "552 full" } }, 1,
+	    "1/0 failed 552 5.0.0 full|", NULL, NULL },
 	{ "too many from the first", { .rcpt = { "452 4.5.3 too many" } }, 2,
 	    "1/0 deferred 452 4.5.3 too many|"
 	    "1/1 deferred 452 4.5.3 too many|", NULL, NULL },
@@ -763,6 +769,12 @@ static const struct single {
 	    "1/0 deferred 554 4.7.1 site go away|", NULL, NULL },
 	{ "greeting 421", { .greeting = "421 4.3.2 busy!" }, 1,
 	    "1/0 deferred 421 4.3.2 site busy|", NULL, NULL },
+	{ "greeting 250", { .greeting = "250 hello" }, 1, "1/0 deferred 0 "
+	    "4.5.0 site H: a reply to the connection that makes no sense "
+	    "(250)|", NULL, NULL },
+	{ "greeting 221", { .greeting = "221 2.0.0 Bye!" }, 1, "1/0 deferred "
+	    "0 4.5.0 site H: a reply to the connection that makes no sense "
+	    "(221)|", NULL, NULL },
 	{ "no greeting", { .greeting = "!" }, 1, "1/0 deferred 0 4.4.2 site "
 	    "H: connection closed while waiting for the reply to the "
 	    "connection|", NULL, NULL },

@@ -687,13 +687,15 @@ rcpt(struct conn *c, struct owed o)
 	attempt_decide(c->attempt, o.recipient, &why);
 }
 
+/* RFC 821 had 552 for this.  One that is meant otherwise comes again when it
+ * is the first of its transaction, and counts then. */
 static bool
 is_too_many(const struct conn *c, const struct outcome *o)
 {
 	if (c->accepted == 0 || (o->code != 452 && o->code != 552))
 		return false;
-	return o->enhanced.subject == 0 ? o->code == 452 :
-	    o->enhanced.subject == 5 && o->enhanced.detail == 3;
+	return o->enhanced.subject == 0 ||
+	    (o->enhanced.subject == 5 && o->enhanced.detail == 3);
 }
 
 static void
@@ -946,10 +948,13 @@ replied(struct conn *c)
 
 /* RFC 5321 section 4.2.1: 3yz asks for more, and only after DATA there is
  * more, so it is then what 2yz is elsewhere.  Neither says that anything was
- * refused. */
+ * refused.  Who is ready greets with 220 (section 4.3.2): another 2yz accepts
+ * nothing, least of all the message. */
 static bool
 is_sensible(enum step step, uint16_t code)
 {
+	if (step == S_GREETING && code / 100 == 2)
+		return code == 220;
 	return code / 100 != (step == S_DATA ? 2 : 3);
 }
 
