@@ -108,8 +108,9 @@ try_virtual(struct walk *w, struct name *n)
 	} keys[] = {
 		{ n->key, false, false },
 		{ n->base_key, false, true },
-		{ system ? n->local : SLICE_EMPTY, false, false },
-		{ system ? n->base : SLICE_EMPTY, false, true },
+		{ system ? name_bare_key(n->local) : SLICE_EMPTY, false,
+		    false },
+		{ system ? name_bare_key(n->base) : SLICE_EMPTY, false, true },
 		{ walk_text(w, "@%.*s", SLICE_ARG(n->domain)), true, false },
 	};
 	enum table_result r;
@@ -283,12 +284,12 @@ alias_targets(struct walk *w, const struct name *n, struct slice value,
 				    "program or file: %.*s", SLICE_ARG(t.text));
 				return false;
 			}
-			text = t.kind == ALIAS_FILE ? t.text :
-			    walk_text(w, "|%.*s", SLICE_ARG(t.text));
-			if (text.n > TARGET_BYTES) {
+			if (t.text.n >= TARGET_BYTES) {
 				walk_trouble(w, "a target is too long");
 				return false;
 			}
+			text = t.kind == ALIAS_FILE ? t.text :
+			    walk_text(w, "|%.*s", SLICE_ARG(t.text));
 			ok = add_leaf(w, n, text, text, 0);
 			break;
 		case ALIAS_INCLUDE:

@@ -9,6 +9,10 @@
 #include "base/mem.h"
 #include "resolve.h"
 
+#define X10	"0123456789"
+#define X100	X10 X10 X10 X10 X10 X10 X10 X10 X10 X10
+#define X1000	X100 X100 X100 X100 X100 X100 X100 X100 X100 X100
+
 #define CONFIGURATION							\
 "hostname = mx.example.org\n"						\
 "path.mail = /mail\n"							\
@@ -67,6 +71,8 @@
 "table al { type = inline; entries = { "				\
 "  \"root=joe\" \"both=joe, ann\" \"team=:include:/lists/team, bob@example.org\" " \
 "  \"owner-team=ann\" \"prog=\\\"|/bin/prog -x y\\\"\" "		\
+"  \"long=\\\"|/bin/prog " X1000 " end\\\"\" "				\
+"  \"too-long=\\\"|/bin/prog " X1000 X1000 X100 "\\\"\" "		\
 "  \"file=/var/mbox\" \"dir=/var/dir/\" \"null=/dev/null\" "		\
 "  \"back=\\\\ann\" \"circle=circle2\" \"circle2=circle\" "		\
 "  \"daemon=joe\" \"evil=:include:/lists/evil\" "			\
@@ -275,6 +281,10 @@ static const struct {
 	    "maildir 900 /mail/xn--mller-kva.example/hans/Maildir virtual" },
 	{ 0, "hans@xn--mller-kva.EXAMPLE",
 	    "maildir 900 /mail/xn--mller-kva.example/hans/Maildir virtual" },
+	/* An address within quotes is no key. */
+	{ 0, "\"bob@example.org\"@example.org", NO_USER },
+	{ 0, "\"bob@example.org+x\"@example.org", NO_USER },
+	{ 0, "\"@old.example\"@sys.example", NO_USER },
 	/* alias.virtual */
 	{ 0, "sales@example.org",
 	    "alice@example.org, bob@example.org, copy@far.example" },
@@ -345,6 +355,8 @@ static const struct {
 	    "m@far.example from owner-team@sys.example" },
 	{ 0, "owner-team@sys.example", "ann@sys.example, copy@far.example" },
 	{ 0, "prog@sys.example", "|/bin/prog -x y" },
+	{ 0, "long@sys.example", "|/bin/prog " X1000 " end" },
+	{ 0, "too-long@sys.example", "defer 451 4.3.0 a target is too long" },
 	{ 0, "file@sys.example", "/var/mbox" },
 	{ 0, "dir@sys.example", "/var/dir/" },
 	{ 0, "circle@sys.example", "fail 550 5.4.6 the alias leads to itself" },
@@ -683,6 +695,25 @@ room_is_counted_in_bytes_and_messages(void **state)
 }
 
 static void
+a_domain_longer_than_a_name_can_be_does_not_exist(void **state)
+{
+	struct buf to = BUF_INIT(1000);
+	size_t i;
+
+	(void)state;
+	buf_add_str(&to, "x@");
+	for (i = 0; i < 126; i++)
+		buf_add_str(&to, "b.");
+	buf_add_byte(&to, 'c');
+	assert_string_equal(route_of(0, buf_cstr(&to), "") +
+	    strlen("remote "), buf_cstr(&to) + 2);
+	buf_add_byte(&to, 'c');
+	assert_string_equal(route_of(0, buf_cstr(&to), ""), "fail 550 5.1.2 "
+	    "there is no such domain: its name is longer than one can be");
+	buf_clear(&to);
+}
+
+static void
 file_names_of_local_parts_are_safe(void **state)
 {
 	static const struct {
@@ -880,6 +911,7 @@ main(void)
 		WITH(each_recipient_has_its_verdict),
 		cmocka_unit_test(of_a_large_list_the_first_members_decide),
 		WITH(room_is_counted_in_bytes_and_messages),
+		WITH(a_domain_longer_than_a_name_can_be_does_not_exist),
 		cmocka_unit_test(file_names_of_local_parts_are_safe),
 		WITH(logins_name_mailboxes),
 	};
