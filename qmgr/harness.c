@@ -534,14 +534,18 @@ delivery_hears(void *arg, struct channel *c, struct message *m)
 		    .text = SLICE_LIT("ok") };
 		if (slice_starts(slice_str(d->address), SLICE_LIT("fwd"))) {
 			struct buf list = BUF_INIT(4096);
+			bool here = slice_starts(slice_str(d->address),
+			    SLICE_LIT("fwd-here"));
 
 			put_u8(&list, 0);
 			put_slice(&list, SLICE_LIT("local-f1@here"));
-			put_u8(&list, TARGET_NO_FORWARD);
-			put_slice(&list, SLICE_LIT("local-f2@here"));
+			if (!here) {
+				put_u8(&list, TARGET_NO_FORWARD);
+				put_slice(&list, SLICE_LIT("local-f2@here"));
+			}
 			b = channel_begin(c, DL_EXPANDED, m->id);
 			put_u32(b, d->number);
-			put_u8(b, 0);
+			put_u8(b, here);
 			put_slice(b, buf_slice(&list));
 			channel_end(c);
 			buf_clear(&list);

@@ -183,9 +183,10 @@ int64_t	 entry_expires(const struct qmgr *, const struct entry *);
 /* WAITING as it was before a restart.  Where the clock has been set back since,
  * for no longer than it might wait anew. */
 void	 slot_wait_again(struct qmgr *, struct slot *, int64_t until);
-/* The recipient becomes others (lookup's targets, ~/.forward). */
+/* The recipient becomes others (lookup's targets, ~/.forward); here: it has got
+ * a copy itself. */
 void	 entry_expand(struct qmgr *, struct entry *, uint32_t number,
-	    struct slice owner, const struct target *, uint32_t n);
+	    struct slice owner, bool here, const struct target *, uint32_t n);
 /* Content, from memory or the disk; released with content_release().  NULL
  * and a log line where it cannot be read: see entry_unreadable(). */
 struct content *entry_content(struct qmgr *, struct entry *);

@@ -509,6 +509,9 @@ notify_decides_what_is_reported(void **state)
 		{ "list@here;notify=2",	1, REPORT_SUCCESS, OUTCOME_DELIVERED },
 		{ "alias@here;notify=2", 1, REPORT_SUCCESS, OUTCOME_EXPANDED },
 		{ "alias@here",		0, 0, 0 },
+		/* A mailbox and another one: the sender hears of it. */
+		{ "fwd-here@here;notify=2", 1, REPORT_SUCCESS,
+			OUTCOME_EXPANDED },
 	};
 	struct world w;
 	size_t i;
