@@ -361,6 +361,12 @@ begin_transaction(struct conn *c)
 	c->written = false;
 	c->sending = false;
 	c->accepted = 0;
+	if (stream_input(&c->stream).n > 0) {
+		/* Each reply would count for the command before its own. */
+		conn_lost(c, (struct enhanced){ 4, 5, 0 },
+		    "it sent a reply to nothing");
+		return;
+	}
 	if (!host_can_take_it(c))
 		return;
 	c->messages++;
