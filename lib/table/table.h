@@ -14,7 +14,8 @@
 #include "base/buf.h"
 #include "conf/conf.h"
 
-#define TABLE_LINE_BYTES	65536	/* a line with its continuations */
+/* A line with its continuations: a list of ten thousand members is one. */
+#define TABLE_LINE_BYTES	(1024 * 1024)
 #define TABLE_KEY_BYTES		1024
 
 struct table;
