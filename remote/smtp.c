@@ -661,7 +661,8 @@ mail(struct conn *c, struct owed o)
 	why = outcome_of(c, OUTCOME_FAILED);
 	if (why.status == OUTCOME_DEFERRED) {
 		/* Not of a recipient: another host may be able to (RFC 5321
-		 * section 5.1). */
+		 * section 5.1).  Content that went ahead is for nobody. */
+		c->written = false;
 		conn_fail(c, &why);
 		return;
 	}
