@@ -268,8 +268,8 @@ send_packed(struct qmgr *q, struct attempt *j, struct channel *c)
 	struct job m = {
 		.queue_id = e->id,
 		.reverse_path = e->senders[r->sender],
-		.envid = e->env.envid,
-		.ret = e->env.ret,
+		.envid = entry_envid(e, r->sender),
+		.ret = entry_ret(e, r->sender),
 		.body = e->env.body,
 		.smtputf8 = e->env.smtputf8,
 		.arrived_ms = e->env.arrived_ms,

@@ -522,6 +522,7 @@ delivery_hears(void *arg, struct channel *c, struct message *m)
 		cut(d->original, sizeof(d->original), j.recipients[i].original);
 		cut(d->sender, sizeof(d->sender), j.reverse_path);
 		d->notify = j.recipients[i].notify;
+		d->envid = j.envid.n > 0;
 		d->extras = j.extras;
 		d->crc = crc32c(0, buf_slice(&content));
 		d->size = content.n;
