@@ -11,13 +11,20 @@ enum tried {
 	TRIED_TROUBLE,
 };
 
+/* Who wrote targets, and what they may be. */
+enum source {
+	BY_TABLE,		/* anything */
+	BY_PATTERN,		/* with words of the sender's: addresses */
+	BY_INCLUDED,		/* addresses */
+};
+
 static enum tried try_virtual(struct walk *, struct name *);
 static enum tried try_aliases(struct walk *, struct name *);
 static enum tried try_rest(struct walk *, struct name *);
 static enum tried virtual_targets(struct walk *, const struct name *,
 		    struct slice value, bool whole_domain, bool detail);
 static bool	 alias_targets(struct walk *, const struct name *,
-		    struct slice value, const struct table *, bool included);
+		    struct slice value, const struct table *, enum source);
 static bool	 include(struct walk *, const struct name *, struct slice path,
 		    const struct table *);
 static bool	 find_owner(struct walk *, struct name *);
@@ -95,7 +102,31 @@ in_own_expansion(const struct name *n)
 	return false;
 }
 
+/* What a pattern took over from the key was chosen by the sender: blanks and
+ * commas in it would make targets of their own. */
+static bool
+is_plain(struct slice local)
+{
+	struct buf b = BUF_INIT(2 * ADDRESS_BYTES);
+	bool plain = local_quote(&b, local) == 0 && b.n == local.n;
+
+	buf_clear(&b);
+	return plain;
+}
+
 /* ---- alias.virtual ------------------------------------------------------ */
+
+static size_t
+count_targets(struct walk *w, struct slice value)
+{
+	struct alias_target t;
+	const char *why;
+	size_t n = 0;
+
+	while (alias_next(w->arena, &value, &t, &why) == PARSE_OK)
+		n++;
+	return n;
+}
 
 static enum tried
 try_virtual(struct walk *w, struct name *n)
@@ -124,7 +155,8 @@ try_virtual(struct walk *w, struct name *n)
 		r = find_in(w, list, keys[i].key, &hit, NULL);
 		if (r == TABLE_ERROR)
 			return TRIED_TROUBLE;
-		if (r == TABLE_MISSING)
+		if (r == TABLE_MISSING || (hit.composed &&
+		    !is_plain(n->local) && count_targets(w, hit.value) != 1))
 			continue;
 		/* The same table may be asked again further down. */
 		if (arena_copy(w->arena, hit.value, &value) == -1) {
@@ -135,18 +167,6 @@ try_virtual(struct walk *w, struct name *n)
 		    keys[i].detail);
 	}
 	return TRIED_NOTHING;
-}
-
-static size_t
-count_targets(struct walk *w, struct slice value)
-{
-	struct alias_target t;
-	const char *why;
-	size_t n = 0;
-
-	while (alias_next(w->arena, &value, &t, &why) == PARSE_OK)
-		n++;
-	return n;
 }
 
 /* "@other" keeps the local-part; of user+detail -> other the detail goes on to
@@ -209,6 +229,8 @@ try_aliases(struct walk *w, struct name *n)
 		if (keys[i].n == 0)
 			continue;
 		r = find_in(w, list, keys[i], &hit, &table);
+		if (r == TABLE_FOUND && hit.composed && !is_plain(keys[i]))
+			r = TABLE_MISSING;
 		if (r != TABLE_MISSING)
 			break;
 	}
@@ -225,8 +247,8 @@ try_aliases(struct walk *w, struct name *n)
 		return TRIED_TROUBLE;
 	/* The chain goes through n, whose name is the one to recognise. */
 	n->reverse_path = named.reverse_path;
-	return alias_targets(w, n, value, table, false) ? TRIED_EXPANDED :
-	    TRIED_TROUBLE;
+	return alias_targets(w, n, value, table, hit.composed ? BY_PATTERN :
+	    BY_TABLE) ? TRIED_EXPANDED : TRIED_TROUBLE;
 }
 
 /* Mail for a list with an owner gets the owner's address as its reverse-path,
@@ -257,9 +279,10 @@ find_owner(struct walk *w, struct name *n)
 
 static bool
 alias_targets(struct walk *w, const struct name *n, struct slice value,
-    const struct table *table, bool included)
+    const struct table *table, enum source source)
 {
-	const char *why = "";
+	const char *why = "", *who = source == BY_PATTERN ?
+	    "a pattern with parts of the key" : "an included file";
 	struct alias_target t;
 	struct slice text, domain;
 	enum parse r;
@@ -279,9 +302,9 @@ alias_targets(struct walk *w, const struct name *n, struct slice value,
 			break;
 		case ALIAS_COMMAND:
 		case ALIAS_FILE:
-			if (included) {
-				walk_trouble(w, "an included file names a "
-				    "program or file: %.*s", SLICE_ARG(t.text));
+			if (source != BY_TABLE) {
+				walk_trouble(w, "%s names a program or file: "
+				    "%.*s", who, SLICE_ARG(t.text));
 				return false;
 			}
 			if (t.text.n >= TARGET_BYTES) {
@@ -293,9 +316,9 @@ alias_targets(struct walk *w, const struct name *n, struct slice value,
 			ok = add_leaf(w, n, text, text, 0);
 			break;
 		case ALIAS_INCLUDE:
-			if (included) {
-				walk_trouble(w, "an included file includes "
-				    "another");
+			if (source != BY_TABLE) {
+				walk_trouble(w, "%s includes a file: %.*s",
+				    who, SLICE_ARG(t.text));
 				return false;
 			}
 			ok = include(w, n, t.text, table);
@@ -329,7 +352,7 @@ include(struct walk *w, const struct name *n, struct slice path,
 	while (slice_next(&text, '\n', &line)) {
 		line = slice_trim(line);
 		if (line.n > 0 && line.p[0] != '#' &&
-		    !alias_targets(w, n, line, table, true))
+		    !alias_targets(w, n, line, table, BY_INCLUDED))
 			return false;
 	}
 	return true;

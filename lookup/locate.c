@@ -307,7 +307,7 @@ locate_relay(struct walk *w, const struct name *n, struct destination *to)
 static void
 locate_remote(struct walk *w, const struct name *n, struct destination *to)
 {
-	struct table_hit hit = { SLICE_EMPTY, 0 };
+	struct table_hit hit = { .value = SLICE_EMPTY };
 
 	switch (find_route(w, n, &hit)) {
 	case TABLE_FOUND:

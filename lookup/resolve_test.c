@@ -3,6 +3,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -694,6 +695,62 @@ room_is_counted_in_bytes_and_messages(void **state)
 	}
 }
 
+/* $1 is the sender's choice. */
+static void
+what_a_pattern_takes_from_a_key_stays_one_address(void **state)
+{
+	static const struct {
+		const char	*to, *route;
+	} rows[] = {
+		{ "ann-to@sys.example", "ann@sys.example" },
+		{ "|/bin/sh-to@sys.example", "defer 451 4.3.0 a pattern with "
+		    "parts of the key names a program or file: /bin/sh" },
+		{ "/etc/x-to@sys.example", "defer 451 4.3.0 a pattern with "
+		    "parts of the key names a program or file: /etc/x" },
+		{ "\"ann, |/bin/sh -c id-to\"@sys.example", NO_USER },
+		{ "\"ann, b@far.example-to\"@sys.example", NO_USER },
+		{ "\"ann joe-to\"@sys.example", NO_USER },
+		{ "ann-prog@sys.example", "defer 451 4.3.0 a pattern with "
+		    "parts of the key names a program or file: /bin/p ann" },
+		{ "ann-fixed@sys.example", "|/bin/p" },
+		{ "\"ann joe-fixed\"@sys.example", "|/bin/p" },
+		{ "u@quoted.example", "u@far.example" },
+		{ "\"u v\"@quoted.example", "\"u v\"@far.example" },
+		{ "\"u, v@w.example, x\"@bare.example",
+		    "\"u, v@w.example, x\"@far.example" },
+	};
+	static const char text[] = "/^(?!owner-)(.*)-to$/ $1\n"
+	    "/^(?!owner-)(.*)-prog$/ \"|/bin/p $1\"\n"
+	    "/^(?!owner-).*-fixed$/ \"|/bin/p\"\n"
+	    "/^(.*)@quoted\\.example$/ $1@far.example\n"
+	    "/^\"?(.*?)\"?@bare\\.example$/ $1@far.example\n";
+	char path[] = "/tmp/patterns-XXXXXX", more[200];
+	int fd = mkstemp(path);
+	struct table *t;
+	const char *have;
+	size_t i;
+
+	(void)state;
+	assert_int_equal(write(fd, text, sizeof(text) - 1), sizeof(text) - 1);
+	close(fd);
+	snprintf(more, sizeof(more), "table pat { type = pcre; path = %s }\n",
+	    path);
+	set_up(false, more);
+	unlink(path);
+	t = tables_find(&world.tables, "pat");
+	world.resolver.aliases.v[0] = world.resolver.virtual.v[0] = t;
+	world.resolver.virtual.n = 0;
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		if (strstr(rows[i].to, "sys.example") == NULL)
+			world.resolver.virtual.n = 1;
+		have = route_of(0, rows[i].to, "");
+		if (strcmp(have, rows[i].route) != 0)
+			fail_msg("%s:\n%s\nnot\n%s", rows[i].to, have,
+			    rows[i].route);
+	}
+	tear_down(state);
+}
+
 static void
 a_domain_longer_than_a_name_can_be_does_not_exist(void **state)
 {
@@ -911,6 +968,8 @@ main(void)
 		WITH(each_recipient_has_its_verdict),
 		cmocka_unit_test(of_a_large_list_the_first_members_decide),
 		WITH(room_is_counted_in_bytes_and_messages),
+		cmocka_unit_test(
+		    what_a_pattern_takes_from_a_key_stays_one_address),
 		WITH(a_domain_longer_than_a_name_can_be_does_not_exist),
 		cmocka_unit_test(file_names_of_local_parts_are_safe),
 		WITH(logins_name_mailboxes),

@@ -29,6 +29,7 @@ enum table_result {
 struct table_hit {
 	struct slice	 value;	/* until the next call with this table */
 	unsigned	 line;	/* of the file; 0: it has none */
+	bool		 composed; /* of parts of the key, as a pattern says */
 };
 
 /* Reads nothing yet, and so answers TABLE_ERROR.  The settings are copied. */
