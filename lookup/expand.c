@@ -251,6 +251,20 @@ try_aliases(struct walk *w, struct name *n)
 	    BY_TABLE) ? TRIED_EXPANDED : TRIED_TROUBLE;
 }
 
+/* Of an unquoted local-part. */
+static struct slice
+whole_address(struct walk *w, struct slice local, struct slice domain)
+{
+	struct buf b = BUF_INIT(2 * ADDRESS_BYTES);
+	struct slice text = SLICE_EMPTY;
+
+	if (local_quote(&b, local) == 0)
+		text = walk_text(w, "%s@%.*s", buf_cstr(&b),
+		    SLICE_ARG(domain));
+	buf_clear(&b);
+	return text;
+}
+
 /* Mail for a list with an owner gets the owner's address as its reverse-path,
  * so that reports go there (RFC 5321 section 3.9.2). */
 static bool
@@ -264,8 +278,7 @@ find_owner(struct walk *w, struct name *n)
 	key = walk_text(w, "owner-%.*s", SLICE_ARG(n->local));
 	switch (find_in(w, &w->r->aliases, key, &hit, NULL)) {
 	case TABLE_FOUND:
-		n->reverse_path = walk_text(w, "%.*s@%.*s", SLICE_ARG(key),
-		    SLICE_ARG(n->domain));
+		n->reverse_path = whole_address(w, key, n->domain);
 		say(w, "the reverse-path becomes %.*s",
 		    SLICE_ARG(n->reverse_path));
 		return true;

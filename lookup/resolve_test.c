@@ -78,7 +78,7 @@
 "  \"back=\\\\ann\" \"circle=circle2\" \"circle2=circle\" "		\
 "  \"daemon=joe\" \"evil=:include:/lists/evil\" "			\
 "  \"absent=:include:/lists/absent\" \"ann=ann, copy@far.example\" "	\
-"  \"nest=team, joe\" \"many=:include:/lists/many\" "			\
+"  \"nest=team, joe\" \"a list=joe\" \"owner-a list=ann\" \"many=:include:/lists/many\" "			\
 "  \"up=../x\" \"owner-owner=joe\" \"dots=/var/../x\" } }\n"
 
 static const struct {
@@ -356,6 +356,8 @@ static const struct {
 	    "m@far.example from owner-team@sys.example" },
 	{ 0, "owner-team@sys.example", "ann@sys.example, copy@far.example" },
 	{ 0, "prog@sys.example", "|/bin/prog -x y" },
+	{ 0, "\"a list\"@sys.example", "joe@sys.example from "
+	    "\"owner-a list\"@sys.example" },
 	{ 0, "long@sys.example", "|/bin/prog " X1000 " end" },
 	{ 0, "too-long@sys.example", "defer 451 4.3.0 a target is too long" },
 	{ 0, "file@sys.example", "/var/mbox" },
