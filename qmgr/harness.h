@@ -27,6 +27,7 @@ struct delivery {
 	char		 original[64];
 	struct envelope_extras extras;	/* without slices */
 	uint8_t		 notify;
+	bool		 envid;		/* it has one */
 	uint32_t	 crc;		/* of the content */
 	uint64_t	 size;
 	bool		 whole;		/* it is what world_submit() made */

@@ -76,7 +76,8 @@ class Outbound(Story):
         self.box.wait_queue(0)
 
     def test_temporary_refusals_are_tried_again(self):
-        for step, refusal in (("CONNECT", "421 4.3.2 not now"), ("EHLO", "421 4.3.2 not now"),
+        for step, refusal in (("CONNECT", "421 4.3.2 not now"), ("CONNECT", "250 2.0.0 hello"),
+                              ("EHLO", "421 4.3.2 not now"),
                               ("MAIL", "451 4.3.0 not now"), ("RCPT", "450 4.2.0 not now"),
                               ("DATA", "451 4.3.0 not now"), (".", "451 4.3.0 not now"), (".", "421 4.3.2 closing")):
             with self.subTest(step=step, refusal=refusal):
