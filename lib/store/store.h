@@ -352,6 +352,7 @@ enum store_result mailbox_uidl(struct mailbox *, uint32_t uid, struct buf *);
 /* ---- tools -------------------------------------------------------------- */
 
 /* A line for each difference between index and Maildir; *bad_r counts them.
+ * A file that a power cut has left in pieces has a line, and is no difference.
  * repair: mends them, UIDs kept wherever they are known. */
 enum store_result store_verify(struct store *, struct slice mailbox,
 	    bool repair, void (*line)(void *arg, const char *), void *arg,

@@ -407,6 +407,58 @@ a_delivery_gets_its_uid_without_a_scan(void **arg)
 	assert_int_equal(count_files(w, "new"), 0);
 }
 
+static void
+add_line(void *arg, const char *line)
+{
+	struct buf *lines = arg;
+
+	buf_printf(lines, "%s\n", line);
+}
+
+/* Of a name that is ours a shorter file is no message, but has a line; what
+ * another program has named is as long as it is. */
+static void
+a_file_shorter_than_its_name_says(void **arg)
+{
+	static const struct {
+		const char	*name;
+		bool		 shown;
+	} files[] = {
+		{ "1700000001.M000001P77Q3.host,S=20,W=23", false },
+		{ "1700000002.M000001Q0123456789abcR1.host,S=20,W=23", false },
+		{ "1700000003.M1P77.host,S=20,W=23", true },
+		{ "1700000004.M1P77V0I0_0.host,S=20", true },
+		{ "1700000005.M000001Q01234R1.host,S=20,W=23", true },
+		{ "1700000006.M000001P77Q3.host,S=20", true },
+		{ "mine,S=20,W=23", true },
+	};
+	struct world *w = *arg;
+	struct buf lines = BUF_INIT(4096);
+	const struct message_entry *e;
+	struct mailbox *mb;
+	char path[200];
+	size_t i, k, n;
+	unsigned bad;
+
+	for (i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		snprintf(path, sizeof(path), "new/%s", files[i].name);
+		put_file(w, path, "A: b\n\nx\n");
+	}
+	mb = open_box(w->store, INBOX);
+	e = mailbox_entries(mb, &n);
+	assert_int_equal(n, 5);
+	for (k = 0; k < n; k++)
+		assert_int_equal(facts_of(mb, e[k].uid).size, 11);
+	mailbox_close(&mb);
+	assert_int_equal(store_verify(w->store, INBOX, false, add_line, &lines,
+	    &bad), STORE_OK);
+	assert_int_equal(bad, 0);
+	for (i = 0; i < sizeof(files) / sizeof(files[0]); i++)
+		assert_int_equal(strstr(buf_cstr(&lines), files[i].name) ==
+		    NULL, files[i].shown);
+	buf_clear(&lines);
+}
+
 /* What a header says of its file's format is part of what it sums up. */
 static void
 set_version(struct buf *file, uint32_t version)
@@ -649,6 +701,7 @@ main(void)
 		T(a_mailbox_that_is_opened_again_is_as_it_is_now),
 		T(an_examined_mailbox_keeps_its_numbers),
 		T(a_delivery_gets_its_uid_without_a_scan),
+		T(a_file_shorter_than_its_name_says),
 		T(a_name_that_was_given_to_another_is_that_ones),
 		T(what_cannot_be_written_is_read),
 	};

@@ -25,7 +25,10 @@ struct check {
 	bool		*seen;		/* owned; by index of the message */
 };
 
+/* A difference; and what is none, but better known. */
 static void	 tell(struct check *, const char *fmt, ...)
+		    __attribute__((format(printf, 2, 3)));
+static void	 say(struct check *, const char *fmt, ...)
 		    __attribute__((format(printf, 2, 3)));
 static void	 check_directory(struct check *, const char *sub);
 static void	 check_file(struct check *, int dir, const char *sub,
@@ -35,18 +38,35 @@ static void	 check_takeover(struct check *);
 static enum store_result repair_mailbox(struct check *, struct slice name);
 
 static void
-tell(struct check *c, const char *fmt, ...)
+vsay(struct check *c, const char *fmt, va_list ap)
 {
 	struct buf b = BUF_INIT(4096);
-	va_list ap;
 
-	va_start(ap, fmt);
 	buf_vprintf(&b, fmt, ap);
-	va_end(ap);
-	c->bad++;
 	if (c->line != NULL)
 		c->line(c->arg, buf_cstr(&b));
 	buf_clear(&b);
+}
+
+static void
+tell(struct check *c, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsay(c, fmt, ap);
+	va_end(ap);
+	c->bad++;
+}
+
+static void
+say(struct check *c, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsay(c, fmt, ap);
+	va_end(ap);
 }
 
 static void
@@ -77,8 +97,12 @@ check_file(struct check *c, int dir, const char *sub, const char *name)
 
 	if (i == -1 && c->mb->store->fs->fstatat(dir, name, &st) == 0 &&
 	    scan_is_cut(c->mb->store->fs, dir, name, base,
-	    (uint64_t)st.st_size))
-		return;		/* never acknowledged */
+	    (uint64_t)st.st_size)) {
+		/* Never acknowledged: the index is right without it. */
+		say(c, "%s/%s: left by a power cut, %lld bytes of what its "
+		    "name says; no message", sub, name, (long long)st.st_size);
+		return;
+	}
 	if (i == -1) {
 		tell(c, "%s/%s: no message of the index", sub, name);
 		return;
