@@ -863,7 +863,7 @@ say_maildir(struct lookup *l, struct channel *c, uint64_t id,
 	resolve_login(&l->resolver, &arena, name, NULL, &login);
 	if (login.found == LOGIN_FOUND) {
 		buf_printf(&owner, "%u %u", login.to.uid, login.to.gid);
-		channel_send(c, TL_LINE, id, buf_slice(&owner));
+		channel_send(c, TL_DATA, id, buf_slice(&owner));
 		channel_send(c, TL_DATA, id, login.to.path);
 		tool_end(c, id, EX_OK, SLICE_EMPTY);
 	} else if (login.found == LOGIN_TROUBLE)

@@ -186,22 +186,23 @@ ask_lookup(struct job *j, const char *address)
 	return status;
 }
 
+/* "UID GID", then the path. */
 static void
 take_line(void *arg, struct message *m)
 {
 	struct job *j = arg;
-	struct slice line = m->body.rest;
+	struct slice text = m->body.rest;
 	uint64_t uid, gid;
 
-	if (m->type == TL_LINE && parse_u64(&line, &uid) == PARSE_OK &&
-	    line.n > 0 && slice_to_u64(slice_from(line, 1), 0, UINT32_MAX,
-	    &gid) && uid <= UINT32_MAX) {
+	if (m->type != TL_DATA)
+		return;
+	if (text.n > 0 && text.p[0] == '/') {
+		snprintf(j->path, sizeof(j->path), "%.*s", SLICE_ARG(text));
+	} else if (parse_u64(&text, &uid) == PARSE_OK && uid <= UINT32_MAX &&
+	    text.n > 0 && slice_to_u64(slice_from(text, 1), 0, UINT32_MAX,
+	    &gid)) {
 		j->uid = (uid_t)uid;
 		j->gid = (gid_t)gid;
-	}
-	if (m->type == TL_DATA && m->body.rest.n < sizeof(j->path)) {
-		memcpy(j->path, m->body.rest.p, m->body.rest.n);
-		j->path[m->body.rest.n] = '\0';
 	}
 }
 

@@ -149,7 +149,7 @@ class Imaplib(ImapStory):
         with self.box.imap() as i:
             i.create("Binary")
             i.select("Binary")
-            i.send(b"x1 APPEND Binary ~{54+}\r\nContent-Transfer-Encoding: binary\r\nSubject: b\r\n\r\na\0b\r\n")
+            i.send(b"x1 APPEND Binary ~{54+}\r\nContent-Transfer-Encoding: binary\r\nSubject: b\r\n\r\na\0b\r\n\r\n")
             wait_for(lambda: i.readline().startswith(b"x1 OK"), "the APPEND")
             i.noop()
             i.send(b"x2 FETCH 1 (BODY.PEEK[TEXT] BINARY.PEEK[1] RFC822.SIZE)\r\n")
