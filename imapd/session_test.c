@@ -796,6 +796,10 @@ notify_tells_of_others(void **state)
 		"a NO [BADEVENT (MessageNew MessageExpunge FlagChange "
 		"MailboxName SubscriptionChange MailboxMetadataChange "
 		"ServerMetadataChange)] That cannot be told\r\n" },
+	    { "a NOTIFY SET (mailboxes Other (MessageNew MessageExpunge SomeChange))\r\n",
+		"a NO [BADEVENT (MessageNew MessageExpunge FlagChange "
+		"MailboxName SubscriptionChange MailboxMetadataChange "
+		"ServerMetadataChange)] That cannot be told\r\n" },
 	    { "a NOTIFY SET (selected NONE) (selected-delayed NONE)\r\n",
 		"a BAD Expected: groups of mailboxes with their events\r\n" },
 	    { "a NOTIFY SET (selected (MailboxName))\r\n",
