@@ -298,11 +298,22 @@ run_list(struct job *j, int argc, char *argv[])
 
 /* ---- changes ------------------------------------------------------------ */
 
+/* A name to be: IMAP knows INBOX in any case of letters, also above others. */
+static struct slice
+new_name(char *name)
+{
+	struct slice s = slice_str(name);
+
+	if (slice_starts_nocase(s, SLICE_LIT("INBOX/")))
+		memcpy(name, "INBOX", 5);
+	return s;
+}
+
 static int
 run_create(struct job *j, int argc, char *argv[])
 {
 	(void)argc;
-	return result(j, argv[0], store_create(j->store, slice_str(argv[0]),
+	return result(j, argv[0], store_create(j->store, new_name(argv[0]),
 	    0));
 }
 
@@ -311,7 +322,7 @@ run_rename(struct job *j, int argc, char *argv[])
 {
 	(void)argc;
 	return result(j, argv[0], store_rename(j->store, slice_str(argv[0]),
-	    slice_str(argv[1])));
+	    new_name(argv[1])));
 }
 
 static int
@@ -507,7 +518,9 @@ run_import(struct job *j, int argc, char *argv[])
 		}
 	}
 	r = append_commit(&a, &done);
-	if (r == STORE_OK)
+	if (r == STORE_OK && done.n == 0)
+		printf("0 messages\n");
+	else if (r == STORE_OK)
 		printf("%" PRIu32 " messages from UID %" PRIu32 " on\n",
 		    done.n, done.first_uid);
 	return result(j, argv[0], r);

@@ -50,9 +50,7 @@ mbox_append(struct append *to, FILE *f, const struct stat *st)
 	while (result == STORE_OK && (n = getline(&line, &cap, f)) > 0)
 		result = read_line(&r, slice_of(line, (size_t)n));
 	free(line);
-	if (result == STORE_OK && !r.inside)	/* an empty file */
-		result = start(&r);
-	if (result == STORE_OK)
+	if (result == STORE_OK && r.inside)
 		result = end(&r);
 	buf_clear(&r.header);
 	return result;

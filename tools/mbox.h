@@ -23,8 +23,8 @@ struct mbox_flags {
  * any of them has no flags; what is not understood says nothing. */
 void	 mbox_flags_parse(struct slice header, struct mbox_flags *);
 
-/* A file whose first line is of an mbox is one, else it is one message.  Read
- * to its end; the caller looks at ferror(). */
+/* A file whose first line is of an mbox is one, else it is one message; an
+ * empty one has none.  Read to its end; the caller looks at ferror(). */
 enum store_result mbox_append(struct append *, FILE *, const struct stat *);
 
 #endif

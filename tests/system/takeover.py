@@ -385,6 +385,8 @@ class ByAddress(Story):
     def test_the_verbs(self):
         self.assertEqual(self.listed()["INBOX"]["messages"], 1)
         self.assertRegex(self.mailbox("list"), r"(?m)^ +1 +1 +\d+  INBOX$")
+        self.mailbox("create", "inbox/below")
+        self.assertIn("INBOX/below", self.listed())
         self.mailbox("create", "Projekt/\u00fc")
         self.mailbox("create", "Projekt/\u00fc", status=65)
         self.mailbox("rename", "Projekt/\u00fc", "Fertig")
@@ -459,6 +461,7 @@ class ByAddress(Story):
             self.assertEqual([sorted(set(imaplib.ParseFlags(l)) - {b"\\Recent"}) for l in i.fetch("1:*", "(FLAGS)")[1]],
                              [[b"$Work", b"\\Answered", b"\\Seen"], [b"\\Flagged"], []])
             self.assertIn(b"no body\r\nStatus: O", i.fetch("3", "(BODY[])")[1][0][1])
+        self.assertIn("0 messages", self.mailbox("import", "Flags", "/dev/null"))
         self.mailbox("import", "Nowhere", mbox, status=65)
         self.mailbox("import", "Old", mbox + ".missing", status=66)
         self.mailbox("import", "Old", self.box.dir, status=66)
