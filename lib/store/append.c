@@ -108,7 +108,8 @@ append_message(struct append *a, uint64_t size, uint8_t flags,
     const struct slice *keywords, size_t nkeywords, int64_t internal_ms)
 {
 	const struct fs *fs = a->store->fs;
-	enum store_result r = store_has_room(a->store, a->bytes + size);
+	enum store_result r = store_has_room(a->store, a->bytes + size,
+	    a->n + 1);
 	char path[NAME_MAX + 8];
 	struct one *o;
 	size_t i;
@@ -227,7 +228,8 @@ append_end(struct append *a)
 	if (a->failed == STORE_OK)
 		a->failed = flush(a);
 	if (a->failed == STORE_OK)
-		a->failed = store_has_room(a->store, a->bytes + o->stored);
+		a->failed = store_has_room(a->store, a->bytes + o->stored,
+		    a->n);
 	if (a->failed == STORE_OK)
 		a->failed = target(a);
 	if (a->failed == STORE_OK)
@@ -536,18 +538,20 @@ link_all(struct append *a, struct mailbox *from, struct uid_list uids,
     bool move, struct copied *c)
 {
 	enum store_result r = index_whole(from);
-	uint64_t bytes = 0;
+	struct quota more = { 0, 0 };
 	ssize_t found;
 	size_t i;
 
 	for (i = 0; i < uids.n; i++) {
 		found = state_find(&from->state, uids.v[i]);
 		if (found != -1 && r == STORE_OK &&
-		    facts_need(from, (size_t)found, FACT_DATES) == STORE_OK)
-			bytes += from->state.slots[found].stored;
+		    facts_need(from, (size_t)found, FACT_DATES) == STORE_OK) {
+			more.bytes += from->state.slots[found].stored;
+			more.messages++;
+		}
 	}
 	if (!move && r == STORE_OK)
-		r = store_has_room(a->store, bytes);
+		r = store_has_room(a->store, more.bytes, more.messages);
 	for (i = 0; i < uids.n && r == STORE_OK; i++) {
 		found = state_find(&from->state, uids.v[i]);
 		if (found == -1)

@@ -459,6 +459,45 @@ a_file_shorter_than_its_name_says(void **arg)
 	buf_clear(&lines);
 }
 
+/* All that one command adds counts, not each message for itself. */
+static void
+messages_of_one_append_or_copy_are_counted_together(void **arg)
+{
+	static const struct store_options few = { .create = true,
+		.quota_messages = 5 };
+	struct world *w = *arg;
+	uint32_t uids[] = { 1, 2, 3, 4 };
+	struct copied c;
+	struct mailbox *mb;
+	struct append *a;
+	int i;
+
+	store_close(&w->store);
+	world_open(w, &few);
+	for (i = 0; i < 4; i++)
+		assert_int_equal(append_text(w->store, INBOX, "A: b\n\n", 0),
+		    i + 1);
+	assert_int_equal(append_begin(w->store, INBOX, &a), STORE_OK);
+	assert_int_equal(append_message(a, 1, 0, NULL, 0, 0), STORE_OK);
+	assert_int_equal(append_bytes(a, SLICE_LIT("x")), STORE_OK);
+	assert_int_equal(append_end(a), STORE_OK);
+	assert_int_equal(append_message(a, 1, 0, NULL, 0, 0), STORE_OVER_QUOTA);
+	append_abort(&a);
+	assert_int_equal(store_create(w->store, SLICE_LIT("Box"), 0), STORE_OK);
+	mb = open_box(w->store, INBOX);
+	assert_int_equal(mailbox_copy(mb, (struct uid_list){ uids, 2 },
+	    SLICE_LIT("Box"), false, &c), STORE_OVER_QUOTA);
+	assert_int_equal(mailbox_copy(mb, (struct uid_list){ uids, 1 },
+	    SLICE_LIT("Box"), false, &c), STORE_OK);
+	free(c.from);
+	free(c.to);
+	assert_int_equal(mailbox_copy(mb, (struct uid_list){ uids, 4 },
+	    SLICE_LIT("Box"), true, &c), STORE_OK);
+	free(c.from);
+	free(c.to);
+	mailbox_close(&mb);
+}
+
 /* What a header says of its file's format is part of what it sums up. */
 static void
 set_version(struct buf *file, uint32_t version)
@@ -702,6 +741,7 @@ main(void)
 		T(an_examined_mailbox_keeps_its_numbers),
 		T(a_delivery_gets_its_uid_without_a_scan),
 		T(a_file_shorter_than_its_name_says),
+		T(messages_of_one_append_or_copy_are_counted_together),
 		T(a_name_that_was_given_to_another_is_that_ones),
 		T(what_cannot_be_written_is_read),
 	};
