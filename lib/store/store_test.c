@@ -498,6 +498,25 @@ messages_of_one_append_or_copy_are_counted_together(void **arg)
 	mailbox_close(&mb);
 }
 
+static void
+a_mailbox_that_nobody_has_opened_agrees_with_its_index(void **arg)
+{
+	struct world *w = *arg;
+	unsigned bad;
+
+	assert_int_equal(store_create(w->store, SLICE_LIT("Box"), 0), STORE_OK);
+	put_file(w, ".Box/new/1700000001.M1P1.host", "A: b\n\n");
+	remove_file(w, ".Box/" LOG_NAME);
+	remove_file(w, ".Box/" SNAP_NAME);
+	assert_int_equal(store_verify(w->store, SLICE_LIT("Box"), false, NULL,
+	    NULL, &bad), STORE_OK);
+	assert_int_equal(bad, 0);
+	put_file(w, ".Box/" LOG_NAME, "");
+	assert_int_equal(store_verify(w->store, SLICE_LIT("Box"), false, NULL,
+	    NULL, &bad), STORE_OK);
+	assert_int_equal(bad, 1);
+}
+
 /* What a header says of its file's format is part of what it sums up. */
 static void
 set_version(struct buf *file, uint32_t version)
@@ -741,6 +760,7 @@ main(void)
 		T(an_examined_mailbox_keeps_its_numbers),
 		T(a_delivery_gets_its_uid_without_a_scan),
 		T(a_file_shorter_than_its_name_says),
+		T(a_mailbox_that_nobody_has_opened_agrees_with_its_index),
 		T(messages_of_one_append_or_copy_are_counted_together),
 		T(a_name_that_was_given_to_another_is_that_ones),
 		T(what_cannot_be_written_is_read),

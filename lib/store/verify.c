@@ -35,6 +35,7 @@ static void	 check_file(struct check *, int dir, const char *sub,
 		    const char *name);
 static void	 check_messages(struct check *);
 static void	 check_takeover(struct check *);
+static bool	 has_index(struct mailbox *);
 static enum store_result repair_mailbox(struct check *, struct slice name);
 
 static void
@@ -146,6 +147,17 @@ check_takeover(struct check *c)
 	buf_clear(&line);
 }
 
+/* Where nobody has looked at a mailbox yet there is none. */
+static bool
+has_index(struct mailbox *mb)
+{
+	const struct fs *fs = mb->store->fs;
+	struct stat st;
+
+	return fs->fstatat(mb->dir, LOG_NAME, &st) == 0 ||
+	    fs->fstatat(mb->dir, SNAP_NAME, &st) == 0;
+}
+
 static enum store_result
 repair_mailbox(struct check *c, struct slice name)
 {
@@ -175,9 +187,10 @@ store_verify(struct store *s, struct slice name, bool repair,
 	if (r != STORE_OK && r != STORE_DAMAGED)
 		return r;
 	c.mb = mb;
-	if (r == STORE_DAMAGED)
-		tell(&c, "the index is missing or damaged");
-	else {
+	if (r == STORE_DAMAGED) {
+		if (has_index(mb))
+			tell(&c, "the index is damaged, or a part is missing");
+	} else {
 		c.seen = mem_array(mb->state.n + 1, sizeof(*c.seen));
 		check_directory(&c, "new");
 		check_directory(&c, "cur");
