@@ -459,6 +459,30 @@ a_file_shorter_than_its_name_says(void **arg)
 	buf_clear(&lines);
 }
 
+/* Of four of five messages: one that there is no room for otherwise. */
+static void
+a_message_takes_the_room_of_the_one_that_it_replaces(struct world *w)
+{
+	static const struct store_options full = { .quota_messages = 4,
+		.quota_bytes = 4 * 6 };
+	struct store *s = store_open(w->dir, &full);
+	struct mailbox *mb = open_box(s, INBOX);
+	struct appended done;
+	struct append *a;
+
+	assert_int_equal(append_begin(s, INBOX, &a), STORE_OK);
+	assert_int_equal(append_message(a, 6, 0, NULL, 0, 0), STORE_OVER_QUOTA);
+	append_frees(a, mb, 4);
+	assert_int_equal(append_message(a, 7, 0, NULL, 0, 0), STORE_OVER_QUOTA);
+	assert_int_equal(append_message(a, 6, 0, NULL, 0, 0), STORE_OK);
+	assert_int_equal(append_bytes(a, SLICE_LIT("A: c\n\n")), STORE_OK);
+	assert_int_equal(append_end(a), STORE_OK);
+	assert_int_equal(append_replace(&a, mb, 4, &done), STORE_OK);
+	assert_int_equal(done.first_uid, 5);
+	mailbox_close(&mb);
+	store_close(&s);
+}
+
 /* All that one command adds counts, not each message for itself. */
 static void
 messages_of_one_append_or_copy_are_counted_together(void **arg)
@@ -466,7 +490,7 @@ messages_of_one_append_or_copy_are_counted_together(void **arg)
 	static const struct store_options few = { .create = true,
 		.quota_messages = 5 };
 	struct world *w = *arg;
-	uint32_t uids[] = { 1, 2, 3, 4 };
+	uint32_t uids[] = { 1, 2, 3, 5 };
 	struct copied c;
 	struct mailbox *mb;
 	struct append *a;
@@ -483,6 +507,7 @@ messages_of_one_append_or_copy_are_counted_together(void **arg)
 	assert_int_equal(append_end(a), STORE_OK);
 	assert_int_equal(append_message(a, 1, 0, NULL, 0, 0), STORE_OVER_QUOTA);
 	append_abort(&a);
+	a_message_takes_the_room_of_the_one_that_it_replaces(w);
 	assert_int_equal(store_create(w->store, SLICE_LIT("Box"), 0), STORE_OK);
 	mb = open_box(w->store, INBOX);
 	assert_int_equal(mailbox_copy(mb, (struct uid_list){ uids, 2 },
