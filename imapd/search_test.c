@@ -38,7 +38,10 @@ static const struct slice corpus[] = {
 		"Content-Transfer-Encoding: base64\n\n8NLJ18XU\n--b\n"
 		"Content-Type: application/x; name=secretname\n\nsecretbytes\n"
 		"--b\nContent-Type: message/rfc822\n\n"
-		"Subject: inner subject\n\ninner body\n--b--\n"),
+		"Subject: inner subject\n\ninner body\n"
+		"--b\nContent-Type: text/html\n\n"
+		"<p class=\"big\">Caf&eacute;&nbsp;&#268;ern&yacute; &amp;amp "
+		"&euro\n--b--\n"),
 	/* 4: nothing at all */
 	MESSAGE(""),
 	/* 5 */
@@ -102,6 +105,10 @@ static const struct {
 	{ "BODY \"\xd0\xbf\xd1\x80\xd0\x98\xd0\xb2\xd0\xb5\xd1\x82\"", "2 4" },
 	{ "CHARSET koi8-r BODY {6}\r\n\xf0\xf2\xe9\xf7\xe5\xf4", "2 4" },
 	{ "CHARSET us-ascii TEXT fox", "0" },
+	/* HTML, as it is read and as it is written */
+	{ "BODY \"caf\xc3\xa9 \xc4\x8d" "ERN\xc3\xbd\"", "2" },
+	{ "BODY \"caf&eacute;\"", "2" }, { "BODY \"&amp &euro\"", "2" },
+	{ "BODY \"class=\\\"BIG\"", "2" }, { "BODY \"\xe2\x82\xac\"", "" },
 };
 
 static void
@@ -356,20 +363,22 @@ text_is_found_across_chunks(void **state)
 {
 	static const char *const heads[] = { "\n",
 		"Content-Type: text/plain; charset=iso-8859-5\n\n",
-		"Content-Transfer-Encoding: quoted-printable\n\n" };
+		"Content-Transfer-Encoding: quoted-printable\n\n",
+		"Content-Type: text/html; charset=utf-8\n\n" };
 	struct buf b = BUF_INIT(1 << 20), out = BUF_INIT(1000);
 	struct view v;
 	size_t i, k, at;
 
 	(void)state;
-	for (i = 0; i < 3; i++) {
-		for (k = 0; k < 12; k++) {
+	for (i = 0; i < sizeof(heads) / sizeof(heads[0]); i++) {
+		for (k = 0; k < 20; k++) {
 			box_clear();
 			buf_reset(&b);
 			buf_add_str(&b, heads[i]);
 			for (at = b.n + 64 * 1024 - k; b.n < at;)
 				buf_add_byte(&b, '.');
-			buf_add_str(&b, "needle\xc3\xa9!");
+			buf_add_str(&b, i == 3 ? "needle&eacute;!" :
+			    "needle\xc3\xa9!");
 			for (at = b.n + 100000; b.n < at;)
 				buf_add_byte(&b, '.');
 			box_add(buf_slice(&b));

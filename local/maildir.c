@@ -407,8 +407,8 @@ check_quota(struct maildirs *ms, struct maildir *m,
 		return MAILDIR_FAILED;
 	/* Where it is not known the message is taken: a quota is no reason to
 	 * keep mail waiting. */
-	return quota_has_room(ms->fs, m->root, &limits, bytes) == 0 ?
-	    MAILDIR_FULL : MAILDIR_STORED;
+	return quota_has_room(ms->fs, m->root, &limits,
+	    &(struct quota){ bytes, 1 }) == 0 ? MAILDIR_FULL : MAILDIR_STORED;
 }
 
 static void

@@ -42,6 +42,7 @@ struct append {
 	struct one	*v;		/* owned */
 	size_t		 n, cap;
 	uint64_t	 bytes;
+	struct quota	 freed;		/* what append_replace() will free */
 	int		 fds[OPEN_FILES]; /* owned: of the first ones */
 	size_t		 nfds;
 	/* The one that is being written: */
@@ -52,6 +53,8 @@ struct append {
 	bool		 committed;
 };
 
+static enum store_result has_room(struct append *, uint64_t bytes,
+		    size_t messages);
 static enum store_result flush(struct append *);
 static enum store_result target(struct append *);
 static enum store_result commit(struct append *, struct appended *);
@@ -101,6 +104,26 @@ next_one(struct append *a)
 	return o;
 }
 
+void
+append_frees(struct append *a, struct mailbox *mb, uint32_t uid)
+{
+	struct store_usage limits;
+	ssize_t i;
+
+	if (!store_has_quota(a->store, &limits) || index_whole(mb) != STORE_OK)
+		return;
+	i = state_find(&mb->state, uid);
+	if (i != -1 && facts_need(mb, (size_t)i, FACT_DATES) == STORE_OK)
+		a->freed = (struct quota){ mb->state.slots[i].stored, 1 };
+}
+
+static enum store_result
+has_room(struct append *a, uint64_t bytes, size_t messages)
+{
+	return store_has_room(a->store, bytes - (bytes < a->freed.bytes ?
+	    bytes : a->freed.bytes), messages - a->freed.messages);
+}
+
 /* ---- one message -------------------------------------------------------- */
 
 enum store_result
@@ -108,7 +131,7 @@ append_message(struct append *a, uint64_t size, uint8_t flags,
     const struct slice *keywords, size_t nkeywords, int64_t internal_ms)
 {
 	const struct fs *fs = a->store->fs;
-	enum store_result r = store_has_room(a->store, a->bytes + size);
+	enum store_result r = has_room(a, a->bytes + size, a->n + 1);
 	char path[NAME_MAX + 8];
 	struct one *o;
 	size_t i;
@@ -227,7 +250,7 @@ append_end(struct append *a)
 	if (a->failed == STORE_OK)
 		a->failed = flush(a);
 	if (a->failed == STORE_OK)
-		a->failed = store_has_room(a->store, a->bytes + o->stored);
+		a->failed = has_room(a, a->bytes + o->stored, a->n);
 	if (a->failed == STORE_OK)
 		a->failed = target(a);
 	if (a->failed == STORE_OK)
@@ -536,18 +559,20 @@ link_all(struct append *a, struct mailbox *from, struct uid_list uids,
     bool move, struct copied *c)
 {
 	enum store_result r = index_whole(from);
-	uint64_t bytes = 0;
+	struct quota more = { 0, 0 };
 	ssize_t found;
 	size_t i;
 
 	for (i = 0; i < uids.n; i++) {
 		found = state_find(&from->state, uids.v[i]);
 		if (found != -1 && r == STORE_OK &&
-		    facts_need(from, (size_t)found, FACT_DATES) == STORE_OK)
-			bytes += from->state.slots[found].stored;
+		    facts_need(from, (size_t)found, FACT_DATES) == STORE_OK) {
+			more.bytes += from->state.slots[found].stored;
+			more.messages++;
+		}
 	}
 	if (!move && r == STORE_OK)
-		r = store_has_room(a->store, bytes);
+		r = store_has_room(a->store, more.bytes, more.messages);
 	for (i = 0; i < uids.n && r == STORE_OK; i++) {
 		found = state_find(&from->state, uids.v[i]);
 		if (found == -1)

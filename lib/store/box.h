@@ -159,7 +159,7 @@ void	 scan_stamp_before(struct mailbox *, struct stamp[2]);
 void	 scan_stamp_after(struct mailbox *, const struct stamp[2]);
 /* Flags into file names, those that are late; under the lock. */
 enum store_result scan_set_names(struct mailbox *);
-/* Whether a file is shorter than its name says it should be. */
+/* Whether a file that we have made is shorter than its name says. */
 bool	 scan_is_cut(const struct fs *, int dir, const char *name,
 	    struct slice base, uint64_t stored);
 

@@ -607,8 +607,53 @@ number_in_name(struct slice base, const char *key, uint64_t *v_r)
 	return parse_u64(&s, v_r) == PARSE_OK && (s.n == 0 || s.p[0] == ',');
 }
 
-/* What a power cut has left of a message that was not durable: shorter than its
- * name says.  One that is compressed is so by right. */
+static bool
+skip_text(struct slice *s, struct slice text)
+{
+	if (!slice_starts(*s, text))
+		return false;
+	*s = slice_from(*s, text.n);
+	return true;
+}
+
+static bool
+skip_digits(struct slice *s)
+{
+	uint64_t v;
+
+	return parse_u64(s, &v) == PARSE_OK;
+}
+
+/* One that a delivery ("1700000000.M000123Q0123456789abcR1.host,S=8,W=9") or
+ * the store ("1700000000.M000123P17Q1.host,S=8,W=9") has made. */
+static bool
+is_own_name(struct slice base)
+{
+	struct slice s = base;
+	uint64_t v;
+
+	if (!number_in_name(base, ",S=", &v) ||
+	    !number_in_name(base, ",W=", &v) ||
+	    !skip_digits(&s) || !skip_text(&s, SLICE_LIT(".M")) ||
+	    !skip_digits(&s))
+		return false;
+	if (skip_text(&s, SLICE_LIT("P"))) {
+		if (!skip_digits(&s) || !skip_text(&s, SLICE_LIT("Q")))
+			return false;
+	} else {
+		if (!skip_text(&s, SLICE_LIT("Q")) || s.n < QUEUE_ID_CHARS ||
+		    !queue_id_parse(slice_first(s, QUEUE_ID_CHARS), &v))
+			return false;
+		s = slice_from(s, QUEUE_ID_CHARS);
+		if (!skip_text(&s, SLICE_LIT("R")))
+			return false;
+	}
+	return skip_digits(&s) && slice_starts(s, SLICE_LIT("."));
+}
+
+/* What a power cut has left of a message of ours that was not durable: shorter
+ * than its name says.  One that is compressed is so by right; and what another
+ * program means by its names is not for us to say. */
 bool
 scan_is_cut(const struct fs *fs, int dir, const char *name,
     struct slice base, uint64_t stored)
@@ -622,7 +667,8 @@ scan_is_cut(const struct fs *fs, int dir, const char *name,
 	size_t i;
 	int fd;
 
-	if (!number_in_name(base, ",S=", &whole) || stored >= whole)
+	if (!number_in_name(base, ",S=", &whole) || stored >= whole ||
+	    !is_own_name(base))
 		return false;
 	fd = fs->openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK |
 	    O_CLOEXEC, 0);
@@ -646,9 +692,10 @@ facts_of_name(struct scan *c, int dir, struct message_record *m,
 	const struct fs *fs = c->mb->store->fs;
 	struct stat st;
 	uint64_t whole;
+	bool sized = m->unknown & FACT_SIZE &&
+	    number_in_name(m->base, ",W=", &m->facts.size);
 
-	if (m->unknown & FACT_SIZE &&
-	    number_in_name(m->base, ",W=", &m->facts.size))
+	if (sized)
 		m->unknown &= (uint8_t)~FACT_SIZE;
 	if (m->unknown & KNOWN_BY_LIST ||
 	    !number_in_name(m->base, ",S=", &whole))
@@ -656,6 +703,9 @@ facts_of_name(struct scan *c, int dir, struct message_record *m,
 	if (fs->fstatat(dir, name, &st) == -1 || scan_is_cut(fs, dir, name,
 	    m->base, (uint64_t)st.st_size))
 		return false;
+	/* A name that is wrong in one is not believed in the other. */
+	if (sized && (uint64_t)st.st_size != whole)
+		m->unknown |= FACT_SIZE;
 	m->stored = (uint64_t)st.st_size;
 	m->facts.internal_ms = ns_of(&st.st_mtim) / 1000000;
 	if (m->facts.saved_ms == 0)

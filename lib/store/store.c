@@ -210,7 +210,7 @@ store_usage(struct store *s, struct store_usage *u)
 }
 
 enum store_result
-store_has_room(struct store *s, uint64_t bytes)
+store_has_room(struct store *s, uint64_t bytes, uint64_t messages)
 {
 	struct quota limits = { s->options.quota_bytes,
 		s->options.quota_messages };
@@ -219,6 +219,7 @@ store_has_room(struct store *s, uint64_t bytes)
 		return STORE_OK;
 	if (limits.bytes > 0 && bytes > limits.bytes)
 		return STORE_TOO_LARGE;
-	return quota_has_room(s->fs, s->root, &limits, bytes) == 0 ?
-	    STORE_OVER_QUOTA : STORE_OK;
+	return quota_has_room(s->fs, s->root, &limits,
+	    &(struct quota){ bytes, messages }) == 0 ? STORE_OVER_QUOTA :
+	    STORE_OK;
 }

@@ -407,6 +407,141 @@ a_delivery_gets_its_uid_without_a_scan(void **arg)
 	assert_int_equal(count_files(w, "new"), 0);
 }
 
+static void
+add_line(void *arg, const char *line)
+{
+	struct buf *lines = arg;
+
+	buf_printf(lines, "%s\n", line);
+}
+
+/* Of a name that is ours a shorter file is no message, but has a line; what
+ * another program has named is as long as it is. */
+static void
+a_file_shorter_than_its_name_says(void **arg)
+{
+	static const struct {
+		const char	*name;
+		bool		 shown;
+	} files[] = {
+		{ "1700000001.M000001P77Q3.host,S=20,W=23", false },
+		{ "1700000002.M000001Q0123456789abcR1.host,S=20,W=23", false },
+		{ "1700000003.M1P77.host,S=20,W=23", true },
+		{ "1700000004.M1P77V0I0_0.host,S=20", true },
+		{ "1700000005.M000001Q01234R1.host,S=20,W=23", true },
+		{ "1700000006.M000001P77Q3.host,S=20", true },
+		{ "mine,S=20,W=23", true },
+	};
+	struct world *w = *arg;
+	struct buf lines = BUF_INIT(4096);
+	const struct message_entry *e;
+	struct mailbox *mb;
+	char path[200];
+	size_t i, k, n;
+	unsigned bad;
+
+	for (i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		snprintf(path, sizeof(path), "new/%s", files[i].name);
+		put_file(w, path, "A: b\n\nx\n");
+	}
+	mb = open_box(w->store, INBOX);
+	e = mailbox_entries(mb, &n);
+	assert_int_equal(n, 5);
+	for (k = 0; k < n; k++)
+		assert_int_equal(facts_of(mb, e[k].uid).size, 11);
+	mailbox_close(&mb);
+	assert_int_equal(store_verify(w->store, INBOX, false, add_line, &lines,
+	    &bad), STORE_OK);
+	assert_int_equal(bad, 0);
+	for (i = 0; i < sizeof(files) / sizeof(files[0]); i++)
+		assert_int_equal(strstr(buf_cstr(&lines), files[i].name) ==
+		    NULL, files[i].shown);
+	buf_clear(&lines);
+}
+
+/* Of four of five messages: one that there is no room for otherwise. */
+static void
+a_message_takes_the_room_of_the_one_that_it_replaces(struct world *w)
+{
+	static const struct store_options full = { .quota_messages = 4,
+		.quota_bytes = 4 * 6 };
+	struct store *s = store_open(w->dir, &full);
+	struct mailbox *mb = open_box(s, INBOX);
+	struct appended done;
+	struct append *a;
+
+	assert_int_equal(append_begin(s, INBOX, &a), STORE_OK);
+	assert_int_equal(append_message(a, 6, 0, NULL, 0, 0), STORE_OVER_QUOTA);
+	append_frees(a, mb, 4);
+	assert_int_equal(append_message(a, 7, 0, NULL, 0, 0), STORE_OVER_QUOTA);
+	assert_int_equal(append_message(a, 6, 0, NULL, 0, 0), STORE_OK);
+	assert_int_equal(append_bytes(a, SLICE_LIT("A: c\n\n")), STORE_OK);
+	assert_int_equal(append_end(a), STORE_OK);
+	assert_int_equal(append_replace(&a, mb, 4, &done), STORE_OK);
+	assert_int_equal(done.first_uid, 5);
+	mailbox_close(&mb);
+	store_close(&s);
+}
+
+/* All that one command adds counts, not each message for itself. */
+static void
+messages_of_one_append_or_copy_are_counted_together(void **arg)
+{
+	static const struct store_options few = { .create = true,
+		.quota_messages = 5 };
+	struct world *w = *arg;
+	uint32_t uids[] = { 1, 2, 3, 5 };
+	struct copied c;
+	struct mailbox *mb;
+	struct append *a;
+	int i;
+
+	store_close(&w->store);
+	world_open(w, &few);
+	for (i = 0; i < 4; i++)
+		assert_int_equal(append_text(w->store, INBOX, "A: b\n\n", 0),
+		    i + 1);
+	assert_int_equal(append_begin(w->store, INBOX, &a), STORE_OK);
+	assert_int_equal(append_message(a, 1, 0, NULL, 0, 0), STORE_OK);
+	assert_int_equal(append_bytes(a, SLICE_LIT("x")), STORE_OK);
+	assert_int_equal(append_end(a), STORE_OK);
+	assert_int_equal(append_message(a, 1, 0, NULL, 0, 0), STORE_OVER_QUOTA);
+	append_abort(&a);
+	a_message_takes_the_room_of_the_one_that_it_replaces(w);
+	assert_int_equal(store_create(w->store, SLICE_LIT("Box"), 0), STORE_OK);
+	mb = open_box(w->store, INBOX);
+	assert_int_equal(mailbox_copy(mb, (struct uid_list){ uids, 2 },
+	    SLICE_LIT("Box"), false, &c), STORE_OVER_QUOTA);
+	assert_int_equal(mailbox_copy(mb, (struct uid_list){ uids, 1 },
+	    SLICE_LIT("Box"), false, &c), STORE_OK);
+	free(c.from);
+	free(c.to);
+	assert_int_equal(mailbox_copy(mb, (struct uid_list){ uids, 4 },
+	    SLICE_LIT("Box"), true, &c), STORE_OK);
+	free(c.from);
+	free(c.to);
+	mailbox_close(&mb);
+}
+
+static void
+a_mailbox_that_nobody_has_opened_agrees_with_its_index(void **arg)
+{
+	struct world *w = *arg;
+	unsigned bad;
+
+	assert_int_equal(store_create(w->store, SLICE_LIT("Box"), 0), STORE_OK);
+	put_file(w, ".Box/new/1700000001.M1P1.host", "A: b\n\n");
+	remove_file(w, ".Box/" LOG_NAME);
+	remove_file(w, ".Box/" SNAP_NAME);
+	assert_int_equal(store_verify(w->store, SLICE_LIT("Box"), false, NULL,
+	    NULL, &bad), STORE_OK);
+	assert_int_equal(bad, 0);
+	put_file(w, ".Box/" LOG_NAME, "");
+	assert_int_equal(store_verify(w->store, SLICE_LIT("Box"), false, NULL,
+	    NULL, &bad), STORE_OK);
+	assert_int_equal(bad, 1);
+}
+
 /* What a header says of its file's format is part of what it sums up. */
 static void
 set_version(struct buf *file, uint32_t version)
@@ -649,6 +784,9 @@ main(void)
 		T(a_mailbox_that_is_opened_again_is_as_it_is_now),
 		T(an_examined_mailbox_keeps_its_numbers),
 		T(a_delivery_gets_its_uid_without_a_scan),
+		T(a_file_shorter_than_its_name_says),
+		T(a_mailbox_that_nobody_has_opened_agrees_with_its_index),
+		T(messages_of_one_append_or_copy_are_counted_together),
 		T(a_name_that_was_given_to_another_is_that_ones),
 		T(what_cannot_be_written_is_read),
 	};
