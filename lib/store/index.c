@@ -39,6 +39,8 @@ enum load {
 	LOAD_FAILED,	/* errno */
 };
 
+static const char *const subs[2] = { "new", "cur" };
+
 static enum store_result reload(struct mailbox *);
 static enum store_result take_over_again(struct mailbox *);
 static enum load load(struct mailbox *, struct state *);
@@ -775,13 +777,16 @@ sync_unlinks(struct mailbox *mb)
 	const struct fs *fs = mb->store->fs;
 	int i, fd, r = 0;
 
-	for (i = 0; i < 2 && mb->unlinked; i++) {
-		fd = fs_open_dir(fs, mb->dir, i == 0 ? "new" : "cur");
+	for (i = 0; i < 2; i++) {
+		if (!mb->unlinked[i])
+			continue;
+		fd = fs_open_dir(fs, mb->dir, subs[i]);
 		if (fd == -1 || fs->fsync(fd) == -1)
 			r = -1;
+		else
+			mb->unlinked[i] = false;
 		fs_close(fs, fd);
 	}
-	mb->unlinked = mb->unlinked && r == -1;
 	return r;
 }
 
@@ -816,7 +821,6 @@ is_expunged(struct slice paths, const char *name)
 static void
 unlink_renamed(struct mailbox *mb, struct slice paths)
 {
-	static const char *const subs[] = { "new", "cur" };
 	const struct fs *fs = mb->store->fs;
 	struct dirent *e;
 	DIR *d;
@@ -826,8 +830,10 @@ unlink_renamed(struct mailbox *mb, struct slice paths)
 		d = fs_list(fs, mb->dir, subs[i], 0);
 		while (d != NULL && (e = readdir(d)) != NULL)
 			if (e->d_name[0] != '.' &&
-			    is_expunged(paths, e->d_name))
+			    is_expunged(paths, e->d_name)) {
+				mb->unlinked[i] = true;
 				fs->unlinkat(dirfd(d), e->d_name, 0);
+			}
 		if (d != NULL)
 			closedir(d);
 	}
@@ -864,7 +870,7 @@ index_finish(struct mailbox *mb)
 
 	scan_stamp_before(mb, before);
 	for (; p < s->unlinks.p + s->unlinks.n; p += strlen(p) + 1) {
-		mb->unlinked = true;
+		mb->unlinked[strncmp(p, "new/", 4) != 0] = true;
 		if (fs->unlinkat(mb->dir, p, 0) == 0)
 			continue;
 		if (errno != ENOENT) {
