@@ -11,6 +11,7 @@
 
 #define NAMES_BYTES	UINT32_MAX	/* offsets are 32 bits wide */
 #define SNAP_RANGES	1024		/* in one REC_VANISHED */
+#define TOUCHED		65536		/* entries, before they are read */
 #define FEW_ASKS	16		/* for names, before a table is made */
 
 static bool	 apply_message(struct state *, const struct record *,
@@ -726,8 +727,11 @@ apply_snap(struct state *s, const struct record *r)
 	s->cache_id = v.cache_id;
 	s->cache_end = v.cache_end;
 	/* Room at once; a number that lies makes no more than records would. */
-	if (v.messages < STORE_MESSAGES && v.messages > s->cap)
+	if (v.messages < STORE_MESSAGES && v.messages > s->cap) {
 		grow(s, (size_t)v.messages + 64);
+		mem_touch(s->entries, sizeof(*s->entries) * (v.messages <
+		    TOUCHED ? (size_t)v.messages : TOUCHED));
+	}
 	return true;
 }
 
