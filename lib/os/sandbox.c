@@ -85,7 +85,7 @@ static const char *const groups[GROUPS] = {
 	[FORKS] = ("wait4 waitid pidfd_open close_range setgroups setresgid "
 	    "setresuid prctl chroot capget capset landlock_create_ruleset "
 	    "landlock_add_rule landlock_restrict_self seccomp prlimit64 "
-	    "rt_sigaction tgkill"),
+	    "rt_sigaction tgkill sched_setaffinity"),
 	/* What ASan and UBSan need to write a report. */
 	[SANITIZERS] = "open openat stat readlink readlinkat access faccessat "
 	    "newfstatat tgkill prctl",

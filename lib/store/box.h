@@ -59,7 +59,8 @@ struct mailbox {
 	bool		 is_open;	/* changes are told */
 	bool		 distrusted;	/* and its snapshot read whole at once */
 	int64_t		 unsynced_ms;	/* since when; 0: nothing is */
-	bool		 unlinked;	/* files; their directories not synced */
+	bool		 unlinked[2];	/* files, from new/ and cur/, which were
+					 * not synced since */
 	bool		 names_late;	/* flags are to go into names */
 	bool		 facts_late;	/* some were found out */
 	uint32_t	 nrecent;

@@ -610,6 +610,78 @@ a_snapshot_of_format_1_is_read(void **arg)
 	buf_clear(&log);
 }
 
+/* Files that another program has made get UIDs by the times in their names. */
+static void
+files_come_in_the_order_of_their_times(void **arg)
+{
+	static const char *const names[] = {
+		"123456789012345678901234.M1P1.no-time", "no-time",
+		"7.M1P1.host", "1700000001.M5P1.a", "1700000001.M5P1.b",
+		"1700000001.M12P1.a", "1700000002.P1.host",
+		"1700000002.M1P1.host", "1700000258.M0P1.host",
+		"18446744073709551615.M18446744073709551615P1.host",
+	};
+	const size_t count = sizeof(names) / sizeof(names[0]);
+	struct world *w = *arg;
+	struct mailbox *mb;
+	char path[PATH_MAX];
+	size_t i, n;
+
+	for (i = 0; i < count; i++) {
+		test_path(path, sizeof(path), "%s/%s:2,S",
+		    i % 2 ? "new" : "cur", names[i * 7 % count]);
+		put_file(w, path, "A: b\n\n");
+	}
+	mb = open_box(w->store, INBOX);
+	mailbox_entries(mb, &n);
+	assert_int_equal(n, count);
+	assert_int_equal(index_whole(mb), STORE_OK);
+	for (i = 0; i < count; i++)
+		assert_true(slice_eq(state_base(&mb->state, i),
+		    slice_str(names[i])));
+	mailbox_close(&mb);
+}
+
+/* Its second part is written in pieces, of what is there. */
+static void
+a_long_snapshot_has_all_that_is_there(void **arg)
+{
+	enum { COUNT = 3000, GONE_FROM = 2700 };
+	struct uid_list gone;
+	struct world *w = *arg;
+	uint32_t uids[COUNT - GONE_FROM + 2];
+	struct mailbox *mb;
+	char path[PATH_MAX];
+	size_t i, n = 0;
+
+	for (i = 0; i < COUNT; i++) {
+		test_path(path, sizeof(path), "cur/%zu.M1P1.host:2,", i + 1);
+		put_file(w, path, "A: b\n\n");
+	}
+	mb = open_box(w->store, INBOX);
+	uids[n++] = 1;
+	uids[n++] = 1000;
+	for (i = GONE_FROM; i < COUNT; i++)
+		uids[n++] = (uint32_t)i + 1;
+	gone = (struct uid_list){ uids, n };
+	assert_int_equal(mailbox_expunge(mb, gone, false), STORE_OK);
+	assert_int_equal(index_lock(mb), STORE_OK);
+	assert_int_equal(index_snapshot(mb, true), STORE_OK);
+	index_unlock(mb);
+	mailbox_close(&mb);
+	store_close(&w->store);
+	world_open(w, NULL);
+	mb = open_box(w->store, INBOX);
+	assert_false(has_file(w, SNAP_NAME ".damaged"));
+	assert_int_equal(index_whole(mb), STORE_OK);
+	mailbox_entries(mb, &n);
+	assert_int_equal(n, GONE_FROM - 2);
+	assert_int_equal(mb->state.entries[n - 1].uid, GONE_FROM);
+	test_path(path, sizeof(path), "%d.M1P1.host", GONE_FROM);
+	assert_true(slice_eq(state_base(&mb->state, n - 1), slice_str(path)));
+	mailbox_close(&mb);
+}
+
 /* Sizes and dates are found out once, whoever asks. */
 static void
 facts_are_remembered_when_they_were_asked_for(void **arg)
@@ -779,6 +851,8 @@ main(void)
 		T(what_cannot_be_opened_closes_nothing),
 		T(copies_keep_flags_dates_and_guid),
 		T(a_snapshot_of_format_1_is_read),
+		T(files_come_in_the_order_of_their_times),
+		T(a_long_snapshot_has_all_that_is_there),
 		T(facts_are_remembered_when_they_were_asked_for),
 		T(a_new_account_has_what_clients_look_for),
 		T(a_mailbox_that_is_opened_again_is_as_it_is_now),
