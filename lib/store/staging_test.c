@@ -10,12 +10,15 @@
 #include <sys/wait.h>
 
 #include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
 
+#include "base/test_files.h"
+#include "os/sim_disk.h"
 #include "staging.h"
-#include "test_dir.h"
 
 static struct {
-	const char	*dir;
+	char		 dir[64];
 	struct sim_disk	*disk;
 	dev_t		 dev;
 	struct staging	*staging;
@@ -27,11 +30,12 @@ start(void **state)
 	struct stat st;
 
 	(void)state;
-	t.dir = test_dir();
+	snprintf(t.dir, sizeof(t.dir), "staging_test.XXXXXX");
+	assert_non_null(mkdtemp(t.dir));
 	t.disk = sim_disk_new(t.dir);
 	assert_int_equal(stat(t.dir, &st), 0);
 	t.dev = st.st_dev;
-	t.staging = staging_new(&sim_fs, t.dir);
+	t.staging = staging_new(&sim_fs, t.dir, false);
 	return 0;
 }
 
@@ -41,8 +45,23 @@ end(void **state)
 	(void)state;
 	staging_free(&t.staging);
 	sim_disk_free(&t.disk);
-	sim_dir_remove(t.dir);
+	test_remove(t.dir);
 	return 0;
+}
+
+static int
+entries_of(const char *sub)
+{
+	int n = 0, dir = open(t.dir, O_RDONLY | O_DIRECTORY);
+	DIR *d = fs_list(&fs_real, dir, sub, 0);
+	struct dirent *e;
+
+	while (d != NULL && (e = readdir(d)) != NULL)
+		n += e->d_name[0] != '.';
+	if (d != NULL)
+		closedir(d);
+	close(dir);
+	return n;
 }
 
 /* So many files, made as quickly; the directory after that. */
@@ -63,7 +82,7 @@ static void
 nothing_is_made_before_it_is_needed(void **state)
 {
 	(void)state;
-	assert_int_equal(test_list(t.dir, "").n, 0);
+	assert_int_equal(entries_of("."), 0);
 }
 
 static void
@@ -121,23 +140,45 @@ what_a_dead_process_left_is_removed_and_what_a_live_one_has_is_not(
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(status, 0);
-	assert_int_equal(test_list(t.dir, STAGING_NAME).n, 1);
+	assert_int_equal(entries_of(STAGING_NAME), 1);
 
 	dir = staging_dir(t.staging, t.dev);
-	assert_int_equal(test_list(t.dir, STAGING_NAME).n, 1);
+	assert_int_equal(entries_of(STAGING_NAME), 1);
 	fd = openat(dir, "y", O_CREAT | O_WRONLY, 0600);
 	assert_int_not_equal(fd, -1);
 	close(fd);
 
-	other = staging_new(&sim_fs, t.dir);
+	other = staging_new(&sim_fs, t.dir, false);
 	assert_int_not_equal(staging_dir(other, t.dev), -1);
-	assert_int_equal(test_list(t.dir, STAGING_NAME).n, 2);
+	assert_int_equal(entries_of(STAGING_NAME), 2);
 	assert_int_equal(faccessat(dir, "y", F_OK, 0), 0);
 	staging_free(&other);
-	assert_int_equal(test_list(t.dir, STAGING_NAME).n, 1);
+	assert_int_equal(entries_of(STAGING_NAME), 1);
 	staging_free(&t.staging);
-	assert_int_equal(test_list(t.dir, STAGING_NAME).n, 0);
-	t.staging = staging_new(&sim_fs, t.dir);
+	assert_int_equal(entries_of(STAGING_NAME), 0);
+	t.staging = staging_new(&sim_fs, t.dir, false);
+}
+
+/* A session's: most make few files. */
+static void
+late_one_begins_when_files_made_elsewhere_take_long(void **state)
+{
+	struct staging *late = staging_new(&sim_fs, t.dir, true);
+	int i;
+
+	(void)state;
+	for (i = 0; i < STAGING_FIRST; i++) {
+		assert_int_equal(staging_dir(late, t.dev), -1);
+		staging_took(late, i == 1 ? 1 : 10 * STAGING_SLOW_US);
+	}
+	for (i = 0; i < STAGING_FIRST; i++) {
+		assert_int_equal(staging_dir(late, t.dev), -1);
+		staging_took(late, STAGING_SLOW_US + 1);
+	}
+	assert_int_not_equal(staging_dir(late, t.dev), -1);
+	assert_int_equal(entries_of(STAGING_NAME), 1);
+	staging_free(&late);
+	assert_int_equal(entries_of(STAGING_NAME), 0);
 }
 
 static void
@@ -160,6 +201,7 @@ main(void)
 		TEST(another_directory_is_tried_where_all_of_a_window_are_slow),
 		TEST(tries_become_rare_where_none_helps),
 		TEST(what_a_dead_process_left_is_removed_and_what_a_live_one_has_is_not),
+		TEST(late_one_begins_when_files_made_elsewhere_take_long),
 		TEST(what_cannot_be_had_is_asked_for_later),
 	};
 

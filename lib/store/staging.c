@@ -28,6 +28,7 @@ struct staging {
 	int		 dirs[STAGING_DIRS]; /* owned, -1: not made yet */
 	unsigned	 at;		/* the one in use */
 	dev_t		 dev;
+	bool		 late;		/* not wanted yet */
 	int64_t		 again_ms;	/* monotonic: not before */
 	/* Of the window under way: */
 	unsigned	 made;
@@ -45,13 +46,14 @@ static void	 remove_dead(struct staging *);
 static void	 remove_own(struct staging *, const char *name, int own);
 
 struct staging *
-staging_new(const struct fs *fs, const char *root)
+staging_new(const struct fs *fs, const char *root, bool late)
 {
 	struct staging *s = mem_alloc(sizeof(*s));
 	size_t i;
 
 	s->fs = fs;
 	s->root = mem_strdup(root);
+	s->late = late;
 	s->parent = s->own = -1;
 	for (i = 0; i < STAGING_DIRS; i++)
 		s->dirs[i] = -1;
@@ -81,7 +83,7 @@ int
 staging_dir(struct staging *s, dev_t dev)
 {
 	if (s->own == -1) {
-		if (clock_mono_ms() < s->again_ms)
+		if (s->late || clock_mono_ms() < s->again_ms)
 			return -1;
 		if (open_all(s) == -1) {
 			s->again_ms = clock_mono_ms() + AGAIN_MS;
@@ -101,9 +103,13 @@ staging_took(struct staging *s, int64_t us)
 	}
 	if (s->made++ == 0 || us < s->quickest_us)
 		s->quickest_us = us;
-	if (s->made < STAGING_WINDOW)
+	if (s->made < (s->late ? STAGING_FIRST : STAGING_WINDOW))
 		return;
 	s->made = 0;
+	if (s->late) {
+		s->late = s->quickest_us <= STAGING_SLOW_US;
+		return;
+	}
 	if (s->quickest_us <= STAGING_SLOW_US) {
 		s->wait = s->patience = 0;
 		return;
