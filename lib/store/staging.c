@@ -211,10 +211,11 @@ make_own(struct staging *s)
 static int
 use_dir(struct staging *s, unsigned i)
 {
-	char name[12];
+	char name[32];
 
 	if (s->dirs[i] == -1) {
-		snprintf(name, sizeof(name), "%u", i);
+		/* Where it lies follows from a sum of the name. */
+		snprintf(name, sizeof(name), "%u-%s", i, s->name);
 		if (s->fs->mkdirat(s->own, name, 0700) == -1 &&
 		    errno != EEXIST)
 			return -1;

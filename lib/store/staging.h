@@ -3,7 +3,7 @@
  * staging - where a process makes the files of messages, in place of the tmp/
  * of each Maildir, before a rename puts them into new/ or cur/.
  *
- *	ROOT/.staging/NAME/0 ... 15
+ *	ROOT/.staging/NAME/0-NAME ... 15-NAME
  *
  * NAME is one process's and locked by it (flock); who finds it without its
  * lock removes it, since what is in there was never acknowledged.
