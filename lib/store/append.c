@@ -281,11 +281,19 @@ move_loose(struct append *a, int dir, const char *to)
 {
 	char from[NAME_MAX + 8];
 	int from_dir = loose_path(a, from);
+	enum store_result r;
 
-	if (a->store->fs->renameat(from_dir, from, dir, to) == -1)
-		return store_failed(a->store);
-	a->loose = false;
-	return STORE_OK;
+	if (a->store->fs->renameat(from_dir, from, dir, to) == 0) {
+		a->loose = false;
+		return STORE_OK;
+	}
+	r = store_failed(a->store);
+	/* Another mount of the same file system: not again. */
+	if (a->staged != -1 && a->store->error == EXDEV) {
+		a->loose = false;
+		staging_free(&a->store->staging);
+	}
+	return r;
 }
 
 static enum store_result

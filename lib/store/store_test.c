@@ -689,6 +689,34 @@ an_append_leaves_nothing_where_files_are_made(void **arg)
 	}
 }
 
+/* Not out of staging: what is there begins with a time. */
+static int
+rename_in_one_mount(int from_dir, const char *from, int to_dir, const char *to)
+{
+	if (*from < '0' || *from > '9')
+		return fs_real.renameat(from_dir, from, to_dir, to);
+	errno = EXDEV;
+	return -1;
+}
+
+static void
+staging_on_another_mount_is_done_without(void **arg)
+{
+	struct world *w = *arg;
+	struct fs fs = fs_real;
+
+	fs.renameat = rename_in_one_mount;
+	store_close(&w->store);
+	world_open(w, &(struct store_options){ .fs = &fs, .create = true });
+	stage(w->store, &fs, w->dir);
+	assert_int_equal(append_text(w->store, INBOX, "A: b\n\n", 0), 0);
+	assert_int_equal(append_text(w->store, INBOX, "A: b\n\n", 0), 1);
+	assert_int_equal(files_below_staging(w), 0);
+	assert_int_equal(count_files(w, "cur"), 1);
+	store_close(&w->store);
+	world_open(w, NULL);
+}
+
 int
 main(void)
 {
@@ -697,6 +725,7 @@ main(void)
 		T(an_empty_maildir_has_an_empty_inbox),
 		T(appended_messages_are_there_after_reopening),
 		T(an_append_leaves_nothing_where_files_are_made),
+		T(staging_on_another_mount_is_done_without),
 		T(files_of_others_are_taken_in),
 		T(flags_reach_the_names_at_close_and_a_foreign_change_wins),
 		T(two_sessions_see_each_other),
