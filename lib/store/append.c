@@ -29,7 +29,7 @@
 #define MESSAGES	100000	/* of one append or copy */
 
 struct one {
-	char		 name[MESSAGE_NAME_BYTES];	/* below tmp/ */
+	char		 name[MESSAGE_NAME_BYTES];	/* of its file */
 	uint8_t		 base_n;
 	uint8_t		 made_n;	/* of that, the name it was made by */
 	uint8_t		 flags;
@@ -69,7 +69,7 @@ static enum store_result put_into_tmp(struct append *);
 static enum store_result commit(struct append *, struct appended *);
 static enum store_result commit_locked(struct append *, int cur,
 		    struct appended *);
-static enum store_result commit_group(struct append *, int cur);
+static enum store_result commit_alone(struct append *, int cur);
 static enum store_result sync_files(struct append *);
 static enum store_result sync_names(struct append *, int cur);
 static enum store_result link_one(struct append *, struct mailbox *from,
@@ -367,9 +367,9 @@ static int
 put_one(struct append *a, const struct one *o, uint32_t uid)
 {
 	struct message_record m = { .uid = uid, .flags = o->flags,
-		.in_tmp = !a->loose, .keywords = o->bits, .facts = { .size = o->size,
-		.internal_ms = o->internal_ms, .saved_ms = o->saved_ms },
-		.stored = o->stored };
+		.in_tmp = !a->loose, .keywords = o->bits,
+		.facts = { .size = o->size, .internal_ms = o->internal_ms,
+		.saved_ms = o->saved_ms }, .stored = o->stored };
 	size_t at;
 
 	memcpy(m.facts.guid, o->guid, sizeof(o->guid));
@@ -397,12 +397,12 @@ commit_locked(struct append *a, int cur, struct appended *done)
 			return STORE_LIMIT;
 	*done = (struct appended){ mb->state.uidvalidity, uid,
 		(uint32_t)a->n };
-	return a->loose ? commit_group(a, cur) : index_commit(mb, false);
+	return a->loose ? commit_alone(a, cur) : index_commit(mb, false);
 }
 
 /* One message, whose file goes to cur/ before there is a record of it. */
 static enum store_result
-commit_group(struct append *a, int cur)
+commit_alone(struct append *a, int cur)
 {
 	const struct fs *fs = a->store->fs;
 	const char *name = a->v[0].name;
@@ -421,7 +421,7 @@ commit_group(struct append *a, int cur)
 	return r;
 }
 
-/* Files in tmp/ become messages.  When it fails before that, nothing is one. */
+/* Files become messages.  When it fails before that, nothing is one. */
 static enum store_result
 commit(struct append *a, struct appended *done)
 {

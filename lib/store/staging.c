@@ -29,6 +29,7 @@ struct staging {
 	unsigned	 at;		/* the one in use */
 	dev_t		 dev;
 	bool		 late;		/* not wanted yet */
+	bool		 spreads;	/* only where the flag is known */
 	int64_t		 again_ms;	/* monotonic: not before */
 	/* Of the window under way: */
 	unsigned	 made;
@@ -39,6 +40,7 @@ struct staging {
 };
 
 static int	 open_all(struct staging *);
+static bool	 spread(int dir);
 static void	 close_all(struct staging *);
 static int	 make_own(struct staging *);
 static int	 use_dir(struct staging *, unsigned i);
@@ -53,7 +55,7 @@ staging_new(const struct fs *fs, const char *root, bool late)
 
 	s->fs = fs;
 	s->root = mem_strdup(root);
-	s->late = late;
+	s->late = s->spreads = late;
 	s->parent = s->own = -1;
 	for (i = 0; i < STAGING_DIRS; i++)
 		s->dirs[i] = -1;
@@ -86,7 +88,8 @@ staging_dir(struct staging *s, dev_t dev)
 		if (s->late || clock_mono_ms() < s->again_ms)
 			return -1;
 		if (open_all(s) == -1) {
-			s->again_ms = clock_mono_ms() + AGAIN_MS;
+			s->again_ms = s->spreads ? INT64_MAX :
+			    clock_mono_ms() + AGAIN_MS;
 			return -1;
 		}
 	}
@@ -132,7 +135,7 @@ static int
 open_all(struct staging *s)
 {
 	struct stat st;
-	int error, flags, root = fs_open_dir(s->fs, AT_FDCWD, s->root);
+	int error, root = fs_open_dir(s->fs, AT_FDCWD, s->root);
 
 	if (root == -1)
 		return -1;
@@ -146,11 +149,8 @@ open_all(struct staging *s)
 	if (fstat(s->parent, &st) == -1 || make_own(s) == -1)
 		goto fail;
 	s->dev = st.st_dev;
-	/* Only ext2 to ext4 know it, and only they need it. */
-	if (ioctl(s->own, FS_IOC_GETFLAGS, &flags) == 0) {
-		flags |= TOPDIR_FLAG;
-		(void)!ioctl(s->own, FS_IOC_SETFLAGS, &flags);
-	}
+	if (!spread(s->own) && s->spreads)
+		goto fail;
 	if (use_dir(s, 0) == -1)
 		goto fail;
 	return 0;
@@ -176,6 +176,18 @@ close_all(struct staging *s)
 	fs_close(s->fs, s->parent);
 	s->own = s->parent = -1;
 	s->made = s->wait = s->patience = 0;
+}
+
+/* Only ext2 to ext4 know it, and only they need it. */
+static bool
+spread(int dir)
+{
+	int flags;
+
+	if (ioctl(dir, FS_IOC_GETFLAGS, &flags) == -1)
+		return false;
+	flags |= TOPDIR_FLAG;
+	return ioctl(dir, FS_IOC_SETFLAGS, &flags) == 0;
 }
 
 /* Another process may find it before it is locked, and remove it. */

@@ -38,7 +38,8 @@
 struct staging;
 
 /* For Maildirs below root (copied).  Makes nothing yet.  late: there is none
- * before staging_took() has heard of files made elsewhere that took long. */
+ * before staging_took() has heard of files made elsewhere that took long, and
+ * then only on a file system that knows how to lie elsewhere. */
 struct staging *staging_new(const struct fs *, const char *root, bool late);
 void	 staging_free(struct staging **);
 const char *staging_root(const struct staging *);
