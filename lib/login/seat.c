@@ -191,16 +191,18 @@ void
 seat_changed(struct seat *s, struct slice mailbox)
 {
 	int64_t now = clock_mono_ms(), next = s->told_ms + NEWS_MS;
+	bool again = slice_eq(buf_slice(&s->changed), mailbox);
 
 	if (mailbox.n > SESSION_MAILBOX_BYTES)
 		return;
-	if (s->changed.n > 0 && now < next &&
-	    slice_eq(buf_slice(&s->changed), mailbox)) {
+	if (again && now < next) {
 		if (!ev_timer_is_set(&s->tells))
 			ev_timer_set(&s->tells, next - now);
 		return;
 	}
-	tell_what_is_left(s);
+	if (!again)
+		tell_what_is_left(s);
+	ev_timer_stop(&s->tells);
 	buf_reset(&s->changed);
 	buf_add(&s->changed, mailbox);
 	tell_changed(s);
