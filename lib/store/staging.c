@@ -28,9 +28,14 @@ struct staging {
 	int		 dirs[STAGING_DIRS]; /* owned, -1: not made yet */
 	unsigned	 at;		/* the one in use */
 	dev_t		 dev;
-	bool		 late;		/* not wanted yet */
-	bool		 spreads;	/* only where the flag is known */
 	int64_t		 again_ms;	/* monotonic: not before */
+	/* Of one that begins late: */
+	bool		 spreads;	/* true, also later */
+	bool		 late;		/* files are made elsewhere */
+	bool		 unproven;	/* begun, and not judged yet */
+	bool		 in_vain;	/* judged: it is to end */
+	unsigned	 first;		/* files by which either is judged */
+	int64_t		 elsewhere_us;	/* what the quickest took there */
 	/* Of the window under way: */
 	unsigned	 made;
 	int64_t		 quickest_us;
@@ -39,6 +44,7 @@ struct staging {
 	unsigned	 patience;
 };
 
+static void	 judge(struct staging *);
 static int	 open_all(struct staging *);
 static bool	 spread(int dir);
 static void	 close_all(struct staging *);
@@ -56,6 +62,7 @@ staging_new(const struct fs *fs, const char *root, bool late)
 	s->fs = fs;
 	s->root = mem_strdup(root);
 	s->late = s->spreads = late;
+	s->first = STAGING_FIRST;
 	s->parent = s->own = -1;
 	for (i = 0; i < STAGING_DIRS; i++)
 		s->dirs[i] = -1;
@@ -84,6 +91,11 @@ staging_root(const struct staging *s)
 int
 staging_dir(struct staging *s, dev_t dev)
 {
+	if (s->in_vain) {
+		close_all(s);
+		s->in_vain = false;
+		s->late = true;
+	}
 	if (s->own == -1) {
 		if (s->late || clock_mono_ms() < s->again_ms)
 			return -1;
@@ -106,11 +118,11 @@ staging_took(struct staging *s, int64_t us)
 	}
 	if (s->made++ == 0 || us < s->quickest_us)
 		s->quickest_us = us;
-	if (s->made < (s->late ? STAGING_FIRST : STAGING_WINDOW))
+	if (s->made < (s->late || s->unproven ? s->first : STAGING_WINDOW))
 		return;
 	s->made = 0;
-	if (s->late) {
-		s->late = s->quickest_us <= STAGING_SLOW_US;
+	if (s->late || s->unproven) {
+		judge(s);
 		return;
 	}
 	if (s->quickest_us <= STAGING_SLOW_US) {
@@ -127,6 +139,23 @@ staging_took(struct staging *s, int64_t us)
 		s->patience = STAGING_PATIENCE;
 	s->wait = s->patience;
 	(void)!use_dir(s, (s->at + 1) % STAGING_DIRS);
+}
+
+/* Elsewhere it takes long; then, here it takes half of that at the most, or
+ * the next try needs more files. */
+static void
+judge(struct staging *s)
+{
+	if (s->late) {
+		s->late = s->quickest_us <= STAGING_SLOW_US;
+		s->unproven = !s->late;
+		s->elsewhere_us = s->quickest_us;
+		return;
+	}
+	s->unproven = false;
+	s->in_vain = s->quickest_us > s->elsewhere_us / 2;
+	if (s->in_vain && s->first < STAGING_FIRST_MOST)
+		s->first *= 8;
 }
 
 /* ---- the directories ---------------------------------------------------- */

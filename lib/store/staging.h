@@ -17,7 +17,9 @@
  * and where making files takes long the next one is tried.
  *
  * A worker of local begins with it.  A session, of which most make few files,
- * does when making them in tmp/ turns out to take long.
+ * does when making them in tmp/ turns out to take long, and goes on with it
+ * when that helps: a file system may be slow for other reasons, and with a
+ * journal it is better to change few places.
  */
 #ifndef STORE_STAGING_H
 #define STORE_STAGING_H
@@ -31,7 +33,8 @@
 #define STAGING_NAME	".staging"
 #define STAGING_DIRS	16
 #define STAGING_WINDOW	16	/* files, whose quickest is judged by */
-#define STAGING_FIRST	3	/* the same, of those that are made elsewhere */
+#define STAGING_FIRST	3	/* the same, of one that begins late */
+#define STAGING_FIRST_MOST 1000	/* when it was in vain so often */
 #define STAGING_SLOW_US	60	/* above, another directory is tried */
 #define STAGING_PATIENCE 64	/* windows between two tries, at most */
 
