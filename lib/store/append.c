@@ -193,8 +193,10 @@ make_file(struct append *a, const struct one *o)
 	}
 	if (a->fd == -1)
 		return store_failed(a->store);
-	if (staging != NULL)
+	if (a->staged != -1)
 		staging_took(staging, clock_mono_us() - start);
+	else if (staging != NULL)
+		staging_elsewhere_took(staging, clock_mono_us() - start);
 	a->loose = true;
 	return STORE_OK;
 }

@@ -44,7 +44,7 @@ struct staging {
 	unsigned	 patience;
 };
 
-static void	 judge(struct staging *);
+static void	 prove(struct staging *);
 static int	 open_all(struct staging *);
 static bool	 spread(int dir);
 static void	 close_all(struct staging *);
@@ -108,6 +108,18 @@ staging_dir(struct staging *s, dev_t dev)
 	return dev == s->dev ? s->dirs[s->at] : -1;
 }
 
+/* Whether that was the last file of a window of n. */
+static bool
+ends_window(struct staging *s, int64_t us, unsigned n)
+{
+	if (s->made++ == 0 || us < s->quickest_us)
+		s->quickest_us = us;
+	if (s->made < n)
+		return false;
+	s->made = 0;
+	return true;
+}
+
 void
 staging_took(struct staging *s, int64_t us)
 {
@@ -116,13 +128,10 @@ staging_took(struct staging *s, int64_t us)
 		s->again_ms = clock_mono_ms() + AGAIN_MS;
 		return;
 	}
-	if (s->made++ == 0 || us < s->quickest_us)
-		s->quickest_us = us;
-	if (s->made < (s->late || s->unproven ? s->first : STAGING_WINDOW))
+	if (!ends_window(s, us, s->unproven ? s->first : STAGING_WINDOW))
 		return;
-	s->made = 0;
-	if (s->late || s->unproven) {
-		judge(s);
+	if (s->unproven) {
+		prove(s);
 		return;
 	}
 	if (s->quickest_us <= STAGING_SLOW_US) {
@@ -141,17 +150,21 @@ staging_took(struct staging *s, int64_t us)
 	(void)!use_dir(s, (s->at + 1) % STAGING_DIRS);
 }
 
-/* Elsewhere it takes long; then, here it takes half of that at the most, or
- * the next try needs more files. */
-static void
-judge(struct staging *s)
+void
+staging_elsewhere_took(struct staging *s, int64_t us)
 {
-	if (s->late) {
-		s->late = s->quickest_us <= STAGING_SLOW_US;
-		s->unproven = !s->late;
-		s->elsewhere_us = s->quickest_us;
+	if (!s->late || !ends_window(s, us, s->first))
 		return;
-	}
+	s->late = s->quickest_us <= STAGING_SLOW_US;
+	s->unproven = !s->late;
+	s->elsewhere_us = s->quickest_us;
+}
+
+/* Where it helps it takes half of the time; if not, the next try needs more
+ * files. */
+static void
+prove(struct staging *s)
+{
 	s->unproven = false;
 	s->in_vain = s->quickest_us > s->elsewhere_us / 2;
 	if (s->in_vain && s->first < STAGING_FIRST_MOST)

@@ -41,8 +41,8 @@
 struct staging;
 
 /* For Maildirs below root (copied).  Makes nothing yet.  late: there is none
- * before staging_took() has heard of files made elsewhere that took long, and
- * then only on a file system that knows how to lie elsewhere. */
+ * before files made elsewhere took long, and then only on a file system that
+ * knows how to lie elsewhere. */
 struct staging *staging_new(const struct fs *, const char *root, bool late);
 void	 staging_free(struct staging **);
 const char *staging_root(const struct staging *);
@@ -50,8 +50,9 @@ const char *staging_root(const struct staging *);
  * where there is none for Maildirs of this file system.  From time to time it
  * is tried again. */
 int	 staging_dir(struct staging *, dev_t);
-/* How long it took to make a file there, or elsewhere where there was none;
- * -1: it could not be made there. */
+/* How long it took to make a file there; -1: it could not be made. */
 void	 staging_took(struct staging *, int64_t us);
+/* The same of one that was made in tmp/. */
+void	 staging_elsewhere_took(struct staging *, int64_t us);
 
 #endif
