@@ -23,8 +23,8 @@
 #include "base/num.h"
 #include "mail/summary.h"
 #include "maildir.h"
-#include "staging.h"
 #include "store/quota.h"
+#include "store/staging.h"
 #include "store/store.h"
 
 #define HOST_BYTES	80	/* of the host in a file name */
@@ -113,7 +113,7 @@ maildirs_new(const struct fs *fs, struct durable *d, const char *host,
 	TAILQ_INIT(&ms->by_use);
 	TAILQ_INIT(&ms->arrived);
 	host_for_names(ms->host, sizeof(ms->host), host);
-	ms->staging = staging_new(fs, staging_root);
+	ms->staging = staging_new(fs, staging_root, false);
 	return ms;
 }
 

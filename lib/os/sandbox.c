@@ -168,7 +168,7 @@ static const struct narrow {
 	/* Of a file that is open.  By a path Landlock would allow it for all
 	 * that the uid owns, others' mail too. */
 	{ FILES_WRITE, 0, "utimensat", ONE(1, SCMP_CMP_EQ, 0) },
-	/* Where a directory's files are laid (local/staging.h); what would
+	/* Where a directory's files are laid (store/staging.h); what would
 	 * bind others, as "immutable", needs a capability. */
 	{ PLACES, 0,	"ioctl",    ONE(1, SCMP_CMP_EQ, FS_IOC_GETFLAGS) },
 	{ PLACES, 0,	"ioctl",    ONE(1, SCMP_CMP_EQ, FS_IOC_SETFLAGS) },

@@ -192,6 +192,20 @@ scan_stamp_after(struct mailbox *mb, const struct stamp before[2])
 		put_stamps(mb, &now[0], &now[1], s->scanned_ms);
 }
 
+void
+scan_stamp_cur(struct mailbox *mb, int cur, const struct stat *before)
+{
+	const struct state *s = &mb->state;
+	struct stamp stamp = stamp_of(before);
+	struct stat st;
+
+	if (!same_stamp(&stamp, &s->cur_stamp) ||
+	    mb->store->fs->fstat(cur, &st) == -1)
+		return;
+	stamp = mark(mb, cur, stamp_of(&st));
+	put_stamps(mb, &s->new_stamp, &stamp, s->scanned_ms);
+}
+
 /* ---- reading ------------------------------------------------------------ */
 
 static void

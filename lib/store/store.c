@@ -14,8 +14,10 @@
 #include "list.h"
 #include "names.h"
 #include "quota.h"
+#include "staging.h"
 
 static int	 make_parts(struct store *, int dir);
+static void	 begin_staging(struct store *);
 static void	 host_for_names(struct store *);
 
 struct store *
@@ -42,7 +44,20 @@ store_open(const char *path, const struct store_options *o)
 		return NULL;
 	}
 	s->owes_special = o->create_special;
+	if (o->staging)
+		begin_staging(s);
 	return s;
+}
+
+/* In tmp/, where it is nobody's mailbox. */
+static void
+begin_staging(struct store *s)
+{
+	struct buf root = BUF_INIT(PATH_MAX);
+
+	if (buf_printf(&root, "%s/tmp", s->path) == 0)
+		s->staging = staging_new(s->fs, buf_cstr(&root), true);
+	buf_clear(&root);
 }
 
 void
@@ -56,6 +71,7 @@ store_close(struct store **sp)
 	mailbox_close(&s->target);
 	mailbox_drop_kept(s);
 	deliveries_free(&s->deliveries);
+	staging_free(&s->staging);
 	fs_close(s->fs, s->root);
 	free(s->path);
 	free(s);

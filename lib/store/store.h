@@ -77,6 +77,7 @@ struct store_options {
 	bool		 create_special; /* and Sent, Drafts, Trash, Junk, Archive,
 					 * where there is none of these */
 	bool		 names_at_once;	/* flags go into file names at once */
+	bool		 staging;	/* see staging.h; takes MAY_PLACE */
 	uint64_t	 quota_bytes;	/* 0: none */
 	uint64_t	 quota_messages;
 	/* Fills a message's summary for the cache (mail/summary.h); NULL: what

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <setjmp.h>
 #include <cmocka.h>
+#include <fts.h>
 #include <utime.h>
 
 #include "base/num.h"
@@ -837,6 +838,92 @@ what_cannot_be_written_is_read(void **arg)
 	    STORE_READ_ONLY);
 }
 
+static size_t
+files_below_staging(const struct world *w)
+{
+	char path[PATH_MAX], *dirs[2] = { path, NULL };
+	FTS *fts;
+	FTSENT *e;
+	size_t n = 0;
+
+	test_path(path, sizeof(path), "%s/tmp/%s", w->dir, STAGING_NAME);
+	fts = fts_open(dirs, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
+	while (fts != NULL && (e = fts_read(fts)) != NULL)
+		n += e->fts_info == FTS_F;
+	if (fts != NULL)
+		fts_close(fts);
+	return n;
+}
+
+static void
+begin_message(struct append *a, const char *text)
+{
+	assert_int_equal(append_message(a, 0, 0, NULL, 0, 0), STORE_OK);
+	assert_int_equal(append_bytes(a, slice_str(text)), STORE_OK);
+}
+
+static void
+an_append_leaves_nothing_where_files_are_made(void **arg)
+{
+	struct world *w = *arg;
+	struct appended done;
+	struct append *a;
+	int staged;
+
+	for (staged = 0; staged < 2; staged++) {
+		if (staged)
+			stage(w->store, &fs_real, w->dir);
+		append_text(w->store, INBOX, "A: b\n\n", 0);
+		assert_int_equal(append_begin(w->store, INBOX, &a), STORE_OK);
+		begin_message(a, "A: c\n\n");
+		assert_int_equal(files_below_staging(w), staged);
+		assert_int_equal(append_end(a), STORE_OK);
+		begin_message(a, "A: d\n\n");
+		assert_int_equal(append_end(a), STORE_OK);
+		assert_int_equal(append_commit(&a, &done), STORE_OK);
+		assert_int_equal(done.n, 2);
+		assert_int_equal(append_begin(w->store, INBOX, &a), STORE_OK);
+		begin_message(a, "A: given up\n\n");
+		append_abort(&a);
+		assert_int_equal(append_begin(w->store, INBOX, &a), STORE_OK);
+		begin_message(a, "A: given up\n\n");
+		assert_int_equal(append_end(a), STORE_OK);
+		begin_message(a, "A: given up\n\n");
+		append_abort(&a);
+		assert_int_equal(files_below_staging(w), 0);
+		assert_int_equal(count_files(w, "tmp"), 0);
+		assert_int_equal(count_files(w, "cur"), 3 * (staged + 1));
+	}
+}
+
+/* Not out of staging: what is there begins with a time. */
+static int
+rename_in_one_mount(int from_dir, const char *from, int to_dir, const char *to)
+{
+	if (*from < '0' || *from > '9')
+		return fs_real.renameat(from_dir, from, to_dir, to);
+	errno = EXDEV;
+	return -1;
+}
+
+static void
+staging_on_another_mount_is_done_without(void **arg)
+{
+	struct world *w = *arg;
+	struct fs fs = fs_real;
+
+	fs.renameat = rename_in_one_mount;
+	store_close(&w->store);
+	world_open(w, &(struct store_options){ .fs = &fs, .create = true });
+	stage(w->store, &fs, w->dir);
+	assert_int_equal(append_text(w->store, INBOX, "A: b\n\n", 0), 0);
+	assert_int_equal(append_text(w->store, INBOX, "A: b\n\n", 0), 1);
+	assert_int_equal(files_below_staging(w), 0);
+	assert_int_equal(count_files(w, "cur"), 1);
+	store_close(&w->store);
+	world_open(w, NULL);
+}
+
 int
 main(void)
 {
@@ -844,6 +931,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		T(an_empty_maildir_has_an_empty_inbox),
 		T(appended_messages_are_there_after_reopening),
+		T(an_append_leaves_nothing_where_files_are_made),
+		T(staging_on_another_mount_is_done_without),
 		T(files_of_others_are_taken_in),
 		T(flags_reach_the_names_at_close_and_a_foreign_change_wins),
 		T(two_sessions_see_each_other),
