@@ -248,11 +248,12 @@ void
 put_internaldate(struct imap_session *s, int64_t ms)
 {
 	static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-	int64_t sec = ms >= 0 ? ms / 1000 : -1;
+	int64_t sec = ms >= 0 ? ms / 1000 : -((999 - ms) / 1000);
 	time_t t = (time_t)sec;
 	struct tm tm;
 
-	if (gmtime_r(&t, &tm) == NULL || tm.tm_year > 8099)
+	if (gmtime_r(&t, &tm) == NULL || tm.tm_year > 8099 ||
+	    tm.tm_year < -1900)
 		memset(&tm, 0, sizeof(tm)), tm.tm_mday = 1, tm.tm_year = 70;
 	if (buf_printf(&s->out, "\"%2d-%.3s-%04d %02d:%02d:%02d +0000\"",
 	    tm.tm_mday, months + 3 * tm.tm_mon, tm.tm_year + 1900, tm.tm_hour,

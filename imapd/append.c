@@ -48,7 +48,7 @@ struct append_command {
 	uint8_t		 flags;
 	struct slice	 keywords[STORE_KEYWORDS];
 	size_t		 nkeywords;
-	int64_t		 internal_ms;
+	int64_t		 internal_ms;	/* INT64_MIN: now */
 };
 
 enum next {
@@ -354,7 +354,7 @@ parse_args(struct imap_session *s, struct cursor *c, bool literal)
 
 	a->flags = 0;
 	a->nkeywords = 0;
-	a->internal_ms = -1;
+	a->internal_ms = INT64_MIN;
 	a->utf8 = false;
 	if (cur_peek(c) == '(' && (!take_flags(c, a) || !cur_sp(c)))
 		return NEXT_BAD;
@@ -491,7 +491,7 @@ start_message(struct imap_session *s, uint64_t size)
 		append_frees(a->to, s->view.mailbox, a->uid);
 	if (a->trouble == STORE_OK)
 		a->trouble = append_message(a->to, size, a->flags, a->keywords,
-		    a->nkeywords, now >= 0 ? now : clock_wall_ms());
+		    a->nkeywords, now != INT64_MIN ? now : clock_wall_ms());
 	a->in_message = a->trouble == STORE_OK;
 }
 

@@ -43,7 +43,7 @@ static bool	 part_has(struct candidate *, const struct part *,
 		    struct slice needle);
 static bool	 text_has(struct candidate *, struct slice text,
 		    struct slice charset, bool decode, struct slice needle);
-static size_t	 chunk_of(struct slice);
+static size_t	 chunk_of(struct slice, bool decode);
 static void	 fold_chunk(struct candidate *, struct slice charset,
 		    bool utf8, bool decode, struct slice);
 static bool	 has(struct slice, struct slice needle);
@@ -325,11 +325,12 @@ text_has(struct candidate *c, struct slice text, struct slice charset,
 {
 	bool utf8 = slice_eq_nocase(charset, SLICE_LIT("utf-8")) ||
 	    slice_eq_nocase(charset, SLICE_LIT("us-ascii"));
+	bool bytes = !slice_starts_nocase(charset, SLICE_LIT("utf-16"));
 	size_t n, keep;
 
 	buf_reset(&c->folded);
 	do {
-		n = chunk_of(text);
+		n = chunk_of(text, decode && bytes);
 		fold_chunk(c, charset, utf8, decode, slice_first(text, n));
 		text = slice_from(text, n);
 		if (has(buf_slice(&c->folded), needle))
@@ -343,9 +344,10 @@ text_has(struct candidate *c, struct slice text, struct slice charset,
 }
 
 /* Up to the last line end, so that no character is cut in two; where there is
- * none, at a place where UTF-8 and UTF-16 may be cut, and a reference not. */
+ * none, at a place where UTF-8 and UTF-16 may be cut.  decode: and no reference
+ * of HTML is, either. */
 static size_t
-chunk_of(struct slice s)
+chunk_of(struct slice s, bool decode)
 {
 	size_t n = SEARCH_CHUNK;
 	const char *lf, *amp;
@@ -357,6 +359,8 @@ chunk_of(struct slice s)
 		return (size_t)(lf - s.p) + 1;
 	while (n > SEARCH_CHUNK - 4 && ((unsigned char)s.p[n] & 0xc0) == 0x80)
 		n--;
+	if (!decode)
+		return n;
 	amp = memrchr(s.p + n - HTML_ENTITY_BYTES, '&', HTML_ENTITY_BYTES);
 	return amp == NULL ? n : (size_t)(amp - s.p);
 }

@@ -477,7 +477,13 @@ append_streams(void **state)
 		"* 6 EXISTS\r\n* 6 RECENT\r\n"
 		"a OK [APPENDUID 100 8] Done\r\n" },
 	    { "a FETCH 6 BODY.PEEK[]\r\n",
-		"* 6 FETCH (BODY[] {3}\r\nabc)\r\na OK Done\r\n" });
+		"* 6 FETCH (BODY[] {3}\r\nabc)\r\na OK Done\r\n" },
+	    { "a APPEND INBOX \"01-Jul-1960 01:02:03 +0100\" {1+}\r\nx\r\n",
+		"* 7 EXISTS\r\n* 7 RECENT\r\n"
+		"a OK [APPENDUID 100 9] Done\r\n" },
+	    { "a FETCH 7 INTERNALDATE\r\n",
+		"* 7 FETCH (INTERNALDATE \" 1-Jul-1960 00:02:03 +0000\")\r\n"
+		"a OK Done\r\n" });
 }
 
 static void

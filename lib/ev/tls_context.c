@@ -179,6 +179,9 @@ ask_clients(struct tls_context *c, struct slice cas, struct buf *why)
 		sk_X509_NAME_pop_free(names, X509_NAME_free);
 		return -1;
 	}
+	/* One that others stand above is trusted for itself, not for them. */
+	X509_STORE_set_flags(SSL_CTX_get_cert_store(c->ssl),
+	    X509_V_FLAG_PARTIAL_CHAIN);
 	SSL_CTX_set_client_CA_list(c->ssl, names);
 	SSL_CTX_set_verify(c->ssl, SSL_VERIFY_PEER, NULL);
 	return 0;

@@ -25,9 +25,9 @@ struct check {
 	bool		*seen;		/* owned; by index of the message */
 };
 
-/* A difference; and what is none, but better known. */
-static void	 tell(struct check *, const char *fmt, ...)
-		    __attribute__((format(printf, 2, 3)));
+/* A difference; say() alone is for what is none, but better known. */
+#define tell(c, ...)	((c)->bad++, say((c), __VA_ARGS__))
+
 static void	 say(struct check *, const char *fmt, ...)
 		    __attribute__((format(printf, 2, 3)));
 static void	 check_directory(struct check *, const char *sub);
@@ -39,35 +39,17 @@ static bool	 has_index(struct mailbox *);
 static enum store_result repair_mailbox(struct check *, struct slice name);
 
 static void
-vsay(struct check *c, const char *fmt, va_list ap)
+say(struct check *c, const char *fmt, ...)
 {
 	struct buf b = BUF_INIT(4096);
+	va_list ap;
 
+	va_start(ap, fmt);
 	buf_vprintf(&b, fmt, ap);
+	va_end(ap);
 	if (c->line != NULL)
 		c->line(c->arg, buf_cstr(&b));
 	buf_clear(&b);
-}
-
-static void
-tell(struct check *c, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsay(c, fmt, ap);
-	va_end(ap);
-	c->bad++;
-}
-
-static void
-say(struct check *c, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsay(c, fmt, ap);
-	va_end(ap);
 }
 
 static void

@@ -12,11 +12,12 @@ ALICE, BOB = "alice@example.org", "bob@example.org"
 class Authority:
     """Makes certificates of clients; context() is a TLS client that has one."""
 
-    def __init__(self, directory, name):
+    def __init__(self, directory, name, above=None):
         self.dir, self.chain = directory, os.path.join(directory, name + ".pem")
         self.key = os.path.join(directory, name + ".key")
-        run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", 30,
-             "-subj", "/CN=" + name, "-keyout", self.key, "-out", self.chain], check=True)
+        signed = ["-CA", above.chain, "-CAkey", above.key] if above else []
+        run(["openssl", "req", "-x509", *signed, "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+             "-days", 30, "-subj", "/CN=" + name, "-keyout", self.key, "-out", self.chain], check=True)
 
     def context(self, name, subject="/CN=somebody", names=(), usage="clientAuth", days=30):
         key, ask, chain, extensions = (os.path.join(self.dir, name + end) for end in (".key", ".csr", ".crt", ".ext"))
@@ -69,14 +70,16 @@ class ClientCertificates(Story):
     def arrange(cls):
         certs = cls.directory("certs")
         cls.ours, cls.foreign = Authority(certs, "ours"), Authority(certs, "foreign")
+        cls.below = Authority(certs, "below", cls.foreign)
         cls.alice = cls.ours.context("alice", names=[ALICE])
+        cls.issued = cls.below.context("issued", names=[ALICE])
         cls.both = cls.ours.context("both", names=["nobody@example.org", BOB, ALICE])
         cls.by_name = cls.ours.context("name", subject="/CN=" + ALICE)
         cls.nameless = cls.ours.context("nameless")
         cls.stranger = cls.foreign.context("stranger", names=[ALICE])
         cls.late = cls.ours.context("late", names=[ALICE], days=-1)
         cls.server = cls.ours.context("server", names=[ALICE], usage="serverAuth")
-        cls.imaps, cls.pop3s, cls.submissions = (Ports.single() for _ in range(3))
+        cls.imaps, cls.pop3s, cls.submissions, cls.by_issuer = (Ports.single() for _ in range(4))
         ports = {"imap": cls.imaps, "pop3": cls.pop3s, "submission": cls.submissions}
         cls.box = cls.instance(auth__fail_delay="10ms", auth__fail_delay_max="10ms", auth__max_failures_client="1000",
                                auth__max_failures_network="1000", auth__max_failures_user="1000",
@@ -87,7 +90,13 @@ class ClientCertificates(Story):
             mode = {mode}
             tls = implicit
             client_ca = {cls.ours.chain}
-            }}""" for mode, port in ports.items()))
+            }}""" for mode, port in ports.items()) + f"""
+            listener issuer {{
+            address = 127.0.0.1:{cls.by_issuer}
+            mode = imap
+            tls = implicit
+            client_ca = {cls.below.chain}
+            }}""")
 
     def line(self, port, context):
         c = Line(port, context)
@@ -143,6 +152,11 @@ class ClientCertificates(Story):
                 self.assertNotIn("EXTERNAL", c.greeting)
                 self.assertRegex(c.say("a AUTHENTICATE EXTERNAL ="), r"a NO \[CANNOT\]")
                 self.assertRegex(c.say(f"b LOGIN {ALICE} secret"), r"b OK ")
+
+    def test_an_authority_below_another(self):
+        """It is trusted for what it issues; who stands above it is not."""
+        self.assertRegex(self.line(self.by_issuer, self.issued).say("a AUTHENTICATE EXTERNAL ="), r"a OK ")
+        self.assertNotIn("EXTERNAL", self.line(self.by_issuer, self.stranger).greeting)
 
     def test_certificate_without_a_name(self):
         self.assertRegex(self.line(self.imaps, self.nameless).say("a AUTHENTICATE EXTERNAL ="), r"a NO \[")
