@@ -982,7 +982,8 @@ make_log(struct mailbox *mb, uint64_t generation, char name[64])
 	memcpy(h.guid, s->guid, sizeof(h.guid));
 	file_header_pack(&b, &h);
 	if (fs_pwrite(fs, fd, buf_slice(&b), 0) == -1 ||
-	    (generation > 0 && fs->fsync(fd) == -1) || lock_fd(mb, fd) != STORE_OK) {
+	    (generation > 0 && fs->fsync(fd) == -1) ||
+	    lock_fd(mb, fd) != STORE_OK) {
 		fs_close(fs, fd);
 		fs->unlinkat(mb->dir, name, 0);
 		fd = -1;

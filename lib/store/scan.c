@@ -14,6 +14,7 @@
  * has changed and is not the one that we would have given it, somebody else
  * has changed flags, and those win.
  */
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -270,6 +271,7 @@ scan_mailbox(struct mailbox *mb, int what, struct state *known)
 	enum store_result r = STORE_OK;
 	int i, tries = 0;
 
+	assert(known == NULL || mb->state.n == 0);
 	buf_init(&c.own_names, NAMES_BYTES);
 	c.names = known != NULL ? &mb->state.names : &c.own_names;
 	c.stamps[0] = mb->state.new_stamp;
@@ -607,6 +609,7 @@ sort_found(struct scan *c)
 			v = c->found;
 		}
 	free(to);
+	c->cap = c->nfound;
 	for (i = 0; i < c->nfound; i = end) {
 		for (end = i + 1; end < c->nfound &&
 		    v[end].order == v[i].order;)
