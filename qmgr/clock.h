@@ -9,19 +9,19 @@
  *
  *	- forward: messages that had arrived by the old clock move along, so that
  *	  nothing is returned, or warned of, before its time;
- *	- backward: none moves, and a later step forward makes up for that first;
- *	- but none has arrived later than the first step it saw, or than this
+ *	- backward: none moves, and a later step forward makes up for that;
+ *	- nor has any arrived later than the first step it saw, or than this
  *	  run's start, so that one from the future does not stay for ever.
  *
  * The latest steps outlast a restart, and those forward still move the messages
- * that had arrived before; which they are is told by their queue ids, since later
- * ones are higher, and by their arrivals, since ids are given out in blocks, some
+ * that had arrived before.  Which they are is told by their queue ids, as later
+ * ones are higher, and by their arrivals, as ids are given out in blocks, some
  * of which last over a step.  What the clock did while nobody was here is not
- * known: then the arrival that is written in the message is believed, as far as it
- * is over.
+ * known: then the arrival that is written in the message is believed, as far as
+ * it is over.
  *
  * On disk, `clock` in the queue directory, as notes.h has it: "CHASQC1\n", then
- * for each step u64 the highest queue id given out before it, and two times, ms:
+ * for each step u64 the highest queue id given out before, and two times, ms:
  * before and after.
  */
 #ifndef QMGR_CLOCK_H
