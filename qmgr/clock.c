@@ -179,14 +179,24 @@ clock_known(const struct queue_clock *c, uint64_t id)
 int64_t
 clock_ago(const struct queue_clock *c, uint8_t known, int64_t at_ms)
 {
-	const struct clock_step *s;
-	int64_t latest = INT64_MAX;
+	const struct clock_step *s = &c->steps[known], *first;
+	const struct clock_step *start = &c->steps[c->earlier];
+	int64_t latest = INT64_MAX, moved, ms;
 
-	for (s = &c->steps[known]; s < &c->steps[c->n]; s++) {
+	for (; s < start; s++)
 		if (s->after > s->before && at_ms <= s->before)
 			at_ms += s->after - s->before;
-		latest = latest == INT64_MAX ? s->after :
-		    latest + s->after - s->before;
+	moved = at_ms;
+	for (first = s; s < &c->steps[c->n]; s++) {
+		ms = s->after - s->before;
+		if (ms > 0 && at_ms <= s->before)
+			at_ms += ms;
+		/* Who saw one was there at all later ones. */
+		if (s != first || ms < 0 || moved <= s->before)
+			moved += ms;
+		latest = s == first ? s->after : latest + ms;
 	}
+	if (known > c->earlier && moved > at_ms)
+		at_ms = moved;
 	return at_ms < latest ? at_ms : latest;
 }

@@ -9,17 +9,19 @@
  *
  *	- forward: messages that had arrived by the old clock move along, so that
  *	  nothing is returned, or warned of, before its time;
- *	- backward: none moves;
- *	- but none has arrived later than the first step it saw, or than this
+ *	- backward: none moves, and a later step forward makes up for that;
+ *	- nor has any arrived later than the first step it saw, or than this
  *	  run's start, so that one from the future does not stay for ever.
  *
- * The latest steps outlast a restart; which of them a message of before has seen
- * is told by its queue id, since later ones are higher.  What the clock did while
- * nobody was here is not known: then the arrival that is written in the message
- * is believed, as far as it is over.
+ * The latest steps outlast a restart, and those forward still move the messages
+ * that had arrived before.  Which they are is told by their queue ids, as later
+ * ones are higher, and by their arrivals, as ids are given out in blocks, some
+ * of which last over a step.  What the clock did while nobody was here is not
+ * known: then the arrival that is written in the message is believed, as far as
+ * it is over.
  *
  * On disk, `clock` in the queue directory, as notes.h has it: "CHASQC1\n", then
- * for each step u64 the highest queue id given out before it, and two times, ms:
+ * for each step u64 the highest queue id given out before, and two times, ms:
  * before and after.
  */
 #ifndef QMGR_CLOCK_H
@@ -55,7 +57,7 @@ void	 clock_start(struct qmgr *);
 /* Milliseconds since 1970; sees to a step first, so that nobody acts on the new
  * time and the old waits. */
 int64_t	 clock_now(struct qmgr *);
-/* How many steps a message of an earlier run has seen. */
+/* How many steps a message of an earlier run has seen at least. */
 uint8_t	 clock_known(const struct queue_clock *, uint64_t id);
 /* Steps of earlier runs, for one that has none yet.  false: the bytes are
  * damaged, or none of ours. */

@@ -93,7 +93,7 @@ arrival_moves_with_the_clock(void **state)
 {
 	static const struct {
 		const char	*what;
-		int64_t		 steps[6];	/* before, after; 0: no more */
+		int64_t		 steps[8];	/* before, after; 0: no more */
 		uint8_t		 known;
 		int64_t		 at, is;
 	} cases[] = {
@@ -103,6 +103,9 @@ arrival_moves_with_the_clock(void **state)
 		{ "forward",		{ 500, 500, 700, 2700 }, 1, 600, 2600 },
 		{ "forward, of an earlier run",
 		    { 500, 500, 700, 2700 }, 0, 400, 2400 },
+		{ "forward and back, forward again",
+		    { 500, 500, 700, 1700, 1800, 800, 900, 2900 }, 2, 1750,
+		    2750 },
 		{ "forward, known",	{ 500, 500, 700, 2700 }, 2, 600, 600 },
 		{ "forward, already by the new clock",
 		    { 500, 500, 700, 2700 }, 1, 2699, 2699 },
@@ -128,7 +131,7 @@ arrival_moves_with_the_clock(void **state)
 	(void)state;
 	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		memset(&c, 0, sizeof(c));
-		for (v = cases[i].steps; v < cases[i].steps + 6 && v[0] != 0;
+		for (v = cases[i].steps; v < cases[i].steps + 8 && v[0] != 0;
 		    v += 2)
 			c.steps[c.n++] = (struct clock_step){ v[0], v[1], 0 };
 		is = clock_ago(&c, cases[i].known, cases[i].at);
@@ -313,7 +316,7 @@ message_is_kept_as_long_over_a_restart(void **state)
 	returned_in_time(YEARS, -YEARS, true);
 }
 
-/* Of three messages each has seen one step more. */
+/* Of three messages each has seen one step more at least. */
 static void
 steps_are_known_by_queue_id(void **state)
 {
@@ -325,6 +328,10 @@ steps_are_known_by_queue_id(void **state)
 	(void)state;
 	for (i = 0; i < 3; i++)
 		assert_int_equal(clock_known(&c, ids[i]), i);
+	assert_int_equal(clock_ago(&c, 0, 400), 800);
+	/* By the new clock, whatever block its id is of. */
+	assert_int_equal(clock_ago(&c, 0, 810), 810);
+	assert_int_equal(clock_ago(&c, 2, 810), 810);
 }
 
 static void

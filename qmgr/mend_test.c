@@ -73,7 +73,7 @@ static const struct queue_filter everything;
 static const struct queue_filter all_deleted = { .where = QUEUE_UNDO_ALL };
 static const struct queue_filter last_deleted = { .where = QUEUE_UNDO_LAST };
 
-/* ---- what is elsewhere for a while ---------------------------------------- */
+/* ---- what is elsewhere for a while --------------------------------------- */
 
 static void
 message_whose_directory_is_away_waits_for_it(void **state)

@@ -5,8 +5,8 @@
  *
  * It is true until the next manager changes something, which removes it first:
  * after a crash there is none, and nobody is missed.  A version that does not
- * know it leaves it there, but gives out queue ids: where more are given out than
- * it says, it is not believed.
+ * know it leaves it there, but gives out queue ids: where more are given out
+ * than it says, it is not believed.
  *
  * On disk, `messages` in the queue directory, as notes.h has it: "CHASQN1\n",
  * then u64 queue ids below this are given out, and the id of each, u64.

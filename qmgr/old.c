@@ -31,7 +31,7 @@ struct cleaner {
 	/* Without hurry: */
 	struct ev_timer	 pace;
 	uint64_t	 looked;	/* the generation of the segment before */
-	bool		 stumbled;	/* a move failed since the last look */
+	bool		 stumbled;	/* a move has failed */
 };
 
 struct move {
