@@ -249,11 +249,19 @@ log_outcome(const struct entry *e, const struct rcpt *r,
 	buf_clear(&more);
 }
 
+/* Where the reverse-path is null there is nobody to be told. */
+static bool
+wants_success(const struct entry *e, const struct rcpt *r)
+{
+	return (r->notify & NOTIFY_SUCCESS) != 0 &&
+	    e->senders[r->sender].n > 0;
+}
+
 void
 rcpt_decided(struct qmgr *q, struct entry *e, struct rcpt *r,
     const struct outcome *o)
 {
-	bool success = (r->notify & NOTIFY_SUCCESS) != 0;
+	bool success = wants_success(e, r);
 	int64_t stay_ms, stay_us;
 
 	r->attempted_ms = clock_now(q);
@@ -800,10 +808,10 @@ refuse_expansion(struct qmgr *q, struct entry *e, uint32_t number,
  * several, of which the parent's own mailbox may be one, get no SUCCESS of
  * their own. */
 static void
-expansion_notify(const struct rcpt *r, bool list, bool single,
-    struct expansion *x, struct outcome *o)
+expansion_notify(const struct entry *e, const struct rcpt *r, bool list,
+    bool single, struct expansion *x, struct outcome *o)
 {
-	bool success = (r->notify & NOTIFY_SUCCESS) != 0;
+	bool success = wants_success(e, r);
 
 	o->status = list ? OUTCOME_DELIVERED : OUTCOME_EXPANDED;
 	o->enhanced = (struct enhanced){ 2, 0, 0 };
@@ -894,7 +902,7 @@ entry_expand(struct qmgr *q, struct entry *e, uint32_t number,
 		return;
 	}
 	rcpt_enter(e, r, RCPT_EXPANDING);
-	expansion_notify(r, list, single, &x, &o);
+	expansion_notify(e, r, list, single, &x, &o);
 	r->attempted_ms = clock_now(q);
 	outcome_pack(&packed, &o);
 	log_info("id=%s event=expanded rcpt=%s to=%u%s%s", id_text(e->id),
@@ -904,8 +912,8 @@ entry_expand(struct qmgr *q, struct entry *e, uint32_t number,
 	for (from = 0; from < n || from == 0; from += i) {
 		i = one_record(fresh + from, n - from);
 		if (i > 0) {
-			expansion_notify(r, fresh[from].new_sender, single,
-			    &x, &o);
+			expansion_notify(e, r, fresh[from].new_sender,
+			    single, &x, &o);
 			x.new_sender = fresh[from].new_sender;
 			x.sender = fresh[from].sender;
 		}
