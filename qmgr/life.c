@@ -547,7 +547,8 @@ sleep_until_due(struct qmgr *q, struct entry **ep)
 	if (q->sched.nhops > HOPS_KEPT)
 		h = NULL;
 	if (e->crowded)
-		e->next_ms = now + jitter(CROWDED_MS);
+		e->next_ms = now + jitter(earlier(CROWDED_MS,
+		    q->conf->queue_retry_max));
 	else if (e->tried && !q->stopping) {
 		if (s->attempts < UINT8_MAX)
 			s->attempts++;
