@@ -27,8 +27,9 @@ static void	 refuse_expansion(struct qmgr *, struct entry *,
 		    uint32_t number, struct enhanced, const char *text);
 static bool	 has_child(const struct entry *, const struct target *,
 		    struct slice owner);
-static void	 expansion_notify(const struct rcpt *, bool list, bool single,
-		    struct expansion *, struct outcome *);
+static void	 expansion_notify(const struct entry *, const struct rcpt *,
+		    bool list, bool single, struct expansion *,
+		    struct outcome *);
 static uint32_t	 one_record(const struct target *, uint32_t);
 static void	 expand_some(struct qmgr *, struct entry *,
 		    const struct expansion *, const struct target *,
@@ -68,7 +69,7 @@ entry_expand(struct qmgr *q, struct entry *e, uint32_t number,
 		return;
 	}
 	rcpt_enter(e, r, RCPT_EXPANDING);
-	expansion_notify(r, list, single, &x, &o);
+	expansion_notify(e, r, list, single, &x, &o);
 	r->attempted_ms = clock_now(q);
 	outcome_pack(&packed, &o);
 	log_info("id=%s event=expanded rcpt=%s to=%u%s%s", id_text(e->id),
@@ -78,8 +79,8 @@ entry_expand(struct qmgr *q, struct entry *e, uint32_t number,
 	for (from = 0; from < n || from == 0; from += i) {
 		i = one_record(fresh + from, n - from);
 		if (i > 0) {
-			expansion_notify(r, fresh[from].new_sender, single,
-			    &x, &o);
+			expansion_notify(e, r, fresh[from].new_sender,
+			    single, &x, &o);
 			x.new_sender = fresh[from].new_sender;
 			x.sender = fresh[from].sender;
 		}
@@ -123,10 +124,10 @@ has_child(const struct entry *e, const struct target *t, struct slice owner)
  * several, of which the parent's own mailbox may be one, get no SUCCESS of
  * their own. */
 static void
-expansion_notify(const struct rcpt *r, bool list, bool single,
-    struct expansion *x, struct outcome *o)
+expansion_notify(const struct entry *e, const struct rcpt *r, bool list,
+    bool single, struct expansion *x, struct outcome *o)
 {
-	bool success = (r->notify & NOTIFY_SUCCESS) != 0;
+	bool success = rcpt_wants_success(e, r);
 
 	o->status = list ? OUTCOME_DELIVERED : OUTCOME_EXPANDED;
 	o->enhanced = (struct enhanced){ 2, 0, 0 };

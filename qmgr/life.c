@@ -247,7 +247,7 @@ void
 rcpt_decided(struct qmgr *q, struct entry *e, struct rcpt *r,
     const struct outcome *o)
 {
-	bool success = (r->notify & NOTIFY_SUCCESS) != 0;
+	bool success = rcpt_wants_success(e, r);
 	int64_t stay_ms, stay_us;
 
 	r->attempted_ms = clock_now(q);
@@ -532,7 +532,8 @@ sleep_until_due(struct qmgr *q, struct entry **ep)
 	if (q->sched.nhops > HOPS_KEPT)
 		h = NULL;
 	if (e->crowded)
-		e->next_ms = now + jitter(CROWDED_MS);
+		e->next_ms = now + jitter(earlier(CROWDED_MS,
+		    q->conf->queue_retry_max));
 	else if (e->tried && !q->stopping) {
 		if (s->attempts < UINT8_MAX)
 			s->attempts++;

@@ -534,6 +534,23 @@ notify_decides_what_is_reported(void **state)
 	world_clear(&w);
 }
 
+/* bounce would have to write to nobody. */
+static void
+success_without_a_reverse_path_is_told_nobody(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_init(&w, "bounce.postmaster_copy = yes\n");
+	assert_int_equal(world_start(&w, UP_ALL), 0);
+	world_submit(&w, "", "local1@here;notify=2 good@far;notify=2 "
+	    "alias@here;notify=2 list@here;notify=2 fwd@here;notify=2", 100);
+	world_wait(&w, 5000, w.nqueued == 1 && all_gone(&w));
+	assert_int_equal(w.nreported, 0);
+	assert_non_null(w.bounce);
+	world_clear(&w);
+}
+
 static void
 one_report_for_all_that_failed(void **state)
 {
@@ -1569,6 +1586,7 @@ main(void)
 		    changes_are_put_aside_before_the_journal_forgets_them),
 		cmocka_unit_test(deferred_mail_keeps_its_history_in_a_file),
 		cmocka_unit_test(notify_decides_what_is_reported),
+		cmocka_unit_test(success_without_a_reverse_path_is_told_nobody),
 		cmocka_unit_test(one_report_for_all_that_failed),
 		cmocka_unit_test(failure_of_a_bounce_is_not_bounced),
 		cmocka_unit_test(postmaster_hears_of_double_bounces_where_configured),

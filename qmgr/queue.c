@@ -292,6 +292,13 @@ entry_ret(const struct entry *e, uint16_t sender)
 	return sender == 0 ? e->env.ret : RET_NONE;
 }
 
+bool
+rcpt_wants_success(const struct entry *e, const struct rcpt *r)
+{
+	return (r->notify & NOTIFY_SUCCESS) != 0 &&
+	    e->senders[r->sender].n > 0;
+}
+
 struct rcpt *
 entry_add_rcpt(struct queue *q, struct entry *e)
 {

@@ -244,6 +244,8 @@ uint64_t entry_size(const struct entry *);
  * members are not what the message came with (RFC 3461 section 5.2.7). */
 struct slice entry_envid(const struct entry *, uint16_t sender);
 enum dsn_ret entry_ret(const struct entry *, uint16_t sender);
+/* Where the reverse-path is null there is nobody to be told. */
+bool	 rcpt_wants_success(const struct entry *, const struct rcpt *);
 /* Numbers continue from entry.nrcpts.  NULL: too many. */
 struct rcpt *entry_add_rcpt(struct queue *, struct entry *);
 /* Which of entry.senders; adds it.  -1: too many. */

@@ -223,6 +223,15 @@ apply_status(struct queue *q, struct entry *e, struct wire *w)
 	return APPLIED;
 }
 
+/* Of a success nobody is told where the reverse-path is null.  Older versions
+ * wrote down that it was owed, and could not pay it. */
+static enum rcpt_state
+owing(const struct entry *e, const struct rcpt *r, const struct outcome *o)
+{
+	return o->status == OUTCOME_FAILED || e->senders[r->sender].n > 0 ?
+	    RCPT_OWING : RCPT_DONE;
+}
+
 static bool
 apply_rcpt(struct queue *q, struct entry *e, struct wire *w)
 {
@@ -249,7 +258,7 @@ apply_rcpt(struct queue *q, struct entry *e, struct wire *w)
 	r->attempted_ms = attempted;
 	rcpt_set_next_hop(q, e, r, next_hop);
 	rcpt_enter(e, r, kept == KEPT_DONE ? RCPT_DONE :
-	    kept == KEPT_OWING ? RCPT_OWING :
+	    kept == KEPT_OWING ? owing(e, r, &o) :
 	    packed.n > 0 ? RCPT_DEFERRED : RCPT_NEW);
 	return true;
 }
@@ -323,7 +332,7 @@ finish_parent(struct queue *q, struct entry *e, struct rcpt *r,
 	if (!outcome_unpack(&w, &o) || !wire_done(&w))
 		return false;
 	rcpt_set_outcome(q, e, r, &o);
-	rcpt_enter(e, r, x->then == KEPT_DONE ? RCPT_DONE : RCPT_OWING);
+	rcpt_enter(e, r, x->then == KEPT_DONE ? RCPT_DONE : owing(e, r, &o));
 	return true;
 }
 

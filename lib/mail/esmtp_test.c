@@ -398,8 +398,7 @@ a_long_reply_line_is_cut(void **state)
 	assert_int_equal(reply_feed(&r, &in), PARSE_OK);
 	assert_int_equal(r.code, 550);
 	assert_int_equal(r.text.n, REPLY_LINE_BYTES - 4 + 4);
-	assert_slice_equal(slice_from(buf_slice(&r.text), r.text.n - 5),
-	    SLICE_LIT("x\nend"));
+	assert_memory_equal(r.text.p + REPLY_LINE_BYTES - 5, "x\nend", 5);
 	reply_reset(&r);
 	for (i = 0; i < text.n; i++) {
 		in = slice_of(text.p + i, 1);

@@ -150,6 +150,14 @@ class Reports(Story):
         self.box.wait_queue(0)
         self.assertEqual(len(self.sink.messages), before)
 
+    def test_success_of_mail_without_reverse_path_is_told_nobody(self):
+        writer = self.box.pids("bounce")
+        self.box.send(["bob@example.org", "good@plain.example"], sender="", subject="null success",
+                      rcpt_options=["NOTIFY=SUCCESS,FAILURE,DELAY"])
+        self.box.wait_queue(0)
+        self.assertEqual(self.box.pids("bounce"), writer)
+        self.assertNotIn("channel-breach", self.box.log())
+
     def test_deleted_from_the_queue_with_a_bounce(self):
         self.box.send("later@elsewhere.example", sender="alice@example.org", subject="give up")
         wait_for(lambda: [e for e in self.box.queue() if "later@elsewhere.example" in str(e)], "the deferred message")
