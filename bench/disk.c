@@ -176,7 +176,7 @@ main(int argc, char *argv[])
 		close(maildir);
 	}
 	staging = make_dir(top, "staging");
-	/* As local/staging.h does: far from what was just deleted. */
+	/* As lib/store/staging.h does: far from what was just deleted. */
 	if (ioctl(staging, FS_IOC_GETFLAGS, &flags) == 0) {
 		flags |= TOPDIR_FLAG;
 		(void)!ioctl(staging, FS_IOC_SETFLAGS, &flags);

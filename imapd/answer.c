@@ -151,6 +151,21 @@ cur_mailbox(struct imap_session *s, struct cursor *c, struct slice *r)
 	return true;
 }
 
+/* INBOX is one in any case of letters, also as the name above others. */
+static void
+name_inbox(struct imap_session *s, struct slice *name)
+{
+	static const struct slice inbox = { "INBOX/", 6 };
+	struct buf b = BUF_INIT(STORE_NAME_BYTES * 4);
+
+	if (!slice_starts_nocase(*name, inbox) || slice_starts(*name, inbox))
+		return;
+	if (buf_add(&b, inbox) == 0 &&
+	    buf_add(&b, slice_from(*name, inbox.n)) == 0)
+		(void)!arena_copy(&s->arena, buf_slice(&b), name);
+	buf_clear(&b);
+}
+
 static bool
 mailbox_from_client(struct imap_session *s, struct slice raw, struct slice *r)
 {
@@ -161,6 +176,7 @@ mailbox_from_client(struct imap_session *s, struct slice raw, struct slice *r)
 		*r = SLICE_LIT("INBOX");
 		return true;
 	}
+	name_inbox(s, &raw);
 	if (speaks_utf8(s)) {
 		*r = raw;
 		return slice_is_utf8(raw);

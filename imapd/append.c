@@ -487,6 +487,8 @@ start_message(struct imap_session *s, uint64_t size)
 	}
 	if (a->to == NULL)
 		a->trouble = append_begin(s->store, a->mailbox, &a->to);
+	if (a->trouble == STORE_OK && a->replaces)
+		append_frees(a->to, s->view.mailbox, a->uid);
 	if (a->trouble == STORE_OK)
 		a->trouble = append_message(a->to, size, a->flags, a->keywords,
 		    a->nkeywords, now >= 0 ? now : clock_wall_ms());

@@ -65,6 +65,29 @@ take_number(struct slice text, const char *name, uint32_t *r)
 	return true;
 }
 
+/* "/MAILBOX;UIDVALIDITY=1/;UID=..."; "/;UID=..." and ";UID=..." are of the
+ * selected mailbox.  What is left begins with "UID=". */
+static bool
+parse_url_mailbox(struct imap_session *s, struct slice *text, struct url *u)
+{
+	struct slice piece;
+	size_t n;
+
+	if (text->n > 0 && text->p[0] == ';') {
+		*text = slice_from(*text, 1);
+		return true;
+	}
+	if (text->n == 0 || text->p[0] != '/')
+		return false;
+	if (text->n > 1 && text->p[1] != ';')
+		*text = slice_from(*text, 1);
+	piece = next_piece(text);
+	n = slice_find(piece, ';');
+	return (n == piece.n || take_number(slice_from(piece, n),
+	    ";UIDVALIDITY=", &u->uidvalidity)) &&
+	    decode(s, slice_first(piece, n), &u->mailbox);
+}
+
 static bool
 parse_url(struct imap_session *s, struct slice text, struct url *u)
 {
@@ -73,16 +96,7 @@ parse_url(struct imap_session *s, struct slice text, struct url *u)
 	size_t n;
 
 	*u = (struct url){ .max = UINT64_MAX };
-	if (text.n == 0 || text.p[0] != '/')
-		return false;
-	if (text.n > 1 && text.p[1] != ';')
-		text = slice_from(text, 1);
-	piece = next_piece(&text);
-	n = slice_find(piece, ';');
-	if (n < piece.n && !take_number(slice_from(piece, n),
-	    ";UIDVALIDITY=", &u->uidvalidity))
-		return false;
-	if (!decode(s, slice_first(piece, n), &u->mailbox) ||
+	if (!parse_url_mailbox(s, &text, u) ||
 	    !take_number(next_piece(&text), "UID=", &u->uid))
 		return false;
 	while (text.n > 0) {

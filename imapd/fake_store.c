@@ -982,6 +982,14 @@ append_begin(struct store *s, struct slice mailbox, struct append **ar)
 	return STORE_OK;
 }
 
+void
+append_frees(struct append *a, struct mailbox *m, uint32_t uid)
+{
+	(void)a;
+	(void)m;
+	(void)uid;
+}
+
 enum store_result
 append_message(struct append *a, uint64_t size, uint8_t flags,
     const struct slice *keywords, size_t nkeywords, int64_t internal_ms)

@@ -57,6 +57,7 @@ struct fetch_reader {
 	struct slice	 raw;		/* or bytes as they are */
 	uint64_t	 left;		/* octets still owed */
 	bool		 is_raw;
+	bool		 binary;	/* it may have NULs */
 	const char	*trouble;	/* why the command is to fail */
 };
 /* False: that message is gone. */

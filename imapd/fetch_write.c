@@ -360,6 +360,7 @@ begin_literal(struct fetch_reader *r, const struct fetch_item *it,
 	uint64_t from = it->partial ? it->from : 0;
 
 	from = from < size ? from : size;
+	r->binary = binary;
 	r->left = size - from;
 	if (it->partial && it->max < r->left)
 		r->left = it->max;
@@ -372,6 +373,16 @@ begin_literal(struct fetch_reader *r, const struct fetch_item *it,
 	put_str(r->s, "}\r\n");
 	if (r->left > 0)
 		write_literal(r);
+}
+
+/* RFC 9051 4.3.1: only a literal8 may have a NUL.  The size stays. */
+static void
+hide_nuls(char *p, size_t n)
+{
+	char *end = p + n;
+
+	while ((p = memchr(p, '\0', (size_t)(end - p))) != NULL)
+		*p++ = (char)0x80;
 }
 
 static void
@@ -397,6 +408,8 @@ write_literal(struct fetch_reader *r)
 			memset(to, ' ', n);
 		}
 	}
+	if (!r->binary)
+		hide_nuls(to, n);
 	r->s->out.n += n;
 	r->left -= n;
 }

@@ -212,6 +212,7 @@ take_events(struct imap_session *s, struct cursor *c, struct notify *n,
 		{ "ServerMetadataChange", EV_SERVER_METADATA },
 	};
 	enum { EVENTS = sizeof(events) / sizeof(events[0]) };
+	struct slice unknown;
 	size_t i;
 
 	(void)s;
@@ -223,7 +224,8 @@ take_events(struct imap_session *s, struct cursor *c, struct notify *n,
 		for (i = 0; i < EVENTS && !cur_word(c, events[i].name);)
 			i++;
 		if (i == EVENTS) {
-			if (cur_word(c, "AnnotationChange"))
+			/* RFC 5465 5: AnnotationChange, or a later one. */
+			if (cur_atom(c, &unknown))
 				*code = "BADEVENT (MessageNew MessageExpunge "
 				    "FlagChange MailboxName SubscriptionChange "
 				    "MailboxMetadataChange "

@@ -12,7 +12,7 @@ hits(struct slice program, unsigned flags, bool summaries)
 	struct arena a = ARENA_INIT(1 << 20);
 	struct cursor c = cursor_of(program, &a);
 	struct search *s = NULL;
-	struct view v;
+	struct view v = { 0 };
 	size_t n = SIZE_MAX;
 
 	c.utf8 = true;
@@ -26,7 +26,7 @@ hits(struct slice program, unsigned flags, bool summaries)
 		assert(n <= box.n);
 	}
 	search_free(&s);
-	view_clear(&v);
+	view_free(&v);
 	arena_clear(&a);
 	return n;
 }

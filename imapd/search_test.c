@@ -38,7 +38,10 @@ static const struct slice corpus[] = {
 		"Content-Transfer-Encoding: base64\n\n8NLJ18XU\n--b\n"
 		"Content-Type: application/x; name=secretname\n\nsecretbytes\n"
 		"--b\nContent-Type: message/rfc822\n\n"
-		"Subject: inner subject\n\ninner body\n--b--\n"),
+		"Subject: inner subject\n\ninner body\n"
+		"--b\nContent-Type: text/html\n\n"
+		"<p class=\"big\">Caf&eacute;&nbsp;&#268;ern&yacute; &amp;amp "
+		"&euro\n--b--\n"),
 	/* 4: nothing at all */
 	MESSAGE(""),
 	/* 5 */
@@ -102,6 +105,10 @@ static const struct {
 	{ "BODY \"\xd0\xbf\xd1\x80\xd0\x98\xd0\xb2\xd0\xb5\xd1\x82\"", "2 4" },
 	{ "CHARSET koi8-r BODY {6}\r\n\xf0\xf2\xe9\xf7\xe5\xf4", "2 4" },
 	{ "CHARSET us-ascii TEXT fox", "0" },
+	/* HTML, as it is read and as it is written */
+	{ "BODY \"caf\xc3\xa9 \xc4\x8d" "ERN\xc3\xbd\"", "2" },
+	{ "BODY \"caf&eacute;\"", "2" }, { "BODY \"&amp &euro\"", "2" },
+	{ "BODY \"class=\\\"BIG\"", "2" }, { "BODY \"\xe2\x82\xac\"", "" },
 };
 
 static void
@@ -155,7 +162,7 @@ programs_match(bool summaries)
 {
 	struct buf out = BUF_INIT(1000);
 	struct guard g;
-	struct view v;
+	struct view v = { 0 };
 	size_t i, n;
 	bool good;
 
@@ -176,7 +183,7 @@ programs_match(bool summaries)
 		for (n = 0; n < p.n; n++)
 			run(&v, guard_copy(&g, slice_first(p, n)), 0, &out);
 	}
-	view_clear(&v);
+	view_free(&v);
 	guard_clear(&g);
 	buf_clear(&out);
 }
@@ -266,7 +273,7 @@ programs_that_are_refused(void **state)
 		{ "$", SEARCH_OK, SEARCH_UIDONLY },
 	};
 	struct buf out = BUF_INIT(1000), p = BUF_INIT(100000);
-	struct view v;
+	struct view v = { 0 };
 	size_t i;
 
 	(void)state;
@@ -288,7 +295,7 @@ programs_that_are_refused(void **state)
 	for (i = 0; i < SEARCH_KEYS; i++)
 		buf_add_str(&p, " ALL");
 	assert_int_equal(run(&v, buf_slice(&p), 0, &out), SEARCH_LIMIT);
-	view_clear(&v);
+	view_free(&v);
 	buf_clear(&p);
 	buf_clear(&out);
 }
@@ -298,7 +305,7 @@ static void
 messages_that_cannot_be_read_match_nothing(void **state)
 {
 	struct buf out = BUF_INIT(1000);
-	struct view v;
+	struct view v = { 0 };
 
 	(void)state;
 	begin_corpus(&v);
@@ -308,7 +315,7 @@ messages_that_cannot_be_read_match_nothing(void **state)
 	assert_int_equal(run(&v, SLICE_LIT("OR SEEN BODY x"), 0, &out),
 	    SEARCH_OK);
 	assert_slice_equal(buf_slice(&out), SLICE_LIT("0"));
-	view_clear(&v);
+	view_free(&v);
 	buf_clear(&out);
 }
 
@@ -316,14 +323,14 @@ static void
 cheap_criteria_spare_reading(void **state)
 {
 	struct buf out = BUF_INIT(1000);
-	struct view v;
+	struct view v = { 0 };
 
 	(void)state;
 	begin_corpus(&v);
 	box.reads = 0;
 	run(&v, SLICE_LIT("BODY x SUBJECT hello SEEN"), 0, &out);
 	assert_int_equal(box.reads, 1);
-	view_clear(&v);
+	view_free(&v);
 	buf_clear(&out);
 }
 
@@ -334,7 +341,7 @@ summaries_are_made_while_searching(void **state)
 	struct arena a = ARENA_INIT(1 << 20);
 	struct cursor c = cursor_of(SLICE_LIT("2:3"), &a);
 	struct search *s;
-	struct view v;
+	struct view v = { 0 };
 
 	(void)state;
 	begin_corpus(&v);
@@ -346,7 +353,7 @@ summaries_are_made_while_searching(void **state)
 	assert_true(box.summary[0].n == 0 && box.summary[1].n > 0 &&
 	    box.summary[2].n > 0 && box.summary[3].n == 0);
 	search_free(&s);
-	view_clear(&v);
+	view_free(&v);
 	arena_clear(&a);
 }
 
@@ -356,20 +363,22 @@ text_is_found_across_chunks(void **state)
 {
 	static const char *const heads[] = { "\n",
 		"Content-Type: text/plain; charset=iso-8859-5\n\n",
-		"Content-Transfer-Encoding: quoted-printable\n\n" };
+		"Content-Transfer-Encoding: quoted-printable\n\n",
+		"Content-Type: text/html; charset=utf-8\n\n" };
 	struct buf b = BUF_INIT(1 << 20), out = BUF_INIT(1000);
-	struct view v;
+	struct view v = { 0 };
 	size_t i, k, at;
 
 	(void)state;
-	for (i = 0; i < 3; i++) {
-		for (k = 0; k < 12; k++) {
+	for (i = 0; i < sizeof(heads) / sizeof(heads[0]); i++) {
+		for (k = 0; k < 20; k++) {
 			box_clear();
 			buf_reset(&b);
 			buf_add_str(&b, heads[i]);
 			for (at = b.n + 64 * 1024 - k; b.n < at;)
 				buf_add_byte(&b, '.');
-			buf_add_str(&b, "needle\xc3\xa9!");
+			buf_add_str(&b, i == 3 ? "needle&eacute;!" :
+			    "needle\xc3\xa9!");
 			for (at = b.n + 100000; b.n < at;)
 				buf_add_byte(&b, '.');
 			box_add(buf_slice(&b));
@@ -382,7 +391,7 @@ text_is_found_across_chunks(void **state)
 				assert_slice_equal(buf_slice(&out),
 				    SLICE_LIT("0"));
 			}
-			view_clear(&v);
+			view_free(&v);
 		}
 	}
 	box_clear();
@@ -423,7 +432,7 @@ orders(void **state)
 	struct arena a = ARENA_INIT(1000);
 	struct sort_key keys[SORT_KEYS];
 	struct uids p = { 0 };
-	struct view v;
+	struct view v = { 0 };
 	struct cursor c;
 	size_t i, k, n;
 	char got[5] = "";
@@ -450,7 +459,7 @@ orders(void **state)
 			    cases[i].order);
 	}
 	uids_clear(&p);
-	view_clear(&v);
+	view_free(&v);
 	arena_clear(&a);
 }
 
@@ -520,7 +529,7 @@ threads(void **state)
 {
 	struct buf mail = BUF_INIT(10000), out = BUF_INIT(1000);
 	struct uids p = { 0 };
-	struct view v;
+	struct view v = { 0 };
 	size_t at[100], i, k;
 
 	(void)state;
@@ -547,7 +556,7 @@ threads(void **state)
 		if (strcmp(buf_cstr(&out), thread_cases[i].ordered) != 0)
 			fail_msg("%s: %s, not %s", thread_cases[i].messages,
 			    buf_cstr(&out), thread_cases[i].ordered);
-		view_clear(&v);
+		view_free(&v);
 	}
 	box_clear();
 	uids_clear(&p);
@@ -561,7 +570,7 @@ a_long_conversation_is_written(void **state)
 {
 	struct buf mail = BUF_INIT(1 << 24), out = BUF_INIT(1 << 24);
 	struct uids p = { 0 };
-	struct view v;
+	struct view v = { 0 };
 	size_t i, n, *at = mem_array(MESSAGES + 1, sizeof(*at));
 	clock_t from;
 
@@ -595,7 +604,7 @@ a_long_conversation_is_written(void **state)
 	for (i = n = 0; i < out.n; i++)
 		n += out.p[i] == ')';
 	assert_int_equal(n, 2);
-	view_clear(&v);
+	view_free(&v);
 	box_clear();
 	uids_clear(&p);
 	free(at);
@@ -613,7 +622,7 @@ bench(void)
 		"HEADER X-None x", "UNSEEN", "SENTSINCE 1-Jan-2030" };
 	struct buf m = BUF_INIT(10000), out = BUF_INIT(1 << 20);
 	struct slice text;
-	struct view v;
+	struct view v = { 0 };
 	struct timespec a, z;
 	size_t i;
 
@@ -639,7 +648,7 @@ bench(void)
 		    (double)(z.tv_sec - a.tv_sec) * 1e3 +
 			(double)(z.tv_nsec - a.tv_nsec) / 1e6, text.n);
 	}
-	view_clear(&v);
+	view_free(&v);
 	box_clear();
 	buf_clear(&m);
 	buf_clear(&out);

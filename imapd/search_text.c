@@ -14,6 +14,7 @@
 #include "criteria.h"
 #include "mail/charset.h"
 #include "mail/correspondence.h"
+#include "mail/html.h"
 
 struct candidate {
 	struct mailbox	*mailbox;
@@ -41,10 +42,10 @@ static void	 fold_field(struct candidate *, const struct field *);
 static bool	 part_has(struct candidate *, const struct part *,
 		    struct slice needle);
 static bool	 text_has(struct candidate *, struct slice text,
-		    struct slice charset, struct slice needle);
+		    struct slice charset, bool decode, struct slice needle);
 static size_t	 chunk_of(struct slice);
 static void	 fold_chunk(struct candidate *, struct slice charset,
-		    bool utf8, struct slice);
+		    bool utf8, bool decode, struct slice);
 static bool	 has(struct slice, struct slice needle);
 
 struct candidate *
@@ -311,12 +312,16 @@ part_has(struct candidate *c, const struct part *p, struct slice needle)
 	}
 	if (p->content_type.p != NULL)
 		charset = part_charset(&c->arena, p);
-	return text_has(c, text, charset, needle);
+	/* HTML as it is written, and as it is read. */
+	return text_has(c, text, charset, false, needle) ||
+	    (part_is(p, "text", "html") && slice_find(text, '&') < text.n &&
+	    text_has(c, text, charset, true, needle));
 }
 
+/* decode: character references of HTML. */
 static bool
 text_has(struct candidate *c, struct slice text, struct slice charset,
-    struct slice needle)
+    bool decode, struct slice needle)
 {
 	bool utf8 = slice_eq_nocase(charset, SLICE_LIT("utf-8")) ||
 	    slice_eq_nocase(charset, SLICE_LIT("us-ascii"));
@@ -325,7 +330,7 @@ text_has(struct candidate *c, struct slice text, struct slice charset,
 	buf_reset(&c->folded);
 	do {
 		n = chunk_of(text);
-		fold_chunk(c, charset, utf8, slice_first(text, n));
+		fold_chunk(c, charset, utf8, decode, slice_first(text, n));
 		text = slice_from(text, n);
 		if (has(buf_slice(&c->folded), needle))
 			return true;
@@ -338,12 +343,12 @@ text_has(struct candidate *c, struct slice text, struct slice charset,
 }
 
 /* Up to the last line end, so that no character is cut in two; where there is
- * none, at a place where UTF-8 and UTF-16 may be cut. */
+ * none, at a place where UTF-8 and UTF-16 may be cut, and a reference not. */
 static size_t
 chunk_of(struct slice s)
 {
 	size_t n = SEARCH_CHUNK;
-	const char *lf;
+	const char *lf, *amp;
 
 	if (s.n <= n)
 		return s.n;
@@ -352,23 +357,26 @@ chunk_of(struct slice s)
 		return (size_t)(lf - s.p) + 1;
 	while (n > SEARCH_CHUNK - 4 && ((unsigned char)s.p[n] & 0xc0) == 0x80)
 		n--;
-	return n;
+	amp = memrchr(s.p + n - HTML_ENTITY_BYTES, '&', HTML_ENTITY_BYTES);
+	return amp == NULL ? n : (size_t)(amp - s.p);
 }
 
 static void
-fold_chunk(struct candidate *c, struct slice charset, bool utf8,
+fold_chunk(struct candidate *c, struct slice charset, bool utf8, bool decode,
     struct slice s)
 {
 	char *to = buf_reserve(&c->folded, s.n);
 
 	if (to == NULL)
 		return;
-	if (utf8 && casefold_ascii(s, to)) {
+	if (utf8 && !decode && casefold_ascii(s, to)) {
 		c->folded.n += s.n;
 		return;
 	}
 	buf_reset(&c->utf8);
 	charset_to_utf8(charset, s, &c->utf8);
+	if (decode)
+		c->utf8.n = html_decode(c->utf8.p, c->utf8.n);
 	casefold(buf_slice(&c->utf8), &c->folded);
 }
 

@@ -83,7 +83,8 @@ run(struct seat *seat)
 	const struct store_options options = { .create = true,
 		.create_special = true, .quota_bytes = seat->quota_bytes,
 		.quota_messages = seat->quota_messages,
-		.summarise = summary_build, .warn = trouble };
+		.summarise = summary_build, .warn = trouble,
+		.staging = true };
 	struct store *store = store_open(seat->maildir, &options);
 
 	if (store == NULL) {

@@ -105,7 +105,7 @@ imap_session_free(struct imap_session **sp)
 	append_free(s);
 	notify_free(s);
 	deflate_end(s);
-	view_clear(&s->view);
+	view_free(&s->view);
 	collector_clear(&s->in);
 	arena_clear(&s->arena);
 	buf_clear(&s->out);

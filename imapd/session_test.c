@@ -471,7 +471,13 @@ append_streams(void **state)
 		"* OK [APPENDUID 100 7] It is stored\r\n* 5 EXPUNGE\r\n"
 		"* 5 EXISTS\r\n* 5 RECENT\r\na OK Done\r\n" },
 	    { "a REPLACE 6 INBOX {1+}\r\nx\r\n",
-		"a BAD There is no message of that number\r\n" });
+		"a BAD There is no message of that number\r\n" },
+	    { "a APPEND INBOX CATENATE (URL \";UID=2/;PARTIAL=0.2\" URL "
+		"\"/;UID=2/;PARTIAL=2.1\")\r\n",
+		"* 6 EXISTS\r\n* 6 RECENT\r\n"
+		"a OK [APPENDUID 100 8] Done\r\n" },
+	    { "a FETCH 6 BODY.PEEK[]\r\n",
+		"* 6 FETCH (BODY[] {3}\r\nabc)\r\na OK Done\r\n" });
 }
 
 static void
@@ -787,6 +793,10 @@ notify_tells_of_others(void **state)
 	    { "a CREATE Other\r\n", "a OK [MAILBOXID "
 		"(F00000000000000000000000000000003)] Done\r\n" },
 	    { "a NOTIFY SET (mailboxes Other (AnnotationChange))\r\n",
+		"a NO [BADEVENT (MessageNew MessageExpunge FlagChange "
+		"MailboxName SubscriptionChange MailboxMetadataChange "
+		"ServerMetadataChange)] That cannot be told\r\n" },
+	    { "a NOTIFY SET (mailboxes Other (MessageNew MessageExpunge SomeChange))\r\n",
 		"a NO [BADEVENT (MessageNew MessageExpunge FlagChange "
 		"MailboxName SubscriptionChange MailboxMetadataChange "
 		"ServerMetadataChange)] That cannot be told\r\n" },

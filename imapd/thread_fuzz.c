@@ -41,7 +41,7 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	static const char *const subjects[] = { "a", "Re: a", "b", "" };
 	struct buf mail[100];
 	struct uids all = { 0 };
-	struct view v;
+	struct view v = { 0 };
 	size_t i, k, m = n / 3 < 100 ? n / 3 : 100;
 
 	for (i = 0; i < m; i++, p += 3) {
@@ -58,7 +58,7 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	view_open(&v, &box);
 	check(&v, THREAD_REFERENCES, &all);
 	check(&v, THREAD_ORDEREDSUBJECT, &all);
-	view_clear(&v);
+	view_free(&v);
 	box_clear();
 	uids_clear(&all);
 	for (i = 0; i < m; i++)

@@ -5,6 +5,8 @@
 #include "base/mem.h"
 #include "view.h"
 
+#define SPARE	1024	/* messages, in memory that a view keeps */
+
 void
 view_open(struct view *v, struct mailbox *take)
 {
@@ -12,10 +14,13 @@ view_open(struct view *v, struct mailbox *take)
 	const struct message_entry *e;
 	size_t n, i;
 
-	*v = (struct view){ .mailbox = take };
 	e = mailbox_entries(take, &n);
-	v->cap = n;
-	v->v = mem_array(n + 1, sizeof(*v->v));
+	if (v->cap < n || v->cap / 2 > n + SPARE) {
+		view_free(v);
+		v->cap = n + 1;
+		v->v = mem_regrow(NULL, v->cap, sizeof(*v->v));
+	}
+	*v = (struct view){ .mailbox = take, .v = v->v, .cap = v->cap };
 	for (i = 0; i < n; i++)
 		view_append(v, &e[i]);
 	v->modseq = head->highestmodseq;
@@ -39,8 +44,15 @@ view_clear(struct view *v)
 {
 	if (v->mailbox != NULL)
 		mailbox_close(&v->mailbox);
-	free(v->v);
 	uids_clear(&v->saved);
+	*v = (struct view){ .v = v->v, .cap = v->cap };
+}
+
+void
+view_free(struct view *v)
+{
+	view_clear(v);
+	free(v->v);
 	*v = (struct view){ 0 };
 }
 

@@ -36,9 +36,13 @@ struct view {
 					 * is less, where it was looked last */
 };
 
-/* The first look: all that the mailbox has. */
+/* The first look: all that the mailbox has.  The view is one that was cleared,
+ * or all zeros. */
 void	 view_open(struct view *, struct mailbox *take);
+/* None is selected.  Its memory stays for the next, since most who leave a
+ * mailbox select another. */
 void	 view_clear(struct view *);
+void	 view_free(struct view *);
 void	 view_append(struct view *, const struct message_entry *);
 /* 0: there is no such message in the view. */
 uint32_t view_seq(const struct view *, uint32_t uid);

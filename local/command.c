@@ -36,6 +36,7 @@
 #define TASKS_WAITING	64
 #define ENV_ARENA_BYTES	(256 * 1024)
 #define OUTPUT_BYTES	1000	/* of a program that are looked at */
+#define READS_AT_ONCE	16
 #define EXEC_FAILED	127	/* with errno on the status pipe */
 
 TAILQ_HEAD(task_list, task);
@@ -477,17 +478,20 @@ start(struct task *t, char **argv, char **env, int in)
 	return 0;
 }
 
-/* The first bytes are kept; the rest is read so that it never blocks. */
+/* The first bytes are kept; the rest is read so that it never blocks, but not
+ * for longer than a turn: some never stop. */
 static void
 output_ready(void *arg, int ready)
 {
 	struct task *t = arg;
 	char bytes[4096];
 	size_t room;
-	ssize_t n;
+	ssize_t n = -1;
+	int i;
 
 	(void)ready;
-	while ((n = read(t->output, bytes, sizeof(bytes))) > 0) {
+	for (i = 0; i < READS_AT_ONCE &&
+	    (n = read(t->output, bytes, sizeof(bytes))) > 0; i++) {
 		room = OUTPUT_BYTES - t->said.n;
 		buf_add(&t->said, slice_of(bytes, (size_t)n < room ? (size_t)n :
 		    room));

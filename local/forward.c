@@ -98,13 +98,28 @@ is_text(struct slice s)
 	return true;
 }
 
+/* "@domain" of the file's owner for a name without one: reports and trace
+ * fields are about whole addresses. */
+static struct slice
+missing_domain(struct slice text, const struct forward_owner *o)
+{
+	size_t at = slice_rfind(o->address, '@');
+
+	if (address_split(text).domain.n > 0 ||
+	    address_split(o->address).domain.n == 0)
+		return SLICE_EMPTY;
+	return slice_from(o->address, at);
+}
+
 static bool
 add_target(struct forward *f, const struct alias_target *t,
     const struct forward_owner *owner, const char **why)
 {
 	struct slice mark = t->kind == ALIAS_COMMAND ? SLICE_LIT("|") :
 	    SLICE_EMPTY;
-	size_t n = mark.n + t->text.n;
+	struct slice domain = t->kind == ALIAS_ADDRESS ?
+	    missing_domain(t->text, owner) : SLICE_EMPTY;
+	size_t n = mark.n + t->text.n + domain.n;
 
 	*why = "a target is too long";
 	if (n > TARGET_BYTES)
@@ -124,7 +139,8 @@ add_target(struct forward *f, const struct alias_target *t,
 	    put_u8(&f->targets, t->no_alias ? TARGET_NO_FORWARD : 0) == -1 ||
 	    put_u32(&f->targets, (uint32_t)n) == -1 ||
 	    buf_add(&f->targets, mark) == -1 ||
-	    buf_add(&f->targets, t->text) == -1)
+	    buf_add(&f->targets, t->text) == -1 ||
+	    buf_add(&f->targets, domain) == -1)
 		return false;
 	f->ntargets++;
 	return true;

@@ -23,8 +23,8 @@
 #include "base/num.h"
 #include "mail/summary.h"
 #include "maildir.h"
-#include "staging.h"
 #include "store/quota.h"
+#include "store/staging.h"
 #include "store/store.h"
 
 #define HOST_BYTES	80	/* of the host in a file name */
@@ -113,7 +113,7 @@ maildirs_new(const struct fs *fs, struct durable *d, const char *host,
 	TAILQ_INIT(&ms->by_use);
 	TAILQ_INIT(&ms->arrived);
 	host_for_names(ms->host, sizeof(ms->host), host);
-	ms->staging = staging_new(fs, staging_root);
+	ms->staging = staging_new(fs, staging_root, false);
 	return ms;
 }
 
@@ -407,8 +407,8 @@ check_quota(struct maildirs *ms, struct maildir *m,
 		return MAILDIR_FAILED;
 	/* Where it is not known the message is taken: a quota is no reason to
 	 * keep mail waiting. */
-	return quota_has_room(ms->fs, m->root, &limits, bytes) == 0 ?
-	    MAILDIR_FULL : MAILDIR_STORED;
+	return quota_has_room(ms->fs, m->root, &limits,
+	    &(struct quota){ bytes, 1 }) == 0 ? MAILDIR_FULL : MAILDIR_STORED;
 }
 
 static void

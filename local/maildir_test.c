@@ -15,7 +15,7 @@
 
 #include "base/num.h"
 #include "maildir.h"
-#include "staging.h"
+#include "store/staging.h"
 #include "test_dir.h"
 
 #define ID		UINT64_C(0x123456789)

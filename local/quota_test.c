@@ -185,6 +185,13 @@ remove_maildir(void **state)
 	return 0;
 }
 
+static int
+has_room(int fd, const struct quota *limits, uint64_t bytes, uint64_t messages)
+{
+	return quota_has_room(&fs_real, fd, limits,
+	    &(struct quota){ bytes, messages });
+}
+
 static void
 missing_or_odd_file_is_made_anew(void **state)
 {
@@ -198,7 +205,7 @@ missing_or_odd_file_is_made_anew(void **state)
 	for (i = 0; i < sizeof(odd) / sizeof(odd[0]); i++) {
 		if (odd[i] != NULL)
 			put_text(odd[i], 0);
-		assert_int_equal(quota_has_room(&fs_real, fd, &limits, 1), 1);
+		assert_int_equal(has_room(fd, &limits, 1, 1), 1);
 		assert_int_equal(quota_used(&fs_real, fd, 1, &used), 0);
 		assert_int_equal(used.bytes, 1230);
 		assert_int_equal(used.messages, 3);
@@ -218,7 +225,7 @@ file_that_grew_long_is_made_anew(void **state)
 	put_text("5000S,10C\n0 0\n", 0);
 	for (i = 0; i < MAILDIRSIZE_BYTES / 4; i++)
 		quota_change(&fs_real, fd, 1, 1);
-	assert_int_equal(quota_has_room(&fs_real, fd, &limits, 1), 1);
+	assert_int_equal(has_room(fd, &limits, 1, 1), 1);
 	assert_text("5000S,10C\n1230 3\n");
 	close(fd);
 }
@@ -231,17 +238,17 @@ full_is_believed_only_of_a_fresh_file(void **state)
 
 	(void)state;
 	put_text("5000S,10C\n4000 3\n", 0);
-	assert_int_equal(quota_has_room(&fs_real, fd, &limits, 1000), 1);
-	assert_int_equal(quota_has_room(&fs_real, fd, &limits, 1001), 0);
+	assert_int_equal(has_room(fd, &limits, 1000, 1), 1);
+	assert_int_equal(has_room(fd, &limits, 1001, 1), 0);
 	assert_text("5000S,10C\n4000 3\n");
 	put_text("5000S,10C\n4000 3\n", 16 * 60);
-	assert_int_equal(quota_has_room(&fs_real, fd, &limits, 1001), 1);
+	assert_int_equal(has_room(fd, &limits, 1001, 1), 1);
 	assert_text("5000S,10C\n1230 3\n");
 	put_text("5000S,10C\n2000 1\n2000 1\n", 0);
-	assert_int_equal(quota_has_room(&fs_real, fd, &limits, 1001), 1);
+	assert_int_equal(has_room(fd, &limits, 1001, 1), 1);
 	/* Somebody deletes without telling. */
 	put_text("5000S,10C\n4990 3\n", 0);
-	assert_int_equal(quota_has_room(&fs_real, fd, &limits, 100), 0);
+	assert_int_equal(has_room(fd, &limits, 100, 1), 0);
 	assert_int_equal(quota_used(&fs_real, fd, 100, &used), 0);
 	assert_int_equal(used.bytes, 4990);
 	put_text("5000S,10C\n4990 3\n", 10);
@@ -255,9 +262,12 @@ full_is_believed_only_of_a_fresh_file(void **state)
 	age_directories();
 	/* Messages are limited too. */
 	put_text("5000S,10C\n100 10\n", 0);
-	assert_int_equal(quota_has_room(&fs_real, fd, &limits, 1), 0);
+	assert_int_equal(has_room(fd, &limits, 1, 1), 0);
+	put_text("5000S,10C\n100 8\n", 0);
+	assert_int_equal(has_room(fd, &limits, 1, 2), 1);
+	assert_int_equal(has_room(fd, &limits, 1, 3), 0);
 	limits.messages = 3;
-	assert_int_equal(quota_has_room(&fs_real, fd, &limits, 1), 0);
+	assert_int_equal(has_room(fd, &limits, 1, 1), 0);
 	assert_text("5000S,3C\n1230 3\n");
 	close(fd);
 }

@@ -12,7 +12,7 @@
 
 #include "base/test_guard.h"
 #include "ipc/delivery.h"
-#include "staging.h"
+#include "store/staging.h"
 #include "test_dir.h"
 #include "worker.h"
 

@@ -11,13 +11,20 @@ enum tried {
 	TRIED_TROUBLE,
 };
 
+/* Who wrote targets, and what they may be. */
+enum source {
+	BY_TABLE,		/* anything */
+	BY_PATTERN,		/* with words of the sender's: addresses */
+	BY_INCLUDED,		/* addresses */
+};
+
 static enum tried try_virtual(struct walk *, struct name *);
 static enum tried try_aliases(struct walk *, struct name *);
 static enum tried try_rest(struct walk *, struct name *);
 static enum tried virtual_targets(struct walk *, const struct name *,
 		    struct slice value, bool whole_domain, bool detail);
 static bool	 alias_targets(struct walk *, const struct name *,
-		    struct slice value, const struct table *, bool included);
+		    struct slice value, const struct table *, enum source);
 static bool	 include(struct walk *, const struct name *, struct slice path,
 		    const struct table *);
 static bool	 find_owner(struct walk *, struct name *);
@@ -95,7 +102,31 @@ in_own_expansion(const struct name *n)
 	return false;
 }
 
+/* What a pattern took over from the key was chosen by the sender: blanks and
+ * commas in it would make targets of their own. */
+static bool
+is_plain(struct slice local)
+{
+	struct buf b = BUF_INIT(2 * ADDRESS_BYTES);
+	bool plain = local_quote(&b, local) == 0 && b.n == local.n;
+
+	buf_clear(&b);
+	return plain;
+}
+
 /* ---- alias.virtual ------------------------------------------------------ */
+
+static size_t
+count_targets(struct walk *w, struct slice value)
+{
+	struct alias_target t;
+	const char *why;
+	size_t n = 0;
+
+	while (alias_next(w->arena, &value, &t, &why) == PARSE_OK)
+		n++;
+	return n;
+}
 
 static enum tried
 try_virtual(struct walk *w, struct name *n)
@@ -108,8 +139,9 @@ try_virtual(struct walk *w, struct name *n)
 	} keys[] = {
 		{ n->key, false, false },
 		{ n->base_key, false, true },
-		{ system ? n->local : SLICE_EMPTY, false, false },
-		{ system ? n->base : SLICE_EMPTY, false, true },
+		{ system ? name_bare_key(n->local) : SLICE_EMPTY, false,
+		    false },
+		{ system ? name_bare_key(n->base) : SLICE_EMPTY, false, true },
 		{ walk_text(w, "@%.*s", SLICE_ARG(n->domain)), true, false },
 	};
 	enum table_result r;
@@ -123,7 +155,8 @@ try_virtual(struct walk *w, struct name *n)
 		r = find_in(w, list, keys[i].key, &hit, NULL);
 		if (r == TABLE_ERROR)
 			return TRIED_TROUBLE;
-		if (r == TABLE_MISSING)
+		if (r == TABLE_MISSING || (hit.composed &&
+		    !is_plain(n->local) && count_targets(w, hit.value) != 1))
 			continue;
 		/* The same table may be asked again further down. */
 		if (arena_copy(w->arena, hit.value, &value) == -1) {
@@ -134,18 +167,6 @@ try_virtual(struct walk *w, struct name *n)
 		    keys[i].detail);
 	}
 	return TRIED_NOTHING;
-}
-
-static size_t
-count_targets(struct walk *w, struct slice value)
-{
-	struct alias_target t;
-	const char *why;
-	size_t n = 0;
-
-	while (alias_next(w->arena, &value, &t, &why) == PARSE_OK)
-		n++;
-	return n;
 }
 
 /* "@other" keeps the local-part; of user+detail -> other the detail goes on to
@@ -208,6 +229,8 @@ try_aliases(struct walk *w, struct name *n)
 		if (keys[i].n == 0)
 			continue;
 		r = find_in(w, list, keys[i], &hit, &table);
+		if (r == TABLE_FOUND && hit.composed && !is_plain(keys[i]))
+			r = TABLE_MISSING;
 		if (r != TABLE_MISSING)
 			break;
 	}
@@ -224,8 +247,22 @@ try_aliases(struct walk *w, struct name *n)
 		return TRIED_TROUBLE;
 	/* The chain goes through n, whose name is the one to recognise. */
 	n->reverse_path = named.reverse_path;
-	return alias_targets(w, n, value, table, false) ? TRIED_EXPANDED :
-	    TRIED_TROUBLE;
+	return alias_targets(w, n, value, table, hit.composed ? BY_PATTERN :
+	    BY_TABLE) ? TRIED_EXPANDED : TRIED_TROUBLE;
+}
+
+/* Of an unquoted local-part. */
+static struct slice
+whole_address(struct walk *w, struct slice local, struct slice domain)
+{
+	struct buf b = BUF_INIT(2 * ADDRESS_BYTES);
+	struct slice text = SLICE_EMPTY;
+
+	if (local_quote(&b, local) == 0)
+		text = walk_text(w, "%s@%.*s", buf_cstr(&b),
+		    SLICE_ARG(domain));
+	buf_clear(&b);
+	return text;
 }
 
 /* Mail for a list with an owner gets the owner's address as its reverse-path,
@@ -241,8 +278,7 @@ find_owner(struct walk *w, struct name *n)
 	key = walk_text(w, "owner-%.*s", SLICE_ARG(n->local));
 	switch (find_in(w, &w->r->aliases, key, &hit, NULL)) {
 	case TABLE_FOUND:
-		n->reverse_path = walk_text(w, "%.*s@%.*s", SLICE_ARG(key),
-		    SLICE_ARG(n->domain));
+		n->reverse_path = whole_address(w, key, n->domain);
 		say(w, "the reverse-path becomes %.*s",
 		    SLICE_ARG(n->reverse_path));
 		return true;
@@ -256,9 +292,10 @@ find_owner(struct walk *w, struct name *n)
 
 static bool
 alias_targets(struct walk *w, const struct name *n, struct slice value,
-    const struct table *table, bool included)
+    const struct table *table, enum source source)
 {
-	const char *why = "";
+	const char *why = "", *who = source == BY_PATTERN ?
+	    "a pattern with parts of the key" : "an included file";
 	struct alias_target t;
 	struct slice text, domain;
 	enum parse r;
@@ -278,23 +315,23 @@ alias_targets(struct walk *w, const struct name *n, struct slice value,
 			break;
 		case ALIAS_COMMAND:
 		case ALIAS_FILE:
-			if (included) {
-				walk_trouble(w, "an included file names a "
-				    "program or file: %.*s", SLICE_ARG(t.text));
+			if (source != BY_TABLE) {
+				walk_trouble(w, "%s names a program or file: "
+				    "%.*s", who, SLICE_ARG(t.text));
+				return false;
+			}
+			if (t.text.n >= TARGET_BYTES) {
+				walk_trouble(w, "a target is too long");
 				return false;
 			}
 			text = t.kind == ALIAS_FILE ? t.text :
 			    walk_text(w, "|%.*s", SLICE_ARG(t.text));
-			if (text.n > TARGET_BYTES) {
-				walk_trouble(w, "a target is too long");
-				return false;
-			}
 			ok = add_leaf(w, n, text, text, 0);
 			break;
 		case ALIAS_INCLUDE:
-			if (included) {
-				walk_trouble(w, "an included file includes "
-				    "another");
+			if (source != BY_TABLE) {
+				walk_trouble(w, "%s includes a file: %.*s",
+				    who, SLICE_ARG(t.text));
 				return false;
 			}
 			ok = include(w, n, t.text, table);
@@ -328,7 +365,7 @@ include(struct walk *w, const struct name *n, struct slice path,
 	while (slice_next(&text, '\n', &line)) {
 		line = slice_trim(line);
 		if (line.n > 0 && line.p[0] != '#' &&
-		    !alias_targets(w, n, line, table, true))
+		    !alias_targets(w, n, line, table, BY_INCLUDED))
 			return false;
 	}
 	return true;

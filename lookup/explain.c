@@ -201,10 +201,13 @@ say_maildir(struct explain *e, struct channel *c, uint64_t id,
     struct slice name)
 {
 	struct arena arena = ARENA_INIT(RESOLVE_ARENA);
+	struct buf owner = BUF_INIT(64);
 	struct login login;
 
 	resolve_login(e->resolver, &arena, name, NULL, &login);
 	if (login.found == LOGIN_FOUND) {
+		buf_printf(&owner, "%u %u", login.to.uid, login.to.gid);
+		channel_send(c, TL_DATA, id, buf_slice(&owner));
 		channel_send(c, TL_DATA, id, login.to.path);
 		tool_end(c, id, EX_OK, SLICE_EMPTY);
 	} else if (login.found == LOGIN_TROUBLE)
@@ -212,6 +215,7 @@ say_maildir(struct explain *e, struct channel *c, uint64_t id,
 	else
 		tool_end(c, id, EX_NOUSER,
 		    SLICE_LIT("no mailbox has this address or name"));
+	buf_clear(&owner);
 	arena_clear(&arena);
 }
 

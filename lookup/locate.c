@@ -8,6 +8,7 @@
 #include "walk.h"
 
 #define FILE_NAME_BYTES	255	/* NAME_MAX */
+#define DNS_NAME_BYTES	253	/* RFC 1035, without the last dot */
 
 static void	 locate_system(struct walk *, const struct name *, unsigned,
 		    struct destination *);
@@ -172,7 +173,8 @@ locate_virtual(struct walk *w, const struct name *n, struct destination *to)
 	const struct table_list *list = &n->at->keys;
 	struct slice domain = slice_str(n->at->name), local;
 	/* Whole address, local-part; then both without the detail. */
-	const struct slice keys[] = { n->key, n->local, n->base_key, n->base };
+	const struct slice keys[] = { n->key, name_bare_key(n->local),
+		n->base_key, name_bare_key(n->base) };
 	enum table_result r = TABLE_MISSING;
 	struct table_hit hit;
 	size_t i;
@@ -305,14 +307,19 @@ locate_relay(struct walk *w, const struct name *n, struct destination *to)
 static void
 locate_remote(struct walk *w, const struct name *n, struct destination *to)
 {
-	struct table_hit hit = { SLICE_EMPTY, 0 };
+	struct table_hit hit = { .value = SLICE_EMPTY };
 
 	switch (find_route(w, n, &hit)) {
 	case TABLE_FOUND:
 		use_next_hop(w, hit.value, to);
 		break;
 	case TABLE_MISSING:
-		use_next_hop(w, n->domain, to);
+		if (n->domain.n > DNS_NAME_BYTES)
+			*to = dest_fail(550, SLICE_LIT("5.1.2 there is no "
+			    "such domain: its name is longer than one can "
+			    "be"));
+		else
+			use_next_hop(w, n->domain, to);
 		break;
 	case TABLE_ERROR:
 		break;

@@ -81,15 +81,13 @@ say(struct walk *w, const char *fmt, ...)
 struct slice
 walk_text(struct walk *w, const char *fmt, ...)
 {
-	struct buf b = BUF_INIT(4096);
+	struct buf b = BUF_INIT(WALK_TEXT_BYTES);
 	struct slice copy = SLICE_LIT("4.3.0 out of room");
 	va_list ap;
 
 	va_start(ap, fmt);
 	buf_vprintf(&b, fmt, ap);
 	va_end(ap);
-	if (b.n > TEXT_LIMIT)
-		b.n = TEXT_LIMIT;
 	arena_copy(w->arena, buf_slice(&b), &copy);
 	buf_clear(&b);
 	return copy;
@@ -110,18 +108,24 @@ walk_trouble(struct walk *w, const char *fmt, ...)
 	buf_clear(&b);
 }
 
+static struct slice
+short_text(struct slice s)
+{
+	return slice_first(s, s.n < TEXT_LIMIT ? s.n : TEXT_LIMIT);
+}
+
 struct destination
 dest_fail(uint16_t code, struct slice text)
 {
 	return (struct destination){ .kind = DEST_FAIL, .code = code,
-		.text = text };
+		.text = short_text(text) };
 }
 
 struct destination
 dest_defer(struct slice text)
 {
 	return (struct destination){ .kind = DEST_DEFER, .code = 451,
-		.text = text };
+		.text = short_text(text) };
 }
 
 /* The address of this host behind user@[address], or NULL. */
@@ -206,6 +210,12 @@ out:
 		say(w, "%.*s: not a valid address", SLICE_ARG(text));
 	buf_clear(&b);
 	return ok;
+}
+
+struct slice
+name_bare_key(struct slice local)
+{
+	return slice_find(local, '@') < local.n ? SLICE_EMPTY : local;
 }
 
 enum table_result

@@ -3,11 +3,16 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "base/mem.h"
 #include "resolve.h"
+
+#define X10	"0123456789"
+#define X100	X10 X10 X10 X10 X10 X10 X10 X10 X10 X10
+#define X1000	X100 X100 X100 X100 X100 X100 X100 X100 X100 X100
 
 #define CONFIGURATION							\
 "hostname = mx.example.org\n"						\
@@ -67,11 +72,13 @@
 "table al { type = inline; entries = { "				\
 "  \"root=joe\" \"both=joe, ann\" \"team=:include:/lists/team, bob@example.org\" " \
 "  \"owner-team=ann\" \"prog=\\\"|/bin/prog -x y\\\"\" "		\
+"  \"long=\\\"|/bin/prog " X1000 " end\\\"\" "				\
+"  \"too-long=\\\"|/bin/prog " X1000 X1000 X100 "\\\"\" "		\
 "  \"file=/var/mbox\" \"dir=/var/dir/\" \"null=/dev/null\" "		\
 "  \"back=\\\\ann\" \"circle=circle2\" \"circle2=circle\" "		\
 "  \"daemon=joe\" \"evil=:include:/lists/evil\" "			\
 "  \"absent=:include:/lists/absent\" \"ann=ann, copy@far.example\" "	\
-"  \"nest=team, joe\" \"many=:include:/lists/many\" "			\
+"  \"nest=team, joe\" \"a list=joe\" \"owner-a list=ann\" \"many=:include:/lists/many\" "			\
 "  \"up=../x\" \"owner-owner=joe\" \"dots=/var/../x\" } }\n"
 
 static const struct {
@@ -275,6 +282,10 @@ static const struct {
 	    "maildir 900 /mail/xn--mller-kva.example/hans/Maildir virtual" },
 	{ 0, "hans@xn--mller-kva.EXAMPLE",
 	    "maildir 900 /mail/xn--mller-kva.example/hans/Maildir virtual" },
+	/* An address within quotes is no key. */
+	{ 0, "\"bob@example.org\"@example.org", NO_USER },
+	{ 0, "\"bob@example.org+x\"@example.org", NO_USER },
+	{ 0, "\"@old.example\"@sys.example", NO_USER },
 	/* alias.virtual */
 	{ 0, "sales@example.org",
 	    "alice@example.org, bob@example.org, copy@far.example" },
@@ -345,6 +356,10 @@ static const struct {
 	    "m@far.example from owner-team@sys.example" },
 	{ 0, "owner-team@sys.example", "ann@sys.example, copy@far.example" },
 	{ 0, "prog@sys.example", "|/bin/prog -x y" },
+	{ 0, "\"a list\"@sys.example", "joe@sys.example from "
+	    "\"owner-a list\"@sys.example" },
+	{ 0, "long@sys.example", "|/bin/prog " X1000 " end" },
+	{ 0, "too-long@sys.example", "defer 451 4.3.0 a target is too long" },
 	{ 0, "file@sys.example", "/var/mbox" },
 	{ 0, "dir@sys.example", "/var/dir/" },
 	{ 0, "circle@sys.example", "fail 550 5.4.6 the alias leads to itself" },
@@ -682,6 +697,81 @@ room_is_counted_in_bytes_and_messages(void **state)
 	}
 }
 
+/* $1 is the sender's choice. */
+static void
+what_a_pattern_takes_from_a_key_stays_one_address(void **state)
+{
+	static const struct {
+		const char	*to, *route;
+	} rows[] = {
+		{ "ann-to@sys.example", "ann@sys.example" },
+		{ "|/bin/sh-to@sys.example", "defer 451 4.3.0 a pattern with "
+		    "parts of the key names a program or file: /bin/sh" },
+		{ "/etc/x-to@sys.example", "defer 451 4.3.0 a pattern with "
+		    "parts of the key names a program or file: /etc/x" },
+		{ "\"ann, |/bin/sh -c id-to\"@sys.example", NO_USER },
+		{ "\"ann, b@far.example-to\"@sys.example", NO_USER },
+		{ "\"ann joe-to\"@sys.example", NO_USER },
+		{ "ann-prog@sys.example", "defer 451 4.3.0 a pattern with "
+		    "parts of the key names a program or file: /bin/p ann" },
+		{ "ann-fixed@sys.example", "|/bin/p" },
+		{ "\"ann joe-fixed\"@sys.example", "|/bin/p" },
+		{ "u@quoted.example", "u@far.example" },
+		{ "\"u v\"@quoted.example", "\"u v\"@far.example" },
+		{ "\"u, v@w.example, x\"@bare.example",
+		    "\"u, v@w.example, x\"@far.example" },
+	};
+	static const char text[] = "/^(?!owner-)(.*)-to$/ $1\n"
+	    "/^(?!owner-)(.*)-prog$/ \"|/bin/p $1\"\n"
+	    "/^(?!owner-).*-fixed$/ \"|/bin/p\"\n"
+	    "/^(.*)@quoted\\.example$/ $1@far.example\n"
+	    "/^\"?(.*?)\"?@bare\\.example$/ $1@far.example\n";
+	char path[] = "/tmp/patterns-XXXXXX", more[200];
+	int fd = mkstemp(path);
+	struct table *t;
+	const char *have;
+	size_t i;
+
+	(void)state;
+	assert_int_equal(write(fd, text, sizeof(text) - 1), sizeof(text) - 1);
+	close(fd);
+	snprintf(more, sizeof(more), "table pat { type = pcre; path = %s }\n",
+	    path);
+	set_up(false, more);
+	unlink(path);
+	t = tables_find(&world.tables, "pat");
+	world.resolver.aliases.v[0] = world.resolver.virtual.v[0] = t;
+	world.resolver.virtual.n = 0;
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		if (strstr(rows[i].to, "sys.example") == NULL)
+			world.resolver.virtual.n = 1;
+		have = route_of(0, rows[i].to, "");
+		if (strcmp(have, rows[i].route) != 0)
+			fail_msg("%s:\n%s\nnot\n%s", rows[i].to, have,
+			    rows[i].route);
+	}
+	tear_down(state);
+}
+
+static void
+a_domain_longer_than_a_name_can_be_does_not_exist(void **state)
+{
+	struct buf to = BUF_INIT(1000);
+	size_t i;
+
+	(void)state;
+	buf_add_str(&to, "x@");
+	for (i = 0; i < 126; i++)
+		buf_add_str(&to, "b.");
+	buf_add_byte(&to, 'c');
+	assert_string_equal(route_of(0, buf_cstr(&to), "") +
+	    strlen("remote "), buf_cstr(&to) + 2);
+	buf_add_byte(&to, 'c');
+	assert_string_equal(route_of(0, buf_cstr(&to), ""), "fail 550 5.1.2 "
+	    "there is no such domain: its name is longer than one can be");
+	buf_clear(&to);
+}
+
 static void
 file_names_of_local_parts_are_safe(void **state)
 {
@@ -880,6 +970,9 @@ main(void)
 		WITH(each_recipient_has_its_verdict),
 		cmocka_unit_test(of_a_large_list_the_first_members_decide),
 		WITH(room_is_counted_in_bytes_and_messages),
+		cmocka_unit_test(
+		    what_a_pattern_takes_from_a_key_stays_one_address),
+		WITH(a_domain_longer_than_a_name_can_be_does_not_exist),
 		cmocka_unit_test(file_names_of_local_parts_are_safe),
 		WITH(logins_name_mailboxes),
 	};

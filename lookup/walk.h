@@ -48,7 +48,8 @@ void	 walk_init(struct walk *, const struct resolver *, struct arena *,
 void	 walk_clear(struct walk *);
 void	 say(struct walk *, const char *, ...)
 	    __attribute__((format(printf, 2, 3)));
-/* Text in the walk's arena; cut where that is full. */
+/* Text in the walk's arena, of WALK_TEXT_BYTES at most: two paths. */
+#define WALK_TEXT_BYTES	8192
 struct slice walk_text(struct walk *, const char *, ...)
 	    __attribute__((format(printf, 2, 3)));
 /* A temporary problem of our own: everything waits for its end. */
@@ -61,6 +62,10 @@ struct destination dest_defer(struct slice text);
  * address (failure is set). */
 bool	 name_set(struct walk *, struct name *, struct slice text,
 	    const char *dflt);
+
+/* The local-part as a key of tables that have addresses, too; empty where it
+ * could be taken for one: "bob@example.org"@example.net is another's. */
+struct slice name_bare_key(struct slice local);
 
 /* The first of the tables that has one of the keys; each key is tried in all
  * tables before the next. */

@@ -150,6 +150,8 @@ commands_have_their_answers(void **state)
 	    "..three\r\n.\r\n");
 	says("NOOP\r\n", "+OK\r\n");
 	says("LANG *\r\n", "+OK en Language is English\r\n");
+	says("LANG EN-gb\r\n", "+OK en Language is English\r\n");
+	says("LANG eng\r\n", "-ERR No such language; LANG lists them\r\n");
 	says("LANG xx\r\n", "-ERR No such language; LANG lists them\r\n");
 	says("QUIT\r\n", "+OK Bye\r\n");
 	assert_string_equal(t.why, "quit");

@@ -38,23 +38,23 @@ pop3_capabilities(struct buf *b, bool before_login, bool stls, bool user,
 	buf_add_str(b, "IMPLEMENTATION Chasqui\r\n.\r\n");
 }
 
+/* A language range as by RFC 4647 section 3.4: "en-GB" comes to "en". */
 void
 pop3_lang(struct buf *b, struct slice args)
 {
-	static const struct slice texts[] = { { "en", 2 }, { "i-default", 9 },
-		{ "*", 1 } };
-	size_t i;
+	static const struct slice english = { "en", 2 };
+	static const struct slice by_default = { "i-default", 9 };
 
 	if (args.n == 0) {
 		buf_add_str(b, "+OK Languages follow\r\nen English\r\n"
 		    "i-default English\r\n.\r\n");
 		return;
 	}
-	for (i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
-		if (slice_eq_nocase(args, texts[i])) {
-			buf_printf(b, "+OK %s Language is English\r\n",
-			    i == 1 ? "i-default" : "en");
-			return;
-		}
-	buf_add_str(b, "-ERR No such language; LANG lists them\r\n");
+	if (slice_eq_nocase(args, by_default))
+		buf_add_str(b, "+OK i-default Language is English\r\n");
+	else if (slice_eq(args, SLICE_LIT("*")) ||
+	    slice_eq_nocase(slice_first(args, slice_find(args, '-')), english))
+		buf_add_str(b, "+OK en Language is English\r\n");
+	else
+		buf_add_str(b, "-ERR No such language; LANG lists them\r\n");
 }

@@ -23,6 +23,7 @@
 #include "ev/loop.h"
 #include "mail/dropfile.h"
 #include "mail/queue_format.h"
+#include "muster.h"
 #include "qmgr.h"
 #include "roll.h"
 
@@ -44,6 +45,7 @@ struct look {
 	bool		 first;		/* of two times: nothing is told */
 	struct sight	*sights;	/* owned */
 	size_t		 nsights;
+	uint64_t	 given_out;	/* queue ids, by the journal */
 	uint64_t	*suspects;	/* owned: ids of files */
 	size_t		 nsuspects;
 };
@@ -72,10 +74,14 @@ static void	 judge_log(struct look *, const struct load *,
 static int	 write_anew(struct look *, const struct load *,
 		    const struct stored *);
 static void	 judge_large(struct look *, uint64_t id, uint64_t size);
-static void	 look_at_large(void *, uint64_t id, const struct stat *);
+static void	 count_large(void *, uint64_t id, const struct stat *);
+static void	 look_at_young_large(struct look *);
 static void	 look_at_drops(struct look *, const char *dir);
 static void	 look_at_limits(struct look *);
+static void	 look_at_clock(struct look *);
 static void	 look_at_roll(struct look *);
+static void	 look_at_muster(struct look *);
+static void	 miss(struct look *, uint64_t id);
 static void	 look_at_format(struct look *);
 static void	 put_aside(struct look *, const char *path, const char *name,
 		    const char *remedy, const char *fmt, ...)
@@ -95,11 +101,14 @@ queue_check(struct check *c)
 	look_at_directories(&l);
 	r = read_journal(&l);
 	if (r == 0) {
+		look_at_muster(&l);
 		walk(&l, STORE_DEFERRED, look_at_file);
-		walk(&l, STORE_LARGE, look_at_large);
+		walk(&l, STORE_LARGE, count_large);
+		look_at_young_large(&l);
 		look_at_drops(&l, DROP_DIR);
 		look_at_drops(&l, TAKEN_DIR);
 		look_at_limits(&l);
+		look_at_clock(&l);
 		look_at_roll(&l);
 		look_at_format(&l);
 	}
@@ -109,6 +118,9 @@ queue_check(struct check *c)
 		while (r == 0 && l.nsuspects > 0)
 			judge_file(&l, l.suspects[--l.nsuspects]);
 	}
+	/* Who was put aside is not missed. */
+	if (c->mended > 0)
+		muster_remove(c->dir);
 	free(l.sights);
 	free(l.suspects);
 	queue_clear(&l.young);
@@ -133,6 +145,7 @@ read_journal(struct look *l)
 		/* What is no directory has been told. */
 		return errno == ENOTDIR || errno == ELOOP ? 0 : -1;
 	journal_replay(l->journal, take_record, take_damage, l);
+	l->given_out = journal_ids(l->journal);
 	journal_stats(l->journal, &st);
 	l->c->segments = st.segments;
 	/* The second time the files have been counted, too. */
@@ -147,6 +160,7 @@ take_record(void *arg, const struct record *rec)
 {
 	struct look *l = arg;
 	struct wire w = wire_of(rec->body);
+	uint64_t ids;
 
 	l->c->records++;
 	switch (rec->type) {
@@ -163,9 +177,11 @@ take_record(void *arg, const struct record *rec)
 		forget(l, rec->id);
 		break;
 	case REC_IDS:
-		get_u64(&w);
+		ids = get_u64(&w);
 		if (!wire_done(&w))
 			bad_record(l, rec);
+		else if (ids > journal_ids(l->journal))
+			journal_set_ids(l->journal, ids);
 		break;
 	case REC_BACK:
 	case REC_VOID:
@@ -627,24 +643,42 @@ judge_large(struct look *l, uint64_t id, uint64_t size)
 	    "its content, %s, is %s", name.s, there ? "damaged" : "missing");
 }
 
-/* What belongs to no message goes at qmgr's start and is no fault; that of a
- * young message is to have its size. */
+/* What belongs to no message goes at qmgr's start and is no fault. */
 static void
-look_at_large(void *arg, uint64_t id, const struct stat *st)
+count_large(void *arg, uint64_t id, const struct stat *st)
 {
 	struct look *l = arg;
-	struct slot *s = queue_find(&l->young, id);
-	struct store_name name = store_name("large", id);
 
+	(void)id;
+	(void)st;
 	l->c->large++;
-	if (s != NULL && s->entry->flags & ENTRY_LARGE &&
-	    (uint64_t)st->st_size != s->entry->large_n)
-		tell(l, (struct finding){ .file = name.s,
-			.remedy = "nothing; its message is held when its turn "
-			    "comes" },
-		    "has %lld bytes, not the %llu of its message",
-		    (long long)st->st_size,
-		    (unsigned long long)s->entry->large_n);
+}
+
+/* That of young messages.  Beside a qmgr one may have ended since. */
+static void
+look_at_young_large(struct look *l)
+{
+	struct finding f = { .remedy = "nothing; its message is held when its "
+	    "turn comes" };
+	const struct slot *s;
+	struct store_name name;
+	size_t cursor = 0;
+	struct stat st;
+
+	if (l->c->live)
+		return;
+	while ((s = idmap_next(&l->young.slots, &cursor)) != NULL) {
+		if (!(s->entry->flags & ENTRY_LARGE))
+			continue;
+		name = store_name("large", s->id);
+		f.file = name.s;
+		if (fs->fstatat(l->c->dir, name.s, &st) == -1)
+			tell(l, f, "is missing, the content of a message");
+		else if ((uint64_t)st.st_size != s->entry->large_n)
+			tell(l, f, "has %lld bytes, not the %llu of its "
+			    "message", (long long)st.st_size,
+			    (unsigned long long)s->entry->large_n);
+	}
 }
 
 /* ---- the rest ----------------------------------------------------------- */
@@ -707,6 +741,20 @@ look_at_limits(struct look *l)
 }
 
 static void
+look_at_clock(struct look *l)
+{
+	struct buf b = BUF_INIT(4096);
+	struct queue_clock c;
+
+	if (fs_read_file(fs, l->c->dir, CLOCK_FILE, &b, (&b)->max, NULL) == 0 &&
+	    !clock_unpack(buf_slice(&b), &c))
+		put_aside(l, CLOCK_FILE, CLOCK_FILE, "move it to corrupt/",
+		    "its checksum is wrong, and how the clock was set is not "
+		    "known");
+	buf_clear(&b);
+}
+
+static void
 look_at_roll(struct look *l)
 {
 	struct roll roll;
@@ -716,6 +764,45 @@ look_at_roll(struct look *l)
 		    "made anew", "its checksum is wrong, and segments that are "
 		    "missing are not known");
 	roll_clear(&roll);
+}
+
+/* Of a qmgr that has ended: one at work has removed it.  Before files are put
+ * aside, which are not missed. */
+static void
+look_at_muster(struct look *l)
+{
+	struct muster m;
+	struct stat st;
+	size_t i;
+
+	if (l->c->live)
+		return;
+	if (muster_read(l->c->dir, l->given_out, &m) == -1)
+		put_aside(l, MUSTER_FILE, MUSTER_FILE, "move it to corrupt/",
+		    "its checksum is wrong, and messages that are missing are "
+		    "not known");
+	for (i = 0; i < m.n; i++)
+		if (queue_find(&l->young, m.ids[i]) == NULL &&
+		    fs->fstatat(l->c->dir,
+		    store_name(STORE_DEFERRED, m.ids[i]).s, &st) == -1 &&
+		    errno == ENOENT)
+			miss(l, m.ids[i]);
+	muster_clear(&m);
+}
+
+static void
+miss(struct look *l, uint64_t id)
+{
+	struct store_name name = store_name(STORE_DEFERRED, id);
+	struct finding f = { .file = name.s, .can_mend = true,
+		.remedy = "miss it no more" };
+
+	if (l->c->repair) {
+		f.mended = muster_remove(l->c->dir) == 0;
+		f.error = f.mended ? 0 : errno;
+	}
+	tell(l, f, "was there when the suite was stopped and is not; the "
+	    "message is lost unless it is put back");
 }
 
 /* One that is a number too high is a later version's, and right. */

@@ -33,6 +33,7 @@ static uint64_t ids[ALL];		/* OLD, large, YOUNG */
 static struct {
 	unsigned	 n;
 	unsigned	 mended;
+	uint64_t	 messages, large;
 	char		 text[16384];
 } said;
 
@@ -177,6 +178,8 @@ check(bool live, bool repair)
 	assert_true(c.dir != -1);
 	assert_int_equal(queue_check(&c), 0);
 	close(c.dir);
+	said.messages = c.messages;
+	said.large = c.large;
 }
 
 static uint32_t tree;
@@ -350,6 +353,24 @@ place_of(unsigned i)
 	return p;
 }
 
+/* Each message once, whether the journal has it, a file, or both. */
+static void
+all_are_counted_beside_a_qmgr(void **state)
+{
+	(void)state;
+	begin();
+	check(false, false);
+	assert_int_equal(said.messages, ALL);
+	assert_int_equal(said.large, 1);
+	assert_int_equal(world_start(&world, UP_SMTPD), 0);
+	world_wait(&world, 5000, world.q->walk == NULL);
+	check(true, false);
+	assert_string_equal(said.text, "");
+	assert_int_equal(said.messages, ALL);
+	assert_int_equal(said.large, 1);
+	world_kill(&world);
+}
+
 static void
 a_damaged_record_costs_itself(void **state)
 {
@@ -480,6 +501,28 @@ large_content_of_another_size_is_noticed(void **state)
 }
 
 static void
+missing_content_of_a_young_message_is_noticed(void **state)
+{
+	size_t before = world.nqueued;
+	uint64_t id;
+
+	(void)state;
+	begin();
+	assert_int_equal(world_start(&world, UP_SMTPD), 0);
+	id = world_submit_large(&world, "a@b", "z@far", 400000);
+	world_wait(&world, 5000, world.nqueued == before + 1 &&
+	    journal_is_idle(world.q->journal));
+	world_kill(&world);
+	check(false, false);
+	assert_string_equal(said.text, "");
+	run("rm %s/%s", world.dir, store_name(STORE_LARGE, id).s);
+	check(false, false);
+	assert_int_equal(said.n, 1);
+	assert_non_null(strstr(said.text, "is missing, the content"));
+	assert_int_equal(served(), ALL);
+}
+
+static void
 what_is_no_drop_file_is_noticed(void **state)
 {
 	(void)state;
@@ -590,6 +633,94 @@ a_segment_that_was_put_back_is_missed_no_more(void **state)
 	check(false, false);
 	assert_string_equal(said.text, "");
 	assert_int_equal(served(), ALL);
+}
+
+/* A life that ends in order. */
+static void
+live_and_stop(void)
+{
+	assert_int_equal(world_start(&world, UP_SMTPD), 0);
+	world_wait(&world, 5000, world.q->walk == NULL);
+	world_stop(&world);
+}
+
+static void
+a_file_that_was_deleted_is_missed(void **state)
+{
+	uint32_t before;
+
+	(void)state;
+	begin();
+	live_and_stop();
+	check(false, false);
+	assert_string_equal(said.text, "");
+	run("rm %s/%s", world.dir, file_of("deferred", 1));
+	before = tree_crc();
+	check(false, false);
+	assert_int_equal(said.n, 1);
+	assert_memory_equal(said.text, file_of("deferred", 1), 20);
+	assert_non_null(strstr(said.text, "when the suite was stopped"));
+	assert_int_equal(tree_crc(), before);
+	check(true, false);
+	assert_int_equal(said.n, 0);	/* what a qmgr has is its affair */
+	check(false, true);
+	assert_int_equal(said.mended, 1);
+	check(false, false);
+	assert_string_equal(said.text, "");
+	assert_int_equal(served(), ALL - 1);
+}
+
+/* After a crash nobody knows what was there. */
+static void
+a_queue_that_has_lived_on_misses_nothing(void **state)
+{
+	(void)state;
+	begin();
+	live_and_stop();
+	assert_int_equal(world_start(&world, UP_SMTPD), 0);
+	world_kill(&world);
+	run("rm %s/%s", world.dir, file_of("deferred", 1));
+	check(false, false);
+	assert_string_equal(said.text, "");
+}
+
+/* ... nor by the word of one that does not know the note. */
+static void
+a_note_of_an_earlier_life_is_not_believed(void **state)
+{
+	(void)state;
+	begin();
+	live_and_stop();
+	run("cp %s/messages %s.kept", world.dir, world.dir);
+	assert_int_equal(world_start(&world, UP_ALL), 0);
+	world_submit(&world, "a@b", "z@far", SMALL);
+	world_wait(&world, 5000, journal_is_idle(world.q->journal));
+	world_kill(&world);
+	run("mv %s.kept %s/messages && rm %s/%s", world.dir, world.dir,
+	    world.dir, file_of("deferred", 1));
+	check(false, false);
+	assert_string_equal(said.text, "");
+}
+
+static void
+what_was_put_aside_is_not_missed(void **state)
+{
+	(void)state;
+	begin();
+	live_and_stop();
+	change_byte(file_of("deferred", 1), 100);
+	change_byte("messages", 30);
+	check(false, true);
+	assert_int_equal(said.n, 2);
+	assert_int_equal(said.mended, 2);
+	assert_non_null(strstr(said.text, "messages: its checksum is wrong"));
+	begin();
+	live_and_stop();
+	change_byte(file_of("deferred", 1), 100);
+	check(false, true);
+	assert_int_equal(said.mended, 1);
+	check(false, false);
+	assert_string_equal(said.text, "");
 }
 
 /* What is acknowledged lasts, whoever removes its segment meanwhile. */
@@ -752,6 +883,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_whole_queue_has_no_fault),
+		cmocka_unit_test(all_are_counted_beside_a_qmgr),
 		cmocka_unit_test(a_damaged_record_costs_itself),
 		cmocka_unit_test(
 		    a_damaged_last_record_is_told_from_an_empty_place),
@@ -763,12 +895,17 @@ main(void)
 		cmocka_unit_test(a_damaged_file_is_put_aside),
 		cmocka_unit_test(a_damaged_log_costs_one_record),
 		cmocka_unit_test(large_content_of_another_size_is_noticed),
+		cmocka_unit_test(missing_content_of_a_young_message_is_noticed),
 		cmocka_unit_test(what_is_no_drop_file_is_noticed),
 		cmocka_unit_test(a_damaged_format_is_mended),
 		cmocka_unit_test(an_empty_format_is_mended),
 		cmocka_unit_test(what_is_no_file_is_not_waited_for),
 		cmocka_unit_test(a_segment_that_was_deleted_is_missed),
 		cmocka_unit_test(a_segment_that_was_put_back_is_missed_no_more),
+		cmocka_unit_test(a_file_that_was_deleted_is_missed),
+		cmocka_unit_test(a_queue_that_has_lived_on_misses_nothing),
+		cmocka_unit_test(a_note_of_an_earlier_life_is_not_believed),
+		cmocka_unit_test(what_was_put_aside_is_not_missed),
 		cmocka_unit_test(
 		    a_segment_that_is_deleted_in_use_loses_nothing),
 		cmocka_unit_test(what_is_no_directory_is_noticed),

@@ -1,10 +1,33 @@
 /* SPDX-License-Identifier: ISC */
 /* clock - see clock.h. */
+#include <errno.h>
+#include <stdlib.h>
+
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/mem.h"
+#include "base/wire.h"
+#include "notes.h"
 #include "qmgr.h"
 
-static void	 add_step(struct queue_clock *, int64_t before, int64_t after);
+#define STEP_BYTES	24
+#define CLOCK_BYTES	(NOTE_MAGIC_BYTES + 4 + CLOCK_STEPS * STEP_BYTES)
+
+static const char magic[] = "CHASQC1\n";
+
+/* The steps on their way to the disk. */
+struct keeping {
+	struct disk_task task;		/* first */
+	int		 dir;		/* borrowed */
+	struct buf	 body;
+};
+
+static void	 read_steps(struct qmgr *);
+static void	 add_step(struct queue_clock *, int64_t before, int64_t after,
+		    uint64_t last_id);
+static void	 keep_steps(struct qmgr *);
+static void	 keep_work(struct disk_task *);
+static void	 keep_done(struct disk_task *);
 static void	 move_waiting(struct qmgr *, int64_t ms, int64_t now);
 
 void
@@ -13,15 +36,17 @@ clock_start(struct qmgr *q)
 	int64_t now = clock_wall_ms();
 
 	clock_watch_init(&q->clock.watch);
-	q->clock.n = 0;
-	add_step(&q->clock, now, now);
+	read_steps(q);
+	add_step(&q->clock, now, now, 0);
 }
 
 static void
-add_step(struct queue_clock *c, int64_t before, int64_t after)
+add_step(struct queue_clock *c, int64_t before, int64_t after,
+    uint64_t last_id)
 {
 	if (c->n < CLOCK_STEPS)
-		c->steps[c->n++] = (struct clock_step){ before, after };
+		c->steps[c->n++] = (struct clock_step){ before, after,
+			last_id };
 }
 
 int64_t
@@ -31,7 +56,8 @@ clock_now(struct qmgr *q)
 
 	if (ms != 0) {
 		log_warn("event=clock-stepped ms=%lld", (long long)ms);
-		add_step(&q->clock, now - ms, now);
+		add_step(&q->clock, now - ms, now, q->last_id);
+		keep_steps(q);
 		move_waiting(q, ms, now);
 	}
 	return now;
@@ -55,6 +81,99 @@ move_waiting(struct qmgr *q, int64_t ms, int64_t now)
 		else if (s->state == SLOT_ACTIVE && e->next_ms > now - ms)
 			e->next_ms += ms;
 	}
+}
+
+/* ---- over restarts ------------------------------------------------------- */
+
+/* Without them, a restart believes what is written in the messages. */
+static void
+read_steps(struct qmgr *q)
+{
+	struct buf b = BUF_INIT(CLOCK_BYTES);
+	int r = fs_read_file(fs, q->dir, CLOCK_FILE, &b, CLOCK_BYTES, NULL);
+
+	q->clock.n = q->clock.earlier = 0;
+	if (r == 0 && !clock_unpack(buf_slice(&b), &q->clock)) {
+		errno = EBADMSG;
+		r = -1;
+	}
+	if (r == -1 && errno != ENOENT)
+		log_error("event=steps-unknown file=" CLOCK_FILE " error=%s",
+		    LOG_Q(slice_str(strerror(errno))));
+	buf_clear(&b);
+}
+
+bool
+clock_unpack(struct slice file, struct queue_clock *c)
+{
+	struct clock_step s;
+	struct slice body;
+	struct wire w;
+
+	c->n = 0;
+	if (!notes_read(file, magic, &body) ||
+	    body.n > CLOCK_KEPT * STEP_BYTES)
+		return false;
+	for (w = wire_of(body); w.rest.n > 0 && !w.bad;) {
+		s.last_id = get_u64(&w);
+		s.before = get_time(&w);
+		s.after = get_time(&w);
+		add_step(c, s.before, s.after, s.last_id);
+	}
+	if (!wire_done(&w))
+		c->n = 0;
+	c->earlier = c->n;
+	return wire_done(&w);
+}
+
+static void
+keep_steps(struct qmgr *q)
+{
+	const struct queue_clock *c = &q->clock;
+	struct keeping *k = mem_alloc(sizeof(*k));
+	const struct clock_step *s = c->steps;
+
+	k->task.work = keep_work;
+	k->task.done = keep_done;
+	k->dir = q->dir;
+	buf_init(&k->body, CLOCK_KEPT * STEP_BYTES);
+	if (c->n > CLOCK_KEPT)
+		s = &c->steps[c->n - CLOCK_KEPT];
+	for (; s < &c->steps[c->n]; s++) {
+		if (s->before == s->after)
+			continue;	/* a start */
+		put_u64(&k->body, s->last_id);
+		put_time(&k->body, s->before);
+		put_time(&k->body, s->after);
+	}
+	disk_do(q->files, &k->task);
+}
+
+static void
+keep_work(struct disk_task *t)
+{
+	struct keeping *k = (struct keeping *)(void *)t;
+
+	notes_write(k->dir, CLOCK_FILE, magic, buf_slice(&k->body));
+}
+
+static void
+keep_done(struct disk_task *t)
+{
+	struct keeping *k = (struct keeping *)(void *)t;
+
+	buf_clear(&k->body);
+	free(k);
+}
+
+uint8_t
+clock_known(const struct queue_clock *c, uint64_t id)
+{
+	uint8_t n = 0;
+
+	while (n < c->earlier && c->steps[n].last_id < id)
+		n++;
+	return n;
 }
 
 int64_t

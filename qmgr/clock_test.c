@@ -130,7 +130,7 @@ arrival_moves_with_the_clock(void **state)
 		memset(&c, 0, sizeof(c));
 		for (v = cases[i].steps; v < cases[i].steps + 6 && v[0] != 0;
 		    v += 2)
-			c.steps[c.n++] = (struct clock_step){ v[0], v[1] };
+			c.steps[c.n++] = (struct clock_step){ v[0], v[1], 0 };
 		is = clock_ago(&c, cases[i].known, cases[i].at);
 		if (is != cases[i].is)
 			fail_msg("%s: %lld", cases[i].what, (long long)is);
@@ -269,7 +269,7 @@ restart_with_the_clock_set_back(void **state)
 
 /* By the time that really passes: not sooner, and not for ever. */
 static void
-returned_in_time(int64_t before, int64_t step)
+returned_in_time(int64_t before, int64_t step, bool restart)
 {
 	struct world w;
 
@@ -277,6 +277,12 @@ returned_in_time(int64_t before, int64_t step)
 	begin(&w, FOR_HOURS);
 	set_ms += step;
 	world_wait(&w, 5000, noticed(&w) == 1);
+	if (restart) {
+		world_wait(&w, 5000, journal_is_idle(w.q->journal));
+		world_kill(&w);
+		assert_int_equal(world_start(&w, UP_ALL), 0);
+		world_wait(&w, 5000, w.q->walk == NULL);
+	}
 	slept_ms += DAY;
 	world_wait(&w, 5000, w.ndeliveries == 2 &&
 	    heap_first(&w.q->queue.due) != NULL);
@@ -291,10 +297,34 @@ static void
 message_is_kept_as_long_whatever_the_clock_does(void **state)
 {
 	(void)state;
-	returned_in_time(0, 3 * DAY);
-	returned_in_time(-YEARS, YEARS);
-	returned_in_time(0, -3 * DAY);
-	returned_in_time(YEARS, -YEARS);
+	returned_in_time(0, 3 * DAY, false);
+	returned_in_time(-YEARS, YEARS, false);
+	returned_in_time(0, -3 * DAY, false);
+	returned_in_time(YEARS, -YEARS, false);
+}
+
+static void
+message_is_kept_as_long_over_a_restart(void **state)
+{
+	(void)state;
+	returned_in_time(0, 3 * DAY, true);
+	returned_in_time(-YEARS, YEARS, true);
+	returned_in_time(0, -3 * DAY, true);
+	returned_in_time(YEARS, -YEARS, true);
+}
+
+/* Of three messages each has seen one step more. */
+static void
+steps_are_known_by_queue_id(void **state)
+{
+	static const uint64_t ids[] = { 10, 20, 21 };
+	struct queue_clock c = { .earlier = 2, .n = 3, .steps = {
+		{ 500, 900, 10 }, { 1000, 700, 20 }, { 950, 950, 0 } } };
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < 3; i++)
+		assert_int_equal(clock_known(&c, ids[i]), i);
 }
 
 static void
@@ -371,6 +401,8 @@ main(void)
 		CASE(retry_of_a_file_comes_after_a_step),
 		CASE(restart_with_the_clock_set_back),
 		CASE(message_is_kept_as_long_whatever_the_clock_does),
+		CASE(message_is_kept_as_long_over_a_restart),
+		CASE(steps_are_known_by_queue_id),
 		CASE(time_to_deliver_by_moves_too),
 		CASE(release_is_a_time_of_the_clock),
 	};

@@ -268,8 +268,8 @@ send_packed(struct qmgr *q, struct attempt *j, struct channel *c)
 	struct job m = {
 		.queue_id = e->id,
 		.reverse_path = e->senders[r->sender],
-		.envid = e->env.envid,
-		.ret = e->env.ret,
+		.envid = entry_envid(e, r->sender),
+		.ret = entry_ret(e, r->sender),
 		.body = e->env.body,
 		.smtputf8 = e->env.smtputf8,
 		.arrived_ms = e->env.arrived_ms,
@@ -535,8 +535,9 @@ expanded_came(struct qmgr *q, struct channel *c, struct message *m)
 	struct entry *e;
 	struct slice owner, list;
 	struct wire w;
+	bool here;
 
-	get_bool(&m->body);	/* also delivered here: its log says so */
+	here = get_bool(&m->body);
 	list = get_slice(&m->body, 200 * 1024);
 	if (j == NULL)
 		return;
@@ -557,7 +558,7 @@ expanded_came(struct qmgr *q, struct channel *c, struct message *m)
 	owner = r->route->to.user;
 	j->open--;
 	j->good = true;
-	entry_expand(q, e, number, owner, t, n);
+	entry_expand(q, e, number, owner, here, t, n);
 	free(t);
 	if (j->open == 0)
 		job_over(q, j, JOB_DELIVERED);

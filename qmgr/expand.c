@@ -38,7 +38,8 @@ static void	 forget(struct journal_wait *);
 
 void
 entry_expand(struct qmgr *q, struct entry *e, uint32_t number,
-    struct slice owner, const struct target *targets, uint32_t ntargets)
+    struct slice owner, bool here, const struct target *targets,
+    uint32_t ntargets)
 {
 	struct rcpt *r = &e->rcpts[number];
 	struct expansion x = { .parent = number, .owner = owner };
@@ -46,7 +47,7 @@ entry_expand(struct qmgr *q, struct entry *e, uint32_t number,
 	struct outcome o = { 0 };
 	struct buf packed = BUF_INIT(4096);
 	uint32_t i, n = 0, from;
-	bool list = ntargets > 0;
+	bool list = ntargets > 0, single = ntargets == 1 && !here;
 	enum kept then;
 
 	if (r->depth >= MAX_DEPTH) {
@@ -67,7 +68,7 @@ entry_expand(struct qmgr *q, struct entry *e, uint32_t number,
 		return;
 	}
 	rcpt_enter(e, r, RCPT_EXPANDING);
-	expansion_notify(r, list, ntargets == 1, &x, &o);
+	expansion_notify(r, list, single, &x, &o);
 	r->attempted_ms = clock_now(q);
 	outcome_pack(&packed, &o);
 	log_info("id=%s event=expanded rcpt=%s to=%u%s%s", id_text(e->id),
@@ -77,8 +78,8 @@ entry_expand(struct qmgr *q, struct entry *e, uint32_t number,
 	for (from = 0; from < n || from == 0; from += i) {
 		i = one_record(fresh + from, n - from);
 		if (i > 0) {
-			expansion_notify(r, fresh[from].new_sender,
-			    ntargets == 1, &x, &o);
+			expansion_notify(r, fresh[from].new_sender, single,
+			    &x, &o);
 			x.new_sender = fresh[from].new_sender;
 			x.sender = fresh[from].sender;
 		}
@@ -119,7 +120,8 @@ has_child(const struct entry *e, const struct target *t, struct slice owner)
 /* What the children are told of NOTIFY, and the sender of the parent: RFC 3461
  * 5.2.7.  A list (a new reverse-path) is a delivery, its members have nothing
  * to do with what the sender asked; one other address stands for the parent;
- * several get no SUCCESS of their own. */
+ * several, of which the parent's own mailbox may be one, get no SUCCESS of
+ * their own. */
 static void
 expansion_notify(const struct rcpt *r, bool list, bool single,
     struct expansion *x, struct outcome *o)

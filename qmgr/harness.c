@@ -172,6 +172,22 @@ world_kill(struct world *w)
 	w->q = NULL;
 }
 
+static void
+has_stopped(void *arg)
+{
+	*(bool *)arg = true;
+}
+
+void
+world_stop(struct world *w)
+{
+	bool stopped = false;
+
+	qmgr_stop(w->q, has_stopped, &stopped);
+	world_wait(w, 5000, stopped);
+	world_kill(w);
+}
+
 void
 world_timeout(struct world *w, const char *file, int line, const char *cond)
 {
@@ -522,6 +538,7 @@ delivery_hears(void *arg, struct channel *c, struct message *m)
 		cut(d->original, sizeof(d->original), j.recipients[i].original);
 		cut(d->sender, sizeof(d->sender), j.reverse_path);
 		d->notify = j.recipients[i].notify;
+		d->envid = j.envid.n > 0;
 		d->extras = j.extras;
 		d->crc = crc32c(0, buf_slice(&content));
 		d->size = content.n;
@@ -534,14 +551,18 @@ delivery_hears(void *arg, struct channel *c, struct message *m)
 		    .text = SLICE_LIT("ok") };
 		if (slice_starts(slice_str(d->address), SLICE_LIT("fwd"))) {
 			struct buf list = BUF_INIT(4096);
+			bool here = slice_starts(slice_str(d->address),
+			    SLICE_LIT("fwd-here"));
 
 			put_u8(&list, 0);
 			put_slice(&list, SLICE_LIT("local-f1@here"));
-			put_u8(&list, TARGET_NO_FORWARD);
-			put_slice(&list, SLICE_LIT("local-f2@here"));
+			if (!here) {
+				put_u8(&list, TARGET_NO_FORWARD);
+				put_slice(&list, SLICE_LIT("local-f2@here"));
+			}
 			b = channel_begin(c, DL_EXPANDED, m->id);
 			put_u32(b, d->number);
-			put_u8(b, 0);
+			put_u8(b, here);
 			put_slice(b, buf_slice(&list));
 			channel_end(c);
 			buf_clear(&list);

@@ -27,6 +27,7 @@ struct delivery {
 	char		 original[64];
 	struct envelope_extras extras;	/* without slices */
 	uint8_t		 notify;
+	bool		 envid;		/* it has one */
 	uint32_t	 crc;		/* of the content */
 	uint64_t	 size;
 	bool		 whole;		/* it is what world_submit() made */
@@ -106,6 +107,8 @@ void	 world_up(struct world *, unsigned peers);
 void	 world_down(struct world *, unsigned peers);
 /* Ends qmgr without a word, as a crash would; what is not written is lost. */
 void	 world_kill(struct world *);
+/* In order: when its work is done. */
+void	 world_stop(struct world *);
 void	 world_turn(struct world *, int ms);
 /* Turns until the condition holds; fails the test after ms. */
 /* How much slower than ours a machine may be: its cores have other work. */

@@ -81,6 +81,16 @@ struct making {
 	int		  error;
 };
 
+/* A segment on its way off the disk. */
+struct removal {
+	struct disk_task  task;
+	struct journal	 *j;
+	struct segment	 *segment;
+	struct roll	  roll;		/* without it */
+	uint64_t	  version;
+	int		  error;
+};
+
 struct journal {
 	struct journal_config	 conf;
 	const struct journal_ops *ops;
@@ -92,6 +102,7 @@ struct journal {
 	unsigned		 nsegments;
 	unsigned		 nfree;
 	bool			 making;
+	unsigned		 removing;	/* of nsegments */
 	uint64_t		 generation;	/* the highest */
 	uint64_t		 ids;
 	struct batch_list	 gathering;	/* oldest first */
@@ -122,6 +133,8 @@ static int	 open_segments(struct journal *);
 static struct segment *segment_new(struct journal *, unsigned index);
 static void	 segment_drop(struct journal *, struct segment *);
 static void	 remove_segment(struct journal *, struct segment *);
+static void	 remove_work(struct disk_task *);
+static void	 remove_done(struct disk_task *);
 static int	 open_segment(struct journal *, struct segment *);
 static void	 insert(struct journal *, struct segment *);
 static void	 call_roll(struct journal *);
@@ -129,6 +142,10 @@ static void	 note_segments(struct journal *);
 static void	 note_work(struct disk_task *);
 static void	 note_done(struct disk_task *);
 static int	 write_roll(struct journal *, const struct segment *without);
+static struct roll make_roll(const struct journal *,
+		    const struct segment *without);
+static int	 write_version(struct journal *, const struct roll *,
+		    uint64_t version);
 static bool	 any_taken_away(const struct journal *);
 static struct batch *batch_for(struct journal *, size_t);
 static void	 try_commit(void *);
@@ -148,6 +165,7 @@ static void	 relax(struct journal *);
 static void	 tell(struct batch *, bool durable);
 static void	 commit_failed(struct journal *, struct batch *);
 static void	 add_again(struct journal *, const struct batch *);
+static void	 no_segment(struct journal *);
 static void	 fail_gathered(struct journal *);
 static void	 try_again(void *);
 
@@ -311,16 +329,52 @@ segment_drop(struct journal *j, struct segment *s)
 	free(s);
 }
 
-/* Durably, or its old records could come back one day. */
+/* Durably, or its old records could come back one day.  What says of messages
+ * in it that they have ended is used again only behind this on the lane. */
 static void
 remove_segment(struct journal *j, struct segment *s)
 {
-	write_roll(j, s);
+	struct removal *r = mem_alloc(sizeof(*r));
+
+	r->j = j;
+	r->segment = s;
+	r->roll = make_roll(j, s);
+	r->version = ++j->roll_version;
+	r->task.work = remove_work;
+	r->task.done = remove_done;
+	j->removing++;
+	disk_do(j->conf.files, &r->task);
+}
+
+static void
+remove_work(struct disk_task *t)
+{
+	struct removal *r = (struct removal *)((char *)t -
+	    offsetof(struct removal, task));
+	struct journal *j = r->j;
+	const struct segment *s = r->segment;
+
+	write_version(j, &r->roll, r->version);
 	if (!s->taken_away && (fs->unlinkat(j->dir, s->name, 0) == -1 ||
 	    fs->fsync(j->dir) == -1))
+		r->error = errno;
+}
+
+static void
+remove_done(struct disk_task *t)
+{
+	struct removal *r = (struct removal *)((char *)t -
+	    offsetof(struct removal, task));
+	struct journal *j = r->j;
+
+	if (r->error != 0)
 		log_error("event=segment-not-removed name=%s error=%s",
-		    s->name, LOG_Q(slice_str(strerror(errno))));
-	segment_drop(j, s);
+		    r->segment->name, LOG_Q(slice_str(strerror(r->error))));
+	segment_drop(j, r->segment);
+	roll_clear(&r->roll);
+	free(r);
+	j->removing--;
+	prepare(j);
 }
 
 /* Puts it into the ring by generation; its header decides what can be read
@@ -655,7 +709,7 @@ bool
 journal_is_idle(const struct journal *j)
 {
 	return j->gathered == 0 && j->committing == NULL && !j->making &&
-	    !j->noting;
+	    !j->noting && j->removing == 0;
 }
 
 void
@@ -949,7 +1003,17 @@ add_again(struct journal *j, const struct batch *b)
 	}
 }
 
-/* No segment can be had: those who wait are told so. */
+/* None could be made or cleaned.  Who waits for one is told so. */
+static void
+no_segment(struct journal *j)
+{
+	ev_timer_set(&j->retry, RETRY_MS);
+	if (j->active != NULL || j->nfree > 0 || j->committing != NULL)
+		return;
+	j->failing_until = clock_mono_ms() + RETRY_MS;
+	fail_gathered(j);
+}
+
 static void
 fail_gathered(struct journal *j)
 {
@@ -1055,11 +1119,7 @@ make_done(struct disk_task *t)
 	    LOG_Q(slice_str(strerror(m->error))));
 	segment_drop(j, m->segment);
 	j->stats.failures++;
-	ev_timer_set(&j->retry, RETRY_MS);
-	if (j->active == NULL && j->committing == NULL) {
-		j->failing_until = clock_mono_ms() + RETRY_MS;
-		fail_gathered(j);
-	}
+	no_segment(j);
 }
 
 static void
@@ -1095,7 +1155,7 @@ journal_clean_failed(struct journal *j, struct segment *s)
 {
 	assert(s->state == SEG_CLEANING);
 	s->state = SEG_FULL;
-	ev_timer_set(&j->retry, RETRY_MS);
+	no_segment(j);
 }
 
 /* ---- the roll ----------------------------------------------------------- */

@@ -34,6 +34,7 @@ struct box {
 	struct segment	*wanted;
 	struct young	 young[RECORDS];
 	bool		 keep;
+	bool		 stuck;		/* no segment can be cleaned */
 };
 
 struct waiter {
@@ -47,6 +48,10 @@ clean(void *arg, struct segment *s)
 	struct box *b = arg;
 
 	b->wanted = s;
+	if (b->stuck) {
+		journal_clean_failed(b->j, s);
+		return;
+	}
 	if (segment_first(s) == NULL)
 		journal_cleaned(b->j, s);
 }
@@ -523,6 +528,40 @@ disk_that_always_fails_refuses_and_recovers(void **state)
 	box_clear(&b);
 }
 
+/* ... instead of having the clients wait for as long as that lasts. */
+static void
+journal_that_cannot_be_cleaned_refuses_and_recovers(void **state)
+{
+	struct box b;
+	struct young y[100];
+	int64_t end;
+	unsigned n;
+
+	(void)state;
+	box_init(&b);
+	replay(&b);
+	journal_start(b.j);
+	b.stuck = true;
+	memset(y, 0, sizeof(y));
+	for (n = 0; n < 100 && b.refused == 0; n++) {
+		add(&b, n + 1, 100000, &y[n]);
+		settle(&b);
+	}
+	assert_int_equal(b.refused, 1);
+	assert_int_equal(b.durable, n - 1);
+	assert_true(journal_is_failing(b.j));
+	b.stuck = false;
+	for (n = 0; n < 100; n++)
+		journal_release(b.j, &y[n]);
+	for (end = clock_mono_ms() + 5000; journal_is_failing(b.j) &&
+	    clock_mono_ms() < end;)
+		ev_turn(&b.loop, 10);
+	add(&b, 101, 100000, NULL);
+	settle(&b);
+	assert_int_equal(b.refused, 1);
+	box_clear(&b);
+}
+
 int
 main(void)
 {
@@ -538,6 +577,8 @@ main(void)
 		cmocka_unit_test(failed_sync_is_not_believed),
 		cmocka_unit_test(segment_whose_first_commit_fails_goes_at_once),
 		cmocka_unit_test(disk_that_always_fails_refuses_and_recovers),
+		cmocka_unit_test(
+		    journal_that_cannot_be_cleaned_refuses_and_recovers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -73,6 +73,43 @@ static const struct queue_filter everything;
 static const struct queue_filter all_deleted = { .where = QUEUE_UNDO_ALL };
 static const struct queue_filter last_deleted = { .where = QUEUE_UNDO_LAST };
 
+/* ---- what is elsewhere for a while ---------------------------------------- */
+
+static void
+message_whose_directory_is_away_waits_for_it(void **state)
+{
+	char there[128], away[128];
+	struct world w;
+	struct slot *s;
+	uint64_t id;
+
+	(void)state;
+	world_init(&w, "queue.retry_first = 100ms\nqueue.retry_max = 100ms\n");
+	w.outcome = later;
+	assert_int_equal(world_start(&w, UP_ALL), 0);
+	id = world_submit(&w, "a@one", "later@far", 500);
+	world_wait(&w, 5000, w.ndeliveries == 1);
+	world_run(&w, 20);
+	change(&w, QUEUE_HOLD, &everything);
+	s = queue_find(&w.q->queue, id);
+	world_wait(&w, 5000, s->entry == NULL);
+	snprintf(there, sizeof(there), "%s/deferred", w.dir);
+	snprintf(away, sizeof(away), "%s/away", w.dir);
+	assert_int_equal(rename(there, away), 0);
+	slot_wait_again(w.q, s, 0);
+	qmgr_due_changed(w.q);
+	world_run(&w, 200);
+	assert_ptr_equal(queue_find(&w.q->queue, id), s);
+	assert_int_equal(rename(away, there), 0);
+	w.outcome = NULL;
+	slot_wait_again(w.q, s, 0);
+	qmgr_due_changed(w.q);
+	change(&w, QUEUE_RELEASE, &everything);
+	world_wait(&w, 5000, w.q->queue.slots.n == 0);
+	assert_int_equal(world_done(&w, id, "later@far"), 1);
+	world_clear(&w);
+}
+
 /* ---- undo --------------------------------------------------------------- */
 
 static void
@@ -628,6 +665,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(message_whose_directory_is_away_waits_for_it),
 		cmocka_unit_test(deleted_message_comes_back),
 		cmocka_unit_test(what_came_back_stays_over_restarts),
 		cmocka_unit_test(last_request_alone_is_undone),

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* Any bytes as the files `pauses` and `imported`, with checksums made right, too. */
+/* Any bytes as the files that are replaced as a whole (notes.h), with checksums
+ * made right, too. */
 #include <assert.h>
 #include <fcntl.h>
 #include <unistd.h>
@@ -7,6 +8,7 @@
 #include "base/log.h"
 #include "base/num.h"
 #include "import.h"
+#include "muster.h"
 #include "qmgr.h"
 #include "roll.h"
 
@@ -27,6 +29,7 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	static struct qmgr q;
 	static struct imported past;
 	struct roll roll;
+	struct muster muster;
 	struct slice s = slice_of(p, n);
 	struct buf b = BUF_INIT(1 << 20), words = BUF_INIT(1 << 20);
 
@@ -49,6 +52,18 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 		assert(roll.n == 0);
 	assert(roll.n <= ROLL_ROWS);
 	roll_clear(&roll);
+	with_checksum(&b, "CHASQC1\n", s);
+	clock_unpack(s, &q.clock);
+	if (!clock_unpack(buf_slice(&b), &q.clock))
+		assert(q.clock.n == 0);
+	assert(q.clock.n <= CLOCK_KEPT);
+	with_checksum(&b, "CHASQN1\n", s);
+	muster_unpack(s, &muster);
+	muster_clear(&muster);
+	if (!muster_unpack(buf_slice(&b), &muster))
+		assert(muster.n == 0);
+	assert(muster.n <= s.n / 8);
+	muster_clear(&muster);
 	buf_clear(&b);
 	buf_clear(&words);
 	return 0;

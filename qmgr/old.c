@@ -31,6 +31,7 @@ struct cleaner {
 	/* Without hurry: */
 	struct ev_timer	 pace;
 	uint64_t	 looked;	/* the generation of the segment before */
+	bool		 stumbled;	/* a move failed since the last look */
 };
 
 struct move {
@@ -190,9 +191,11 @@ move_done(struct store_wait *w, bool ok)
 	struct slot *s = queue_find(&q->queue, v->m.id);
 	struct entry *e = s == NULL ? NULL : s->entry;
 	struct cleaner *c = q->cleaner;
-	bool for_cleaner = v->segment == c->segment;
+	bool *failed = v->segment == c->segment && c->moving > 0 ?
+	    &c->failed : &c->stumbled;
 
-	if (!ok)
+	/* The first of many: all are tried again in a second. */
+	if (!ok && !*failed)
 		log_error("id=%s event=migration-failed error=%s",
 		    id_text(v->m.id), LOG_Q(slice_str(strerror(v->m.error))));
 	content_release(&q->queue, &v->m.content);
@@ -208,10 +211,10 @@ move_done(struct store_wait *w, bool ok)
 	}
 	buf_clear(&v->m.head);
 	free(v);
-	if (for_cleaner && c->moving > 0) {
+	if (!ok)
+		*failed = true;
+	if (failed == &c->failed) {
 		c->moving--;
-		if (!ok)
-			c->failed = true;
 		clean_on(c);
 	}
 }
@@ -237,8 +240,9 @@ move_some(void *arg)
 		if (n == 0)
 			c->looked = segment_generation(s);
 	}
-	ev_timer_set(&c->pace, s == NULL ? LAZY_MS / 5 : n == 0 ?
-	    4 * PACE_MS : PACE_MS);
+	ev_timer_set(&c->pace, s == NULL || c->stumbled ? LAZY_MS / 5 :
+	    n == 0 ? 4 * PACE_MS : PACE_MS);
+	c->stumbled = false;
 }
 
 /* How many of a segment's messages it has moved. */

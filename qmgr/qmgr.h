@@ -198,9 +198,10 @@ void	 rcpt_begin(struct qmgr *, struct entry *, uint32_t number);
 const char *id_text(uint64_t);	/* valid for the next 3 calls */
 
 /* expand.c */
-/* The recipient becomes others (lookup's targets, ~/.forward). */
+/* The recipient becomes others (lookup's targets, ~/.forward); here: it has got
+ * a copy itself. */
 void	 entry_expand(struct qmgr *, struct entry *, uint32_t number,
-	    struct slice owner, const struct target *, uint32_t n);
+	    struct slice owner, bool here, const struct target *, uint32_t n);
 
 /* submit.c */
 void	 submit_up(struct qmgr *, struct channel *);

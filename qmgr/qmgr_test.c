@@ -509,6 +509,9 @@ notify_decides_what_is_reported(void **state)
 		{ "list@here;notify=2",	1, REPORT_SUCCESS, OUTCOME_DELIVERED },
 		{ "alias@here;notify=2", 1, REPORT_SUCCESS, OUTCOME_EXPANDED },
 		{ "alias@here",		0, 0, 0 },
+		/* A mailbox and another one: the sender hears of it. */
+		{ "fwd-here@here;notify=2", 1, REPORT_SUCCESS,
+			OUTCOME_EXPANDED },
 	};
 	struct world w;
 	size_t i;
@@ -592,7 +595,11 @@ members_of_a_list_report_to_its_owner(void **state)
 	for (i = 0; i < 2; i++) {
 		assert_string_equal(w.deliveries[i].sender, "owner-list@here");
 		assert_int_equal(w.deliveries[i].notify, 0);
+		assert_false(w.deliveries[i].envid);
 	}
+	world_submit(&w, "a@b", "alias@here", 100);
+	world_wait(&w, 5000, w.ndeliveries == 4 && all_gone(&w));
+	assert_true(w.deliveries[2].envid && w.deliveries[3].envid);
 	world_clear(&w);
 }
 

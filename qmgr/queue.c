@@ -280,6 +280,18 @@ entry_size(const struct entry *e)
 	return e->content_n + e->large_n;
 }
 
+struct slice
+entry_envid(const struct entry *e, uint16_t sender)
+{
+	return sender == 0 ? e->env.envid : SLICE_EMPTY;
+}
+
+enum dsn_ret
+entry_ret(const struct entry *e, uint16_t sender)
+{
+	return sender == 0 ? e->env.ret : RET_NONE;
+}
+
 struct rcpt *
 entry_add_rcpt(struct queue *q, struct entry *e)
 {

@@ -240,6 +240,10 @@ void	 content_release(struct queue *, struct content **);
 struct slice entry_keep(struct queue *, struct entry *, struct slice);
 /* The whole message's size. */
 uint64_t entry_size(const struct entry *);
+/* ENVID and RET for recipients of one of entry.senders: those of a list's
+ * members are not what the message came with (RFC 3461 section 5.2.7). */
+struct slice entry_envid(const struct entry *, uint16_t sender);
+enum dsn_ret entry_ret(const struct entry *, uint16_t sender);
 /* Numbers continue from entry.nrcpts.  NULL: too many. */
 struct rcpt *entry_add_rcpt(struct queue *, struct entry *);
 /* Which of entry.senders; adds it.  -1: too many. */

@@ -25,6 +25,9 @@
  *	- ids above walk.boundary were given out since, so their large files are
  *	  no orphans.
  *
+ * In the end who was in the queue at the last stop (muster.h) is in it, or has
+ * ended since, or is missed.
+ *
  * Without a journal that says which ids are given out, new ones are safe only
  * when all files are known: the walk is then carried out at once.
  */
@@ -35,9 +38,12 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/num.h"
+#include "muster.h"
 #include "old.h"
 #include "qmgr.h"
 #include "unread.h"
+
+#define MISSED_TOLD	100	/* messages, each by a line of the log */
 
 struct recovery {
 	struct qmgr	*q;
@@ -59,6 +65,7 @@ struct walk {
 	size_t		 top;		/* which of walked[] */
 	uint64_t	 boundary;	/* the highest id of before */
 	struct idmap	 gone;		/* owned, with its things */
+	struct muster	 muster;	/* who was there at the last stop */
 	int64_t		 start;
 	uint64_t	 files;
 	uint64_t	 orphans;
@@ -78,6 +85,7 @@ static void	 take_back(struct recovery *, uint64_t id);
 static void	 settle_all(struct recovery *);
 static void	 walk_init(struct qmgr *);
 static void	 walk_start(struct qmgr *);
+static void	 take_muster(struct walk *);
 static void	 remember(struct walk *, uint64_t id, bool stale,
 		    bool kept);
 static void	 listed(struct store_wait *, bool ok);
@@ -85,6 +93,7 @@ static void	 take_file(struct walk *, const struct listed *);
 static void	 take_deleted(struct walk *, const struct listed *);
 static void	 take_large(struct walk *, const struct listed *);
 static void	 walk_over(struct walk *);
+static void	 miss_messages(const struct walk *);
 
 /* In this order: each needs to know what was found before. */
 static const struct {
@@ -208,6 +217,15 @@ take_record(void *arg, const struct record *rec)
 	}
 }
 
+static struct slot *
+slot_found(struct qmgr *q, uint64_t id)
+{
+	struct slot *s = queue_slot_new(&q->queue, id);
+
+	s->steps = clock_known(&q->clock, id);
+	return s;
+}
+
 static void
 forget(struct recovery *r, struct slot *s)
 {
@@ -233,7 +251,7 @@ take_message(struct recovery *r, const struct record *rec)
 	/* Written again after a commit that failed in part. */
 	if (s != NULL)
 		forget(r, s);
-	s = queue_slot_new(qu, rec->id);
+	s = slot_found(r->q, rec->id);
 	e = entry_new(qu, s, m.envelope);
 	if (e == NULL) {
 		queue_slot_free(qu, &s);
@@ -300,7 +318,7 @@ entry_of_file(struct recovery *r, uint64_t id, bool *unreadable)
 	struct entry *e = NULL;
 
 	if (store_read(r->q->dir, &l) == 0) {
-		s = queue_slot_new(&r->q->queue, id);
+		s = slot_found(r->q, id);
 		e = stored_entry(&r->q->queue, s, buf_slice(&l.bytes), id,
 		    true);
 		if (e == NULL)
@@ -308,7 +326,7 @@ entry_of_file(struct recovery *r, uint64_t id, bool *unreadable)
 		else
 			e->q = r->q;
 	} else if (l.error == EFBIG) {
-		s = queue_slot_new(&r->q->queue, id);
+		s = slot_found(r->q, id);
 		old_damaged(r->q, &s, l.error);
 	} else if (l.error != ENOENT) {
 		*unreadable = true;
@@ -388,7 +406,21 @@ walk_start(struct qmgr *q)
 
 	w->boundary = q->last_id;
 	w->start = clock_mono_ms();
+	take_muster(w);
 	store_walk_next(q->store, &w->l);
+}
+
+static void
+take_muster(struct walk *w)
+{
+	struct qmgr *q = w->q;
+
+	if (q->read_only)
+		return;
+	if (muster_read(q->dir, q->ids_reserved, &w->muster) == -1 ||
+	    muster_remove(q->dir) == -1)
+		log_error("event=messages-unknown file=" MUSTER_FILE
+		    " error=%s", LOG_Q(slice_str(strerror(errno))));
 }
 
 static void
@@ -447,7 +479,7 @@ take_file(struct walk *w, const struct listed *f)
 	w->files++;
 	if (f->id > q->last_id)
 		q->last_id = f->id;
-	s = queue_slot_new(qu, f->id);
+	s = slot_found(q, f->id);
 	if (f->mtime >= HELD_MTIME_S * 1000)
 		slot_enter(qu, s, SLOT_HELD);
 	else
@@ -538,11 +570,35 @@ walk_over(struct walk *w)
 	    "ms=%lld", q->queue.slots.n, (unsigned long long)w->files,
 	    (unsigned long long)w->orphans,
 	    (long long)(clock_mono_ms() - w->start));
+	/* Of a directory that could not be listed nobody is known. */
+	if (!w->partial)
+		miss_messages(w);
 	if (!q->read_only)
 		drop_recover(q);
 	walk_clear(q);
 	drop_take_in(q);
 	control_walked(q);
+}
+
+static void
+miss_messages(const struct walk *w)
+{
+	const struct qmgr *q = w->q;
+	size_t i, missed = 0;
+	uint64_t id;
+
+	for (i = 0; i < w->muster.n; i++) {
+		id = w->muster.ids[i];
+		if (queue_find(&q->queue, id) != NULL ||
+		    walk_has_ended(q, id))
+			continue;
+		if (missed++ < MISSED_TOLD)
+			log_error("id=%s event=message-missing file=%s",
+			    id_text(id), store_name(STORE_DEFERRED, id).s);
+	}
+	if (missed > 0)
+		log_error("event=messages-missing number=%zu of=%zu", missed,
+		    w->muster.n);
 }
 
 void
@@ -559,5 +615,6 @@ walk_clear(struct qmgr *q)
 		free(g);
 	idmap_clear(&w->gone);
 	listing_clear(&w->l);
+	muster_clear(&w->muster);
 	free(w);
 }

@@ -321,7 +321,8 @@ use_targets(struct qmgr *q, struct ask *a)
 		t[i].address = get_slice(&w, TARGET_BYTES);
 	}
 	assert(wire_done(&w));
-	entry_expand(q, a->e, a->number, SLICE_EMPTY, t, a->ntargets);
+	entry_expand(q, a->e, a->number, SLICE_EMPTY, false, t,
+	    a->ntargets);
 	free(t);
 }
 

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "ipc/counters.h"
+#include "muster.h"
 #include "notes.h"
 #include "old.h"
 #include "qmgr.h"
@@ -274,6 +275,8 @@ try_stop(struct qmgr *q)
 	q->stopped = NULL;
 	if (q->queue.slots.n == 0)
 		notes_end_empty(q->dir);
+	else if (q->walk == NULL)
+		muster_write(q->dir, q->ids_reserved, &q->queue);
 	stopped(q->stopped_arg);
 }
 

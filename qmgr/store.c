@@ -69,6 +69,7 @@ static void	 migrate_work(struct disk_task *);
 static int	 migrate_file(struct migration *, int fd);
 static void	 copy_aside_work(struct disk_task *);
 static void	 load_work(struct disk_task *);
+static bool	 has_directory(int dir, const struct load *);
 static void	 large_work(struct disk_task *);
 static int	 read_head(struct load *, int fd, size_t size);
 static void	 list_work(struct disk_task *);
@@ -559,8 +560,23 @@ static void
 load_work(struct disk_task *t)
 {
 	struct load *l = (struct load *)(void *)OF_TASK(store_wait, t);
+	int dir = l->wait.store->dir;
 
-	l->wait.ok = store_read(l->wait.store->dir, l) == 0;
+	l->wait.ok = store_read(dir, l) == 0;
+	if (!l->wait.ok && l->error == ENOENT && !has_directory(dir, l))
+		l->error = ENOTDIR;
+}
+
+/* Without it nothing is known of the file, which may come back with it. */
+static bool
+has_directory(int dir, const struct load *l)
+{
+	char path[32];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "%s/%02x", l->dir == NULL ? DEFERRED :
+	    l->dir, store_dir_number(l->id));
+	return fs->fstatat(dir, path, &st) == 0;
 }
 
 int

@@ -570,7 +570,9 @@ grave_free(struct undo *u, struct grave *g)
 void
 undo_found(struct qmgr *q, uint64_t id, int64_t when, uint64_t bytes)
 {
-	grave_add(q->undo, id, when, bytes);
+	struct grave *g = grave_add(q->undo, id, when, bytes);
+
+	g->steps = clock_known(&q->clock, id);
 }
 
 bool

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* attempt - see attempt.h. */
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -219,6 +220,8 @@ exhausted(struct attempt *a)
 void
 attempt_try_next(struct attempt *a, const struct outcome *why)
 {
+	assert(why->status == OUTCOME_DEFERRED ||
+	    why->status == OUTCOME_FAILED);
 	a->conn = NULL;
 	a->tries++;
 	reopen_recipients(a);

@@ -239,7 +239,9 @@ conn_rest(struct conn *c)
 	c->attempt = NULL;
 	if (stream_is_tls(&c->stream))
 		secure_keep(c);
+	/* What it said unasked would be taken for its next reply. */
 	if (c->relay->stopping || conf->remote_idle == 0 || c->outdated ||
+	    stream_input(&c->stream).n > 0 ||
 	    c->messages >= conf->remote_max_messages ||
 	    (c->ehlo.mail_max > 0 && c->messages >= c->ehlo.mail_max)) {
 		conn_quit(c);

@@ -723,6 +723,12 @@ static const struct single {
 	    "452 4.5.3 too many" } }, 3,
 	    "1/0 relayed 250 2.0.0 taken|1/1 relayed 250 2.0.0 taken|"
 	    "1/2 relayed 250 2.0.0 taken|", NULL, NULL },
+	{ "too many as RFC 821 had it", { .rcpt = { "250 ok", "552 too many",
+	    "250 ok" } }, 3, "1/0 relayed 250 2.0.0 taken|"
+	    "1/1 relayed 250 2.0.0 taken|1/2 relayed 250 2.0.0 taken|", NULL,
+	    NULL },
+	{ "552 for the first", { .rcpt = { "552 full" } }, 1,
+	    "1/0 failed 552 5.0.0 full|", NULL, NULL },
 	{ "too many from the first", { .rcpt = { "452 4.5.3 too many" } }, 2,
 	    "1/0 deferred 452 4.5.3 too many|"
 	    "1/1 deferred 452 4.5.3 too many|", NULL, NULL },
@@ -763,6 +769,12 @@ static const struct single {
 	    "1/0 deferred 554 4.7.1 site go away|", NULL, NULL },
 	{ "greeting 421", { .greeting = "421 4.3.2 busy!" }, 1,
 	    "1/0 deferred 421 4.3.2 site busy|", NULL, NULL },
+	{ "greeting 250", { .greeting = "250 hello" }, 1, "1/0 deferred 0 "
+	    "4.5.0 site H: a reply to the connection that makes no sense "
+	    "(250)|", NULL, NULL },
+	{ "greeting 221", { .greeting = "221 2.0.0 Bye!" }, 1, "1/0 deferred "
+	    "0 4.5.0 site H: a reply to the connection that makes no sense "
+	    "(221)|", NULL, NULL },
 	{ "no greeting", { .greeting = "!" }, 1, "1/0 deferred 0 4.4.2 site "
 	    "H: connection closed while waiting for the reply to the "
 	    "connection|", NULL, NULL },
@@ -794,8 +806,9 @@ static const struct single {
 	/* What is no SMTP. */
 	{ "garbage", { .greeting = "SSH-2.0-OpenSSH" }, 1, "1/0 deferred 0 "
 	    "4.5.0 site H: it does not speak SMTP|", NULL, NULL },
-	{ "an unasked reply", { .ehlo = "250 x\r\n250 y\r\n250 z" }, 1, NULL,
-	    NULL, NULL },
+	{ "an unasked reply", { .ehlo = "250 x\r\n250 y\r\n250 z" }, 1,
+	    "1/0 deferred 0 4.5.0 site H: it sent a reply to nothing|", NULL,
+	    NULL },
 	{ "codes that differ", { .ehlo = "250-x\r\n550 y" }, 1, "1/0 deferred "
 	    "0 4.5.0 site H: it does not speak SMTP|", NULL, NULL },
 	{ "content accepted too early", { .ehlo = "250-x\r\n250 CHUNKING",
@@ -908,6 +921,10 @@ static const struct several {
 	    "1/0 relayed 250 2.0.0 taken|", { 1, 1, 0 }, false, NULL },
 	{ "4xx to MAIL is not of a recipient", "example.org",
 	    { { .mail = { "452 4.3.1 no room" } } }, 2,
+	    "1/0 relayed 250 2.0.0 taken|1/1 relayed 250 2.0.0 taken|",
+	    { 1, 1, 0 }, false, NULL },
+	{ "4xx to MAIL with chunking", "example.org",
+	    { { .ehlo = ALL_EHLO, .mail = { "452 4.3.1 no room" } } }, 2,
 	    "1/0 relayed 250 2.0.0 taken|1/1 relayed 250 2.0.0 taken|",
 	    { 1, 1, 0 }, false, NULL },
 	{ "4xx to MAIL of all hosts", "example.org",
@@ -1178,6 +1195,32 @@ connection_is_reset_after_a_refused_transaction(void **state)
 		assert_non_null(strstr(buf_cstr(&f.results), "2/0 relayed"));
 		tear_down(&f);
 	}
+}
+
+/* Or the content would be believed to be taken by what was said of its
+ * recipient. */
+static void
+connection_with_a_reply_too_many_is_used_no_more(void **state)
+{
+	static const struct script two = { .ehlo = ALL_EHLO,
+		.end = { "250 taken\r\n250 and again" } };
+	static const struct script no = { .ehlo = ALL_EHLO,
+		.end = { "554 5.7.1 no" } };
+	struct job_recipient r[1];
+	struct fixture f;
+	struct job j = job_to(r, 1, "example.org");
+
+	(void)state;
+	set_up(&f, zone, (const struct script *[]){ &two, NULL, NULL }, "");
+	send_job(&f, 1, &j, -1);
+	wait_for_results(&f, 1);
+	assert_non_null(strstr(buf_cstr(&f.results), "1/0 relayed"));
+	f.hosts[0].script = &no;
+	send_job(&f, 2, &j, -1);
+	wait_for_results(&f, 2);
+	assert_int_equal(f.hosts[0].connections, 2);
+	assert_non_null(strstr(buf_cstr(&f.results), "2/0 failed 554"));
+	tear_down(&f);
 }
 
 static void
@@ -2125,6 +2168,8 @@ main(void)
 		cmocka_unit_test(connection_is_used_again),
 		cmocka_unit_test(
 		    connection_is_reset_after_a_refused_transaction),
+		cmocka_unit_test(
+		    connection_with_a_reply_too_many_is_used_no_more),
 		cmocka_unit_test(host_that_does_not_know_bdat_gets_data),
 		cmocka_unit_test(connection_ends_after_max_messages),
 		cmocka_unit_test(idle_connection_ends_after_its_time),

@@ -361,6 +361,12 @@ begin_transaction(struct conn *c)
 	c->written = false;
 	c->sending = false;
 	c->accepted = 0;
+	if (stream_input(&c->stream).n > 0) {
+		/* Each reply would count for the command before its own. */
+		conn_lost(c, (struct enhanced){ 4, 5, 0 },
+		    "it sent a reply to nothing");
+		return;
+	}
 	if (!host_can_take_it(c))
 		return;
 	c->messages++;
@@ -655,7 +661,8 @@ mail(struct conn *c, struct owed o)
 	why = outcome_of(c, OUTCOME_FAILED);
 	if (why.status == OUTCOME_DEFERRED) {
 		/* Not of a recipient: another host may be able to (RFC 5321
-		 * section 5.1). */
+		 * section 5.1).  Content that went ahead is for nobody. */
+		c->written = false;
 		conn_fail(c, &why);
 		return;
 	}
@@ -687,13 +694,15 @@ rcpt(struct conn *c, struct owed o)
 	attempt_decide(c->attempt, o.recipient, &why);
 }
 
+/* RFC 821 had 552 for this.  One that is meant otherwise comes again when it
+ * is the first of its transaction, and counts then. */
 static bool
 is_too_many(const struct conn *c, const struct outcome *o)
 {
 	if (c->accepted == 0 || (o->code != 452 && o->code != 552))
 		return false;
-	return o->enhanced.subject == 0 ? o->code == 452 :
-	    o->enhanced.subject == 5 && o->enhanced.detail == 3;
+	return o->enhanced.subject == 0 ||
+	    (o->enhanced.subject == 5 && o->enhanced.detail == 3);
 }
 
 static void
@@ -946,10 +955,13 @@ replied(struct conn *c)
 
 /* RFC 5321 section 4.2.1: 3yz asks for more, and only after DATA there is
  * more, so it is then what 2yz is elsewhere.  Neither says that anything was
- * refused. */
+ * refused.  Who is ready greets with 220 (section 4.3.2): another 2yz accepts
+ * nothing, least of all the message. */
 static bool
 is_sensible(enum step step, uint16_t code)
 {
+	if (step == S_GREETING && code / 100 == 2)
+		return code == 220;
 	return code / 100 != (step == S_DATA ? 2 : 3);
 }
 

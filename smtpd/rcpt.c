@@ -224,6 +224,16 @@ reply_in_order(struct session *s)
 	session_enter(s, tx->nrecipients > 0 ? S_RCPT : S_MAIL);
 }
 
+/* Of a local-part the case may matter to who has it (RFC 5321 section 2.4). */
+static bool
+is_same(struct slice a, struct slice b)
+{
+	size_t at = slice_rfind(a, '@');
+
+	return a.n == b.n && slice_eq(slice_first(a, at), slice_first(b, at)) &&
+	    slice_eq_nocase(slice_from(a, at), slice_from(b, at));
+}
+
 /* Whoever is named twice gets one copy, under the conditions named first. */
 static void
 add_recipient(struct tx *tx, const struct recipient *r)
@@ -232,7 +242,7 @@ add_recipient(struct tx *tx, const struct recipient *r)
 
 	tx->accepted++;
 	for (i = 0; i < tx->nrecipients; i++)
-		if (slice_eq(tx->recipients[i].address, r->address))
+		if (is_same(tx->recipients[i].address, r->address))
 			return;
 	if (tx->nrecipients == tx->cap) {
 		tx->cap = tx->cap == 0 ? 4 : tx->cap * 2;

@@ -972,7 +972,7 @@ recipient_named_twice_gets_one_copy(void **state)
 
 	(void)state;
 	say(fd, "LHLO c\r\nMAIL FROM:<>\r\nRCPT TO:<u@example.org>\r\n"
-	    "RCPT TO:<v@example.org>\r\nRCPT TO:<u@example.org>\r\nDATA\r\n"
+	    "RCPT TO:<v@example.org>\r\nRCPT TO:<u@Example.ORG>\r\nDATA\r\n"
 	    ".\r\n");
 	/* A reply for each RCPT all the same: RFC 2033 section 4.2. */
 	hear(fd, HELLO EHLO_REPLY MAIL_OK RCPT_OK RCPT_OK RCPT_OK GO QUEUED

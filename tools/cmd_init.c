@@ -616,8 +616,10 @@ conf_domains(const struct init *in, struct buf *b)
 
 	buf_add_str(b, "\n# The domains whose mail is received here.\n");
 	for (i = 0; i < in->domains.n; i++) {
-		buf_printf(b, "domain %s {\n\ttype = virtual\n"
-		    "\tmailboxes = mailboxes\n}\n", in->domains.v[i]);
+		buf_add_str(b, "domain ");
+		conf_word_write(b, in->domains.v[i]);
+		buf_add_str(b, " {\n\ttype = virtual\n"
+		    "\tmailboxes = mailboxes\n}\n");
 		is_host = is_host || (in->hostname != NULL &&
 		    strcasecmp(in->hostname, in->domains.v[i]) == 0);
 	}

@@ -15,12 +15,13 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sysexits.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "base/clock.h"
+#include "base/num.h"
 #include "chasqui.h"
 #include "mail/summary.h"
+#include "mbox.h"
+#include "os/sandbox.h"
 #include "queue_print.h"
 #include "store/store.h"
 
@@ -31,6 +32,7 @@ struct job {
 	char		 path[PATH_MAX];	/* of the Maildir */
 	uid_t		 uid;
 	gid_t		 gid;
+	bool		 absent;	/* whose first mail or login makes it */
 	struct store	*store;
 	bool		 json;
 	unsigned	 bad;
@@ -146,10 +148,11 @@ find_maildir(struct job *j, const char *whose)
 		if (r != EX_OK)
 			return r;
 	}
-	if (lstat(j->path, &st) == -1)
-		return tool_fail(EX_NOINPUT, "%s: %s%s", j->path,
-		    strerror(errno), errno == ENOENT ? "; the first mail or "
-		    "login makes it" : "");
+	if (lstat(j->path, &st) == -1) {
+		j->absent = errno == ENOENT && whose[0] != '/';
+		return j->absent ? EX_OK : tool_fail(EX_NOINPUT, "%s: %s",
+		    j->path, strerror(errno));
+	}
 	if (!S_ISDIR(st.st_mode))
 		return tool_fail(EX_NOINPUT, "%s is no directory", j->path);
 	/* Opening a store makes what is missing; not just anywhere. */
@@ -183,14 +186,23 @@ ask_lookup(struct job *j, const char *address)
 	return status;
 }
 
+/* "UID GID", then the path. */
 static void
 take_line(void *arg, struct message *m)
 {
 	struct job *j = arg;
+	struct slice text = m->body.rest;
+	uint64_t uid, gid;
 
-	if (m->type == TL_DATA && m->body.rest.n < sizeof(j->path)) {
-		memcpy(j->path, m->body.rest.p, m->body.rest.n);
-		j->path[m->body.rest.n] = '\0';
+	if (m->type != TL_DATA)
+		return;
+	if (text.n > 0 && text.p[0] == '/') {
+		snprintf(j->path, sizeof(j->path), "%.*s", SLICE_ARG(text));
+	} else if (parse_u64(&text, &uid) == PARSE_OK && uid <= UINT32_MAX &&
+	    text.n > 0 && slice_to_u64(slice_from(text, 1), 0, UINT32_MAX,
+	    &gid)) {
+		j->uid = (uid_t)uid;
+		j->gid = (gid_t)gid;
 	}
 }
 
@@ -200,12 +212,16 @@ trouble(const char *mailbox, const char *text)
 	fprintf(stderr, "chasqui: %s: %s\n", mailbox, text);
 }
 
+/* Where there is no Maildir yet it is made, as a login would. */
 static int
 open_store(struct job *j)
 {
 	const struct store_options o = { .summarise = summary_build,
+		.create = j->absent, .create_special = j->absent,
 		.warn = trouble };
 
+	if (j->absent)
+		sandbox_make_path(j->path);
 	j->store = store_open(j->path, &o);
 	return j->store != NULL ? EX_OK : tool_fail(EX_NOINPUT, "%s: %s",
 	    j->path, strerror(errno));
@@ -282,11 +298,22 @@ run_list(struct job *j, int argc, char *argv[])
 
 /* ---- changes ------------------------------------------------------------ */
 
+/* A name to be: IMAP knows INBOX in any case of letters, also above others. */
+static struct slice
+new_name(char *name)
+{
+	struct slice s = slice_str(name);
+
+	if (slice_starts_nocase(s, SLICE_LIT("INBOX/")))
+		memcpy(name, "INBOX", 5);
+	return s;
+}
+
 static int
 run_create(struct job *j, int argc, char *argv[])
 {
 	(void)argc;
-	return result(j, argv[0], store_create(j->store, slice_str(argv[0]),
+	return result(j, argv[0], store_create(j->store, new_name(argv[0]),
 	    0));
 }
 
@@ -295,7 +322,7 @@ run_rename(struct job *j, int argc, char *argv[])
 {
 	(void)argc;
 	return result(j, argv[0], store_rename(j->store, slice_str(argv[0]),
-	    slice_str(argv[1])));
+	    new_name(argv[1])));
 }
 
 static int
@@ -439,80 +466,6 @@ run_convert(struct job *j, int argc, char *argv[])
 
 /* ---- import ------------------------------------------------------------- */
 
-/* When a message of an mbox arrived: "From who Thu Jan  1 12:00:00 2015", UTC;
- * where it does not say, the file's time. */
-static int64_t
-date_of_from(const char *line, int64_t otherwise_ms)
-{
-	const char *p = strchr(line + 5, ' ');
-	struct tm tm = { 0 };
-
-	while (p != NULL && *p == ' ')
-		p++;
-	if (p == NULL || strptime(p, "%a %b %d %H:%M:%S %Y", &tm) == NULL)
-		return otherwise_ms;
-	return (int64_t)timegm(&tm) * 1000;
-}
-
-/* ">From ", ">>From " and so on were written with one '>' less. */
-static bool
-is_quoted_from(struct slice line)
-{
-	size_t i = 0;
-
-	while (i < line.n && line.p[i] == '>')
-		i++;
-	return i > 0 && slice_starts(slice_from(line, i), SLICE_LIT("From "));
-}
-
-/*
- * A file whose first line is of an mbox is one: a message begins at each line
- * "From " that is the first or follows an empty one, which is not its own.
- */
-static int
-copy_file(struct append *a, FILE *f, const struct stat *st)
-{
-	int64_t date = (int64_t)st->st_mtim.tv_sec * 1000;
-	bool mbox = false, inside = false, empty = false;
-	enum store_result r = STORE_OK;
-	struct slice text;
-	char *line = NULL;
-	size_t cap = 0;
-	ssize_t n;
-
-	while (r == STORE_OK && (n = getline(&line, &cap, f)) > 0) {
-		text = slice_of(line, (size_t)n);
-		if (slice_starts(text, SLICE_LIT("From ")) &&
-		    (mbox ? empty : !inside)) {
-			if (inside)
-				r = append_end(a);
-			mbox = true;
-			inside = empty = false;
-			if (r == STORE_OK)
-				r = append_message(a, 0, 0, NULL, 0,
-				    date_of_from(line, date));
-			inside = r == STORE_OK;
-			continue;
-		}
-		if (!inside)
-			r = append_message(a, (uint64_t)(S_ISREG(st->st_mode) ?
-			    st->st_size : 0), 0, NULL, 0, date);
-		inside = inside || r == STORE_OK;
-		if (r == STORE_OK && empty)
-			r = append_bytes(a, SLICE_LIT("\n"));
-		empty = mbox && (slice_eq(text, SLICE_LIT("\n")) ||
-		    slice_eq(text, SLICE_LIT("\r\n")));
-		if (mbox && is_quoted_from(text))
-			text = slice_from(text, 1);
-		if (r == STORE_OK && !empty)
-			r = append_bytes(a, text);
-	}
-	free(line);
-	if (r == STORE_OK && !inside)	/* an empty file */
-		r = append_message(a, 0, 0, NULL, 0, date);
-	return (int)(r == STORE_OK ? append_end(a) : r);
-}
-
 /* NULL: the user has been told. */
 static FILE *
 open_input(const char *path, struct stat *st)
@@ -550,7 +503,7 @@ run_import(struct job *j, int argc, char *argv[])
 			append_abort(&a);
 			return EX_NOINPUT;
 		}
-		r = (enum store_result)copy_file(a, f, &st);
+		r = mbox_append(a, f, &st);
 		broken = ferror(f) != 0;
 		if (f != stdin)
 			fclose(f);
@@ -565,7 +518,9 @@ run_import(struct job *j, int argc, char *argv[])
 		}
 	}
 	r = append_commit(&a, &done);
-	if (r == STORE_OK)
+	if (r == STORE_OK && done.n == 0)
+		printf("0 messages\n");
+	else if (r == STORE_OK)
 		printf("%" PRIu32 " messages from UID %" PRIu32 " on\n",
 		    done.n, done.first_uid);
 	return result(j, argv[0], r);

@@ -261,14 +261,19 @@ static int
 read_password(const char *login, struct buf *out)
 {
 	char once[PASSWORD_BYTES + 2] = "", again[PASSWORD_BYTES + 2] = "";
-	char prompt[400];
+	char prompt[400], *end;
 	int r = 0;
 
 	snprintf(prompt, sizeof(prompt), "Password of %s: ", login);
 	if (!isatty(STDIN_FILENO)) {
 		if (fgets(once, sizeof(once), stdin) == NULL)
 			r = tool_fail(EX_NOINPUT, "no password came");
-		once[strcspn(once, "\n")] = '\0';
+		/* What a NUL would hide is made one that is refused. */
+		end = memchr(once, '\n', sizeof(once));
+		if (end != NULL)
+			*end = '\0';
+		if (end != NULL && strlen(once) < (size_t)(end - once))
+			once[strlen(once)] = '\n';
 	} else if (readpassphrase(prompt, once, sizeof(once), 0) == NULL ||
 	    readpassphrase("Once more: ", again, sizeof(again), 0) == NULL)
 		r = tool_fail(EX_NOINPUT, "no password came");
@@ -460,6 +465,11 @@ run_add(struct job *j, int argc, char *argv[])
 		a.stored = slice_str(j->stored);
 		if (strpbrk(j->stored, " \t\n") != NULL || a.stored.n == 0)
 			return tool_fail(EX_USAGE, "--stored is one word");
+		if (strcmp(j->stored, "*") != 0 && password_check(a.stored,
+		    SLICE_LIT("x")) == PASSWORD_UNKNOWN_SCHEME)
+			return tool_fail(EX_DATAERR, "--stored: nobody could "
+			    "log in with it; chasqui-passwords(5) lists the "
+			    "schemes that are known");
 		replace_main(j, &a);
 		r = finish(j);
 	} else

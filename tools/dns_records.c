@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #include "dns_records.h"
+#include "mail/address.h"
 
 static bool	 is_public(const struct sockaddr *, char text[INET6_ADDRSTRLEN]);
 static void	 put_service(const struct conf *, const char *mode,
@@ -67,9 +68,13 @@ is_public(const struct sockaddr *sa, char text[INET6_ADDRSTRLEN])
 /* Nothing here signs messages, so a policy that refuses what is not signed
  * would refuse the domain's own mail where it was forwarded. */
 void
-dns_records_of_domain(const struct conf *c, const char *domain)
+dns_records_of_domain(const struct conf *c, const char *name)
 {
-	printf("; %s\n%s. MX 10 %s.\n", domain, domain, c->hostname);
+	struct buf ascii = BUF_INIT(1024);
+	const char *domain = domain_canonical(&ascii, slice_str(name)) == 0 ?
+	    buf_cstr(&ascii) : name;
+
+	printf("; %s\n%s. MX 10 %s.\n", name, domain, c->hostname);
 	printf("; only its MX hosts send its mail; add others: ip4:, include:\n"
 	    "%s. TXT \"v=spf1 mx -all\"\n", domain);
 	printf("; reports, and no refusals yet\n"
@@ -78,6 +83,7 @@ dns_records_of_domain(const struct conf *c, const char *domain)
 	put_service(c, "submission", "_submissions", domain);
 	put_service(c, "imap", "_imaps", domain);
 	put_service(c, "pop3", "_pop3s", domain);
+	buf_clear(&ascii);
 }
 
 /* For mail programs that find their servers by themselves (RFC 6186, 8314). */

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "doctor_ask.h"
+#include "mail/address.h"
 
 #define TRIES		2
 #define WAIT_MS		2500	/* for a server, each time */
@@ -34,14 +35,17 @@ dns_ask(const struct conf *c, const char *name, int type,
 {
 	static const uint8_t wants_recursion = 0x01;
 	uint8_t question[512];
+	struct buf ascii = BUF_INIT(NS_MAXDNAME);
 	struct sockaddr_storage ss;
 	socklen_t len;
 	bool heard = false;
 	size_t i;
-	int n;
+	int n = -1;
 
-	n = res_mkquery(QUERY, name, C_IN, type, NULL, 0, NULL, question,
-	    sizeof(question));
+	if (domain_canonical(&ascii, slice_str(name)) == 0)
+		n = res_mkquery(QUERY, buf_cstr(&ascii), C_IN, type, NULL, 0,
+		    NULL, question, sizeof(question));
+	buf_clear(&ascii);
 	if (n < NS_HFIXEDSZ)
 		return DNS_NO_NAME;
 	question[2] |= wants_recursion;

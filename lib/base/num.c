@@ -93,13 +93,13 @@ crc32c(uint32_t crc, struct slice s)
 	return ~crc32c_portable(~crc, s);
 }
 
-static uint64_t
+static inline uint64_t
 rotl(uint64_t v, int by)
 {
 	return v << by | v >> (64 - by);
 }
 
-static void
+static inline __attribute__((always_inline)) void
 sip_round(uint64_t v[4])
 {
 	v[0] += v[1];

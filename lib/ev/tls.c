@@ -129,10 +129,8 @@ stream_tls_connect(struct stream *s, struct tls_context *c,
 {
 	struct handshake *h = mem_alloc(sizeof(*h));
 	const unsigned char *der = (const void *)d->session.p;
-	X509_VERIFY_PARAM *param;
 	SSL_SESSION *session;
 	struct tls *t;
-	size_t i;
 
 	assert(!c->server);
 	copy_demand(h, d);
@@ -148,11 +146,6 @@ stream_tls_connect(struct stream *s, struct tls_context *c,
 		SSL_set_tlsext_host_name(t->ssl, name);
 		free(name);
 	}
-	param = SSL_get0_param(t->ssl);
-	X509_VERIFY_PARAM_set_hostflags(param,
-	    X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-	for (i = 0; i < h->nnames; i++)
-		X509_VERIFY_PARAM_add1_host(param, h->names[i], 0);
 	/* The callback decides; with VERIFY_NONE nobody would hear it. */
 	if (h->verify || h->nfingerprints > 0)
 		SSL_set_verify(t->ssl, SSL_VERIFY_PEER, NULL);
@@ -431,6 +424,33 @@ has_fingerprint(const struct handshake *h, X509 *x)
 	return false;
 }
 
+/* One of the names; an address counts as one where the certificate is for
+ * that address. */
+static bool
+has_name(const struct handshake *h, X509 *x)
+{
+	size_t i;
+
+	for (i = 0; i < h->nnames; i++)
+		if (X509_check_host(x, h->names[i], 0,
+			X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS, NULL) == 1 ||
+		    X509_check_ip_asc(x, h->names[i], 0) == 1)
+			return true;
+	return h->nnames == 0;
+}
+
+/* The chain, and whose it is. */
+static bool
+is_demanded(const struct handshake *h, X509_STORE_CTX *sc)
+{
+	if (X509_verify_cert(sc) != 1)
+		return false;
+	if (h == NULL || has_name(h, X509_STORE_CTX_get0_cert(sc)))
+		return true;
+	X509_STORE_CTX_set_error(sc, X509_V_ERR_HOSTNAME_MISMATCH);
+	return false;
+}
+
 /* A server's clients may have any certificate; a client does what it was told
  * to.  What libssl keeps as the result says the rest. */
 int
@@ -444,7 +464,7 @@ tls_verify(X509_STORE_CTX *sc, void *arg)
 
 	(void)arg;
 	if (h == NULL || h->nfingerprints == 0) {
-		good = X509_verify_cert(sc) == 1;
+		good = is_demanded(h, sc);
 		return good || h == NULL || !h->verify;
 	}
 	if (!has_fingerprint(h, X509_STORE_CTX_get0_cert(sc))) {
@@ -453,7 +473,7 @@ tls_verify(X509_STORE_CTX *sc, void *arg)
 		return 0;
 	}
 	if (h->verify)
-		return X509_verify_cert(sc) == 1;
+		return is_demanded(h, sc);
 	X509_STORE_CTX_set_error(sc, X509_V_OK);
 	return 1;
 }
@@ -465,19 +485,13 @@ resumed_as_demanded(struct tls *t)
 {
 	const struct handshake *h = t->handshake;
 	X509 *x = SSL_get0_peer_certificate(t->ssl);
-	size_t i;
 
 	if (h->nfingerprints > 0 && !has_fingerprint(h, x))
 		return false;
 	if (!h->verify)
 		return true;
-	if (x == NULL || SSL_get_verify_result(t->ssl) != X509_V_OK)
-		return false;
-	for (i = 0; i < h->nnames; i++)
-		if (X509_check_host(x, h->names[i], 0,
-		    X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS, NULL) == 1)
-			return true;
-	return h->nnames == 0;
+	return x != NULL && SSL_get_verify_result(t->ssl) == X509_V_OK &&
+	    has_name(h, x);
 }
 
 /* ---- what it has become -------------------------------------------------- */

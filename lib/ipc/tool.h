@@ -38,7 +38,7 @@
 	X(TL_PAUSES,	   18, TOOL,   0,  0,   0)	/* qmgr: TL_LINEs */ \
 	X(TL_EXPLAIN,	   20, TOOL,   0,  5,   2048)	/* lookup: slice address, u8 0 */ \
 	X(TL_TABLE_QUERY,  21, TOOL,   0,  8,   4096)	/* lookup: slice table, slice key */ \
-	X(TL_MAILBOX,	   22, TOOL,   0,  4,   1024)	/* lookup: slice login or address; its Maildir in TL_DATA */ \
+	X(TL_MAILBOX,	   22, TOOL,   0,  4,   1024)	/* lookup: slice login or address; two TL_DATA: "UID GID", and its Maildir */ \
 	X(TL_LOGIN,	   23, TOOL,   0,  5,   400)	/* master, lookup: slice login name; lines say what each knows of it */ \
 	X(TL_NEXT_HOPS,	   24, TOOL,   0,  4,   4)	/* qmgr: u32 how many, those with most messages; TL_NEXT_HOP each */ \
 	X(TL_QUEUE_SHAPE,  25, TOOL,   0,  5,   5)	/* qmgr: u8 enum shape_by, u32 how many rows; TL_SHAPE each */ \

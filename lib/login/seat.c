@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "ipc/next_client.h"
@@ -15,6 +16,7 @@
 #define BEGIN_MS	10000	/* SE_BEGIN is there already */
 #define BEGIN_BYTES	90000
 #define WHY_BYTES	200
+#define NEWS_MS		20	/* from one news of a mailbox to the next */
 
 static void	 login_says(void *, struct channel *, struct message *);
 static void	 login_is_gone(void *, struct channel *);
@@ -23,7 +25,9 @@ static bool	 take_begin(struct seat *, struct message *);
 static void	 forget_client(struct seat *);
 static void	 take_news(struct seat *, struct message *);
 static void	 take_bye(struct seat *, struct message *);
-static int	 give_back(const struct seat *);
+static void	 tell_changed(void *);
+static void	 tell_what_is_left(struct seat *);
+static int	 give_back(struct seat *);
 
 static const struct message_rule rules[] = RULES_OF(SEAT);
 static const struct channel_ops channel_ops = { login_says, login_is_gone,
@@ -34,6 +38,8 @@ seat_init(struct seat *s, int channel_fd_take, int fd_take)
 {
 	ev_loop_init(&s->loop);
 	buf_init(&s->begin, BEGIN_BYTES);
+	buf_init(&s->changed, SESSION_MAILBOX_BYTES);
+	ev_timer_init(&s->tells, &s->loop, tell_changed, s);
 	return take_client(s, channel_fd_take, fd_take);
 }
 
@@ -109,7 +115,9 @@ forget_client(struct seat *s)
 	s->fd = -1;
 	seat_flush(s);
 	channel_free(&s->channel);
+	ev_timer_stop(&s->tells);
 	buf_clear(&s->begin);
+	buf_clear(&s->changed);
 	s->tag = s->client = s->unread = s->state = SLICE_EMPTY;
 	s->tls = s->has_news = s->may_park = s->is_over = false;
 	s->news = 0;
@@ -182,14 +190,47 @@ login_is_gone(void *arg, struct channel *c)
 void
 seat_changed(struct seat *s, struct slice mailbox)
 {
+	int64_t now = clock_mono_ms(), next = s->told_ms + NEWS_MS;
+	bool again = slice_eq(buf_slice(&s->changed), mailbox);
+
+	if (mailbox.n > SESSION_MAILBOX_BYTES)
+		return;
+	if (again && now < next) {
+		if (!ev_timer_is_set(&s->tells))
+			ev_timer_set(&s->tells, next - now);
+		return;
+	}
+	if (!again)
+		tell_what_is_left(s);
+	ev_timer_stop(&s->tells);
+	buf_reset(&s->changed);
+	buf_add(&s->changed, mailbox);
+	tell_changed(s);
+}
+
+static void
+tell_changed(void *arg)
+{
+	struct seat *s = arg;
 	struct buf *b;
 
-	if (s->channel == NULL || mailbox.n > SESSION_MAILBOX_BYTES)
+	if (s->channel == NULL)
 		return;
+	s->told_ms = clock_mono_ms();
 	b = channel_begin(s->channel, SE_CHANGED, 0);
 	if (b != NULL)
-		put_slice(b, mailbox);
+		put_slice(b, buf_slice(&s->changed));
 	channel_end(s->channel);
+}
+
+/* Before anything else is. */
+static void
+tell_what_is_left(struct seat *s)
+{
+	if (!ev_timer_is_set(&s->tells))
+		return;
+	ev_timer_stop(&s->tells);
+	tell_changed(s);
 }
 
 void
@@ -213,8 +254,9 @@ seat_watch(struct seat *s, const struct slice *mailboxes, size_t n)
 }
 
 static int
-give_back(const struct seat *s)
+give_back(struct seat *s)
 {
+	tell_what_is_left(s);
 	return s->channel == NULL || s->fd == -1 ? -1 :
 	    fcntl(s->fd, F_DUPFD_CLOEXEC, 3);
 }
@@ -265,6 +307,7 @@ seat_over(struct seat *s, const char *why)
 
 	if (word.n > WHY_BYTES)
 		word.n = WHY_BYTES;
+	tell_what_is_left(s);
 	s->is_over = true;
 	if (s->channel == NULL)
 		return;

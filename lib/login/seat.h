@@ -54,6 +54,9 @@ struct seat {
 	struct channel		*channel;	/* owned; NULL: it is down */
 	struct buf		 begin;		/* what the slices are of */
 	uint32_t		 news;		/* SE_NEWS that have come */
+	struct buf		 changed;	/* told last, at that time */
+	int64_t			 told_ms;
+	struct ev_timer		 tells;		/* set: it has changed since */
 	bool			 is_over;	/* in order: seat_over() */
 	const struct seat_ops	*ops;
 	void			*arg;
@@ -73,7 +76,8 @@ void	 seat_start(struct seat *, const struct seat_ops *, void *arg);
 void	 seat_flush(struct seat *);
 void	 seat_clear(struct seat *);
 
-/* This session has changed a mailbox: those that watch it hear of it. */
+/* This session has changed a mailbox: those that watch it hear of it, at once or,
+ * where they were told of the same one less than 20 ms ago, then. */
 void	 seat_changed(struct seat *, struct slice mailbox);
 /* An empty name: all of the user's. */
 void	 seat_watch(struct seat *, const struct slice *mailboxes, size_t n);

@@ -195,6 +195,50 @@ login_process_that_does_not_begin_ends_it(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
+/* Until it is over: how many news there were, and what each began with. */
+static unsigned
+count_news(struct side *side, char first[4])
+{
+	struct message m;
+	unsigned n = 0;
+
+	for (;;) {
+		assert_int_equal(channel_wait(side->channel, &m, 1000), 0);
+		if (m.type == SE_OVER)
+			return n;
+		assert_int_equal(m.type, SE_CHANGED);
+		if (n < 4)
+			first[n] = get_slice(&m.body, 100).p[0];
+		n++;
+	}
+}
+
+static void
+news_of_one_mailbox_are_gathered_and_none_is_forgotten(void **state)
+{
+	struct side a = client_comes(0, "a1", "", "");
+	const struct slice inbox = SLICE_LIT("INBOX"), sent = SLICE_LIT("Sent");
+	char first[4];
+	int i;
+
+	(void)state;
+	assert_int_equal(seat_init(&seat, a.fds[0], a.fds[1]), 0);
+	seat_changed(&seat, inbox);
+	seat_changed(&seat, inbox);
+	seat_changed(&seat, sent);
+	seat_changed(&seat, sent);
+	seat_over(&seat, "logout");
+	seat_flush(&seat);
+	assert_int_equal(count_news(&a, first), 4);
+	assert_memory_equal(first, "IISS", 4);
+	for (i = 0; i < 1000; i++)
+		seat_changed(&seat, inbox);
+	seat_over(&seat, "logout");
+	seat_flush(&seat);
+	assert_in_range(count_news(&a, first), 2, 500);
+	client_leaves(&a);
+}
+
 int
 main(void)
 {
@@ -203,6 +247,7 @@ main(void)
 		TEST(process_that_nobody_keeps_ends),
 		TEST(process_that_did_not_end_in_order_serves_nobody),
 		TEST(login_process_that_does_not_begin_ends_it),
+		TEST(news_of_one_mailbox_are_gathered_and_none_is_forgotten),
 	};
 
 	log_set_level(LOG_LEVEL_ERROR);

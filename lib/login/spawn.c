@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,11 +45,13 @@ struct spawn {
 	struct forked_tree	 forked;
 	size_t			 nforked;
 	uint64_t		 begun;
+	cpu_set_t		 processors;	/* that it may run on */
 };
 
 static void	 control(void *, struct message *);
 static void	 status(void *, struct buf *);
 static void	 take_order(struct spawn *, struct message *);
+static pid_t	 fork_here(struct spawn *);
 static void	 show_processes(struct spawn *, struct message *);
 static void	 tell_none(struct spawn *, int fd_take);
 static void	 tell_ended(struct spawn *, uint64_t session, pid_t, int);
@@ -84,6 +87,8 @@ spawn_main(const struct spawn_spec *spec, int argc, char *argv[])
 	ev_signal_init(&s.died, &s.child.loop, SIGCHLD, somebody_died, &s);
 	if (spec->warm != NULL)
 		spec->warm();
+	if (sched_getaffinity(0, sizeof(s.processors), &s.processors) == -1)
+		CPU_ZERO(&s.processors);
 	priv_prepare(spec->session, spec->spawn);
 	child_enter(&s.child);
 	heap_fill_gaps();
@@ -137,7 +142,7 @@ take_order(struct spawn *s, struct message *m)
 		return;
 	}
 	s->begun++;
-	pid = fork();
+	pid = fork_here(s);
 	if (pid == 0) {
 		counters_keep_to_myself();
 		seat.login = mem_slicedup(login);
@@ -157,6 +162,28 @@ take_order(struct spawn *s, struct message *m)
 	f->session = seat.id;
 	RB_INSERT(forked_tree, &s->forked, f);
 	s->nforked++;
+}
+
+/* Begins on the processor that has its memory at hand and on which all wait for
+ * it, where the kernel would wake another that is idle.  It goes wherever there
+ * is room as soon as it has begun. */
+static pid_t
+fork_here(struct spawn *s)
+{
+	int cpu = sched_getcpu();
+	cpu_set_t here;
+	bool bound;
+	pid_t pid;
+
+	CPU_ZERO(&here);
+	if (cpu >= 0)
+		CPU_SET((unsigned)cpu, &here);
+	bound = CPU_COUNT(&s->processors) > 1 &&
+	    sched_setaffinity(0, sizeof(here), &here) == 0;
+	pid = fork();
+	if (bound)
+		sched_setaffinity(0, sizeof(s->processors), &s->processors);
+	return pid;
 }
 
 static void

@@ -32,7 +32,6 @@ static bool	 literal_is_valid(struct slice);
 static bool	is_dot_string(struct slice);
 static bool	is_quoted(struct slice);
 static bool	label_is_valid(struct slice, unsigned flags);
-static int	domain_canonical(struct buf *, struct slice);
 static int	domain_to_ascii(struct buf *, struct slice);
 static void	fold_bytes(char *, size_t);
 
@@ -300,7 +299,7 @@ out:
 	return r;
 }
 
-static int
+int
 domain_canonical(struct buf *b, struct slice domain)
 {
 	size_t n = b->n;

@@ -40,6 +40,8 @@ bool	 literal_parse(struct slice, uint8_t addr_r[16]);
  * fold_local: the local-part in lower case too.  -1: not convertible. */
 int	 address_canonical(struct arena *, const struct address *,
 	    bool fold_local, struct slice *text_r);
+/* That of a domain alone. */
+int	 domain_canonical(struct buf *, struct slice);
 /* The local-part without quotes and escapes. */
 int	 local_unquote(struct arena *, struct slice local, struct slice *text_r);
 /* Quoted as far as RFC 5321 needs it. */

@@ -97,6 +97,7 @@ reply_reset(struct reply *r)
 	r->code = 0;
 	r->lines = 0;
 	r->line = 0;
+	r->cut = 0;
 }
 
 void
@@ -129,8 +130,13 @@ reply_feed(struct reply *r, struct slice *in)
 static bool
 reply_add(struct reply *r, struct slice s)
 {
-	return r->text.n - r->line + s.n <= REPLY_LINE_BYTES &&
-	    buf_add(&r->text, s) == 0;
+	size_t room = REPLY_LINE_BYTES - (r->text.n - r->line);
+
+	if (s.n > room) {
+		r->cut += s.n - room;
+		s.n = room;
+	}
+	return r->cut <= REPLY_CUT_BYTES && buf_add(&r->text, s) == 0;
 }
 
 /* A line is whole: takes its code off and joins it to those before. */

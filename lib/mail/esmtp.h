@@ -81,8 +81,10 @@ void	 ehlo_line(struct ehlo *, struct slice);
 /* A reply as its bytes arrive (RFC 5321 4.2): feed whole input; PARSE_MORE
  * wants more, PARSE_BAD is no reply or over a limit.  After PARSE_OK call
  * reply_reset() before the next.  A line may end in a bare LF: servers do it,
- * and no trust hangs on it. */
+ * and no trust hangs on it.  Of a longer line the front is kept: what it means
+ * is in its code. */
 #define REPLY_LINE_BYTES	2048
+#define REPLY_CUT_BYTES		(64 * 1024)	/* left out of a reply */
 #define REPLY_LINES		200
 #define REPLY_BYTES		(32 * 1024)
 struct reply {
@@ -90,6 +92,7 @@ struct reply {
 	struct buf	 text;		/* lines behind the code, '\n' between */
 	unsigned	 lines;
 	size_t		 line;		/* private: where the current one is */
+	size_t		 cut;		/* private */
 };
 void	 reply_init(struct reply *);
 void	 reply_reset(struct reply *);

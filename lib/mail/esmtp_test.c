@@ -369,13 +369,47 @@ reply_limits(void **state)
 
 	reply_reset(&r);
 	got = PARSE_MORE;
-	for (i = 0; i <= REPLY_LINE_BYTES && got == PARSE_MORE; i++) {
+	for (i = 0; got == PARSE_MORE; i++) {
 		in = SLICE_LIT("2");
 		got = reply_feed(&r, &in);
 	}
 	assert_int_equal(got, PARSE_BAD);
-	assert_int_equal(i, REPLY_LINE_BYTES + 1);
+	assert_int_equal(i, REPLY_LINE_BYTES + REPLY_CUT_BYTES + 1);
 	reply_clear(&r);
+}
+
+/* The front of it, whether it comes at once or bit by bit. */
+static void
+a_long_reply_line_is_cut(void **state)
+{
+	struct buf text = BUF_INIT(10000);
+	struct reply r;
+	struct slice in;
+	enum parse got = PARSE_MORE;
+	size_t i;
+
+	(void)state;
+	buf_add_str(&text, "550-");
+	for (i = 0; i < 5000; i++)
+		buf_add_byte(&text, 'x');
+	buf_add_str(&text, "\r\n550 end\r\n");
+	reply_init(&r);
+	in = buf_slice(&text);
+	assert_int_equal(reply_feed(&r, &in), PARSE_OK);
+	assert_int_equal(r.code, 550);
+	assert_int_equal(r.text.n, REPLY_LINE_BYTES - 4 + 4);
+	assert_slice_equal(slice_from(buf_slice(&r.text), r.text.n - 5),
+	    SLICE_LIT("x\nend"));
+	reply_reset(&r);
+	for (i = 0; i < text.n; i++) {
+		in = slice_of(text.p + i, 1);
+		assert_int_equal(got, PARSE_MORE);
+		got = reply_feed(&r, &in);
+	}
+	assert_int_equal(got, PARSE_OK);
+	assert_int_equal(r.text.n, REPLY_LINE_BYTES - 4 + 4);
+	reply_clear(&r);
+	buf_clear(&text);
 }
 
 int
@@ -390,6 +424,7 @@ main(void)
 		cmocka_unit_test(ehlo_lines),
 		cmocka_unit_test(replies_in_parts_of_any_size),
 		cmocka_unit_test(reply_limits),
+		cmocka_unit_test(a_long_reply_line_is_cut),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,12 +10,11 @@
 #include "mail/charset.h"
 #include "mail/chars.h"
 #include "mail/correspondence.h"
+#include "mail/html.h"
 #include "mail/message.h"
 #include "mail/utf8.h"
 
 #define PREVIEW_BYTES	(PREVIEW_CHARS * 4)
-#define ENTITY_BYTES	10	/* of "&frac14;", "&#1114111;"; no more are
-				 * looked at */
 
 static const struct part *find_text(const struct message *,
 		    const char *subtype);
@@ -24,7 +23,6 @@ static bool	 is_attachment(const struct part *);
 static void	 strip_html(struct slice, struct buf *);
 static bool	 is_inline(struct slice);
 static size_t	 tag_end(struct slice, const char **hidden_r);
-static size_t	 entity(struct slice, char *, size_t *n_r);
 static int	 squeeze(struct slice, struct buf *);
 
 int
@@ -124,7 +122,7 @@ strip_html(struct slice s, struct buf *b)
 		} else if (hidden != NULL) {
 			i++;
 		} else if (s.p[i] == '&') {
-			k = entity(slice_from(s, i), c, &n);
+			k = html_entity(slice_from(s, i), c, &n);
 			buf_add(b, slice_of(c, n));
 			i += k;
 		} else {
@@ -186,82 +184,6 @@ tag_end(struct slice s, const char **hidden)
 	}
 	i = slice_find(s, '>');
 	return i < s.n ? i + 1 : s.n;
-}
-
-/* Of Latin 1, from U+00A0 on. */
-static const char latin1[96][7] = {
-	"nbsp", "iexcl", "cent", "pound", "curren", "yen", "brvbar", "sect",
-	"uml", "copy", "ordf", "laquo", "not", "shy", "reg", "macr", "deg",
-	"plusmn", "sup2", "sup3", "acute", "micro", "para", "middot", "cedil",
-	"sup1", "ordm", "raquo", "frac14", "frac12", "frac34", "iquest",
-	"Agrave", "Aacute", "Acirc", "Atilde", "Auml", "Aring", "AElig",
-	"Ccedil", "Egrave", "Eacute", "Ecirc", "Euml", "Igrave", "Iacute",
-	"Icirc", "Iuml", "ETH", "Ntilde", "Ograve", "Oacute", "Ocirc",
-	"Otilde", "Ouml", "times", "Oslash", "Ugrave", "Uacute", "Ucirc",
-	"Uuml", "Yacute", "THORN", "szlig", "agrave", "aacute", "acirc",
-	"atilde", "auml", "aring", "aelig", "ccedil", "egrave", "eacute",
-	"ecirc", "euml", "igrave", "iacute", "icirc", "iuml", "eth", "ntilde",
-	"ograve", "oacute", "ocirc", "otilde", "ouml", "divide", "oslash",
-	"ugrave", "uacute", "ucirc", "uuml", "yacute", "thorn", "yuml",
-};
-
-static const struct { const char *name; uint16_t c; } others[] = {
-	{ "amp", '&' }, { "lt", '<' }, { "gt", '>' }, { "quot", '"' },
-	{ "apos", '\'' }, { "ensp", 0x2002 }, { "emsp", 0x2003 },
-	{ "zwnj", 0x200c }, { "ndash", 0x2013 }, { "mdash", 0x2014 },
-	{ "lsquo", 0x2018 }, { "rsquo", 0x2019 }, { "sbquo", 0x201a },
-	{ "ldquo", 0x201c }, { "rdquo", 0x201d }, { "bdquo", 0x201e },
-	{ "bull", 0x2022 }, { "hellip", 0x2026 }, { "euro", 0x20ac },
-	{ "trade", 0x2122 },
-};
-
-/* "#223", "#xDF", "szlig"; 0: not known. */
-static uint32_t
-character_of(struct slice name)
-{
-	uint64_t v = 0;
-	size_t i;
-
-	if (name.n > 2 && name.p[0] == '#' && ascii_lower(name.p[1]) == 'x') {
-		for (i = 2; i < name.n; i++) {
-			int d = char_hex(name.p[i]);
-
-			if (d < 0)
-				return 0;
-			v = v << 4 | (unsigned)d;
-		}
-		return (uint32_t)v;
-	}
-	if (name.n > 1 && name.p[0] == '#')
-		return slice_to_u64(slice_from(name, 1), 0, UINT32_MAX, &v) ?
-		    (uint32_t)v : 0;
-	for (i = 0; i < sizeof(latin1) / sizeof(latin1[0]); i++)
-		if (slice_eq(name, slice_str(latin1[i])))
-			return 0xa0 + (uint32_t)i;
-	for (i = 0; i < sizeof(others) / sizeof(others[0]); i++)
-		if (slice_eq(name, slice_str(others[i].name)))
-			return others[i].c;
-	return 0;
-}
-
-/* One at the front; what is unknown stays. */
-static size_t
-entity(struct slice s, char *c, size_t *n_r)
-{
-	struct slice front = s.n > ENTITY_BYTES ?
-	    slice_first(s, ENTITY_BYTES) : s;
-	size_t end = slice_find(front, ';');
-	uint32_t v = 0;
-
-	if (end > 0 && end < front.n)
-		v = character_of(slice_of(s.p + 1, end - 1));
-	if (v == 0 || v > 0x10ffff || (v >= 0xd800 && v < 0xe000)) {
-		c[0] = '&';
-		*n_r = 1;
-		return 1;
-	}
-	*n_r = utf8_encode(v, c);
-	return end + 1;
 }
 
 /* White space becomes single blanks; at most PREVIEW_CHARS characters. */

@@ -225,27 +225,46 @@ int
 fs_replace(const struct fs *fs, int dir, const char *name,
     struct slice content, bool sync)
 {
-	static _Atomic unsigned turn;
-	char tmp[NAME_MAX + 1];
-	int fd, r;
+	struct fs_replacement to;
 
-	snprintf(tmp, sizeof(tmp), "%s.tmp.%ld.%u", name, (long)getpid(),
-	    turn++);
-	/* What a crash has left may be the file itself by another name. */
-	fs->unlinkat(dir, tmp, 0);
-	fd = fs_open(fs, dir, tmp, O_WRONLY | O_CREAT | O_EXCL, 0600);
-	if (fd == -1)
+	if (fs_replace_begin(fs, &to, dir, name) == -1)
 		return -1;
-	r = fs_write(fs, fd, content);
+	return fs_replace_end(fs, &to, fs_write(fs, to.fd, content) == 0,
+	    sync);
+}
+
+int
+fs_replace_begin(const struct fs *fs, struct fs_replacement *to, int dir,
+    const char *name)
+{
+	static _Atomic unsigned turn;
+
+	to->dir = dir;
+	to->name = name;
+	snprintf(to->tmp, sizeof(to->tmp), "%s.tmp.%ld.%u", name,
+	    (long)getpid(), turn++);
+	/* What a crash has left may be the file itself by another name. */
+	fs->unlinkat(dir, to->tmp, 0);
+	to->fd = fs_open(fs, dir, to->tmp, O_WRONLY | O_CREAT | O_EXCL, 0600);
+	return to->fd == -1 ? -1 : 0;
+}
+
+int
+fs_replace_end(const struct fs *fs, struct fs_replacement *to, bool written,
+    bool sync)
+{
+	int r = written ? 0 : -1;
+
 	if (r == 0 && sync)
-		r = fs->fsync(fd);
-	fs_close(fs, fd);
+		r = fs->fsync(to->fd);
+	fs_close(fs, to->fd);
+	to->fd = -1;
 	if (r == 0)
-		r = fs->renameat(dir, tmp, dir, name);
+		r = fs->renameat(to->dir, to->tmp, to->dir, to->name);
 	if (r == -1) {
 		int error = errno;
 
-		fs->unlinkat(dir, tmp, 0);
+		fs->unlinkat(to->dir, to->tmp, 0);
 		errno = error;
 	}
 	return r;

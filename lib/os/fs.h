@@ -17,6 +17,7 @@
 #include <sys/uio.h>
 
 #include <dirent.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -83,6 +84,18 @@ int	 fs_read_file(const struct fs *, int dir, const char *path, struct buf *,
  * synced.  -1 with errno. */
 int	 fs_replace(const struct fs *, int dir, const char *name,
 	    struct slice content, bool sync);
+/* The same in pieces: what is written to fd between the two.  The end makes
+ * it the file, or where it could not be written (errno) nothing. */
+struct fs_replacement {
+	int		 dir;		/* borrowed */
+	const char	*name;		/* borrowed */
+	int		 fd;		/* owned */
+	char		 tmp[NAME_MAX + 1];
+};
+int	 fs_replace_begin(const struct fs *, struct fs_replacement *, int dir,
+	    const char *name);
+int	 fs_replace_end(const struct fs *, struct fs_replacement *,
+	    bool written, bool sync);
 /* Makes a directory unless it is there; syncs dir where it was made. */
 int	 fs_make_dir(const struct fs *, int dir, const char *name, mode_t);
 int	 fs_set_mtime(const struct fs *, int fd, int64_t ms);

@@ -70,9 +70,9 @@ static const struct priv rows[ROLE_LIMIT] = {
 	[ROLE_METRICS]	= { "metrics",	"metrics",  EMPTY, NET_SERVE, NO_FILES,  0 },
 	[ROLE_IMAP_LOGIN] = { "imapd",	"imapd",    EMPTY, NET_SERVE, NO_FILES,  0 },
 	[ROLE_POP3_LOGIN] = { "pop3d",	"pop3d",    EMPTY, NET_SERVE, NO_FILES,  0 },
-	[ROLE_IMAP_SPAWN] = { "imap-spawn", "imapspawn", WHOLE, NO_NET, SPAWN_FILES, MAY_FORK },
+	[ROLE_IMAP_SPAWN] = { "imap-spawn", "imapspawn", WHOLE, NO_NET, SPAWN_FILES, MAY_FORK | MAY_PLACE },
 	[ROLE_POP3_SPAWN] = { "pop3-spawn", "pop3spawn", WHOLE, NO_NET, SPAWN_FILES, MAY_FORK },
-	[ROLE_IMAP_SESSION] = { "imap-session", NULL, OWN,   NO_NET,  RW_FILES,  OF_SPAWN },
+	[ROLE_IMAP_SESSION] = { "imap-session", NULL, OWN,   NO_NET,  RW_FILES,  OF_SPAWN | MAY_PLACE },
 	[ROLE_POP3_SESSION] = { "pop3-session", NULL, OWN,   NO_NET,  RW_FILES,  OF_SPAWN },
 };
 

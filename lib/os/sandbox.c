@@ -85,7 +85,7 @@ static const char *const groups[GROUPS] = {
 	[FORKS] = ("wait4 waitid pidfd_open close_range setgroups setresgid "
 	    "setresuid prctl chroot capget capset landlock_create_ruleset "
 	    "landlock_add_rule landlock_restrict_self seccomp prlimit64 "
-	    "rt_sigaction tgkill"),
+	    "rt_sigaction tgkill sched_setaffinity"),
 	/* What ASan and UBSan need to write a report. */
 	[SANITIZERS] = "open openat stat readlink readlinkat access faccessat "
 	    "newfstatat tgkill prctl",
@@ -168,7 +168,7 @@ static const struct narrow {
 	/* Of a file that is open.  By a path Landlock would allow it for all
 	 * that the uid owns, others' mail too. */
 	{ FILES_WRITE, 0, "utimensat", ONE(1, SCMP_CMP_EQ, 0) },
-	/* Where a directory's files are laid (local/staging.h); what would
+	/* Where a directory's files are laid (store/staging.h); what would
 	 * bind others, as "immutable", needs a capability. */
 	{ PLACES, 0,	"ioctl",    ONE(1, SCMP_CMP_EQ, FS_IOC_GETFLAGS) },
 	{ PLACES, 0,	"ioctl",    ONE(1, SCMP_CMP_EQ, FS_IOC_SETFLAGS) },

@@ -2,10 +2,14 @@
 /*
  * append - new messages, and copies.
  *
- * Files are made in tmp/ under the names that they will have.  One group of
- * records then says that they are messages of the mailbox: that is the moment
- * when they are, all of them.  Whoever has the lock afterwards, if need be in
- * place of one who died, renames them to cur/.
+ * Files are made in tmp/, or in staging, and get their names there.  One group
+ * of records then says that they are messages of the mailbox: that is the
+ * moment when they are, all of them.  Whoever has the lock afterwards, if need
+ * be in place of one who died, renames them to cur/.
+ *
+ * A message alone, which is what most clients send, goes to cur/ first, under
+ * the lock and whole, and then there is the record: if we die between the two,
+ * it is found as a message that another program has put there.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -18,14 +22,16 @@
 #include "cache.h"
 #include "list.h"
 #include "quota.h"
+#include "staging.h"
 
 #define OUT_BYTES	(64 * 1024)
 #define OPEN_FILES	8	/* synced one by one; more by syncfs() */
 #define MESSAGES	100000	/* of one append or copy */
 
 struct one {
-	char		 name[MESSAGE_NAME_BYTES];	/* below tmp/ */
+	char		 name[MESSAGE_NAME_BYTES];	/* of its file */
 	uint8_t		 base_n;
+	uint8_t		 made_n;	/* of that, the name it was made by */
 	uint8_t		 flags;
 	uint64_t	 size, stored;
 	int64_t		 internal_ms, saved_ms;
@@ -39,12 +45,16 @@ struct append {
 	struct store	*store;
 	char		*mailbox;	/* owned: its name */
 	struct mailbox	*to;		/* borrowed; see target() */
+	unsigned	 closings;	/* of the store when that was found */
 	struct one	*v;		/* owned */
 	size_t		 n, cap;
 	uint64_t	 bytes;
+	struct quota	 freed;		/* what append_replace() will free */
 	int		 fds[OPEN_FILES]; /* owned: of the first ones */
 	size_t		 nfds;
-	/* The one that is being written: */
+	/* The one that is being written, or was written last: */
+	bool		 loose;		/* it is where it was made, by that name */
+	int		 staged;	/* borrowed: there; -1: in tmp/ */
 	int		 fd;		/* owned; -1: none */
 	bool		 cr;		/* the last byte was CR */
 	struct buf	 out;
@@ -52,12 +62,19 @@ struct append {
 	bool		 committed;
 };
 
-static enum store_result flush(struct append *);
+static enum store_result has_room(struct append *, uint64_t bytes,
+		    size_t messages);
+static enum store_result find_target(struct append *);
 static enum store_result target(struct append *);
+static enum store_result make_file(struct append *, const struct one *);
+static enum store_result flush(struct append *);
+static enum store_result put_into_tmp(struct append *);
 static enum store_result commit(struct append *, struct appended *);
-static enum store_result commit_locked(struct append *, struct appended *);
+static enum store_result commit_locked(struct append *, int cur,
+		    struct appended *);
+static enum store_result commit_alone(struct append *, int cur);
 static enum store_result sync_files(struct append *);
-static enum store_result sync_names(struct append *);
+static enum store_result sync_names(struct append *, int cur);
 static enum store_result link_one(struct append *, struct mailbox *from,
 		    size_t i);
 static enum store_result copy_bytes(struct append *, struct mailbox *from,
@@ -73,10 +90,22 @@ append_begin(struct store *s, struct slice mailbox, struct append **a_r)
 	a->fd = -1;
 	a->mailbox = mem_slicedup(mailbox);
 	buf_init(&a->out, OUT_BYTES + 1);
-	r = target(a);
+	r = find_target(a);
 	if (r != STORE_OK)
 		append_abort(&a);
 	*a_r = a;
+	return r;
+}
+
+static enum store_result
+find_target(struct append *a)
+{
+	enum store_result r = mailbox_target(a->store, slice_str(a->mailbox),
+	    &a->to);
+
+	if (r != STORE_OK)
+		a->to = NULL;
+	a->closings = a->store->closings;
 	return r;
 }
 
@@ -84,7 +113,8 @@ append_begin(struct store *s, struct slice mailbox, struct append **a_r)
 static enum store_result
 target(struct append *a)
 {
-	return mailbox_target(a->store, slice_str(a->mailbox), &a->to);
+	return a->to != NULL && a->closings == a->store->closings ? STORE_OK :
+	    find_target(a);
 }
 
 static struct one *
@@ -101,33 +131,52 @@ next_one(struct append *a)
 	return o;
 }
 
+void
+append_frees(struct append *a, struct mailbox *mb, uint32_t uid)
+{
+	struct store_usage limits;
+	ssize_t i;
+
+	if (!store_has_quota(a->store, &limits) || index_whole(mb) != STORE_OK)
+		return;
+	i = state_find(&mb->state, uid);
+	if (i != -1 && facts_need(mb, (size_t)i, FACT_DATES) == STORE_OK)
+		a->freed = (struct quota){ mb->state.slots[i].stored, 1 };
+}
+
+static enum store_result
+has_room(struct append *a, uint64_t bytes, size_t messages)
+{
+	return store_has_room(a->store, bytes - (bytes < a->freed.bytes ?
+	    bytes : a->freed.bytes), messages - a->freed.messages);
+}
+
 /* ---- one message -------------------------------------------------------- */
 
 enum store_result
 append_message(struct append *a, uint64_t size, uint8_t flags,
     const struct slice *keywords, size_t nkeywords, int64_t internal_ms)
 {
-	const struct fs *fs = a->store->fs;
-	enum store_result r = store_has_room(a->store, a->bytes + size);
-	char path[NAME_MAX + 8];
+	enum store_result r = has_room(a, a->bytes + size, a->n + 1);
 	struct one *o;
 	size_t i;
 
 	if (r == STORE_OK)
 		r = target(a);
+	if (r == STORE_OK)
+		r = put_into_tmp(a);
 	if (r == STORE_OK && a->n >= MESSAGES)
 		r = STORE_LIMIT;
 	if (r != STORE_OK)
 		return r;
 	o = next_one(a);
 	store_unique_name(a->store, o->name, &o->saved_ms);
+	o->made_n = (uint8_t)strlen(o->name);
 	o->flags = flags & FLAGS_STORED;
 	o->internal_ms = internal_ms;
-	snprintf(path, sizeof(path), "tmp/%s", o->name);
-	a->fd = fs->openat(a->to->dir, path, O_WRONLY | O_CREAT | O_EXCL |
-	    O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (a->fd == -1)
-		return store_failed(a->store);
+	r = make_file(a, o);
+	if (r != STORE_OK)
+		return r;
 	o->keywords = mem_array(nkeywords + 1, sizeof(*o->keywords));
 	for (i = 0; i < nkeywords; i++)
 		o->keywords[i] = slice_of(mem_slicedup(keywords[i]),
@@ -137,6 +186,41 @@ append_message(struct append *a, uint64_t size, uint8_t flags,
 	a->cr = false;
 	a->failed = STORE_OK;
 	buf_reset(&a->out);
+	return STORE_OK;
+}
+
+/* In staging where it is worth while there. */
+static enum store_result
+make_file(struct append *a, const struct one *o)
+{
+	const int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+	const struct fs *fs = a->store->fs;
+	struct staging *staging = a->store->staging;
+	int64_t start = clock_mono_us();
+	char path[NAME_MAX + 8];
+	struct stat st;
+
+	a->fd = a->staged = -1;
+	if (staging != NULL && fs->fstat(a->to->dir, &st) == 0)
+		a->staged = staging_dir(staging, st.st_dev);
+	if (a->staged != -1) {
+		a->fd = fs->openat(a->staged, o->name, flags, 0600);
+		if (a->fd == -1) {
+			staging_took(staging, -1);
+			a->staged = -1;
+		}
+	}
+	if (a->fd == -1) {
+		snprintf(path, sizeof(path), "tmp/%s", o->name);
+		a->fd = fs->openat(a->to->dir, path, flags, 0600);
+	}
+	if (a->fd == -1)
+		return store_failed(a->store);
+	if (a->staged != -1)
+		staging_took(staging, clock_mono_us() - start);
+	else if (staging != NULL)
+		staging_elsewhere_took(staging, clock_mono_us() - start);
+	a->loose = true;
 	return STORE_OK;
 }
 
@@ -183,12 +267,11 @@ flush(struct append *a)
 	return STORE_OK;
 }
 
-/* The final name, still in tmp/. */
+/* The final name; the file does not have it yet. */
 static enum store_result
 name_it(struct append *a, struct one *o)
 {
-	char from[NAME_MAX + 8], to[NAME_MAX + 8], info[MESSAGE_NAME_BYTES];
-	char base[MESSAGE_NAME_BYTES];
+	char base[MESSAGE_NAME_BYTES], info[MESSAGE_NAME_BYTES];
 	size_t n;
 	int len;
 
@@ -199,16 +282,54 @@ name_it(struct append *a, struct one *o)
 		errno = ENAMETOOLONG;
 		return store_failed(a->store);
 	}
-	snprintf(from, sizeof(from), "tmp/%s", o->name);
 	o->base_n = (uint8_t)len;
 	guid_of_name(slice_of(base, (size_t)len), o->guid);
 	memcpy(o->name, base, (size_t)len);
 	memcpy(o->name + len, info, n);
 	o->name[(size_t)len + n] = '\0';
-	snprintf(to, sizeof(to), "tmp/%s", o->name);
-	if (a->store->fs->renameat(a->to->dir, from, a->to->dir, to) == -1)
-		return store_failed(a->store);
 	return STORE_OK;
+}
+
+/* Where the last one is while it is loose: the directory, and a path. */
+static int
+loose_path(const struct append *a, char path[NAME_MAX + 8])
+{
+	const struct one *o = &a->v[a->n - 1];
+
+	snprintf(path, NAME_MAX + 8, "%s%.*s", a->staged == -1 ? "tmp/" : "",
+	    (int)o->made_n, o->name);
+	return a->staged == -1 ? a->to->dir : a->staged;
+}
+
+static enum store_result
+move_loose(struct append *a, int dir, const char *to)
+{
+	char from[NAME_MAX + 8];
+	int from_dir = loose_path(a, from);
+	enum store_result r;
+
+	if (a->store->fs->renameat(from_dir, from, dir, to) == 0) {
+		a->loose = false;
+		return STORE_OK;
+	}
+	r = store_failed(a->store);
+	/* Another mount of the same file system: not again. */
+	if (a->staged != -1 && a->store->error == EXDEV) {
+		a->loose = false;
+		staging_free(&a->store->staging);
+	}
+	return r;
+}
+
+static enum store_result
+put_into_tmp(struct append *a)
+{
+	char to[NAME_MAX + 8];
+
+	if (!a->loose)
+		return STORE_OK;
+	snprintf(to, sizeof(to), "tmp/%s", a->v[a->n - 1].name);
+	return move_loose(a, a->to->dir, to);
 }
 
 enum store_result
@@ -227,7 +348,7 @@ append_end(struct append *a)
 	if (a->failed == STORE_OK)
 		a->failed = flush(a);
 	if (a->failed == STORE_OK)
-		a->failed = store_has_room(a->store, a->bytes + o->stored);
+		a->failed = has_room(a, a->bytes + o->stored, a->n);
 	if (a->failed == STORE_OK)
 		a->failed = target(a);
 	if (a->failed == STORE_OK)
@@ -271,9 +392,9 @@ static int
 put_one(struct append *a, const struct one *o, uint32_t uid)
 {
 	struct message_record m = { .uid = uid, .flags = o->flags,
-		.in_tmp = true, .keywords = o->bits, .facts = { .size = o->size,
-		.internal_ms = o->internal_ms, .saved_ms = o->saved_ms },
-		.stored = o->stored };
+		.in_tmp = !a->loose, .keywords = o->bits,
+		.facts = { .size = o->size, .internal_ms = o->internal_ms,
+		.saved_ms = o->saved_ms }, .stored = o->stored };
 	size_t at;
 
 	memcpy(m.facts.guid, o->guid, sizeof(o->guid));
@@ -285,7 +406,7 @@ put_one(struct append *a, const struct one *o, uint32_t uid)
 }
 
 static enum store_result
-commit_locked(struct append *a, struct appended *done)
+commit_locked(struct append *a, int cur, struct appended *done)
 {
 	struct mailbox *mb = a->to;
 	uint32_t uid;
@@ -301,33 +422,63 @@ commit_locked(struct append *a, struct appended *done)
 			return STORE_LIMIT;
 	*done = (struct appended){ mb->state.uidvalidity, uid,
 		(uint32_t)a->n };
-	return index_commit(mb, false);
+	return a->loose ? commit_alone(a, cur) : index_commit(mb, false);
 }
 
-/* Files in tmp/ become messages.  When it fails before that, nothing is one. */
+/* One message, whose file goes to cur/ before there is a record of it. */
+static enum store_result
+commit_alone(struct append *a, int cur)
+{
+	const struct fs *fs = a->store->fs;
+	const char *name = a->v[0].name;
+	enum store_result r;
+	struct stat before;
+
+	if (fs->fstat(cur, &before) == -1)
+		return store_failed(a->store);
+	r = move_loose(a, cur, name);
+	if (r != STORE_OK)
+		return r;
+	scan_stamp_cur(a->to, cur, &before);
+	r = index_commit(a->to, false);
+	if (r != STORE_OK)
+		fs->unlinkat(cur, name, 0);
+	return r;
+}
+
+/* Files become messages.  When it fails before that, nothing is one. */
 static enum store_result
 commit(struct append *a, struct appended *done)
 {
+	const struct fs *fs = a->store->fs;
 	struct mailbox *mb = a->to;
-	enum store_result r;
+	int cur = fs_open_dir(fs, mb->dir, "cur");
+	enum store_result r = cur == -1 ? store_failed(a->store) : STORE_OK;
 
+	if (r == STORE_OK && a->n > 1)
+		r = put_into_tmp(a);
 	/* Before there is a record that names them, and so before anybody else
 	 * can see them: after a power cut it is all or nothing, and whole. */
-	r = sync_files(a);
+	if (r == STORE_OK)
+		r = sync_files(a);
 	if (r == STORE_OK)
 		r = index_lock(mb);
 	if (r != STORE_OK)
-		return r;
-	r = commit_locked(a, done);
-	if (r == STORE_OK) {
-		a->committed = true;
-		r = index_finish(mb);
-	}
-	if (a->committed)
-		quota_change(a->store->fs, a->store->root, (int64_t)a->bytes,
+		goto end;
+	r = commit_locked(a, cur, done);
+	a->committed = r == STORE_OK;
+	if (a->committed) {
+		if (mb->state.links.n > 0)
+			r = index_finish(mb);
+		quota_change(fs, a->store->root, (int64_t)a->bytes,
 		    (int64_t)a->n);
+	}
 	index_unlock(mb);
-	return r == STORE_OK ? sync_names(a) : r;
+	if (r == STORE_OK)
+		r = sync_names(a, cur);
+end:
+	fs_close(fs, cur);
+	return r;
 }
 
 static enum store_result
@@ -347,7 +498,7 @@ sync_files(struct append *a)
 
 /* Names and records. */
 static enum store_result
-sync_names(struct append *a)
+sync_names(struct append *a, int cur)
 {
 	const struct fs *fs = a->store->fs;
 
@@ -357,7 +508,7 @@ sync_names(struct append *a)
 		a->to->unsynced_ms = 0;
 		return STORE_OK;
 	}
-	if (index_sync_names(a->to) == -1)
+	if (fs->fsync(cur) == -1)
 		return store_failed(a->store);
 	return index_sync(a->to);
 }
@@ -370,7 +521,7 @@ append_commit(struct append **ap, struct appended *done)
 
 	memset(done, 0, sizeof(*done));
 	if (r == STORE_OK && a->n > 0)
-		r = target(a);
+		r = find_target(a);
 	if (r == STORE_OK && a->n > 0)
 		r = commit(a, done);
 	append_abort(ap);
@@ -399,6 +550,7 @@ append_abort(struct append **ap)
 	struct append *a = *ap;
 	char path[NAME_MAX + 8];
 	size_t i, k;
+	int dir;
 
 	*ap = NULL;
 	if (a == NULL)
@@ -406,11 +558,16 @@ append_abort(struct append **ap)
 	fs_close(a->store->fs, a->fd);
 	for (i = 0; i < a->nfds; i++)
 		fs_close(a->store->fs, a->fds[i]);
-	if (!a->committed && a->n > 0 && target(a) == STORE_OK)
-		for (i = 0; i < a->n; i++) {
+	if (!a->committed && a->n > 0 && target(a) == STORE_OK) {
+		if (a->loose) {
+			dir = loose_path(a, path);
+			a->store->fs->unlinkat(dir, path, 0);
+		}
+		for (i = 0; i < a->n - a->loose; i++) {
 			snprintf(path, sizeof(path), "tmp/%s", a->v[i].name);
 			a->store->fs->unlinkat(a->to->dir, path, 0);
 		}
+	}
 	for (i = 0; i < a->n; i++) {
 		for (k = 0; k < a->v[i].nkeywords; k++)
 			free((void *)(uintptr_t)a->v[i].keywords[k].p);
@@ -536,18 +693,20 @@ link_all(struct append *a, struct mailbox *from, struct uid_list uids,
     bool move, struct copied *c)
 {
 	enum store_result r = index_whole(from);
-	uint64_t bytes = 0;
+	struct quota more = { 0, 0 };
 	ssize_t found;
 	size_t i;
 
 	for (i = 0; i < uids.n; i++) {
 		found = state_find(&from->state, uids.v[i]);
 		if (found != -1 && r == STORE_OK &&
-		    facts_need(from, (size_t)found, FACT_DATES) == STORE_OK)
-			bytes += from->state.slots[found].stored;
+		    facts_need(from, (size_t)found, FACT_DATES) == STORE_OK) {
+			more.bytes += from->state.slots[found].stored;
+			more.messages++;
+		}
 	}
 	if (!move && r == STORE_OK)
-		r = store_has_room(a->store, bytes);
+		r = store_has_room(a->store, more.bytes, more.messages);
 	for (i = 0; i < uids.n && r == STORE_OK; i++) {
 		found = state_find(&from->state, uids.v[i]);
 		if (found == -1)

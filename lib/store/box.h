@@ -35,6 +35,8 @@ struct store {
 					 * them again costs only what changed */
 	struct mailbox	*target;	/* owned: where the last append or copy
 					 * went */
+	unsigned	 closings;	/* of mailboxes, so far */
+	struct staging	*staging;	/* owned, NULL where there is none */
 	bool		 resolving;	/* move.c */
 	struct deliveries *deliveries;	/* owned, NULL until the first */
 };
@@ -59,7 +61,8 @@ struct mailbox {
 	bool		 is_open;	/* changes are told */
 	bool		 distrusted;	/* and its snapshot read whole at once */
 	int64_t		 unsynced_ms;	/* since when; 0: nothing is */
-	bool		 unlinked;	/* files; their directories not synced */
+	bool		 unlinked[2];	/* files, from new/ and cur/, which were
+					 * not synced since */
 	bool		 names_late;	/* flags are to go into names */
 	bool		 facts_late;	/* some were found out */
 	uint32_t	 nrecent;
@@ -157,9 +160,11 @@ enum store_result scan_mailbox(struct mailbox *, int what,
  * was `before`: marked as seen, if nobody else has changed it. */
 void	 scan_stamp_before(struct mailbox *, struct stamp[2]);
 void	 scan_stamp_after(struct mailbox *, const struct stamp[2]);
+/* The same of cur/ alone, which the caller has open. */
+void	 scan_stamp_cur(struct mailbox *, int cur, const struct stat *before);
 /* Flags into file names, those that are late; under the lock. */
 enum store_result scan_set_names(struct mailbox *);
-/* Whether a file is shorter than its name says it should be. */
+/* Whether a file that we have made is shorter than its name says. */
 bool	 scan_is_cut(const struct fs *, int dir, const char *name,
 	    struct slice base, uint64_t stored);
 

@@ -28,6 +28,7 @@
 #define LOAD_TRIES	4	/* without the lock */
 #define LOG_BYTES	(UINT64_C(8) << 30)
 #define FIRST_BYTES	(64 * 1024)	/* of a snapshot: numbers, or all */
+#define PIECE_BYTES	(128 * 1024)	/* of the rest, written at once */
 
 enum load {
 	LOADED,
@@ -37,6 +38,8 @@ enum load {
 	LOAD_NEWER,	/* a later version has written it */
 	LOAD_FAILED,	/* errno */
 };
+
+static const char *const subs[2] = { "new", "cur" };
 
 static enum store_result reload(struct mailbox *);
 static enum store_result take_over_again(struct mailbox *);
@@ -774,13 +777,16 @@ sync_unlinks(struct mailbox *mb)
 	const struct fs *fs = mb->store->fs;
 	int i, fd, r = 0;
 
-	for (i = 0; i < 2 && mb->unlinked; i++) {
-		fd = fs_open_dir(fs, mb->dir, i == 0 ? "new" : "cur");
+	for (i = 0; i < 2; i++) {
+		if (!mb->unlinked[i])
+			continue;
+		fd = fs_open_dir(fs, mb->dir, subs[i]);
 		if (fd == -1 || fs->fsync(fd) == -1)
 			r = -1;
+		else
+			mb->unlinked[i] = false;
 		fs_close(fs, fd);
 	}
-	mb->unlinked = mb->unlinked && r == -1;
 	return r;
 }
 
@@ -815,7 +821,6 @@ is_expunged(struct slice paths, const char *name)
 static void
 unlink_renamed(struct mailbox *mb, struct slice paths)
 {
-	static const char *const subs[] = { "new", "cur" };
 	const struct fs *fs = mb->store->fs;
 	struct dirent *e;
 	DIR *d;
@@ -825,8 +830,10 @@ unlink_renamed(struct mailbox *mb, struct slice paths)
 		d = fs_list(fs, mb->dir, subs[i], 0);
 		while (d != NULL && (e = readdir(d)) != NULL)
 			if (e->d_name[0] != '.' &&
-			    is_expunged(paths, e->d_name))
+			    is_expunged(paths, e->d_name)) {
+				mb->unlinked[i] = true;
 				fs->unlinkat(dirfd(d), e->d_name, 0);
+			}
 		if (d != NULL)
 			closedir(d);
 	}
@@ -863,7 +870,7 @@ index_finish(struct mailbox *mb)
 
 	scan_stamp_before(mb, before);
 	for (; p < s->unlinks.p + s->unlinks.n; p += strlen(p) + 1) {
-		mb->unlinked = true;
+		mb->unlinked[strncmp(p, "new/", 4) != 0] = true;
 		if (fs->unlinkat(mb->dir, p, 0) == 0)
 			continue;
 		if (errno != ENOENT) {
@@ -903,6 +910,35 @@ index_snapshot(struct mailbox *mb, bool always)
 	return new_generation(mb);
 }
 
+/* Numbers at once, since they say where the rest begins; that in pieces. */
+static int
+write_snap_to(struct mailbox *mb, int fd, struct buf *b,
+    const struct file_header *h)
+{
+	struct state *s = &mb->state;
+	size_t i = 0, from = FILE_HEADER_BYTES;
+
+	file_header_pack(b, h);
+	errno = EFBIG;
+	if (state_pack(s, b) == -1)
+		return -1;
+	group_seal(b, from, b->n, h->generation, s->modseq);
+	mb->snap_bytes = 0;
+	do {
+		from = b->n;
+		errno = EFBIG;
+		if (state_pack_rest(s, &i, b, PIECE_BYTES) == -1)
+			return -1;
+		group_seal_part(b, from, b->n, h->generation, s->modseq,
+		    i == s->n);
+		if (fs_write(mb->store->fs, fd, buf_slice(b)) == -1)
+			return -1;
+		mb->snap_bytes += b->n;
+		buf_reset(b);
+	} while (i < s->n);
+	return 0;
+}
+
 static int
 write_snap(struct mailbox *mb, uint64_t generation)
 {
@@ -910,26 +946,21 @@ write_snap(struct mailbox *mb, uint64_t generation)
 	struct file_header h = { .kind = FILE_SNAP, .generation = generation,
 		.uidvalidity = s->uidvalidity };
 	struct buf b = BUF_INIT(GROUP_BYTES);
-	size_t rest_at;
-	int r = -1;
+	struct fs_replacement to;
+	int r;
 
 	memcpy(h.guid, s->guid, sizeof(h.guid));
-	file_header_pack(&b, &h);
-	if (state_pack(s, &b, &rest_at) == -1)
-		errno = EFBIG;
-	else {
-		group_seal(&b, FILE_HEADER_BYTES, rest_at, generation,
-		    s->modseq);
-		group_seal(&b, rest_at, b.n, generation, s->modseq);
-		r = fs_replace(mb->store->fs, mb->dir, SNAP_NAME,
-		    buf_slice(&b), true);
-		mb->snap_bytes = b.n;
+	r = fs_replace_begin(mb->store->fs, &to, mb->dir, SNAP_NAME);
+	if (r == 0) {
+		r = write_snap_to(mb, to.fd, &b, &h);
+		r = fs_replace_end(mb->store->fs, &to, r == 0, true);
 	}
 	buf_clear(&b);
 	return r;
 }
 
-/* A log with nothing but its header, under another name, locked. */
+/* A log with nothing but its header, under another name, locked.  One of
+ * generation 0 is only there for its lock, and is as good when it is empty. */
 static int
 make_log(struct mailbox *mb, uint64_t generation, char name[64])
 {
@@ -951,7 +982,7 @@ make_log(struct mailbox *mb, uint64_t generation, char name[64])
 	memcpy(h.guid, s->guid, sizeof(h.guid));
 	file_header_pack(&b, &h);
 	if (fs_pwrite(fs, fd, buf_slice(&b), 0) == -1 ||
-	    fs->fsync(fd) == -1 || lock_fd(mb, fd) != STORE_OK) {
+	    (generation > 0 && fs->fsync(fd) == -1) || lock_fd(mb, fd) != STORE_OK) {
 		fs_close(fs, fd);
 		fs->unlinkat(mb->dir, name, 0);
 		fd = -1;

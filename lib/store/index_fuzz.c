@@ -58,11 +58,12 @@ pack_and_compare(struct state *s)
 	struct state again;
 	struct record r;
 	struct slice in;
-	size_t i, rest_at;
+	size_t i = 0;
 
 	s->partial = 0;		/* names that never came are empty */
 	state_compact(s);
-	assert(state_pack(s, &b, &rest_at) == 0);
+	assert(state_pack(s, &b) == 0);
+	assert(state_pack_rest(s, &i, &b, SIZE_MAX) == 0);
 	group_seal(&b, 0, b.n, 2, s->modseq);
 	state_init(&again);
 	for (in = buf_slice(&b); record_read(in, 2, &r) == RECORD_OK;

@@ -17,8 +17,9 @@ void	 store_unlock(struct store *);
  * so that a user can do without one; and not before somebody looks for another
  * mailbox than the inbox, which not every login does. */
 void	 store_create_special(struct store *);
-/* Whether so much more may be stored. */
-enum store_result store_has_room(struct store *, uint64_t bytes);
+/* Whether so much more, and so many, may be stored. */
+enum store_result store_has_room(struct store *, uint64_t bytes,
+	    uint64_t messages);
 
 /* ---- meta.c -------------------------------------------------------------- */
 

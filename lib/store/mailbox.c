@@ -278,6 +278,7 @@ mailbox_free(struct mailbox **mbp)
 	*mbp = NULL;
 	if (mb == NULL)
 		return;
+	mb->store->closings++;
 	index_close(mb);
 	fs_close(mb->store->fs, mb->dir);
 	buf_clear(&mb->summary);

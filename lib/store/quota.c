@@ -146,11 +146,13 @@ recount(const struct fs *fs, int dir, const struct quota *limits,
 }
 
 static bool
-fits(const struct quota *limits, const struct quota *used, uint64_t bytes)
+fits(const struct quota *limits, const struct quota *used,
+    const struct quota *more)
 {
-	return (limits->bytes == 0 || (bytes <= limits->bytes &&
-	    used->bytes <= limits->bytes - bytes)) &&
-	    (limits->messages == 0 || used->messages < limits->messages);
+	return (limits->bytes == 0 || (more->bytes <= limits->bytes &&
+	    used->bytes <= limits->bytes - more->bytes)) &&
+	    (limits->messages == 0 || (more->messages <= limits->messages &&
+	    used->messages <= limits->messages - more->messages));
 }
 
 /*
@@ -178,28 +180,28 @@ quota_used(const struct fs *fs, int dir, uint64_t bytes,
 	if (read_file(fs, dir, &f) == -1)
 		return recount(fs, dir, NULL, used_r);
 	*used_r = f.used;
-	if (fits(&f.limits, &f.used, bytes) || !is_doubtful(fs, dir, &f))
+	if (fits(&f.limits, &f.used, &(struct quota){ bytes, 1 }) || !is_doubtful(fs, dir, &f))
 		return 0;
 	return recount(fs, dir, &f.limits, used_r);
 }
 
 int
 quota_has_room(const struct fs *fs, int dir, const struct quota *limits,
-    uint64_t bytes)
+    const struct quota *more)
 {
 	struct quota used;
 	struct size_file f;
 
 	if (read_file(fs, dir, &f) == 0 && f.limits.bytes == limits->bytes &&
 	    f.limits.messages == limits->messages) {
-		if (fits(limits, &f.used, bytes))
+		if (fits(limits, &f.used, more))
 			return 1;
 		if (!is_doubtful(fs, dir, &f))
 			return 0;
 	}
 	if (recount(fs, dir, limits, &used) == -1)
 		return -1;
-	return fits(limits, &used, bytes);
+	return fits(limits, &used, more);
 }
 
 /* One write, so that lines of several writers never mix. */

@@ -33,12 +33,12 @@ enum parse maildirsize_parse(struct slice text, struct quota *limits_r,
 int	 quota_used(const struct fs *, int dir, uint64_t bytes,
 	    struct quota *used_r);
 /*
- * Whether a message of so many bytes has room: 1, or 0.  A file that says no
- * is not believed before the directories were read once more, unless they
- * have not changed since it was written.  -1 with errno: not known.
+ * Whether so much more has room: 1, or 0.  A file that says no is not believed
+ * before the directories were read once more, unless they have not changed
+ * since it was written.  -1 with errno: not known.
  */
 int	 quota_has_room(const struct fs *, int dir, const struct quota *limits,
-	    uint64_t bytes);
+	    const struct quota *more);
 /* So much was added, or taken away. */
 void	 quota_change(const struct fs *, int dir, int64_t bytes,
 	    int64_t messages);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* record - see record.h. */
+#include <endian.h>
 #include <string.h>
 
 #include "base/num.h"
@@ -74,29 +75,27 @@ file_header_unpack(struct slice in, enum file_kind kind, struct file_header *h)
 
 /* ---- records ------------------------------------------------------------ */
 
-static void
+static inline void
 store_u32(char *to, uint32_t v)
 {
-	int i;
-
-	for (i = 0; i < 4; i++)
-		to[i] = (char)(v >> 8 * i & 0xff);
+	v = htole32(v);
+	memcpy(to, &v, sizeof(v));
 }
 
-static void
+static inline void
 store_u64(char *to, uint64_t v)
 {
-	store_u32(to, (uint32_t)v);
-	store_u32(to + 4, (uint32_t)(v >> 32));
+	v = htole64(v);
+	memcpy(to, &v, sizeof(v));
 }
 
-static uint32_t
+static inline uint32_t
 load_u32(const char *p)
 {
-	const unsigned char *u = (const unsigned char *)p;
+	uint32_t v;
 
-	return u[0] | (uint32_t)u[1] << 8 | (uint32_t)u[2] << 16 |
-	    (uint32_t)u[3] << 24;
+	memcpy(&v, p, sizeof(v));
+	return le32toh(v);
 }
 
 static size_t
@@ -165,11 +164,19 @@ void
 group_seal(struct buf *b, size_t from, size_t to, uint64_t generation,
     uint64_t modseq)
 {
+	group_seal_part(b, from, to, generation, modseq, true);
+}
+
+void
+group_seal_part(struct buf *b, size_t from, size_t to, uint64_t generation,
+    uint64_t modseq, bool last)
+{
 	size_t bytes;
 
 	for (; from < to; from += bytes) {
 		bytes = RECORD_HEADER_BYTES + padded(load_u32(b->p + from));
-		seal(b->p + from, generation, modseq, from + bytes == to);
+		seal(b->p + from, generation, modseq,
+		    last && from + bytes == to);
 	}
 }
 
@@ -273,10 +280,13 @@ put_names(struct buf *b, const struct message_record *m)
 	    buf_add(b, m->uidl) == -1 ? -1 : 0;
 }
 
-static uint64_t
+static inline uint64_t
 load_u64(const char *p)
 {
-	return load_u32(p) | (uint64_t)load_u32(p + 4) << 32;
+	uint64_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return le64toh(v);
 }
 
 /* Names that could lead out of the directory, or end early, are nobody's. */

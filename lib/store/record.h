@@ -103,6 +103,9 @@ int	 record_end(struct buf *, size_t at);
 /* Makes the records of a buf between two offsets one group. */
 void	 group_seal(struct buf *, size_t from, size_t to, uint64_t generation,
 	    uint64_t modseq);
+/* The same of a part of one; the last part has the end. */
+void	 group_seal_part(struct buf *, size_t from, size_t to,
+	    uint64_t generation, uint64_t modseq, bool last);
 
 /* Makes the one at an offset a group; its bytes. */
 size_t	 record_seal(struct buf *, size_t at, uint64_t generation,

@@ -29,21 +29,28 @@
 #define TRIES		5
 #define YOUNG_NS	INT64_C(100000000)
 #define NAMES_BYTES	(UINT64_C(2) << 30)
+#define USEC_BITS	20
+#define UNKNOWN		(UINT64_C(1) << 63)
+#define RADIX		256
 
 /* A file that no message has yet. */
 struct found {
-	size_t		 name;		/* in names */
+	/* Where it comes: the place in the known state of one whose UID is
+	 * known, which go first; of the others UNKNOWN and the time in the
+	 * name, as other servers do. */
+	uint64_t	 order;
+	uint32_t	 name;		/* in names, with a NUL */
+	uint32_t	 hash;		/* name_hash() */
 	uint8_t		 base_n, info_n;
 	bool		 in_new;
-	ssize_t		 known;		/* in the known state; -1 */
-	uint64_t	 sec, usec;
 };
 
 struct scan {
 	struct mailbox	*mb;
 	int		 what;
-	struct state	*known;		/* may be NULL */
-	struct buf	 names;
+	struct state	*known;		/* NULL, or the state is a new one */
+	struct buf	*names;		/* own_names, or those of a new state */
+	struct buf	 own_names;
 	struct found	*found;		/* owned */
 	size_t		 nfound, cap;
 	struct stamp	 stamps[2];
@@ -185,13 +192,27 @@ scan_stamp_after(struct mailbox *mb, const struct stamp before[2])
 		put_stamps(mb, &now[0], &now[1], s->scanned_ms);
 }
 
+void
+scan_stamp_cur(struct mailbox *mb, int cur, const struct stat *before)
+{
+	const struct state *s = &mb->state;
+	struct stamp stamp = stamp_of(before);
+	struct stat st;
+
+	if (!same_stamp(&stamp, &s->cur_stamp) ||
+	    mb->store->fs->fstat(cur, &st) == -1)
+		return;
+	stamp = mark(mb, cur, stamp_of(&st));
+	put_stamps(mb, &s->new_stamp, &stamp, s->scanned_ms);
+}
+
 /* ---- reading ------------------------------------------------------------ */
 
 static void
 scan_clear(struct scan *c)
 {
 	free(c->found);
-	buf_clear(&c->names);
+	buf_clear(&c->own_names);
 	c->found = NULL;
 	c->nfound = c->cap = 0;
 }
@@ -202,7 +223,7 @@ begin_try(struct scan *c)
 	struct state *s = &c->mb->state;
 	size_t i;
 
-	buf_reset(&c->names);
+	buf_reset(c->names);
 	buf_reset(&c->mb->group);
 	c->mb->added = 0;
 	c->nfound = 0;
@@ -249,7 +270,8 @@ scan_mailbox(struct mailbox *mb, int what, struct state *known)
 	enum store_result r = STORE_OK;
 	int i, tries = 0;
 
-	buf_init(&c.names, NAMES_BYTES);
+	buf_init(&c.own_names, NAMES_BYTES);
+	c.names = known != NULL ? &mb->state.names : &c.own_names;
 	c.stamps[0] = mb->state.new_stamp;
 	c.stamps[1] = mb->state.cur_stamp;
 	do {
@@ -334,21 +356,29 @@ failed:
 	return STORE_FAILED;
 }
 
-/* The time in a name "1700000000.M123456P..." */
-static void
-times_of_name(struct slice base, struct found *f)
+static uint64_t
+at_most(uint64_t v, unsigned bits)
+{
+	uint64_t max = (UINT64_C(1) << bits) - 1;
+
+	return v < max ? v : max;
+}
+
+/* By the time in a name "1700000000.M123456P..." */
+static uint64_t
+order_by_time(struct slice base)
 {
 	struct slice s = base;
+	uint64_t sec = 0, usec = 0;
 	size_t m;
 
-	f->sec = f->usec = 0;
-	if (parse_u64(&s, &f->sec) != PARSE_OK)
-		return;
-	m = slice_find(s, 'M');
-	if (m + 1 >= s.n)
-		return;
-	s = slice_from(s, m + 1);
-	(void)!parse_u64(&s, &f->usec);
+	if (parse_u64(&s, &sec) == PARSE_OK) {
+		m = slice_find(s, 'M');
+		s = slice_from(s, m < s.n ? m + 1 : m);
+		(void)!parse_u64(&s, &usec);
+	}
+	return UNKNOWN | at_most(sec, 63 - USEC_BITS) << USEC_BITS |
+	    at_most(usec, USEC_BITS);
 }
 
 static void
@@ -380,12 +410,12 @@ see(struct scan *c, const char *name, bool in_new)
 		c->found = mem_regrow(c->found, c->cap, sizeof(*c->found));
 	}
 	f = &c->found[c->nfound];
-	*f = (struct found){ .name = c->names.n, .base_n = (uint8_t)base.n,
-		.info_n = (uint8_t)info.n, .in_new = in_new, .known = -1 };
-	times_of_name(base, f);
-	if (c->known != NULL)
-		f->known = state_find_name(c->known, base);
-	if (buf_add(&c->names, all) == 0)
+	i = c->known != NULL ? state_find_name(c->known, base) : -1;
+	*f = (struct found){ .name = (uint32_t)c->names->n,
+		.order = i != -1 ? (uint64_t)i : order_by_time(base),
+		.hash = name_hash(base), .base_n = (uint8_t)base.n,
+		.info_n = (uint8_t)info.n, .in_new = in_new };
+	if (buf_add(c->names, slice_of(name, all.n + 1)) == 0)
 		c->nfound++;
 }
 
@@ -528,38 +558,62 @@ expunge_missing(struct scan *c)
 	record_end(&mb->group, at);
 }
 
-static const char *sort_names;
-
-static int
-cmp_u64(uint64_t a, uint64_t b)
+static struct slice
+base_of(const struct scan *c, const struct found *f)
 {
-	return a < b ? -1 : a > b;
+	return slice_of(c->names->p + f->name, f->base_n);
 }
 
-/* Those whose UID is known by it, then the rest as other servers do: by the
- * times in the name, then the name. */
-static int
-by_arrival(const void *a, const void *b)
+/* By one byte of their order; those that have the same keep theirs. */
+static void
+sort_by_byte(const struct found *from, struct found *to, size_t n,
+    unsigned shift)
 {
-	const struct found *x = a, *y = b;
-	int r;
+	size_t at[RADIX] = { 0 }, sum = 0, count, i;
 
-	if ((x->known == -1) != (y->known == -1))
-		return x->known == -1 ? 1 : -1;
-	if (x->known != -1)
-		return x->known < y->known ? -1 : x->known > y->known;
-	r = cmp_u64(x->sec, y->sec);
-	if (r == 0)
-		r = cmp_u64(x->usec, y->usec);
-	return r != 0 ? r : slice_cmp(slice_of(sort_names + x->name, x->base_n),
-	    slice_of(sort_names + y->name, y->base_n));
+	for (i = 0; i < n; i++)
+		at[from[i].order >> shift & (RADIX - 1)]++;
+	for (i = 0; i < RADIX; i++) {
+		count = at[i];
+		at[i] = sum;
+		sum += count;
+	}
+	for (i = 0; i < n; i++)
+		to[at[from[i].order >> shift & (RADIX - 1)]++] = from[i];
 }
 
-static bool
-same_base(const struct scan *c, const struct found *a, const struct found *b)
+static int
+by_name(const void *a, const void *b, void *arg)
 {
-	return slice_eq(slice_of(c->names.p + a->name, a->base_n),
-	    slice_of(c->names.p + b->name, b->base_n));
+	return slice_cmp(base_of(arg, a), base_of(arg, b));
+}
+
+/* By order, and where that is the same by name. */
+static void
+sort_found(struct scan *c)
+{
+	struct found *to = mem_array(c->nfound, sizeof(*to)), *v = c->found;
+	uint64_t differ = 0;
+	unsigned shift;
+	size_t i, end;
+
+	for (i = 1; i < c->nfound; i++)
+		differ |= v[i].order ^ v[0].order;
+	for (shift = 0; shift < 64; shift += 8)
+		if (differ >> shift & (RADIX - 1)) {
+			sort_by_byte(v, to, c->nfound, shift);
+			c->found = to;
+			to = v;
+			v = c->found;
+		}
+	free(to);
+	for (i = 0; i < c->nfound; i = end) {
+		for (end = i + 1; end < c->nfound &&
+		    v[end].order == v[i].order;)
+			end++;
+		if (end > i + 1)
+			qsort_r(v + i, end - i, sizeof(*v), by_name, c);
+	}
 }
 
 static void
@@ -572,19 +626,21 @@ add_found(struct scan *c)
 
 	if (c->nfound == 0)
 		return;
-	sort_names = c->names.p;
-	qsort(c->found, c->nfound, sizeof(*c->found), by_arrival);
+	sort_found(c);
+	if (c->known != NULL)
+		state_reserve(&c->mb->state, c->nfound);
 	for (i = 0; i < 2; i++)
 		dirs[i] = fs_open_dir(fs, c->mb->dir, subs[i]);
 	for (i = 0; i < c->nfound; i = next) {
 		f = &c->found[i];
 		next = i + 1;
-		while (next < c->nfound && same_base(c, f, &c->found[next]))
+		while (next < c->nfound && f->hash == c->found[next].hash &&
+		    slice_eq(base_of(c, f), base_of(c, &c->found[next])))
 			next++;
 		if (next > i + 1 && f->in_new)
 			f++;
 		if (next > i + 1 && !f->in_new)
-			(void)end_rename(c, slice_of(c->names.p + f->name,
+			(void)end_rename(c, slice_of(c->names->p + f->name,
 			    (size_t)f->base_n + f->info_n), f->base_n);
 		add_one(c, f, dirs[!f->in_new]);
 	}
@@ -607,8 +663,53 @@ number_in_name(struct slice base, const char *key, uint64_t *v_r)
 	return parse_u64(&s, v_r) == PARSE_OK && (s.n == 0 || s.p[0] == ',');
 }
 
-/* What a power cut has left of a message that was not durable: shorter than its
- * name says.  One that is compressed is so by right. */
+static bool
+skip_text(struct slice *s, struct slice text)
+{
+	if (!slice_starts(*s, text))
+		return false;
+	*s = slice_from(*s, text.n);
+	return true;
+}
+
+static bool
+skip_digits(struct slice *s)
+{
+	uint64_t v;
+
+	return parse_u64(s, &v) == PARSE_OK;
+}
+
+/* One that a delivery ("1700000000.M000123Q0123456789abcR1.host,S=8,W=9") or
+ * the store ("1700000000.M000123P17Q1.host,S=8,W=9") has made. */
+static bool
+is_own_name(struct slice base)
+{
+	struct slice s = base;
+	uint64_t v;
+
+	if (!number_in_name(base, ",S=", &v) ||
+	    !number_in_name(base, ",W=", &v) ||
+	    !skip_digits(&s) || !skip_text(&s, SLICE_LIT(".M")) ||
+	    !skip_digits(&s))
+		return false;
+	if (skip_text(&s, SLICE_LIT("P"))) {
+		if (!skip_digits(&s) || !skip_text(&s, SLICE_LIT("Q")))
+			return false;
+	} else {
+		if (!skip_text(&s, SLICE_LIT("Q")) || s.n < QUEUE_ID_CHARS ||
+		    !queue_id_parse(slice_first(s, QUEUE_ID_CHARS), &v))
+			return false;
+		s = slice_from(s, QUEUE_ID_CHARS);
+		if (!skip_text(&s, SLICE_LIT("R")))
+			return false;
+	}
+	return skip_digits(&s) && slice_starts(s, SLICE_LIT("."));
+}
+
+/* What a power cut has left of a message of ours that was not durable: shorter
+ * than its name says.  One that is compressed is so by right; and what another
+ * program means by its names is not for us to say. */
 bool
 scan_is_cut(const struct fs *fs, int dir, const char *name,
     struct slice base, uint64_t stored)
@@ -622,7 +723,8 @@ scan_is_cut(const struct fs *fs, int dir, const char *name,
 	size_t i;
 	int fd;
 
-	if (!number_in_name(base, ",S=", &whole) || stored >= whole)
+	if (!number_in_name(base, ",S=", &whole) || stored >= whole ||
+	    !is_own_name(base))
 		return false;
 	fd = fs->openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK |
 	    O_CLOEXEC, 0);
@@ -646,9 +748,10 @@ facts_of_name(struct scan *c, int dir, struct message_record *m,
 	const struct fs *fs = c->mb->store->fs;
 	struct stat st;
 	uint64_t whole;
+	bool sized = m->unknown & FACT_SIZE &&
+	    number_in_name(m->base, ",W=", &m->facts.size);
 
-	if (m->unknown & FACT_SIZE &&
-	    number_in_name(m->base, ",W=", &m->facts.size))
+	if (sized)
 		m->unknown &= (uint8_t)~FACT_SIZE;
 	if (m->unknown & KNOWN_BY_LIST ||
 	    !number_in_name(m->base, ",S=", &whole))
@@ -656,6 +759,9 @@ facts_of_name(struct scan *c, int dir, struct message_record *m,
 	if (fs->fstatat(dir, name, &st) == -1 || scan_is_cut(fs, dir, name,
 	    m->base, (uint64_t)st.st_size))
 		return false;
+	/* A name that is wrong in one is not believed in the other. */
+	if (sized && (uint64_t)st.st_size != whole)
+		m->unknown |= FACT_SIZE;
 	m->stored = (uint64_t)st.st_size;
 	m->facts.internal_ms = ns_of(&st.st_mtim) / 1000000;
 	if (m->facts.saved_ms == 0)
@@ -694,20 +800,18 @@ add_one(struct scan *c, struct found *f, int dir)
 {
 	struct mailbox *mb = c->mb;
 	struct state *s = &mb->state;
-	char name[NAME_MAX + 1];
+	const char *name = c->names->p + f->name;
 	struct message_record m = { .in_new = f->in_new,
 		.unknown = FACT_SIZE | FACT_DATES };
 	uint32_t next = s->uidnext;
 	size_t at;
 
-	m.base = slice_of(c->names.p + f->name, f->base_n);
-	m.info = slice_of(m.base.p + f->base_n, f->info_n);
-	memcpy(name, m.base.p, m.base.n + m.info.n);
-	name[m.base.n + m.info.n] = '\0';
+	m.base = slice_of(name, f->base_n);
+	m.info = slice_of(name + f->base_n, f->info_n);
 	info_parse(m.info, &m.flags, &m.keywords);
 	guid_of_name(m.base, m.facts.guid);
-	if (f->known != -1)
-		take_known(c->known, (size_t)f->known, &m);
+	if ((f->order & UNKNOWN) == 0)
+		take_known(c->known, (size_t)f->order, &m);
 	m.keywords &= defined_keywords(s);
 	if (!facts_of_name(c, dir, &m, name))
 		return;
@@ -717,7 +821,7 @@ add_one(struct scan *c, struct found *f, int dir)
 		if (m.uid == 0)
 			m.uid = next;
 		m.modseq = s->modseq;
-		(void)state_add(s, &m);
+		(void)state_add_named(s, &m, f->hash, f->name);
 		return;
 	}
 	/* The records are applied when all are there, so UIDs are counted

@@ -22,11 +22,13 @@ die(struct store *s, const char *what, enum store_result r)
 }
 
 static void
-append_some(const char *dir)
+append_some(const char *dir, bool staged)
 {
 	struct store *s = store_open(dir, NULL);
 	int i;
 
+	if (staged)
+		stage(s, &fs_real, dir);
 	for (i = 0; i < ROUNDS; i++)
 		if (append_text(s, INBOX, "A: appended\n\n", 0) == 0)
 			die(s, "append", STORE_FAILED);
@@ -152,7 +154,7 @@ many_at_once_lose_nothing(void **arg)
 		switch (k) {
 		case 0:
 		case 1:
-			append_some(w->dir);
+			append_some(w->dir, k == 1);
 			break;
 		case 2:
 		case 3:

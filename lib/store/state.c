@@ -10,6 +10,7 @@
 
 #define NAMES_BYTES	UINT32_MAX	/* offsets are 32 bits wide */
 #define SNAP_RANGES	1024		/* in one REC_VANISHED */
+#define TOUCHED		65536		/* entries, before they are read */
 #define FEW_ASKS	16		/* for names, before a table is made */
 
 static bool	 apply_message(struct state *, const struct record *,
@@ -34,8 +35,11 @@ static bool	 apply_entries(struct state *, const struct record *);
 static bool	 apply_rest(struct state *, const struct record *);
 static void	 state_set_info(struct state *, size_t i, struct slice info);
 static void	 grow(struct state *, size_t cap);
+static bool	 add_at(struct state *, const struct message_record *,
+		    uint32_t hash, size_t name);
 static void	 set_slot(struct state *, size_t i,
-		    const struct message_record *);
+		    const struct message_record *, size_t name);
+static size_t	 add_names(struct state *, const struct message_record *);
 static void	 table_add(struct state *, size_t i);
 static void	 table_drop(struct state *);
 
@@ -142,24 +146,63 @@ next_modseq(struct state *s, const struct record *r)
 bool
 state_add(struct state *s, const struct message_record *m)
 {
+	size_t name = s->names.n;
+
+	if (buf_reserve(&s->names, m->base.n + m->info.n + m->uidl.n) == NULL)
+		return false;
+	if (!add_at(s, m, name_hash(m->base), name))
+		return false;
+	add_names(s, m);
+	return true;
+}
+
+bool
+state_add_named(struct state *s, const struct message_record *m, uint32_t hash,
+    uint32_t name)
+{
+	struct message_record with_uidl;
+
+	if (m->uidl.n == 0)
+		return add_at(s, m, hash, name);
+	if (buf_reserve(&s->names, m->base.n + m->info.n + m->uidl.n) == NULL)
+		return false;
+	/* Names may have moved. */
+	with_uidl = *m;
+	with_uidl.base.p = s->names.p + name;
+	with_uidl.info.p = with_uidl.base.p + m->base.n;
+	return state_add(s, &with_uidl);
+}
+
+static bool
+add_at(struct state *s, const struct message_record *m, uint32_t hash,
+    size_t name)
+{
 	if (m->uid == 0 || m->uid == UINT32_MAX || s->n >= STORE_MESSAGES ||
 	    (s->n > 0 && m->uid <= s->entries[s->n - 1].uid))
-		return false;
-	if (buf_reserve(&s->names, m->base.n + m->info.n + m->uidl.n) == NULL)
 		return false;
 	if (s->n == s->cap)
 		grow(s, s->cap * 2 + 64);
 	s->entries[s->n] = (struct message_entry){ .uid = m->uid,
 		.flags = m->flags, .marks = m->in_new ? MARK_NEW : 0,
-		.name_hash = name_hash(m->base), .keywords = m->keywords,
+		.name_hash = hash, .keywords = m->keywords,
 		.modseq = m->modseq };
-	set_slot(s, s->n, m);
+	set_slot(s, s->n, m, name);
 	s->n++;
 	if (m->uid >= s->uidnext)
 		s->uidnext = m->uid + 1;
 	if (s->table != NULL)
 		table_add(s, s->n - 1);
 	return true;
+}
+
+void
+state_reserve(struct state *s, size_t n)
+{
+	if (s->n + n <= s->cap)
+		return;
+	grow(s, s->n + n + 64);
+	mem_touch(s->entries, (s->n + n) * sizeof(*s->entries));
+	mem_touch(s->slots, (s->n + n) * sizeof(*s->slots));
 }
 
 /* New slots are empty; pages of them that nobody needs are never touched. */
@@ -179,16 +222,26 @@ grow(struct state *s, size_t cap)
 
 /* All of a message that is not in its entry. */
 static void
-set_slot(struct state *s, size_t i, const struct message_record *m)
+set_slot(struct state *s, size_t i, const struct message_record *m,
+    size_t name)
 {
 	s->slots[i] = (struct slot){ .facts = m->facts,
-		.name = (uint32_t)s->names.n, .base_n = (uint8_t)m->base.n,
+		.name = (uint32_t)name, .base_n = (uint8_t)m->base.n,
 		.info_n = (uint8_t)m->info.n, .uidl_n = (uint8_t)m->uidl.n,
 		.unknown = m->unknown, .cache_at = m->cache_at,
 		.cache_n = m->cache_n, .stored = m->stored };
+}
+
+/* Where they begin.  There is room. */
+static size_t
+add_names(struct state *s, const struct message_record *m)
+{
+	size_t at = s->names.n;
+
 	buf_add(&s->names, m->base);
 	buf_add(&s->names, m->info);
 	buf_add(&s->names, m->uidl);
+	return at;
 }
 
 static bool
@@ -477,7 +530,7 @@ apply_rest(struct state *s, const struct record *r)
 		    buf_reserve(&s->names, m.base.n + m.info.n +
 		    m.uidl.n) == NULL)
 			return false;
-		set_slot(s, s->nrest++, &m);
+		set_slot(s, s->nrest++, &m, add_names(s, &m));
 	}
 	return wire_done(&w);
 }
@@ -671,8 +724,11 @@ apply_snap(struct state *s, const struct record *r)
 	s->cache_id = v.cache_id;
 	s->cache_end = v.cache_end;
 	/* Room at once; a number that lies makes no more than records would. */
-	if (v.messages < STORE_MESSAGES && v.messages > s->cap)
+	if (v.messages < STORE_MESSAGES && v.messages > s->cap) {
 		grow(s, (size_t)v.messages + 64);
+		mem_touch(s->entries, sizeof(*s->entries) * (v.messages <
+		    TOUCHED ? (size_t)v.messages : TOUCHED));
+	}
 	return true;
 }
 
@@ -828,12 +884,13 @@ table_next(const struct state *s, uint32_t hash, size_t *at)
 ssize_t
 state_find_name(struct state *s, struct slice base)
 {
-	uint32_t hash = name_hash(base);
+	uint32_t hash;
 	size_t at;
 	ssize_t i;
 
 	if (!state_may_have_name(s, base))
 		return -1;
+	hash = name_hash(base);
 	if (s->table == NULL)
 		table_build(s);
 	at = hash & (s->table_cap - 1);
@@ -848,9 +905,12 @@ state_find_name(struct state *s, struct slice base)
 bool
 state_may_have_name(struct state *s, struct slice base)
 {
-	uint32_t hash = name_hash(base);
+	uint32_t hash;
 	size_t i, at;
 
+	if (s->n == 0)
+		return false;
+	hash = name_hash(base);
 	if (s->table == NULL && ++s->name_asks > FEW_ASKS)
 		table_build(s);
 	if (s->table != NULL) {
@@ -963,27 +1023,34 @@ pack_facts(const struct state *s, struct buf *b)
 	record_end(b, at);
 }
 
-/* Records of a type, each of a block of messages that are there. */
+static size_t
+next_there(const struct state *s, size_t i)
+{
+	while (i < s->n && state_is_gone(s, i))
+		i++;
+	return i;
+}
+
+/* A record of a type, of the next messages that are there; *i is then the next
+ * one, or n. */
 static int
-pack_blocks(const struct state *s, struct buf *b, enum record_type type,
+pack_block(const struct state *s, size_t *i, struct buf *b,
+    enum record_type type,
     int (*put)(const struct state *, size_t i, struct buf *))
 {
-	size_t at = 0, i, n = 0;
+	size_t at, n;
 
-	for (i = 0; i < s->n; i++) {
-		if (state_is_gone(s, i))
-			continue;
-		if (n == 0 && record_begin(b, type, &at) == -1)
+	*i = next_there(s, *i);
+	if (*i == s->n)
+		return 0;
+	if (record_begin(b, type, &at) == -1)
+		return -1;
+	for (n = 0; n < BLOCK_MESSAGES && *i < s->n; n++) {
+		if (put(s, *i, b) == -1)
 			return -1;
-		if (put(s, i, b) == -1)
-			return -1;
-		if (++n == BLOCK_MESSAGES) {
-			if (record_end(b, at) == -1)
-				return -1;
-			n = 0;
-		}
+		*i = next_there(s, *i + 1);
 	}
-	return n > 0 ? record_end(b, at) : 0;
+	return record_end(b, at);
 }
 
 static int
@@ -1006,7 +1073,7 @@ pack_rest(const struct state *s, size_t i, struct buf *b)
 }
 
 int
-state_pack(const struct state *s, struct buf *b, size_t *rest_at_r)
+state_pack(const struct state *s, struct buf *b)
 {
 	struct snap_record v = { .uidnext = s->uidnext,
 		.uid_limit = s->uid_limit, .recent_from = s->recent_from,
@@ -1014,19 +1081,30 @@ state_pack(const struct state *s, struct buf *b, size_t *rest_at_r)
 		.vanished_floor = s->vanished_floor, .boot_s = s->boot_s,
 		.cache_id = s->cache_id, .cache_end = s->cache_end,
 		.messages = s->n - s->ngone };
-	size_t at;
+	size_t at, i = 0;
 
 	if (record_begin(b, REC_SNAP, &at) == -1)
 		return -1;
 	put_snap(b, &v);
 	record_end(b, at);
 	pack_facts(s, b);
-	if (pack_vanished(s, b) == -1 ||
-	    pack_blocks(s, b, REC_ENTRIES, pack_entry) == -1)
+	if (pack_vanished(s, b) == -1)
 		return -1;
-	*rest_at_r = b->n;
+	while (i < s->n)
+		if (pack_block(s, &i, b, REC_ENTRIES, pack_entry) == -1)
+			return -1;
 	snap_set_rest(b, at, b->n);
-	return pack_blocks(s, b, REC_REST, pack_rest);
+	return 0;
+}
+
+int
+state_pack_rest(const struct state *s, size_t *i, struct buf *b, size_t bytes)
+{
+	do {
+		if (pack_block(s, i, b, REC_REST, pack_rest) == -1)
+			return -1;
+	} while (*i < s->n && b->n < bytes);
+	return 0;
 }
 
 void

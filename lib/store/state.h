@@ -131,6 +131,12 @@ state_is_new(const struct state *s, size_t i)
 void	 state_mark_gone(struct state *, size_t i);
 /* Adds a message at the end. */
 bool	 state_add(struct state *, const struct message_record *);
+/* The same of one whose hash is known, and whose base and info stand in names
+ * already. */
+bool	 state_add_named(struct state *, const struct message_record *,
+	    uint32_t hash, uint32_t name);
+/* Room for so many more, all of which will come. */
+void	 state_reserve(struct state *, size_t n);
 /* The index of a UID that is not gone, or -1. */
 ssize_t	 state_find(const struct state *, uint32_t uid);
 /* The index of the first UID that is not less. */
@@ -150,9 +156,13 @@ bool	 state_had_info(const struct state *, size_t i, struct slice info);
 struct message_record state_message(const struct state *, size_t i);
 /* Drops what is gone, and makes all visible. */
 void	 state_compact(struct state *);
-/* A snapshot of it at the end of a buf, two groups, not sealed: the second
- * begins at *rest_at_r.  -1: too large. */
-int	 state_pack(const struct state *, struct buf *, size_t *rest_at_r);
+/* The first group of a snapshot of it at the end of a buf that has all that
+ * comes before it, not sealed.  -1: too large. */
+int	 state_pack(const struct state *, struct buf *);
+/* Of the second group the records from message *i on, at least one if there is
+ * any left, until the buf has so many bytes. */
+int	 state_pack_rest(const struct state *, size_t *i, struct buf *,
+	    size_t bytes);
 void	 state_count(const struct state *, struct mailbox_status *);
 /* A new state of the same mailbox takes the place of an old one: messages that
  * the old one showed and the new one has not stay as gone ones. */

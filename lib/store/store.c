@@ -14,8 +14,10 @@
 #include "list.h"
 #include "names.h"
 #include "quota.h"
+#include "staging.h"
 
 static int	 make_parts(struct store *, int dir);
+static void	 begin_staging(struct store *);
 static void	 host_for_names(struct store *);
 
 struct store *
@@ -42,7 +44,20 @@ store_open(const char *path, const struct store_options *o)
 		return NULL;
 	}
 	s->owes_special = o->create_special;
+	if (o->staging)
+		begin_staging(s);
 	return s;
+}
+
+/* In tmp/, where it is nobody's mailbox. */
+static void
+begin_staging(struct store *s)
+{
+	struct buf root = BUF_INIT(PATH_MAX);
+
+	if (buf_printf(&root, "%s/tmp", s->path) == 0)
+		s->staging = staging_new(s->fs, buf_cstr(&root), true);
+	buf_clear(&root);
 }
 
 void
@@ -56,6 +71,7 @@ store_close(struct store **sp)
 	mailbox_close(&s->target);
 	mailbox_drop_kept(s);
 	deliveries_free(&s->deliveries);
+	staging_free(&s->staging);
 	fs_close(s->fs, s->root);
 	free(s->path);
 	free(s);
@@ -210,7 +226,7 @@ store_usage(struct store *s, struct store_usage *u)
 }
 
 enum store_result
-store_has_room(struct store *s, uint64_t bytes)
+store_has_room(struct store *s, uint64_t bytes, uint64_t messages)
 {
 	struct quota limits = { s->options.quota_bytes,
 		s->options.quota_messages };
@@ -219,6 +235,7 @@ store_has_room(struct store *s, uint64_t bytes)
 		return STORE_OK;
 	if (limits.bytes > 0 && bytes > limits.bytes)
 		return STORE_TOO_LARGE;
-	return quota_has_room(s->fs, s->root, &limits, bytes) == 0 ?
-	    STORE_OVER_QUOTA : STORE_OK;
+	return quota_has_room(s->fs, s->root, &limits,
+	    &(struct quota){ bytes, messages }) == 0 ? STORE_OVER_QUOTA :
+	    STORE_OK;
 }

@@ -77,6 +77,7 @@ struct store_options {
 	bool		 create_special; /* and Sent, Drafts, Trash, Junk, Archive,
 					 * where there is none of these */
 	bool		 names_at_once;	/* flags go into file names at once */
+	bool		 staging;	/* see staging.h; takes MAY_PLACE */
 	uint64_t	 quota_bytes;	/* 0: none */
 	uint64_t	 quota_messages;
 	/* Fills a message's summary for the cache (mail/summary.h); NULL: what
@@ -312,6 +313,8 @@ enum store_result mailbox_copy(struct mailbox *, struct uid_list,
  */
 enum store_result append_begin(struct store *, struct slice mailbox,
 	    struct append **);
+/* The message that append_replace() will expunge makes room for the new one. */
+void	 append_frees(struct append *, struct mailbox *, uint32_t uid);
 /* size: announced, 0 unknown; quota is looked at. keywords are names. */
 enum store_result append_message(struct append *, uint64_t size,
 	    uint8_t flags, const struct slice *keywords, size_t nkeywords,
@@ -352,6 +355,7 @@ enum store_result mailbox_uidl(struct mailbox *, uint32_t uid, struct buf *);
 /* ---- tools -------------------------------------------------------------- */
 
 /* A line for each difference between index and Maildir; *bad_r counts them.
+ * A file that a power cut has left in pieces has a line, and is no difference.
  * repair: mends them, UIDs kept wherever they are known. */
 enum store_result store_verify(struct store *, struct slice mailbox,
 	    bool repair, void (*line)(void *arg, const char *), void *arg,

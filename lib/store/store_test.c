@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <setjmp.h>
 #include <cmocka.h>
+#include <fts.h>
 #include <utime.h>
 
 #include "base/num.h"
@@ -407,6 +408,141 @@ a_delivery_gets_its_uid_without_a_scan(void **arg)
 	assert_int_equal(count_files(w, "new"), 0);
 }
 
+static void
+add_line(void *arg, const char *line)
+{
+	struct buf *lines = arg;
+
+	buf_printf(lines, "%s\n", line);
+}
+
+/* Of a name that is ours a shorter file is no message, but has a line; what
+ * another program has named is as long as it is. */
+static void
+a_file_shorter_than_its_name_says(void **arg)
+{
+	static const struct {
+		const char	*name;
+		bool		 shown;
+	} files[] = {
+		{ "1700000001.M000001P77Q3.host,S=20,W=23", false },
+		{ "1700000002.M000001Q0123456789abcR1.host,S=20,W=23", false },
+		{ "1700000003.M1P77.host,S=20,W=23", true },
+		{ "1700000004.M1P77V0I0_0.host,S=20", true },
+		{ "1700000005.M000001Q01234R1.host,S=20,W=23", true },
+		{ "1700000006.M000001P77Q3.host,S=20", true },
+		{ "mine,S=20,W=23", true },
+	};
+	struct world *w = *arg;
+	struct buf lines = BUF_INIT(4096);
+	const struct message_entry *e;
+	struct mailbox *mb;
+	char path[200];
+	size_t i, k, n;
+	unsigned bad;
+
+	for (i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		snprintf(path, sizeof(path), "new/%s", files[i].name);
+		put_file(w, path, "A: b\n\nx\n");
+	}
+	mb = open_box(w->store, INBOX);
+	e = mailbox_entries(mb, &n);
+	assert_int_equal(n, 5);
+	for (k = 0; k < n; k++)
+		assert_int_equal(facts_of(mb, e[k].uid).size, 11);
+	mailbox_close(&mb);
+	assert_int_equal(store_verify(w->store, INBOX, false, add_line, &lines,
+	    &bad), STORE_OK);
+	assert_int_equal(bad, 0);
+	for (i = 0; i < sizeof(files) / sizeof(files[0]); i++)
+		assert_int_equal(strstr(buf_cstr(&lines), files[i].name) ==
+		    NULL, files[i].shown);
+	buf_clear(&lines);
+}
+
+/* Of four of five messages: one that there is no room for otherwise. */
+static void
+a_message_takes_the_room_of_the_one_that_it_replaces(struct world *w)
+{
+	static const struct store_options full = { .quota_messages = 4,
+		.quota_bytes = 4 * 6 };
+	struct store *s = store_open(w->dir, &full);
+	struct mailbox *mb = open_box(s, INBOX);
+	struct appended done;
+	struct append *a;
+
+	assert_int_equal(append_begin(s, INBOX, &a), STORE_OK);
+	assert_int_equal(append_message(a, 6, 0, NULL, 0, 0), STORE_OVER_QUOTA);
+	append_frees(a, mb, 4);
+	assert_int_equal(append_message(a, 7, 0, NULL, 0, 0), STORE_OVER_QUOTA);
+	assert_int_equal(append_message(a, 6, 0, NULL, 0, 0), STORE_OK);
+	assert_int_equal(append_bytes(a, SLICE_LIT("A: c\n\n")), STORE_OK);
+	assert_int_equal(append_end(a), STORE_OK);
+	assert_int_equal(append_replace(&a, mb, 4, &done), STORE_OK);
+	assert_int_equal(done.first_uid, 5);
+	mailbox_close(&mb);
+	store_close(&s);
+}
+
+/* All that one command adds counts, not each message for itself. */
+static void
+messages_of_one_append_or_copy_are_counted_together(void **arg)
+{
+	static const struct store_options few = { .create = true,
+		.quota_messages = 5 };
+	struct world *w = *arg;
+	uint32_t uids[] = { 1, 2, 3, 5 };
+	struct copied c;
+	struct mailbox *mb;
+	struct append *a;
+	int i;
+
+	store_close(&w->store);
+	world_open(w, &few);
+	for (i = 0; i < 4; i++)
+		assert_int_equal(append_text(w->store, INBOX, "A: b\n\n", 0),
+		    i + 1);
+	assert_int_equal(append_begin(w->store, INBOX, &a), STORE_OK);
+	assert_int_equal(append_message(a, 1, 0, NULL, 0, 0), STORE_OK);
+	assert_int_equal(append_bytes(a, SLICE_LIT("x")), STORE_OK);
+	assert_int_equal(append_end(a), STORE_OK);
+	assert_int_equal(append_message(a, 1, 0, NULL, 0, 0), STORE_OVER_QUOTA);
+	append_abort(&a);
+	a_message_takes_the_room_of_the_one_that_it_replaces(w);
+	assert_int_equal(store_create(w->store, SLICE_LIT("Box"), 0), STORE_OK);
+	mb = open_box(w->store, INBOX);
+	assert_int_equal(mailbox_copy(mb, (struct uid_list){ uids, 2 },
+	    SLICE_LIT("Box"), false, &c), STORE_OVER_QUOTA);
+	assert_int_equal(mailbox_copy(mb, (struct uid_list){ uids, 1 },
+	    SLICE_LIT("Box"), false, &c), STORE_OK);
+	free(c.from);
+	free(c.to);
+	assert_int_equal(mailbox_copy(mb, (struct uid_list){ uids, 4 },
+	    SLICE_LIT("Box"), true, &c), STORE_OK);
+	free(c.from);
+	free(c.to);
+	mailbox_close(&mb);
+}
+
+static void
+a_mailbox_that_nobody_has_opened_agrees_with_its_index(void **arg)
+{
+	struct world *w = *arg;
+	unsigned bad;
+
+	assert_int_equal(store_create(w->store, SLICE_LIT("Box"), 0), STORE_OK);
+	put_file(w, ".Box/new/1700000001.M1P1.host", "A: b\n\n");
+	remove_file(w, ".Box/" LOG_NAME);
+	remove_file(w, ".Box/" SNAP_NAME);
+	assert_int_equal(store_verify(w->store, SLICE_LIT("Box"), false, NULL,
+	    NULL, &bad), STORE_OK);
+	assert_int_equal(bad, 0);
+	put_file(w, ".Box/" LOG_NAME, "");
+	assert_int_equal(store_verify(w->store, SLICE_LIT("Box"), false, NULL,
+	    NULL, &bad), STORE_OK);
+	assert_int_equal(bad, 1);
+}
+
 /* What a header says of its file's format is part of what it sums up. */
 static void
 set_version(struct buf *file, uint32_t version)
@@ -473,6 +609,78 @@ a_snapshot_of_format_1_is_read(void **arg)
 	mailbox_close(&mb);
 	buf_clear(&b);
 	buf_clear(&log);
+}
+
+/* Files that another program has made get UIDs by the times in their names. */
+static void
+files_come_in_the_order_of_their_times(void **arg)
+{
+	static const char *const names[] = {
+		"123456789012345678901234.M1P1.no-time", "no-time",
+		"7.M1P1.host", "1700000001.M5P1.a", "1700000001.M5P1.b",
+		"1700000001.M12P1.a", "1700000002.P1.host",
+		"1700000002.M1P1.host", "1700000258.M0P1.host",
+		"18446744073709551615.M18446744073709551615P1.host",
+	};
+	const size_t count = sizeof(names) / sizeof(names[0]);
+	struct world *w = *arg;
+	struct mailbox *mb;
+	char path[PATH_MAX];
+	size_t i, n;
+
+	for (i = 0; i < count; i++) {
+		test_path(path, sizeof(path), "%s/%s:2,S",
+		    i % 2 ? "new" : "cur", names[i * 7 % count]);
+		put_file(w, path, "A: b\n\n");
+	}
+	mb = open_box(w->store, INBOX);
+	mailbox_entries(mb, &n);
+	assert_int_equal(n, count);
+	assert_int_equal(index_whole(mb), STORE_OK);
+	for (i = 0; i < count; i++)
+		assert_true(slice_eq(state_base(&mb->state, i),
+		    slice_str(names[i])));
+	mailbox_close(&mb);
+}
+
+/* Its second part is written in pieces, of what is there. */
+static void
+a_long_snapshot_has_all_that_is_there(void **arg)
+{
+	enum { COUNT = 3000, GONE_FROM = 2700 };
+	struct uid_list gone;
+	struct world *w = *arg;
+	uint32_t uids[COUNT - GONE_FROM + 2];
+	struct mailbox *mb;
+	char path[PATH_MAX];
+	size_t i, n = 0;
+
+	for (i = 0; i < COUNT; i++) {
+		test_path(path, sizeof(path), "cur/%zu.M1P1.host:2,", i + 1);
+		put_file(w, path, "A: b\n\n");
+	}
+	mb = open_box(w->store, INBOX);
+	uids[n++] = 1;
+	uids[n++] = 1000;
+	for (i = GONE_FROM; i < COUNT; i++)
+		uids[n++] = (uint32_t)i + 1;
+	gone = (struct uid_list){ uids, n };
+	assert_int_equal(mailbox_expunge(mb, gone, false), STORE_OK);
+	assert_int_equal(index_lock(mb), STORE_OK);
+	assert_int_equal(index_snapshot(mb, true), STORE_OK);
+	index_unlock(mb);
+	mailbox_close(&mb);
+	store_close(&w->store);
+	world_open(w, NULL);
+	mb = open_box(w->store, INBOX);
+	assert_false(has_file(w, SNAP_NAME ".damaged"));
+	assert_int_equal(index_whole(mb), STORE_OK);
+	mailbox_entries(mb, &n);
+	assert_int_equal(n, GONE_FROM - 2);
+	assert_int_equal(mb->state.entries[n - 1].uid, GONE_FROM);
+	test_path(path, sizeof(path), "%d.M1P1.host", GONE_FROM);
+	assert_true(slice_eq(state_base(&mb->state, n - 1), slice_str(path)));
+	mailbox_close(&mb);
 }
 
 /* Sizes and dates are found out once, whoever asks. */
@@ -630,6 +838,92 @@ what_cannot_be_written_is_read(void **arg)
 	    STORE_READ_ONLY);
 }
 
+static size_t
+files_below_staging(const struct world *w)
+{
+	char path[PATH_MAX], *dirs[2] = { path, NULL };
+	FTS *fts;
+	FTSENT *e;
+	size_t n = 0;
+
+	test_path(path, sizeof(path), "%s/tmp/%s", w->dir, STAGING_NAME);
+	fts = fts_open(dirs, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
+	while (fts != NULL && (e = fts_read(fts)) != NULL)
+		n += e->fts_info == FTS_F;
+	if (fts != NULL)
+		fts_close(fts);
+	return n;
+}
+
+static void
+begin_message(struct append *a, const char *text)
+{
+	assert_int_equal(append_message(a, 0, 0, NULL, 0, 0), STORE_OK);
+	assert_int_equal(append_bytes(a, slice_str(text)), STORE_OK);
+}
+
+static void
+an_append_leaves_nothing_where_files_are_made(void **arg)
+{
+	struct world *w = *arg;
+	struct appended done;
+	struct append *a;
+	int staged;
+
+	for (staged = 0; staged < 2; staged++) {
+		if (staged)
+			stage(w->store, &fs_real, w->dir);
+		append_text(w->store, INBOX, "A: b\n\n", 0);
+		assert_int_equal(append_begin(w->store, INBOX, &a), STORE_OK);
+		begin_message(a, "A: c\n\n");
+		assert_int_equal(files_below_staging(w), staged);
+		assert_int_equal(append_end(a), STORE_OK);
+		begin_message(a, "A: d\n\n");
+		assert_int_equal(append_end(a), STORE_OK);
+		assert_int_equal(append_commit(&a, &done), STORE_OK);
+		assert_int_equal(done.n, 2);
+		assert_int_equal(append_begin(w->store, INBOX, &a), STORE_OK);
+		begin_message(a, "A: given up\n\n");
+		append_abort(&a);
+		assert_int_equal(append_begin(w->store, INBOX, &a), STORE_OK);
+		begin_message(a, "A: given up\n\n");
+		assert_int_equal(append_end(a), STORE_OK);
+		begin_message(a, "A: given up\n\n");
+		append_abort(&a);
+		assert_int_equal(files_below_staging(w), 0);
+		assert_int_equal(count_files(w, "tmp"), 0);
+		assert_int_equal(count_files(w, "cur"), 3 * (staged + 1));
+	}
+}
+
+/* Not out of staging: what is there begins with a time. */
+static int
+rename_in_one_mount(int from_dir, const char *from, int to_dir, const char *to)
+{
+	if (*from < '0' || *from > '9')
+		return fs_real.renameat(from_dir, from, to_dir, to);
+	errno = EXDEV;
+	return -1;
+}
+
+static void
+staging_on_another_mount_is_done_without(void **arg)
+{
+	struct world *w = *arg;
+	struct fs fs = fs_real;
+
+	fs.renameat = rename_in_one_mount;
+	store_close(&w->store);
+	world_open(w, &(struct store_options){ .fs = &fs, .create = true });
+	stage(w->store, &fs, w->dir);
+	assert_int_equal(append_text(w->store, INBOX, "A: b\n\n", 0), 0);
+	assert_int_equal(append_text(w->store, INBOX, "A: b\n\n", 0), 1);
+	assert_int_equal(files_below_staging(w), 0);
+	assert_int_equal(count_files(w, "cur"), 1);
+	store_close(&w->store);
+	world_open(w, NULL);
+}
+
 int
 main(void)
 {
@@ -637,6 +931,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		T(an_empty_maildir_has_an_empty_inbox),
 		T(appended_messages_are_there_after_reopening),
+		T(an_append_leaves_nothing_where_files_are_made),
+		T(staging_on_another_mount_is_done_without),
 		T(files_of_others_are_taken_in),
 		T(flags_reach_the_names_at_close_and_a_foreign_change_wins),
 		T(two_sessions_see_each_other),
@@ -644,11 +940,16 @@ main(void)
 		T(what_cannot_be_opened_closes_nothing),
 		T(copies_keep_flags_dates_and_guid),
 		T(a_snapshot_of_format_1_is_read),
+		T(files_come_in_the_order_of_their_times),
+		T(a_long_snapshot_has_all_that_is_there),
 		T(facts_are_remembered_when_they_were_asked_for),
 		T(a_new_account_has_what_clients_look_for),
 		T(a_mailbox_that_is_opened_again_is_as_it_is_now),
 		T(an_examined_mailbox_keeps_its_numbers),
 		T(a_delivery_gets_its_uid_without_a_scan),
+		T(a_file_shorter_than_its_name_says),
+		T(a_mailbox_that_nobody_has_opened_agrees_with_its_index),
+		T(messages_of_one_append_or_copy_are_counted_together),
 		T(a_name_that_was_given_to_another_is_that_ones),
 		T(what_cannot_be_written_is_read),
 	};

@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "base/test_files.h"
 #include "box.h"
+#include "staging.h"
 #include "store.h"
 
 #define INBOX	SLICE_LIT("INBOX")
@@ -30,6 +31,16 @@ world_open(struct world *w, const struct store_options *o)
 
 	w->store = store_open(w->dir, o != NULL ? o : &plain);
 	assert_non_null(w->store);
+}
+
+/* Files are made in staging from the first one on. */
+static inline void
+stage(struct store *s, const struct fs *fs, const char *dir)
+{
+	char tmp[PATH_MAX];
+
+	test_path(tmp, sizeof(tmp), "%s/tmp", dir);
+	s->staging = staging_new(fs, tmp, false);
 }
 
 static inline int

@@ -25,28 +25,49 @@ struct check {
 	bool		*seen;		/* owned; by index of the message */
 };
 
+/* A difference; and what is none, but better known. */
 static void	 tell(struct check *, const char *fmt, ...)
+		    __attribute__((format(printf, 2, 3)));
+static void	 say(struct check *, const char *fmt, ...)
 		    __attribute__((format(printf, 2, 3)));
 static void	 check_directory(struct check *, const char *sub);
 static void	 check_file(struct check *, int dir, const char *sub,
 		    const char *name);
 static void	 check_messages(struct check *);
 static void	 check_takeover(struct check *);
+static bool	 has_index(struct mailbox *);
 static enum store_result repair_mailbox(struct check *, struct slice name);
+
+static void
+vsay(struct check *c, const char *fmt, va_list ap)
+{
+	struct buf b = BUF_INIT(4096);
+
+	buf_vprintf(&b, fmt, ap);
+	if (c->line != NULL)
+		c->line(c->arg, buf_cstr(&b));
+	buf_clear(&b);
+}
 
 static void
 tell(struct check *c, const char *fmt, ...)
 {
-	struct buf b = BUF_INIT(4096);
 	va_list ap;
 
 	va_start(ap, fmt);
-	buf_vprintf(&b, fmt, ap);
+	vsay(c, fmt, ap);
 	va_end(ap);
 	c->bad++;
-	if (c->line != NULL)
-		c->line(c->arg, buf_cstr(&b));
-	buf_clear(&b);
+}
+
+static void
+say(struct check *c, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsay(c, fmt, ap);
+	va_end(ap);
 }
 
 static void
@@ -77,8 +98,12 @@ check_file(struct check *c, int dir, const char *sub, const char *name)
 
 	if (i == -1 && c->mb->store->fs->fstatat(dir, name, &st) == 0 &&
 	    scan_is_cut(c->mb->store->fs, dir, name, base,
-	    (uint64_t)st.st_size))
-		return;		/* never acknowledged */
+	    (uint64_t)st.st_size)) {
+		/* Never acknowledged: the index is right without it. */
+		say(c, "%s/%s: left by a power cut, %lld bytes of what its "
+		    "name says; no message", sub, name, (long long)st.st_size);
+		return;
+	}
 	if (i == -1) {
 		tell(c, "%s/%s: no message of the index", sub, name);
 		return;
@@ -122,6 +147,17 @@ check_takeover(struct check *c)
 	buf_clear(&line);
 }
 
+/* Where nobody has looked at a mailbox yet there is none. */
+static bool
+has_index(struct mailbox *mb)
+{
+	const struct fs *fs = mb->store->fs;
+	struct stat st;
+
+	return fs->fstatat(mb->dir, LOG_NAME, &st) == 0 ||
+	    fs->fstatat(mb->dir, SNAP_NAME, &st) == 0;
+}
+
 static enum store_result
 repair_mailbox(struct check *c, struct slice name)
 {
@@ -151,9 +187,10 @@ store_verify(struct store *s, struct slice name, bool repair,
 	if (r != STORE_OK && r != STORE_DAMAGED)
 		return r;
 	c.mb = mb;
-	if (r == STORE_DAMAGED)
-		tell(&c, "the index is missing or damaged");
-	else {
+	if (r == STORE_DAMAGED) {
+		if (has_index(mb))
+			tell(&c, "the index is damaged, or a part is missing");
+	} else {
 		c.seen = mem_array(mb->state.n + 1, sizeof(*c.seen));
 		check_directory(&c, "new");
 		check_directory(&c, "cur");

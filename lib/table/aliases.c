@@ -58,6 +58,44 @@ alias_line(struct arena *a, struct slice line, struct slice *name_r,
 	return PARSE_OK;
 }
 
+/* A comment of RFC 5322 at the front, with those within it; one that is not
+ * closed is none. */
+static struct slice
+skip_comment(struct slice s)
+{
+	size_t i, depth = 0;
+
+	for (i = 0; i < s.n; i++) {
+		if (s.p[i] == '\\')
+			i++;
+		else if (s.p[i] == '(')
+			depth++;
+		else if (s.p[i] == ')' && --depth == 0)
+			return slice_from(s, i + 1);
+	}
+	return s;
+}
+
+/* What may stand between targets. */
+static struct slice
+skip_filler(struct slice s)
+{
+	struct slice rest;
+
+	while (s.n > 0) {
+		if (is_blank(s.p[0]) || s.p[0] == ',')
+			rest = slice_from(s, 1);
+		else if (s.p[0] == '(')
+			rest = skip_comment(s);
+		else
+			break;
+		if (rest.n == s.n)
+			break;
+		s = rest;
+	}
+	return s;
+}
+
 enum parse
 alias_next(struct arena *a, struct slice *rest, struct alias_target *t_r,
     const char **why)
@@ -66,8 +104,7 @@ alias_next(struct arena *a, struct slice *rest, struct alias_target *t_r,
 	enum parse r;
 	size_t n;
 
-	while (in.n > 0 && (is_blank(in.p[0]) || in.p[0] == ','))
-		in = slice_from(in, 1);
+	in = skip_filler(in);
 	if (in.n == 0) {
 		*rest = in;
 		return PARSE_MORE;
@@ -208,16 +245,18 @@ classify(struct slice s, struct alias_target *t_r, const char **why)
 static enum parse
 address(struct slice s, struct slice *text_r, const char **why)
 {
-	size_t open = slice_find(s, '<'), i;
+	size_t open = slice_find(s, '<'), close, i;
 	bool quoted = false, in_domain = false;
 
 	if (open < s.n) {
-		if (s.p[s.n - 1] != '>') {
+		s = slice_from(s, open + 1);
+		close = slice_find(s, '>');
+		if (close == s.n ||
+		    skip_filler(slice_from(s, close + 1)).n > 0) {
 			*why = "'<' without '>' at the end";
 			return PARSE_BAD;
 		}
-		s = slice_trim(slice_first(slice_from(s, open + 1),
-		    s.n - open - 2));
+		s = slice_trim(slice_first(s, close));
 	}
 	for (i = 0; i < s.n; i++) {
 		unsigned char c = (unsigned char)s.p[i];

@@ -7,7 +7,8 @@
  * A target is an address or name, "|command", /file, /maildir/, :include:/file
  * or \name.  A target with blanks, commas or quotes is put in double quotes,
  * where \" and \\ stand for themselves; a command may also run to the next
- * comma as it is.  `Some Name <address>` means the address.
+ * comma as it is.  `Some Name <address>` means the address, and (comments)
+ * before and behind targets mean nothing.
  */
 #ifndef TABLE_ALIASES_H
 #define TABLE_ALIASES_H

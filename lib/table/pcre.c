@@ -42,7 +42,8 @@ static int	 check_result(struct slice, uint32_t groups, struct buf *why);
 static bool	 next_group(struct slice *, struct slice *text_r,
 		    unsigned *group_r);
 static int	 substitute(const struct pcre_table *, struct slice key,
-		    struct slice result, int groups, struct buf *to);
+		    struct slice result, int groups, struct buf *to,
+		    bool *any_r);
 
 static void *
 pcre_begin(uint64_t max_entries)
@@ -253,7 +254,7 @@ pcre_find(void *v, struct slice key, struct table_hit *hit,
 		}
 		buf_reset(scratch);
 		if (substitute(t, key, slice_str(t->patterns[i].result), r,
-		    scratch) == -1) {
+		    scratch, &hit->composed) == -1) {
 			buf_printf(why, "line %u: the result is too long",
 			    hit->line);
 			return TABLE_ERROR;
@@ -268,7 +269,7 @@ pcre_find(void *v, struct slice key, struct table_hit *hit,
  * for. */
 static int
 substitute(const struct pcre_table *t, struct slice key, struct slice result,
-    int groups, struct buf *to)
+    int groups, struct buf *to, bool *any_r)
 {
 	const PCRE2_SIZE *at = pcre2_get_ovector_pointer(t->match);
 	unsigned have = groups == 0 ? 10 : (unsigned)groups;
@@ -276,14 +277,17 @@ substitute(const struct pcre_table *t, struct slice key, struct slice result,
 	unsigned group;
 	int r = 0;
 
+	*any_r = false;
 	while (next_group(&result, &text, &group)) {
 		r |= buf_add(to, text);
 		/* With \K a match may begin behind its end. */
-		if (group > 0 && group < have &&
-		    at[2 * group] != PCRE2_UNSET &&
-		    at[2 * group] <= at[2 * group + 1])
-			r |= buf_add(to, slice_of(key.p + at[2 * group],
-			    at[2 * group + 1] - at[2 * group]));
+		if (group == 0 || group >= have ||
+		    at[2 * group] == PCRE2_UNSET ||
+		    at[2 * group] > at[2 * group + 1])
+			continue;
+		*any_r = true;
+		r |= buf_add(to, slice_of(key.p + at[2 * group],
+		    at[2 * group + 1] - at[2 * group]));
 	}
 	return r;
 }

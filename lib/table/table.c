@@ -336,7 +336,7 @@ enum table_result
 table_find(struct table *t, struct slice key, struct table_hit *hit,
     struct buf *why)
 {
-	struct table_hit found = { SLICE_EMPTY, 0 };
+	struct table_hit found = { .value = SLICE_EMPTY };
 	struct buf reason = BUF_INIT(1024);
 	enum table_result r;
 

@@ -14,7 +14,8 @@
 #include "base/buf.h"
 #include "conf/conf.h"
 
-#define TABLE_LINE_BYTES	65536	/* a line with its continuations */
+/* A line with its continuations: a list of ten thousand members is one. */
+#define TABLE_LINE_BYTES	(1024 * 1024)
 #define TABLE_KEY_BYTES		1024
 
 struct table;
@@ -28,6 +29,7 @@ enum table_result {
 struct table_hit {
 	struct slice	 value;	/* until the next call with this table */
 	unsigned	 line;	/* of the file; 0: it has none */
+	bool		 composed; /* of parts of the key, as a pattern says */
 };
 
 /* Reads nothing yet, and so answers TABLE_ERROR.  The settings are copied. */

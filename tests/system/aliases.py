@@ -4,7 +4,7 @@ import os
 import shutil
 import smtplib
 
-from harness import Story, maildir, message, needs_root, parse, wait_for
+from harness import Report, Story, maildir, message, needs_root, parse, wait_for
 from sink import Sink
 
 
@@ -108,6 +108,9 @@ temp: |{cls.out}/tempfail
 hard: |{cls.out}/hardfail
 file: {cls.out}/mbox
 nothing: /dev/null
+long: "|{script} long {'x' * 1500} end"
+comments: {a} (the first), "Karl" <{k}> (away)
+large: {', '.join(f'm{i}@elsewhere.example' for i in range(5000))}
 circle: circle2
 circle2: circle
 """},
@@ -210,6 +213,25 @@ circle2: circle
         self.assertIn("$(id)", text)
         self.assertNotIn("uid=", text)
 
+    def test_a_long_command_is_run_whole(self):
+        self.box.send("long@system.example", subject="long command")
+        text = wait_for(lambda: os.path.exists(self.out + "/long") and open(self.out + "/long").read(),
+                        "the program's file")
+        self.assertEqual(text.splitlines()[:3], ["long", "x" * 1500, "end"])
+
+    def test_comments_beside_addresses(self):
+        self.box.send("comments@system.example", subject="comments")
+        self.wait(self.anna, "comments")
+        self.wait(self.karl, "comments")
+
+    def test_a_list_of_thousands_in_the_table_itself(self):
+        self.box.send("large@system.example", subject="to thousands")
+
+        def served():
+            return [r for m in self.sink.messages if b"Subject: to thousands" in m.data for r in m.recipients]
+        wait_for(lambda: len(served()) >= 5000, "all members")
+        self.assertEqual(len(set(served())), 5000)
+
     def test_a_program_that_fails_for_now_is_run_again(self):
         self.box.send("temp@system.example", subject="try again")
         self.box.wait_log(r"deferred.*no luck today")
@@ -243,6 +265,18 @@ circle2: circle
             self.wait(self.karl, "forwarded")
             m = wait_for(lambda: [m for m in self.sink.messages if b"Subject: forwarded" in m.data], "the sink's copy")[0]
             self.assertEqual(m.recipients, ["karl@elsewhere.example"])
+        finally:
+            self.forward(self.karl, None)
+
+    def test_a_name_in_a_forward_is_of_the_users_domain(self):
+        self.forward(self.karl, f"\\{self.anna.pw_name}, nobody-at-all\n")
+        try:
+            self.box.send(f"{self.karl.pw_name}@system.example", subject="bare names",
+                          sender=f"{self.anna.pw_name}@system.example")
+            raw = wait_for(lambda: [m for m in self.mail(self.anna) if b"multipart/report" in m and b"bare names" in m],
+                           lambda: "the report; log:\n" + self.box.log()[-3000:])[0]
+            Report(raw).recipient("nobody-at-all@system.example")
+            self.wait(self.anna, "bare names")
         finally:
             self.forward(self.karl, None)
 

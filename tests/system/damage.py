@@ -66,6 +66,33 @@ class Queue(Story):
         box.wait_queue(1)
         self.assertEqual(box.tool("queue", "delete", "--all").returncode, 0)
 
+    def test_a_message_whose_file_was_removed_is_missed(self):
+        box = self.box
+        for i in range(2):
+            box.send("x@later.example", subject=f"stays {i}")
+        wait_for(lambda: len(self.box.queue("--state", "deferred")) == 2, "the mail to be deferred")
+        box.tool("queue", "hold", "--all", check=True)
+        wait_for(lambda: len(self.files("deferred")) == 2, "files of messages")
+        box.stop()
+        for name in os.listdir(box.path("queue", "journal")):
+            os.unlink(box.path("queue", "journal", name))   # it has them, too
+        os.unlink(box.path("queue", "segments"))
+        gone = self.files("deferred")[0]
+        os.rename(gone, box.path("aside"))
+        name = os.path.relpath(gone, box.path("queue"))
+        self.assertIn(name + ": was there when the suite was stopped and is not", self.check(status=1))
+        since = len(box.log())
+        box.start()
+        box.wait_log("event=message-missing file=" + name, since=since)
+        box.wait_log("event=messages-missing number=1 of=2", since=since)
+        box.wait_queue(1)
+        box.stop()
+        self.assertIn("all whole", self.check())
+        os.rename(box.path("aside"), gone)
+        box.start()
+        box.wait_queue(2)
+        self.assertEqual(box.tool("queue", "delete", "--all").returncode, 0)
+
     def test_each_message_for_itself(self):
         with self.box.smtp() as s:
             for i in range(300):

@@ -11,6 +11,7 @@ import ctypes
 import imaplib
 import os
 import random
+import signal
 import smtplib
 import socket
 import subprocess
@@ -18,7 +19,7 @@ import time
 import unittest
 
 from crashes import SEED, USERS, Load, numbers
-from harness import Story, descendants, message, needs_program, needs_root, run, wait_for
+from harness import PATIENCE, Story, descendants, message, needs_program, needs_root, run, wait_for
 from sink import Delay, Sink
 
 CLONE_NEWNS = 0x20000
@@ -199,6 +200,89 @@ class Disk(OutOf):
 
 
 @needs_root
+class ReadOnlyQueue(OutOf):
+    """Its file system may not be written to: a suite at work goes on by itself, one that is started says no."""
+
+    @classmethod
+    def arrange(cls):
+        cls.box = cls.instance(users=USERS, queue__min_free="0")
+        cls.box.stop()
+        cls.disk = cls.mount(cls.box.path("queue"), "size=32M")
+        cls.box.start()
+
+    @contextlib.contextmanager
+    def read_only(self):
+        """For who looks for the directory now."""
+        subprocess.run(["mount", "--bind", self.disk.path, self.disk.path], check=True)
+        try:
+            subprocess.run(["mount", "-o", "remount,bind,ro", self.disk.path], check=True)
+            yield
+        finally:
+            subprocess.run(["umount", "-l", self.disk.path], check=True)
+
+    def test_at_work(self):
+        self.box.send("u0@example.org", subject="load 0")
+        with self.read_only():
+            since = len(self.box.log())
+            for pid in self.box.pids("qmgr"):
+                os.kill(pid, signal.SIGKILL)
+            self.box.wait_log("event=queue-not-opened .*Read-only", since=since)
+            self.assertEqual(self.refused(subject="load 1") // 100, 4)
+            self.quiet("a read-only queue")
+        wait_for(lambda: self.refused(subject="load 2") is None, "mail to be taken again")
+        self.box.wait_queue(0)
+        self.assertEqual(sorted(numbers(self.box.mail("u0@example.org"))), [0, 2])
+
+    def test_at_the_start(self):
+        self.box.stop()
+        since = len(self.box.log())
+        with self.read_only():
+            self.box.start(wait=False)
+            self.assertEqual(self.box.process.wait(PATIENCE), os.EX_UNAVAILABLE)
+            self.box.wait_log("event=queue-not-opened .*Read-only", since=since)
+        self.box.start()
+        self.box.send("u1@example.org", subject="goes on")
+        self.box.wait_subject("u1@example.org", "goes on")
+
+
+@needs_root
+class Files(OutOf):
+    """None can be made in deferred/, and the journal is small."""
+
+    @classmethod
+    def arrange(cls):
+        cls.sink = Sink(replies={"RCPT": "450 4.2.1 come back"})
+        cls.at_end(cls.sink.stop)
+        cls.box = cls.instance(users=USERS, queue__journal="1M", queue__segments="2", queue__retry_first="1h",
+                               queue__retry_max="1h", relay={"elsewhere.example": f"127.0.0.1:{cls.sink.port}"})
+
+    def test_mail_is_refused_and_taken_again(self):
+        deferred, body = self.box.path("queue", "deferred"), ("y" * 70 + "\r\n") * 1000
+        os.chmod(deferred, 0)
+        sent, replies = 0, []
+        try:
+            while not replies:
+                try:
+                    self.box.send("x@elsewhere.example", body=body)
+                    sent += 1
+                except smtplib.SMTPResponseException as e:
+                    replies.append(e.smtp_code)
+            self.assertEqual(replies[0] // 100, 4)
+            since = len(self.box.log())
+            self.quiet("files that cannot be made")
+            failed = self.box.log()[since:].count("event=migration-failed")
+            print(f"# {sent} messages acknowledged before; migration-failed was logged {failed} times meanwhile", flush=True)
+            self.assertLess(failed, 10 * QUIET_S)
+        finally:
+            os.chmod(deferred, 0o700)
+        wait_for(lambda: self.refused() is None, "mail to be taken again")
+        self.sink.replies.clear()
+        self.box.tool("queue", "retry", "--all", check=True)
+        self.sink.wait(sent)
+        self.box.wait_queue(0)
+
+
+@needs_root
 class MailboxDisk(OutOf):
     """One domain's, beside a healthy queue."""
 
@@ -231,6 +315,49 @@ class MailboxDisk(OutOf):
             self.disk.empty()
         self.box.wait_queue(0)
         self.assertEqual(sorted(numbers(self.box.mail("x@full.example"))), list(range(20)))
+
+
+@needs_root
+class ReadOnlyMailbox(OutOf):
+    """A user's file system that may not be written to."""
+
+    @classmethod
+    def arrange(cls):
+        cls.box = cls.instance(users=USERS, imap__keep="0s")
+        cls.box.send("u0@example.org", subject="before")
+        cls.box.wait_mail("u0@example.org")
+        cls.box.stop()
+        cls.disk = cls.mount(cls.box.path("mail", "example.org", "u0"), "size=2M")
+        cls.box.start()
+        cls.box.send("u0@example.org", subject="load 0")
+        cls.box.wait_mail("u0@example.org")
+        with cls.box.imap("u0@example.org") as i:
+            i.select("INBOX")
+
+    def remount(self, how):
+        """As soon as nobody has a file open to be written."""
+        wait_for(lambda: subprocess.run(["mount", "-o", "remount," + how, self.disk.path], stderr=subprocess.DEVNULL).returncode == 0,
+                 "the file system to be " + how)
+
+    def test_mail_for_it_waits_and_is_read(self):
+        self.remount("ro")
+        try:
+            for i in range(1, 6):
+                self.box.send(["u0@example.org", "u1@example.org"], subject=f"load {i}")
+            self.box.wait_mail("u1@example.org", 5)
+            self.box.wait_log(r"event=deferred rcpt=u0@example\.org.*4\.[23]\.")
+            with self.box.imap("u0@example.org") as i:
+                self.assertEqual(i.select("INBOX", readonly=True), ("OK", [b"1"]))
+                self.assertIn(b"Subject: load 0", i.fetch("1", "(BODY.PEEK[HEADER])")[1][0][1])
+            p = self.box.pop3("u0@example.org")
+            self.assertEqual(p.stat()[0], 1)
+            p.quit()
+            self.quiet("a read-only mailbox")
+        finally:
+            self.remount("rw")
+        self.box.wait_queue(0)
+        self.assertEqual(sorted(numbers(self.box.mail("u0@example.org"))), list(range(6)))
+        self.assertEqual(sorted(numbers(self.box.mail("u1@example.org"))), list(range(1, 6)))
 
 
 @needs_root

@@ -122,6 +122,15 @@ class Domains(Story):
         self.assertEqual(self.box.read_conf(), before)
         self.assertNotIn("Maildir", self.box.tool("explain", "carol@new.example").stdout)
 
+    def test_a_domain_in_letters_of_all_alphabets(self):
+        where = os.path.join(self.directory("idn"), "x")
+        run([CHASQUI, "init", "--dir", where, "--hostname", "mx.example.org", "--domain", "b\u00fccher.example",
+             "--user", "carol@b\u00fccher.example:secret", "--port-base", self.box.base + 500], check=True)
+        run([CHASQUI, "-C", where, "config", "check"], check=True)
+        for said in (self.ok("domain", "add", "b\u00fccher.example"), self.ok("domain", "records", "b\u00fccher.example")):
+            self.assertIn("\nxn--bcher-kva.example. MX 10 mx.example.org.", said)
+        self.ok("domain", "del", "b\u00fccher.example")
+
     def test_what_is_wrong_is_refused_with_its_reason(self):
         self.refused(65, "is there already", "domain", "add", "example.org")
         self.refused(64, "not a domain", "domain", "add", "exa mple")

@@ -145,6 +145,26 @@ class Imaplib(ImapStory):
         self.ok(self.m.close())
         self.assertEqual(self.ok(self.m.select("work")), [b"1"])
 
+    def test_nul_is_sent_within_a_literal8_only(self):
+        with self.box.imap() as i:
+            i.create("Binary")
+            i.select("Binary")
+            i.send(b"x1 APPEND Binary ~{54+}\r\nContent-Transfer-Encoding: binary\r\nSubject: b\r\n\r\na\0b\r\n\r\n")
+            wait_for(lambda: i.readline().startswith(b"x1 OK"), "the APPEND")
+            i.noop()
+            i.send(b"x2 FETCH 1 (BODY.PEEK[TEXT] BINARY.PEEK[1] RFC822.SIZE)\r\n")
+            answer = b""
+            while b"x2 OK" not in answer:
+                answer += i.readline()
+            self.assertIn(b"BODY[TEXT] {5}\r\na\x80b\r\n BINARY[1] ~{5}\r\na\0b\r\n", answer)
+
+    def test_inbox_in_any_case_of_letters(self):
+        with self.box.imap() as i:
+            i.create("inBox/below")
+            names = [n.split(b" ")[-1] for n in i.list()[1]]
+            self.assertEqual([n for n in names if n.upper().startswith(b"INBOX")], [b"INBOX", b"INBOX/below"])
+            self.assertEqual(i.select("Inbox/below")[0], "OK")
+
     def test_copy_and_move(self):
         self.ok(self.m.create("there"))
         self.fresh("here")

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: ISC
 """What a next host sees of us, and what its answers lead to."""
+import contextlib
+import socket
+import threading
+
 from harness import Story, message, parse, wait_for
 from sink import DROP, Delay, Sink
 
@@ -72,7 +76,8 @@ class Outbound(Story):
         self.box.wait_queue(0)
 
     def test_temporary_refusals_are_tried_again(self):
-        for step, refusal in (("CONNECT", "421 4.3.2 not now"), ("EHLO", "421 4.3.2 not now"),
+        for step, refusal in (("CONNECT", "421 4.3.2 not now"), ("CONNECT", "250 2.0.0 hello"),
+                              ("EHLO", "421 4.3.2 not now"),
                               ("MAIL", "451 4.3.0 not now"), ("RCPT", "450 4.2.0 not now"),
                               ("DATA", "451 4.3.0 not now"), (".", "451 4.3.0 not now"), (".", "421 4.3.2 closing")):
             with self.subTest(step=step, refusal=refusal):
@@ -247,3 +252,66 @@ class DeadHost(Story):
         self.sink.replies.clear()
         self.sink.wait(200)
         self.box.wait_queue(0)
+
+
+class Forgetful:
+    """A next hop that offers PIPELINING, and throws away what stands behind a command when it answers that."""
+
+    def __init__(self):
+        self.taken = []
+        self.sessions = []              # a list of commands each
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.at = "127.0.0.1:%d" % self.listener.getsockname()[1]
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        with contextlib.suppress(OSError):
+            while True:
+                s, _ = self.listener.accept()
+                self.sessions.append([])
+                threading.Thread(target=self.serve, args=(s, self.sessions[-1]), daemon=True).start()
+
+    def serve(self, s, commands):
+        with contextlib.suppress(OSError), s:
+            s.sendall(b"220 forgetful\r\n")
+            while True:
+                line = s.recv(65536).split(b"\r\n")[0]
+                if not line:
+                    return
+                verb = line.split()[0].upper()
+                commands.append(verb.decode())
+                if verb == b"DATA":
+                    s.sendall(b"354 go\r\n")
+                    data = b""
+                    while not data.endswith(b"\r\n.\r\n"):
+                        data += s.recv(65536)
+                    self.taken.append(data)
+                s.sendall(b"250-forgetful\r\n250 PIPELINING\r\n" if verb == b"EHLO" else b"250 ok\r\n")
+
+    def stop(self):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+
+
+class LostCommands(Story):
+    @classmethod
+    def arrange(cls):
+        cls.hop = Forgetful()
+        cls.at_end(cls.hop.stop)
+        cls.box = cls.instance(relay={"forgetful.example": cls.hop.at},
+                               **{f"remote__timeout_{step}": "500ms" for step in ("mail", "rcpt", "data")})
+
+    def test_it_is_told_one_at_a_time_from_then_on(self):
+        for i in range(5):
+            self.box.send("x@forgetful.example", subject=f"forgotten {i}")
+        wait_for(lambda: len(self.hop.taken) >= 5, lambda: f"5 messages, not {len(self.hop.taken)}; log:\n" + self.box.log()[-3000:])
+        self.box.wait_log("event=no-pipelining")
+        self.box.wait_queue(0)
+        for i in range(5):
+            self.assertEqual(sum(b"Subject: forgotten %d\r\n" % i in data for data in self.hop.taken), 1)
+        # who was never asked one by one has lost commands: only at the beginning
+        before = len(self.hop.sessions)
+        self.box.send("x@forgetful.example", subject="later")
+        wait_for(lambda: len(self.hop.taken) == 6, "one more")
+        self.box.wait_queue(0)
+        self.assertLessEqual(len(self.hop.sessions), before + 1)

@@ -23,12 +23,12 @@ class Authority:
     def path(self, name):
         return os.path.join(self.dir, name)
 
-    def issue(self, host):
+    def issue(self, host, alternative=None):
         chain, key, request, names = (self.path(host + end) for end in (".pem", ".key", ".csr", ".ext"))
         run(["openssl", "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=" + host,
              "-keyout", key, "-out", request], check=True)
         with open(names, "w") as f:
-            f.write("subjectAltName=DNS:" + host + "\n")
+            f.write("subjectAltName=" + (alternative or "DNS:" + host) + "\n")
         run(["openssl", "x509", "-req", "-in", request, "-CA", self.pem, "-CAkey", self.key, "-CAcreateserial",
              "-days", "30", "-extfile", names, "-out", chain], check=True)
         return chain, key
@@ -75,6 +75,7 @@ class OutboundTls(Story):
             "dropped": Sink(tls=tls, replies={"STARTTLS": DROP}),
             "verified": Sink(tls=tls),
             "misnamed": Sink(tls=tls),
+            "literal": Sink(tls=context(cls.authority.issue("literal", "IP:127.0.0.1"))),
             "unknown": Sink(tls=strange),
             "printed": Sink(tls=strange),
             "misprinted": Sink(tls=tls),
@@ -91,6 +92,7 @@ class OutboundTls(Story):
         policies = {"none": "tls = none", "stripped": "tls = encrypt", "refused": "tls = encrypt",
                     "broken": "tls = encrypt", "dropped": "tls = encrypt",
                     "verified": "tls = verify ; tls_names = other.example, .next.example",
+                    "literal": "tls = verify",
                     "misnamed": "tls = verify ; tls_names = mx.other.example",
                     "unknown": "tls = verify ; tls_names = mx.strange.example",
                     "printed": "tls = fingerprint ; tls_fingerprints = " + "0" * 64 + ", " + fingerprint(cls.strange),
@@ -155,6 +157,8 @@ class OutboundTls(Story):
         session = self.arrives("verified")
         self.assertEqual(session.tls, "TLSv1.3")
         self.box.wait_log(r"rcpt=\"?x@verified.example.* tls=\"?TLSv1.3/verified")
+        # A next hop that is an address, by a certificate for that address.
+        self.assertEqual(self.arrives("literal").tls, "TLSv1.3")
 
     def test_verify_wants_the_name_and_the_authority(self):
         self.stays("misnamed", "[hH]ost ?name mismatch", "4.7.5")

@@ -26,6 +26,24 @@ class Tables(Story):
             t.cmd("MAIL FROM:<s@client.example>", 250)
             return t.cmd(f"RCPT TO:<{to}>")[0]
 
+    def test_a_fifo_in_a_file_s_place_is_not_waited_for(self):
+        since = len(self.box.log())
+        for path, status in ((self.box.path("tables", "people"), 0), (self.box.conf_path, os.EX_CONFIG)):
+            os.rename(path, path + ".kept")
+            os.mkfifo(path)
+            try:
+                r = self.box.tool("config", "check", timeout=10)
+                self.assertEqual(r.returncode, os.EX_CONFIG)
+                self.assertIn(path, r.stderr)
+                self.assertEqual(self.box.reload(check=False).returncode, status)
+                # What was read before is there, or it is for a moment not.
+                self.assertIn(self.code("one@t.example") // 100, (2, 4))
+            finally:
+                os.rename(path + ".kept", path)
+            self.box.reload()
+            wait_for(lambda: self.code("one@t.example") == 250, "the file to be read again")
+        self.box.wait_log("event=table-broken table=people", since=since)
+
     def test_a_changed_file_is_noticed(self):
         self.assertEqual(self.code("two@t.example"), 550)
         self.box.write("tables/people", "one@t.example\ntwo@t.example\n")

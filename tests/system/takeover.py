@@ -369,7 +369,7 @@ class ByAddress(Story):
 
     @classmethod
     def arrange(cls):
-        cls.box = cls.instance()
+        cls.box = cls.instance(users=[cls.user, "new@example.org"])
         cls.box.send(cls.user, subject="first")
         cls.box.wait_mail(cls.user)
 
@@ -385,6 +385,8 @@ class ByAddress(Story):
     def test_the_verbs(self):
         self.assertEqual(self.listed()["INBOX"]["messages"], 1)
         self.assertRegex(self.mailbox("list"), r"(?m)^ +1 +1 +\d+  INBOX$")
+        self.mailbox("create", "inbox/below")
+        self.assertIn("INBOX/below", self.listed())
         self.mailbox("create", "Projekt/\u00fc")
         self.mailbox("create", "Projekt/\u00fc", status=65)
         self.mailbox("rename", "Projekt/\u00fc", "Fertig")
@@ -399,6 +401,13 @@ class ByAddress(Story):
     def test_an_address_that_nobody_has(self):
         self.assertIn("no mailbox", self.mailbox("list", user="nobody@example.org", status=67))
         self.mailbox("list", user="nobody@elsewhere.example", status=67)
+
+    def test_an_address_whose_mailbox_is_not_there_yet(self):
+        self.assertRegex(self.mailbox("list", user="new@example.org"), r"(?m)^ +0 +0 +0  INBOX$")
+        self.assertEqual(os.stat(self.box.maildir("new@example.org")).st_uid,
+                         os.stat(self.box.maildir(self.user)).st_uid)
+        with self.box.imap("new@example.org") as i:
+            self.assertIn(b"Sent", b"".join(i.list()[1]))
 
     def test_a_directory_that_is_no_maildir_stays_as_it_is(self):
         other = self.directory("other")
@@ -442,6 +451,17 @@ class ByAddress(Story):
         self.assertEqual(texts, [b"Subject: a\r\n\r\none\r\nFrom here\r\nFrom there\r\n",
                                  b"Subject: b\r\n\r\n>From quoted\r\n"])
         self.assertIn(b" 1-Jan-2015 12:00:00", dates[0].replace(b'"01', b'" 1'))
+        with open(mbox, "w", encoding="ascii") as f:
+            f.write("From a Thu Jan  1 12:00:00 2015\nSubject: read\nStatus: RO\nX-Status: A\nX-Keywords: $Work\n\n"
+                    "Status: D\n\nFrom b\nX-Mozilla-Status: 0004\n\nFrom c\nSubject: no body\nStatus: O")
+        self.mailbox("create", "Flags")
+        self.assertIn("3 messages", self.mailbox("import", "Flags", mbox))
+        with self.box.imap(self.user) as i:
+            i.select("Flags", readonly=True)
+            self.assertEqual([sorted(set(imaplib.ParseFlags(l)) - {b"\\Recent"}) for l in i.fetch("1:*", "(FLAGS)")[1]],
+                             [[b"$Work", b"\\Answered", b"\\Seen"], [b"\\Flagged"], []])
+            self.assertIn(b"no body\r\nStatus: O", i.fetch("3", "(BODY[])")[1][0][1])
+        self.assertIn("0 messages", self.mailbox("import", "Flags", "/dev/null"))
         self.mailbox("import", "Nowhere", mbox, status=65)
         self.mailbox("import", "Old", mbox + ".missing", status=66)
         self.mailbox("import", "Old", self.box.dir, status=66)

@@ -90,6 +90,12 @@ class Logins(Story):
         self.assertIsNotNone(self.imap(who, "second"))
         self.user("passwd", who, stdin=b"x\n", status=1)
 
+    def test_a_password_that_could_not_be_used_is_refused(self):
+        for stdin in (b"a\0b\n", b"a\rb\n", b"\n"):
+            self.user("add", "fay@example.org", stdin=stdin, status=65)
+        for stored in ("word", "{SSHA}bogus", "$6$abc$def", "{NONE}x"):
+            self.user("add", "fay@example.org", "--stored", stored, status=65)
+
     def test_app_passwords(self):
         password = self.user("app-password", "add", "bob@example.org", "phone", "--protocols", "imap").strip()
         self.assertRegex(password, r"^[a-z0-9]{5}(-[a-z0-9]{5}){3}$")

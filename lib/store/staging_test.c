@@ -7,15 +7,21 @@
 
 #include <cmocka.h>
 
+#include <sys/ioctl.h>
 #include <sys/wait.h>
 
-#include <errno.h>
+#include <linux/fs.h>
 
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/test_files.h"
+#include "os/sim_disk.h"
 #include "staging.h"
-#include "test_dir.h"
 
 static struct {
-	const char	*dir;
+	char		 dir[64];
 	struct sim_disk	*disk;
 	dev_t		 dev;
 	struct staging	*staging;
@@ -27,11 +33,12 @@ start(void **state)
 	struct stat st;
 
 	(void)state;
-	t.dir = test_dir();
+	snprintf(t.dir, sizeof(t.dir), "staging_test.XXXXXX");
+	assert_non_null(mkdtemp(t.dir));
 	t.disk = sim_disk_new(t.dir);
 	assert_int_equal(stat(t.dir, &st), 0);
 	t.dev = st.st_dev;
-	t.staging = staging_new(&sim_fs, t.dir);
+	t.staging = staging_new(&sim_fs, t.dir, false);
 	return 0;
 }
 
@@ -41,8 +48,23 @@ end(void **state)
 	(void)state;
 	staging_free(&t.staging);
 	sim_disk_free(&t.disk);
-	sim_dir_remove(t.dir);
+	test_remove(t.dir);
 	return 0;
+}
+
+static int
+entries_of(const char *sub)
+{
+	int n = 0, dir = open(t.dir, O_RDONLY | O_DIRECTORY);
+	DIR *d = fs_list(&fs_real, dir, sub, 0);
+	struct dirent *e;
+
+	while (d != NULL && (e = readdir(d)) != NULL)
+		n += e->d_name[0] != '.';
+	if (d != NULL)
+		closedir(d);
+	close(dir);
+	return n;
 }
 
 /* So many files, made as quickly; the directory after that. */
@@ -63,7 +85,7 @@ static void
 nothing_is_made_before_it_is_needed(void **state)
 {
 	(void)state;
-	assert_int_equal(test_list(t.dir, "").n, 0);
+	assert_int_equal(entries_of("."), 0);
 }
 
 static void
@@ -121,23 +143,91 @@ what_a_dead_process_left_is_removed_and_what_a_live_one_has_is_not(
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(status, 0);
-	assert_int_equal(test_list(t.dir, STAGING_NAME).n, 1);
+	assert_int_equal(entries_of(STAGING_NAME), 1);
 
 	dir = staging_dir(t.staging, t.dev);
-	assert_int_equal(test_list(t.dir, STAGING_NAME).n, 1);
+	assert_int_equal(entries_of(STAGING_NAME), 1);
 	fd = openat(dir, "y", O_CREAT | O_WRONLY, 0600);
 	assert_int_not_equal(fd, -1);
 	close(fd);
 
-	other = staging_new(&sim_fs, t.dir);
+	other = staging_new(&sim_fs, t.dir, false);
 	assert_int_not_equal(staging_dir(other, t.dev), -1);
-	assert_int_equal(test_list(t.dir, STAGING_NAME).n, 2);
+	assert_int_equal(entries_of(STAGING_NAME), 2);
 	assert_int_equal(faccessat(dir, "y", F_OK, 0), 0);
 	staging_free(&other);
-	assert_int_equal(test_list(t.dir, STAGING_NAME).n, 1);
+	assert_int_equal(entries_of(STAGING_NAME), 1);
 	staging_free(&t.staging);
-	assert_int_equal(test_list(t.dir, STAGING_NAME).n, 0);
-	t.staging = staging_new(&sim_fs, t.dir);
+	assert_int_equal(entries_of(STAGING_NAME), 0);
+	t.staging = staging_new(&sim_fs, t.dir, false);
+}
+
+/* Otherwise another place is of no use. */
+static bool
+file_system_has_places(void)
+{
+	int flags, dir = open(t.dir, O_RDONLY | O_DIRECTORY);
+	bool has = ioctl(dir, FS_IOC_GETFLAGS, &flags) == 0;
+
+	flags |= 0x00020000;
+	has = has && ioctl(dir, FS_IOC_SETFLAGS, &flags) == 0;
+	close(dir);
+	return has;
+}
+
+/* So many files, the quickest of them as quick; whether they are all made here
+ * or all elsewhere. */
+static bool
+are_staged(struct staging *s, unsigned n, int64_t us)
+{
+	unsigned i, staged = 0;
+	int64_t took;
+
+	for (i = 0; i < n; i++) {
+		took = i == n / 2 ? us : 10 * us;
+		if (staging_dir(s, t.dev) == -1)
+			staging_elsewhere_took(s, took);
+		else {
+			staging_took(s, took);
+			staged++;
+		}
+	}
+	assert_true(staged == 0 || staged == n);
+	return staged > 0;
+}
+
+/* A session's: most make few files. */
+static void
+late_one_begins_when_files_made_elsewhere_take_long(void **state)
+{
+	struct staging *late = staging_new(&sim_fs, t.dir, true);
+	bool has = file_system_has_places();
+
+	(void)state;
+	assert_false(are_staged(late, STAGING_FIRST, STAGING_SLOW_US));
+	assert_false(are_staged(late, STAGING_FIRST, STAGING_SLOW_US));
+	assert_false(are_staged(late, STAGING_FIRST, STAGING_SLOW_US + 1));
+	assert_int_equal(are_staged(late, STAGING_FIRST, 10), has);
+	assert_int_equal(are_staged(late, 2 * STAGING_WINDOW, 10), has);
+	assert_int_equal(entries_of(STAGING_NAME), has);
+	staging_free(&late);
+	assert_int_equal(entries_of(STAGING_NAME), 0);
+}
+
+static void
+late_one_ends_where_it_is_in_vain(void **state)
+{
+	struct staging *late = staging_new(&sim_fs, t.dir, true);
+	bool has = file_system_has_places();
+
+	(void)state;
+	assert_false(are_staged(late, STAGING_FIRST, 200));
+	assert_int_equal(are_staged(late, STAGING_FIRST, 101), has);
+	assert_false(are_staged(late, 8 * STAGING_FIRST, 200));
+	assert_int_equal(entries_of(STAGING_NAME), 0);
+	assert_int_equal(are_staged(late, 8 * STAGING_FIRST, 100), has);
+	assert_int_equal(are_staged(late, STAGING_WINDOW, 200), has);
+	staging_free(&late);
 }
 
 static void
@@ -160,6 +250,8 @@ main(void)
 		TEST(another_directory_is_tried_where_all_of_a_window_are_slow),
 		TEST(tries_become_rare_where_none_helps),
 		TEST(what_a_dead_process_left_is_removed_and_what_a_live_one_has_is_not),
+		TEST(late_one_begins_when_files_made_elsewhere_take_long),
+		TEST(late_one_ends_where_it_is_in_vain),
 		TEST(what_cannot_be_had_is_asked_for_later),
 	};
 

@@ -29,6 +29,13 @@ struct staging {
 	unsigned	 at;		/* the one in use */
 	dev_t		 dev;
 	int64_t		 again_ms;	/* monotonic: not before */
+	/* Of one that begins late: */
+	bool		 spreads;	/* true, also later */
+	bool		 late;		/* files are made elsewhere */
+	bool		 unproven;	/* begun, and not judged yet */
+	bool		 in_vain;	/* judged: it is to end */
+	unsigned	 first;		/* files by which either is judged */
+	int64_t		 elsewhere_us;	/* what the quickest took there */
 	/* Of the window under way: */
 	unsigned	 made;
 	int64_t		 quickest_us;
@@ -37,7 +44,9 @@ struct staging {
 	unsigned	 patience;
 };
 
+static void	 prove(struct staging *);
 static int	 open_all(struct staging *);
+static bool	 spread(int dir);
 static void	 close_all(struct staging *);
 static int	 make_own(struct staging *);
 static int	 use_dir(struct staging *, unsigned i);
@@ -45,13 +54,15 @@ static void	 remove_dead(struct staging *);
 static void	 remove_own(struct staging *, const char *name, int own);
 
 struct staging *
-staging_new(const struct fs *fs, const char *root)
+staging_new(const struct fs *fs, const char *root, bool late)
 {
 	struct staging *s = mem_alloc(sizeof(*s));
 	size_t i;
 
 	s->fs = fs;
 	s->root = mem_strdup(root);
+	s->late = s->spreads = late;
+	s->first = STAGING_FIRST;
 	s->parent = s->own = -1;
 	for (i = 0; i < STAGING_DIRS; i++)
 		s->dirs[i] = -1;
@@ -80,15 +91,33 @@ staging_root(const struct staging *s)
 int
 staging_dir(struct staging *s, dev_t dev)
 {
+	if (s->in_vain) {
+		close_all(s);
+		s->in_vain = false;
+		s->late = true;
+	}
 	if (s->own == -1) {
-		if (clock_mono_ms() < s->again_ms)
+		if (s->late || clock_mono_ms() < s->again_ms)
 			return -1;
 		if (open_all(s) == -1) {
-			s->again_ms = clock_mono_ms() + AGAIN_MS;
+			s->again_ms = s->spreads ? INT64_MAX :
+			    clock_mono_ms() + AGAIN_MS;
 			return -1;
 		}
 	}
 	return dev == s->dev ? s->dirs[s->at] : -1;
+}
+
+/* Whether that was the last file of a window of n. */
+static bool
+ends_window(struct staging *s, int64_t us, unsigned n)
+{
+	if (s->made++ == 0 || us < s->quickest_us)
+		s->quickest_us = us;
+	if (s->made < n)
+		return false;
+	s->made = 0;
+	return true;
 }
 
 void
@@ -99,11 +128,12 @@ staging_took(struct staging *s, int64_t us)
 		s->again_ms = clock_mono_ms() + AGAIN_MS;
 		return;
 	}
-	if (s->made++ == 0 || us < s->quickest_us)
-		s->quickest_us = us;
-	if (s->made < STAGING_WINDOW)
+	if (!ends_window(s, us, s->unproven ? s->first : STAGING_WINDOW))
 		return;
-	s->made = 0;
+	if (s->unproven) {
+		prove(s);
+		return;
+	}
 	if (s->quickest_us <= STAGING_SLOW_US) {
 		s->wait = s->patience = 0;
 		return;
@@ -120,13 +150,34 @@ staging_took(struct staging *s, int64_t us)
 	(void)!use_dir(s, (s->at + 1) % STAGING_DIRS);
 }
 
+void
+staging_elsewhere_took(struct staging *s, int64_t us)
+{
+	if (!s->late || !ends_window(s, us, s->first))
+		return;
+	s->late = s->quickest_us <= STAGING_SLOW_US;
+	s->unproven = !s->late;
+	s->elsewhere_us = s->quickest_us;
+}
+
+/* Where it helps it takes half of the time; if not, the next try needs more
+ * files. */
+static void
+prove(struct staging *s)
+{
+	s->unproven = false;
+	s->in_vain = s->quickest_us > s->elsewhere_us / 2;
+	if (s->in_vain && s->first < STAGING_FIRST_MOST)
+		s->first *= 8;
+}
+
 /* ---- the directories ---------------------------------------------------- */
 
 static int
 open_all(struct staging *s)
 {
 	struct stat st;
-	int error, flags, root = fs_open_dir(s->fs, AT_FDCWD, s->root);
+	int error, root = fs_open_dir(s->fs, AT_FDCWD, s->root);
 
 	if (root == -1)
 		return -1;
@@ -140,11 +191,8 @@ open_all(struct staging *s)
 	if (fstat(s->parent, &st) == -1 || make_own(s) == -1)
 		goto fail;
 	s->dev = st.st_dev;
-	/* Only ext2 to ext4 know it, and only they need it. */
-	if (ioctl(s->own, FS_IOC_GETFLAGS, &flags) == 0) {
-		flags |= TOPDIR_FLAG;
-		(void)!ioctl(s->own, FS_IOC_SETFLAGS, &flags);
-	}
+	if (!spread(s->own) && s->spreads)
+		goto fail;
 	if (use_dir(s, 0) == -1)
 		goto fail;
 	return 0;
@@ -170,6 +218,18 @@ close_all(struct staging *s)
 	fs_close(s->fs, s->parent);
 	s->own = s->parent = -1;
 	s->made = s->wait = s->patience = 0;
+}
+
+/* Only ext2 to ext4 know it, and only they need it. */
+static bool
+spread(int dir)
+{
+	int flags;
+
+	if (ioctl(dir, FS_IOC_GETFLAGS, &flags) == -1)
+		return false;
+	flags |= TOPDIR_FLAG;
+	return ioctl(dir, FS_IOC_SETFLAGS, &flags) == 0;
 }
 
 /* Another process may find it before it is locked, and remove it. */
@@ -205,10 +265,11 @@ make_own(struct staging *s)
 static int
 use_dir(struct staging *s, unsigned i)
 {
-	char name[12];
+	char name[32];
 
 	if (s->dirs[i] == -1) {
-		snprintf(name, sizeof(name), "%u", i);
+		/* Where it lies follows from a sum of the name. */
+		snprintf(name, sizeof(name), "%u-%s", i, s->name);
 		if (s->fs->mkdirat(s->own, name, 0700) == -1 &&
 		    errno != EEXIST)
 			return -1;
