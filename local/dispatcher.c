@@ -410,7 +410,8 @@ gather(struct job *j, size_t i, const struct owner_key *key)
 	size_t n = 1, at;
 
 	for (at = i + 1; at < j->nrecipients; at++) {
-		if (!key_of(&j->recipients[at], &k) || owner_key_cmp(&k, key) != 0)
+		if (!key_of(&j->recipients[at], &k) ||
+		    owner_key_cmp(&k, key) != 0)
 			continue;
 		r = j->recipients[i + n];
 		j->recipients[i + n] = j->recipients[at];
@@ -543,8 +544,8 @@ lookup_says(void *arg, struct channel *ch, struct message *m)
 	}
 	put_slice(&body, path);
 	put_u64(&body, more);
-	work_give(d, work_new(d, pool_owner(&d->pool, &key, user), WORK_USAGE, ch,
-	    m->id), buf_slice(&body), -1);
+	work_give(d, work_new(d, pool_owner(&d->pool, &key, user), WORK_USAGE,
+	    ch, m->id), buf_slice(&body), -1);
 	buf_clear(&body);
 }
 

@@ -245,7 +245,7 @@ scan_next_record(struct scan *c, uint64_t at)
 	size_t whole, left;
 
 	while ((p = scan_see(c, at, RECORD_HEADER_BYTES)) != NULL) {
-		/* through what the window holds; scan_record_at() may move it */
+		/* through what the window holds; a record may move it */
 		left = c->n - (size_t)(at - c->at);
 		for (; left >= RECORD_HEADER_BYTES; left -= 8, p += 8,
 		    at += 8) {

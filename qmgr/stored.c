@@ -165,7 +165,8 @@ log_record(struct slice log, bool *whole_r)
 	n = get_u32(&w);
 	if (w.bad || magic != LOG_MAGIC || n > w.rest.n)
 		return 0;
-	*whole_r = crc == crc32c(0, slice_of(log.p + 8, STORED_LOG_HEADER - 8 + n));
+	*whole_r = crc == crc32c(0, slice_of(log.p + 8,
+	    STORED_LOG_HEADER - 8 + n));
 	return STORED_LOG_HEADER + n;
 }
 
@@ -184,7 +185,8 @@ stored_log_next(struct slice *log, uint16_t *type_r, struct slice *body_r)
 			continue;
 		w = wire_of(slice_from(rest, 8));
 		*type_r = get_u16(&w);
-		*body_r = slice_of(rest.p + STORED_LOG_HEADER, n - STORED_LOG_HEADER);
+		*body_r = slice_of(rest.p + STORED_LOG_HEADER,
+		    n - STORED_LOG_HEADER);
 		*log = slice_from(rest, n);
 		return PARSE_OK;
 	}

@@ -205,8 +205,8 @@ say_options(struct services *p, const struct cf_service *s, unsigned line)
 static bool
 is_usual(struct slice command)
 {
-	static const char *const usual[] = { "pickup", "cleanup", "qmgr", "oqmgr",
-		"tlsmgr", "trivial-rewrite", "bounce", "verify", "flush",
+	static const char *const usual[] = { "pickup", "cleanup", "qmgr",
+		"oqmgr", "tlsmgr", "trivial-rewrite", "bounce", "verify", "flush",
 		"proxymap", "smtp", "showq", "error", "discard", "local",
 		"virtual", "lmtp", "anvil", "scache", "postlogd", "dnsblog",
 		"tlsproxy" };

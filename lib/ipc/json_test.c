@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* json_test - whatever the bytes are, what is printed is a string of RFC 8259. */
+/* json_test - whatever the bytes are, what is printed is one string. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -7,7 +7,7 @@
 
 /* In bytes: */
 #define LARGEST_GAP	65536
-#define SMALL_PIECE	1024	/* glibc keeps a list for each size up to this */
+#define SMALL_PIECE	1024	/* glibc lists pieces of each size up to this */
 #define PIECE_STEP	16
 #define ROOM_BEHIND	65536	/* had in one call, not by each fork */
 
