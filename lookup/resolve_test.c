@@ -78,7 +78,8 @@
 "  \"back=\\\\ann\" \"circle=circle2\" \"circle2=circle\" "		\
 "  \"daemon=joe\" \"evil=:include:/lists/evil\" "			\
 "  \"absent=:include:/lists/absent\" \"ann=ann, copy@far.example\" "	\
-"  \"nest=team, joe\" \"a list=joe\" \"owner-a list=ann\" \"many=:include:/lists/many\" "			\
+"  \"nest=team, joe\" \"many=:include:/lists/many\" "			\
+"  \"a list=joe\" \"owner-a list=ann\" "					\
 "  \"up=../x\" \"owner-owner=joe\" \"dots=/var/../x\" } }\n"
 
 static const struct {
