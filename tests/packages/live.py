@@ -280,7 +280,8 @@ def it_is_process_1_of_a_container_with_a_root_that_is_only_read():
         assert p.returncode != 0 and "Read-only" in p.stdout, p.stdout
         send("alice@example.org", "to a container")
         wait_for(lambda: fetch("to a container"), "the message by IMAP")
-        assert logged("event=delivered")
+        # It is in the Maildir before it is durable, and delivered only then.
+        wait_for(lambda: logged("event=delivered"), "the delivery to be logged")
         # Nobody else would wait for an orphan.
         inside("sh", "-c", "sleep 0.1 & exit 0")
         wait_for(lambda: not re.search(r" Z ", inside("sh", "-c", "cat /proc/[0-9]*/stat").stdout), "the orphan to go")
