@@ -27,5 +27,5 @@ LIB_LOGIN = $(top_builddir)/lib/login/liblogin.a $(LIB_SASL) $(LIB_IPC)
 LIB_HISTORY = $(top_builddir)/lib/history/libhistory.a $(LIB_IPC)
 LIB_DNS = $(top_builddir)/lib/dns/libdns.a $(LIB_IPC)
 LIB_TABLE = $(top_builddir)/lib/table/libtable.a $(DB_LIBS) $(PCRE2_LIBS) \
-	$(LIB_CONF)
+	$(LIB_MAIL) $(LIB_CONF)
 LIB_STORE = $(top_builddir)/lib/store/libstore.a $(LIB_OS) $(LIB_MAIL)

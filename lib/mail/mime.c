@@ -6,7 +6,6 @@
 
 #define LINE_CHARS	76	/* RFC 2045 6.7, 6.8 */
 
-static struct slice skip_comment(struct slice);
 static struct slice take_token(struct slice *);
 static bool	take_byte(struct slice *, char);
 static bool	take_param(struct slice *, struct slice *name_r, char *value,
@@ -113,9 +112,10 @@ struct slice
 cfws_skip(struct slice s)
 {
 	while (s.n > 0) {
-		if (s.p[0] == '(')
-			s = skip_comment(s);
-		else if (s.p[0] == ' ' || s.p[0] == '\t' || s.p[0] == '\r' ||
+		if (s.p[0] == '(') {
+			if (!comment_skip(&s))
+				s = slice_from(s, s.n);
+		} else if (s.p[0] == ' ' || s.p[0] == '\t' || s.p[0] == '\r' ||
 		    s.p[0] == '\n')
 			s = slice_from(s, 1);
 		else
@@ -124,20 +124,22 @@ cfws_skip(struct slice s)
 	return s;
 }
 
-static struct slice
-skip_comment(struct slice s)
+bool
+comment_skip(struct slice *s)
 {
 	size_t i, depth = 0;
 
-	for (i = 0; i < s.n; i++) {
-		if (s.p[i] == '\\')
+	for (i = 0; i < s->n; i++) {
+		if (s->p[i] == '\\')
 			i++;
-		else if (s.p[i] == '(')
+		else if (s->p[i] == '(')
 			depth++;
-		else if (s.p[i] == ')' && --depth == 0)
-			return slice_from(s, i + 1);
+		else if (s->p[i] == ')' && --depth == 0) {
+			*s = slice_from(*s, i + 1);
+			return true;
+		}
 	}
-	return slice_from(s, s.n);
+	return false;
 }
 
 bool

@@ -13,6 +13,9 @@
 
 /* Behind white space, foldings and comments (RFC 5322 3.2.2). */
 struct slice cfws_skip(struct slice);
+/* A comment that *s begins with is taken off, with those within it; false: it
+ * is not closed, and stays. */
+bool	 comment_skip(struct slice *);
 
 struct mime_type {
 	struct slice	type;		/* borrowed from the field */

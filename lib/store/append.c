@@ -53,7 +53,7 @@ struct append {
 	int		 fds[OPEN_FILES]; /* owned: of the first ones */
 	size_t		 nfds;
 	/* The one that is being written, or was written last: */
-	bool		 loose;		/* it is where it was made, by that name */
+	bool		 loose;		/* where it was made, by that name */
 	int		 staged;	/* borrowed: there; -1: in tmp/ */
 	int		 fd;		/* owned; -1: none */
 	bool		 cr;		/* the last byte was CR */

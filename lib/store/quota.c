@@ -180,7 +180,8 @@ quota_used(const struct fs *fs, int dir, uint64_t bytes,
 	if (read_file(fs, dir, &f) == -1)
 		return recount(fs, dir, NULL, used_r);
 	*used_r = f.used;
-	if (fits(&f.limits, &f.used, &(struct quota){ bytes, 1 }) || !is_doubtful(fs, dir, &f))
+	if (fits(&f.limits, &f.used, &(struct quota){ bytes, 1 }) ||
+	    !is_doubtful(fs, dir, &f))
 		return 0;
 	return recount(fs, dir, &f.limits, used_r);
 }

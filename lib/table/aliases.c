@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* aliases - see aliases.h. */
+#include "mail/mime.h"
 #include "table/aliases.h"
 
 static enum parse	 unquote(struct arena *, struct slice *in,
@@ -58,41 +59,15 @@ alias_line(struct arena *a, struct slice line, struct slice *name_r,
 	return PARSE_OK;
 }
 
-/* A comment of RFC 5322 at the front, with those within it; one that is not
- * closed is none. */
-static struct slice
-skip_comment(struct slice s)
-{
-	size_t i, depth = 0;
-
-	for (i = 0; i < s.n; i++) {
-		if (s.p[i] == '\\')
-			i++;
-		else if (s.p[i] == '(')
-			depth++;
-		else if (s.p[i] == ')' && --depth == 0)
-			return slice_from(s, i + 1);
-	}
-	return s;
-}
-
-/* What may stand between targets. */
+/* What may stand between targets.  A comment that is not closed is none. */
 static struct slice
 skip_filler(struct slice s)
 {
-	struct slice rest;
-
-	while (s.n > 0) {
+	while (s.n > 0)
 		if (is_blank(s.p[0]) || s.p[0] == ',')
-			rest = slice_from(s, 1);
-		else if (s.p[0] == '(')
-			rest = skip_comment(s);
-		else
+			s = slice_from(s, 1);
+		else if (s.p[0] != '(' || !comment_skip(&s))
 			break;
-		if (rest.n == s.n)
-			break;
-		s = rest;
-	}
 	return s;
 }
 
