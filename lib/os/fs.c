@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /* fs - see fs.h. */
+#include <sys/ioctl.h>
+
+#include <linux/fs.h>
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -10,6 +14,7 @@
 #include "fs.h"
 
 #define PIECE	(256 * 1024)	/* of a read of unknown length */
+#define TOPDIR_FLAG	0x00020000	/* EXT4_TOPDIR_FL, chattr's T */
 
 static int
 real_openat(int dir, const char *path, int flags, mode_t mode)
@@ -287,6 +292,17 @@ fs_set_mtime(const struct fs *fs, int fd, int64_t ms)
 	};
 
 	return fs->futimens(fd, t);
+}
+
+bool
+fs_spread(int dir)
+{
+	int flags;
+
+	if (ioctl(dir, FS_IOC_GETFLAGS, &flags) == -1)
+		return false;
+	flags |= TOPDIR_FLAG;
+	return ioctl(dir, FS_IOC_SETFLAGS, &flags) == 0;
 }
 
 DIR *

@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* staging - see staging.h. */
 #include <sys/file.h>
-#include <sys/ioctl.h>
-
-#include <linux/fs.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,7 +12,6 @@
 #include "base/mem.h"
 #include "staging.h"
 
-#define TOPDIR_FLAG	0x00020000	/* EXT4_TOPDIR_FL, chattr's T */
 #define AGAIN_MS	10000		/* after it could not be made */
 #define NAME_TRIES	3
 
@@ -46,7 +42,6 @@ struct staging {
 
 static void	 prove(struct staging *);
 static int	 open_all(struct staging *);
-static bool	 spread(int dir);
 static void	 close_all(struct staging *);
 static int	 make_own(struct staging *);
 static int	 use_dir(struct staging *, unsigned i);
@@ -191,7 +186,7 @@ open_all(struct staging *s)
 	if (fstat(s->parent, &st) == -1 || make_own(s) == -1)
 		goto fail;
 	s->dev = st.st_dev;
-	if (!spread(s->own) && s->spreads)
+	if (!fs_spread(s->own) && s->spreads)
 		goto fail;
 	if (use_dir(s, 0) == -1)
 		goto fail;
@@ -218,18 +213,6 @@ close_all(struct staging *s)
 	fs_close(s->fs, s->parent);
 	s->own = s->parent = -1;
 	s->made = s->wait = s->patience = 0;
-}
-
-/* Only ext2 to ext4 know it, and only they need it. */
-static bool
-spread(int dir)
-{
-	int flags;
-
-	if (ioctl(dir, FS_IOC_GETFLAGS, &flags) == -1)
-		return false;
-	flags |= TOPDIR_FLAG;
-	return ioctl(dir, FS_IOC_SETFLAGS, &flags) == 0;
 }
 
 /* Another process may find it before it is locked, and remove it. */
