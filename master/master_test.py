@@ -607,6 +607,11 @@ class Sessions(unittest.TestCase):
             said = s.ask(f"if {index} {line}", self.port)
         return said
 
+    def tell(self, s, index, line):
+        """What master does not answer: it knows of it once it answers the next."""
+        self.login(s, index, line)
+        self.assertRegex(self.login(s, index, f"session on {2**63}"), rf"^refused {self.GONE} ")
+
     def begin(self, s, grant, index=0):
         return self.login(s, index, "session new " + grant)
 
@@ -670,10 +675,10 @@ class Sessions(unittest.TestCase):
         for index, session in ((1, a), (0, a + 1), (0, 2**63)):
             self.assertRegex(self.login(s, index, f"session on {session}"), rf"^refused {self.GONE} ")
         # nor ends it
-        self.login(s, 1, f"forget {a}")
+        self.tell(s, 1, f"forget {a}")
         self.assertRegex(self.login(s, 0, f"session on {a}"), rf"^{a} alice@example\.org ")
         self.login(s, 0, f"end {a}")
-        self.login(s, 0, f"forget {a}")
+        self.tell(s, 0, f"forget {a}")
         self.assertRegex(self.login(s, 0, f"session on {a}"), rf"^refused {self.GONE} ")
         # what a process that died had, its successor has not
         b = self.begun(s, self.grant())
@@ -702,17 +707,17 @@ class Sessions(unittest.TestCase):
         self.assertRegex(self.begin(s, self.grant(login="late@example.org")), rf"^refused {self.LATER} ")
         self.assertRegex(self.login(s, 0, f"session on {mine[0]}"), rf"^refused {self.LATER} ")
         self.login(s, 0, f"end {others[0]}")
-        self.login(s, 0, f"forget {others[0]}")
+        self.tell(s, 0, f"forget {others[0]}")
         wait_for(lambda: self.login(s, 0, f"session on {mine[0]}").startswith(str(mine[0])), "room to go on")
         self.login(s, 0, f"end {mine[0]}")
-        self.login(s, 0, f"forget {mine[0]}")
+        self.tell(s, 0, f"forget {mine[0]}")
         self.begun_when_there_is_room(s)
         self.assertEqual(s.stop(), 0)
 
     def test_a_process_is_kept_for_the_same_rights_alone(self):
         s = self.suite()
         a = self.begun(s, self.grant())
-        self.login(s, 0, f"free {a}")
+        self.tell(s, 0, f"free {a}")
         # whichever login process asks: the same process, so the same number
         self.assertEqual(self.begun(s, self.grant(), 1), a)
         s.wait_log(rf"event=next-client session={a}\n")
@@ -721,9 +726,9 @@ class Sessions(unittest.TestCase):
         self.assertNotEqual(a, b)
         # nor for whom it was before
         for word in ("forget", "free"):
-            self.login(s, 0, f"{word} {a}")
+            self.tell(s, 0, f"{word} {a}")
         self.assertNotEqual(self.begun(s, self.grant()), a)
-        self.login(s, 1, f"free {a}")
+        self.tell(s, 1, f"free {a}")
         # another user of the same uid and directory; the same one elsewhere, by another protocol, in vain
         self.assertNotEqual(self.begun(s, self.grant(login="bob@example.org")), a)
         self.assertRegex(self.begin(s, self.grant(secret=bytes(32))), rf"^refused {self.BAD_GRANT} ")
@@ -744,7 +749,7 @@ class Sessions(unittest.TestCase):
             with self.subTest(other):
                 login = f"user{n}@example.org"
                 a = self.begun(s, self.grant(login=login))
-                self.login(s, 0, f"free {a}")
+                self.tell(s, 0, f"free {a}")
                 self.assertNotEqual(self.begun(s, self.grant(login=login, **other)), a)
                 s.wait_log(rf"event=not-kept session={a}\n")
         self.assertEqual(s.stop(), 0)
@@ -754,7 +759,7 @@ class Sessions(unittest.TestCase):
         logins = [f"user{n}@example.org" for n in range(3)]
         ids = [self.begun(s, self.grant(login=login)) for login in logins]
         for session in ids:
-            self.login(s, 0, f"free {session}")
+            self.tell(s, 0, f"free {session}")
         # two at the most: the oldest goes
         s.wait_log(rf"event=not-kept session={ids[0]}\n")
         # of a user they are no session
@@ -770,32 +775,32 @@ class Sessions(unittest.TestCase):
     def test_nothing_is_kept_beyond_its_time(self):
         s = self.suite(**{"imap.keep": "100ms"})
         a = self.begun(s, self.grant())
-        self.login(s, 0, f"free {a}")
+        self.tell(s, 0, f"free {a}")
         s.wait_log(rf"event=not-kept session={a}\n")
         self.assertNotEqual(self.begun(s, self.grant()), a)
         self.assertEqual(s.stop(), 0)
         s = self.suite(**{"imap.keep": "0"})
         a = self.begun(s, self.grant())
-        self.login(s, 0, f"free {a}")
+        self.tell(s, 0, f"free {a}")
         s.wait_log(rf"event=not-kept session={a}\n")
         self.assertEqual(s.stop(), 0)
 
     def test_a_reload_ends_what_is_kept(self):
         s = self.suite()
         kept, busy = self.begun(s, self.grant()), self.begun(s, self.grant(login="bob@example.org"))
-        self.login(s, 0, f"free {kept}")
+        self.tell(s, 0, f"free {kept}")
         s.wait_log(r"event=reloaded", s.hangup())
         s.wait_log(rf"event=not-kept session={kept}\n")
         self.assertNotEqual(self.begun(s, self.grant()), kept)
         # and what began before is not kept any more
-        self.login(s, 0, f"free {busy}")
+        self.tell(s, 0, f"free {busy}")
         s.wait_log(rf"event=not-kept session={busy}\n")
         self.assertEqual(s.stop(), 0)
 
     def test_a_spawn_that_dies_leaves_nothing_kept(self):
         s = self.suite()
         a = self.begun(s, self.grant())
-        self.login(s, 0, f"free {a}")
+        self.tell(s, 0, f"free {a}")
         os.kill(int(re.search(r"event=ready role=imap-spawn index=0 child=([0-9]+)", s.log())[1]), signal.SIGKILL)
         wait_for(lambda: self.begin(s, self.grant()).split()[0] not in ("refused", str(a)), "a session of another spawn")
         self.assertEqual(s.stop(), 0)
