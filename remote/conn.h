@@ -4,8 +4,7 @@
  *
  * What is said is a queue of steps that are still owed a reply; the steps
  * table in conn.c says for each how long that may take and who handles it.
- * With PIPELINING (RFC 2920) a whole transaction is written at once, with
- * CHUNKING (RFC 3030) a small message's content too.
+ * With PIPELINING (RFC 2920) all up to the content is written at once.
  */
 #ifndef REMOTE_CONN_H
 #define REMOTE_CONN_H
@@ -72,7 +71,6 @@ struct conn {
 	size_t			 accepted;
 	bool			 needs_rset;	/* MAIL was accepted, no end */
 	bool			 replied;	/* in this transaction */
-	bool			 early;		/* content before the replies */
 	bool			 utf8;
 	/* The content on its way. */
 	bool			 sending;

@@ -53,6 +53,7 @@ struct script {
 	const char	*raw;		/* said to the ClientHello; NULL: TLS */
 	const char	*inner_ehlo;	/* within TLS; NULL: ehlo */
 	bool		 bytewise;	/* replies in writes of one byte */
+	bool		 narrow;	/* its kernel takes next to nothing */
 	bool		 absent;	/* nobody listens */
 	bool		 forgets;	/* what comes with another command */
 };
@@ -375,6 +376,8 @@ host_listen(struct fixture *f, unsigned i)
 	h->f = f;
 	h->fd = socket(AF_INET, SOCK_STREAM, 0);
 	setsockopt(h->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	if (h->script->narrow)
+		setsockopt(h->fd, SOL_SOCKET, SO_RCVBUF, &on, sizeof(on));
 	sin.sin_addr.s_addr = htonl(INADDR_LOOPBACK + i);
 	sin.sin_port = htons(f->port);
 	assert_int_equal(bind(h->fd, (struct sockaddr *)&sin, len), 0);
@@ -809,6 +812,37 @@ static const struct single {
 	{ "an unasked reply", { .ehlo = "250 x\r\n250 y\r\n250 z" }, 1,
 	    "1/0 deferred 0 4.5.0 site H: it sent a reply to nothing|", NULL,
 	    NULL },
+	{ "an unasked greeting", { .greeting = "220 x\r\n220 y" }, 1,
+	    "1/0 deferred 0 4.5.0 site H: it sent a reply to nothing|", "",
+	    NULL },
+	{ "a reply too many to MAIL", { .ehlo = "250 x",
+	    .mail = { "250 ok\r\n250 ok" } }, 1, "1/0 deferred 0 4.5.0 "
+	    "site H: it sent a reply to nothing|",
+	    "EHLO us.example|MAIL FROM:<s@us.example>|", NULL },
+	{ "421 behind a refusal", { .ehlo = "250 x",
+	    .rcpt = { "550 5.1.1 no\r\n421 4.7.0 bye!" } }, 2,
+	    "1/0 failed 550 5.1.1 no|1/1 deferred 421 4.7.0 site bye|", NULL,
+	    NULL },
+	/* A refused message does not pass for one that was taken. */
+	{ "a reply too many with chunking", { .ehlo = ALL_EHLO,
+	    .rcpt = { "250 ok\r\n250 ok" }, .end = { "550 5.7.1 spam" } }, 1,
+	    "1/0 deferred 0 4.5.0 site H: it sent a reply to nothing|", NULL,
+	    NULL },
+	{ "a reply too many to pipelined MAIL", { .ehlo = ALL_EHLO,
+	    .mail = { "250 ok\r\n250 ok" }, .end = { "550 5.7.1 spam" } }, 1,
+	    "1/0 deferred 0 4.5.0 site H: it sent a reply to nothing|", NULL,
+	    NULL },
+	{ "taken and refused", { .end = { "250 ok\r\n550 5.7.1 spam" } }, 1,
+	    "1/0 deferred 0 4.5.0 H: the content was accepted and refused|",
+	    NULL, NULL },
+	{ "taken and refused by LMTP", { .end = { "250 2.0.0 in",
+	    "250 2.0.0 in\r\n550 5.7.1 spam" } }, 2, "1/0 relayed 250 2.0.0 "
+	    "in|1/1 deferred 0 4.5.0 H: the content was accepted and "
+	    "refused|", NULL, "lmtp:[127.0.0.1]" },
+	{ "taken twice", { .end = { "250 2.0.0 in\r\n250 2.0.0 in" } }, 1,
+	    "1/0 relayed 250 2.0.0 in|", NULL, NULL },
+	{ "taken before good-bye", { .end = { "250 2.0.0 in\r\n"
+	    "421 4.3.2 bye!" } }, 1, "1/0 relayed 250 2.0.0 in|", NULL, NULL },
 	{ "codes that differ", { .ehlo = "250-x\r\n550 y" }, 1, "1/0 deferred "
 	    "0 4.5.0 site H: it does not speak SMTP|", NULL, NULL },
 	{ "content accepted too early", { .ehlo = "250-x\r\n250 CHUNKING",
@@ -1491,6 +1525,7 @@ dead_qmgr_ends_what_is_under_way(void **state)
 /* ---- content ------------------------------------------------------------ */
 
 #define LARGE	(3u << 20)
+#define FITS_THE_KERNEL	(12u << 10)
 
 static int
 large_file(size_t size)
@@ -1587,6 +1622,33 @@ content_refused_before_its_end(void **state)
 	    "1/0 failed 552 5.3.4 too much|");
 	assert_int_equal(f.hosts[1].connections, 0);
 	tear_down(&f);
+}
+
+/* Our kernel has all of it, the host's only a part. */
+static void
+content_accepted_before_it_has_come(void **state)
+{
+	static const char *const ehlos[] = { NULL, "250-x\r\n250 CHUNKING" };
+	struct script sc = { .early = "250 2.0.0 in", .narrow = true };
+	struct job_recipient r[1];
+	struct fixture f;
+	struct job j;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < 2; i++) {
+		sc.ehlo = ehlos[i];
+		set_up(&f, zone, (const struct script *[]){ &sc, NULL, NULL },
+		    "");
+		j = job_to(r, 1, "example.org");
+		j.size = FITS_THE_KERNEL;
+		send_job(&f, 1, &j, large_file(FITS_THE_KERNEL));
+		wait_for_results(&f, 1);
+		assert_non_null(strstr(buf_cstr(&f.results), "the content was "
+		    "accepted before its end"));
+		assert_int_equal(f.hosts[1].connections, 0);
+		tear_down(&f);
+	}
 }
 
 static void
@@ -2186,6 +2248,7 @@ main(void)
 		cmocka_unit_test(large_content_comes_from_the_descriptor),
 		cmocka_unit_test(truncated_file_defers_the_message),
 		cmocka_unit_test(content_refused_before_its_end),
+		cmocka_unit_test(content_accepted_before_it_has_come),
 		cmocka_unit_test(
 		    eight_bit_content_is_converted_for_a_host_without_8bitmime),
 		cmocka_unit_test(commands_have_what_the_host_offers),

@@ -28,7 +28,6 @@
 /* Below this content is added.  Small, because remote_timeout_block runs from
  * one time that all is with the kernel to the next. */
 #define OUT_FILL	(32 * 1024)
-#define EARLY_BYTES	(64 * 1024)	/* content that is sent unasked */
 #define ONE_BY_ONE_MS	INT64_C(86400000)	/* without PIPELINING */
 #define SAID_BYTES	(64 * 1024)	/* commands that are written together */
 #define ENCODED_BYTES	(4 * CONTENT_PIECE)
@@ -65,6 +64,7 @@ static const char *lacks(const struct conn *, struct enhanced *);
 static void	 refuse_all(struct conn *, uint16_t, struct enhanced,
 		    struct slice text);
 static void	 choose_recipients(struct conn *);
+static bool	 is_out_of_step(struct conn *);
 static void	 say_all(struct conn *);
 static bool	 say_one(struct conn *);
 static void	 say_mail(struct conn *);
@@ -81,6 +81,7 @@ static void	 data(struct conn *, struct owed);
 static void	 start_content(struct conn *);
 static void	 pump(struct conn *);
 static void	 end(struct conn *, struct owed);
+static bool	 is_no_promise(struct conn *);
 static void	 bdat_unknown(struct conn *);
 static void	 end_lmtp(struct conn *);
 static void	 discard(struct conn *, struct owed);
@@ -137,7 +138,8 @@ greeting(struct conn *c, struct owed o)
 
 	(void)o;
 	if (c->reply.code == 220) {
-		say_hello(c, S_EHLO);
+		if (!is_out_of_step(c))
+			say_hello(c, S_EHLO);
 		return;
 	}
 	/* Whatever it says of itself, it is not said of the message. */
@@ -361,13 +363,7 @@ begin_transaction(struct conn *c)
 	c->written = false;
 	c->sending = false;
 	c->accepted = 0;
-	if (stream_input(&c->stream).n > 0) {
-		/* Each reply would count for the command before its own. */
-		conn_lost(c, (struct enhanced){ 4, 5, 0 },
-		    "it sent a reply to nothing");
-		return;
-	}
-	if (!host_can_take_it(c))
+	if (is_out_of_step(c) || !host_can_take_it(c))
 		return;
 	c->messages++;
 	count(REMOTE_MESSAGES);
@@ -495,12 +491,29 @@ has_room(struct domains *d, struct slice address)
 	return true;
 }
 
+/* True: it has said something that it was not asked, and the connection is
+ * gone.  Each reply would count for the command after its own.  421 may come at
+ * any time. */
+static bool
+is_out_of_step(struct conn *c)
+{
+	struct slice in = stream_input(&c->stream);
+
+	if (c->nowed > 0 || in.n == 0 || slice_starts(in, SLICE_LIT("421")))
+		return false;
+	conn_lost(c, (struct enhanced){ 4, 5, 0 },
+	    "it sent a reply to nothing");
+	return true;
+}
+
 /* All that may be said now: without PIPELINING one command at a time. */
 static void
 say_all(struct conn *c)
 {
 	struct buf *line = &c->relay->line;
 
+	if (c->say != SAY_NOTHING && is_out_of_step(c))
+		return;
 	buf_reset(line);
 	while (c->say != SAY_NOTHING && (c->nowed == 0 || pipelines(c)) &&
 	    stream_unsent(&c->stream) < OUT_FILL && say_one(c))
@@ -604,32 +617,25 @@ say_rcpt(struct conn *c)
 }
 
 /*
- * With BDAT a small message follows its envelope at once; the host throws it
- * away where it has refused all recipients (RFC 3030 section 2).  A large one
- * waits for a recipient.
+ * DATA may follow the recipients at once: no reply to them can pass for a 354.
+ * BDAT waits for theirs, as one too many would count as the one that takes the
+ * message.
  */
 static bool
 say_content(struct conn *c)
 {
-	uint64_t size = content_size(&c->attempt->content);
-
-	if (!chunks(c)) {
-		if (c->nowed == 0 && c->accepted == 0) {
-			c->say = SAY_NOTHING;
-			return false;
-		}
-		buf_add_str(&c->relay->line, "DATA\r\n");
-		owe(c, S_DATA, 0);
-		c->say = SAY_NOTHING;
-		return false;
-	}
-	if (c->nowed > 0 && size > EARLY_BYTES)
+	if (chunks(c) && c->nowed > 0)
 		return false;
 	c->say = SAY_NOTHING;
 	if (c->nowed == 0 && c->accepted == 0)
 		return false;
+	if (!chunks(c)) {
+		buf_add_str(&c->relay->line, "DATA\r\n");
+		owe(c, S_DATA, 0);
+		return false;
+	}
 	buf_printf(&c->relay->line, "BDAT %llu LAST\r\n",
-	    (unsigned long long)size);
+	    (unsigned long long)content_size(&c->attempt->content));
 	owe(c, S_END, 0);
 	c->dots = false;
 	start_content(c);
@@ -661,8 +667,7 @@ mail(struct conn *c, struct owed o)
 	why = outcome_of(c, OUTCOME_FAILED);
 	if (why.status == OUTCOME_DEFERRED) {
 		/* Not of a recipient: another host may be able to (RFC 5321
-		 * section 5.1).  Content that went ahead is for nobody. */
-		c->written = false;
+		 * section 5.1). */
 		conn_fail(c, &why);
 		return;
 	}
@@ -819,14 +824,11 @@ end(struct conn *c, struct owed o)
 		bdat_unknown(c);
 		return;
 	}
+	if (c->reply.code / 100 == 2 && is_no_promise(c))
+		return;
 	if (c->sending || stream_unsent(&c->stream) > 0) {
 		/* It has seen enough; we cannot say RSET in the middle. */
 		how = outcome_of(c, OUTCOME_FAILED);
-		if (c->reply.code / 100 == 2) {
-			conn_lost(c, (struct enhanced){ 4, 5, 0 },
-			    "the content was accepted before its end");
-			return;
-		}
 		attempt_decide_all(c->attempt, RCPT_ACCEPTED, &how);
 		conn_lost(c, (struct enhanced){ 4, 4, 2 },
 		    "it refused the content before its end");
@@ -838,6 +840,27 @@ end(struct conn *c, struct owed o)
 	}
 	how = outcome_of(c, OUTCOME_FAILED);
 	attempt_decide_all(c->attempt, RCPT_ACCEPTED, &how);
+}
+
+/* True: the 2yz that was just read is not, for sure, the reply to the content,
+ * and the connection is gone. */
+static bool
+is_no_promise(struct conn *c)
+{
+	struct slice in = stream_input(&c->stream);
+	const char *what;
+
+	if (c->sending || stream_unsent(&c->stream) > 0 ||
+	    stream_on_its_way(&c->stream) > 0)
+		what = "the content was accepted before its end";
+	else if ((!c->lmtp || c->accepted == 1) && in.n > 0 &&
+	    (in.p[0] == '4' || in.p[0] == '5') &&
+	    !slice_starts(in, SLICE_LIT("421")))
+		what = "the content was accepted and refused";
+	else
+		return false;
+	conn_lost(c, (struct enhanced){ 4, 5, 0 }, what);
+	return true;
 }
 
 /* It offers CHUNKING and does not know BDAT: it takes the content for commands

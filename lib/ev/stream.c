@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* stream - see stream.h. */
+#include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <linux/sockios.h>
 
 #include <assert.h>
 #include <errno.h>
@@ -268,6 +270,14 @@ size_t
 stream_unsent(const struct stream *s)
 {
 	return s->out.n - s->out_off;
+}
+
+size_t
+stream_on_its_way(const struct stream *s)
+{
+	int n;
+
+	return ioctl(s->fd, SIOCOUTQ, &n) == -1 || n < 0 ? 0 : (size_t)n;
 }
 
 int

@@ -135,6 +135,10 @@ int	 stream_write(struct stream *, struct slice);
 int	 stream_printf(struct stream *, const char *fmt, ...)
 	    __attribute__((format(printf, 2, 3)));
 size_t	 stream_unsent(const struct stream *);
+/* What the kernel has and the peer's has not, as far as it has said.  A reply
+ * of TCP acknowledges what had come before it (RFC 9293 section 3.4), so one
+ * that finds something on its way was given without that. */
+size_t	 stream_on_its_way(const struct stream *);
 /* Moves what is not with the kernel yet to b; -1 when it does not fit.  Not
  * where there is TLS. */
 int	 stream_take_unsent(struct stream *, struct buf *b);

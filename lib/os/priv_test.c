@@ -11,6 +11,7 @@
 #include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <linux/sockios.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
@@ -187,6 +188,14 @@ static int
 try_tcp_socket(void)
 {
 	return socket(AF_INET, SOCK_STREAM, 0) == -1 ? -1 : 0;
+}
+
+static int
+try_on_its_way(void)
+{
+	int n;
+
+	return ioctl(inside_fd, SIOCOUTQ, &n) == -1 && errno == EPERM ? -1 : 0;
 }
 
 static int
@@ -444,6 +453,8 @@ static const struct attempt {
 	IN_EVERY_CELL(ROLE_REMOTE),
 	NO_FILES_IN(ROLE_REMOTE),
 	{ ROLE_REMOTE, "tcp socket", try_tcp_socket, WORKS, NULL },
+	{ ROLE_REMOTE, "bytes on their way", try_on_its_way, WORKS, NULL },
+	{ ROLE_SMTPD, "bytes on their way", try_on_its_way, DIES, "ioctl" },
 	{ ROLE_REMOTE, "udp socket", try_udp_socket, DIES, "socket" },
 
 	IN_EVERY_CELL(ROLE_RESOLVER),

@@ -16,6 +16,7 @@
 #include <linux/filter.h>
 #include <linux/fs.h>
 #include <linux/seccomp.h>
+#include <linux/sockios.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -155,6 +156,7 @@ static const struct narrow {
 	FCNTL("fcntl64"),
 	{ DIAL, 0,	"socket",   SOCKETS(AF_INET, SOCK_STREAM) },
 	{ DIAL, 0,	"socket",   SOCKETS(AF_INET6, SOCK_STREAM) },
+	{ DIAL, 0,	"ioctl",    ONE(1, SCMP_CMP_EQ, SIOCOUTQ) },
 	{ DNS, 0,	"socket",   SOCKETS(AF_INET, SOCK_STREAM) },
 	{ DNS, 0,	"socket",   SOCKETS(AF_INET6, SOCK_STREAM) },
 	{ DNS, 0,	"socket",   SOCKETS(AF_INET, SOCK_DGRAM) },
