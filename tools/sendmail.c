@@ -28,6 +28,7 @@
 
 enum mode {
 	MODE_MAIL, MODE_SESSION, MODE_LIST, MODE_ALIASES, MODE_RUN,
+	MODE_VERIFY,
 };
 
 struct options {
@@ -60,6 +61,7 @@ static int	hand_in(struct tool *, const struct options *,
 static int	run_session(struct tool *);
 static int	run_list(struct tool *);
 static int	run_queue(struct tool *, const struct options *);
+static int	run_verify(struct tool *, struct submission *, char *rcpts[]);
 static char	*run_path(struct tool *, const char *name);
 
 int
@@ -93,6 +95,9 @@ main(int argc, char *argv[])
 		break;
 	case MODE_RUN:
 		status = run_queue(&t, &o);
+		break;
+	case MODE_VERIFY:
+		status = run_verify(&t, &s, argv + optind);
 		break;
 	}
 	submission_clear(&s);
@@ -149,6 +154,7 @@ take_option(struct options *o, struct submission *s, int opt, const char *arg)
 		fprintf(stderr, "usage: sendmail [-itv] [-C directory] "
 		    "[-F name] [-f sender] [-N notify] [-R return]\n"
 		    "           [-V envid] [recipient ...]\n"
+		    "       sendmail -bv recipient ...\n"
 		    "       sendmail -bs | -bp | -bi | -q\n");
 		return EX_USAGE;
 	default:
@@ -177,8 +183,8 @@ take_mode(struct options *o, const char *arg)
 		return tool_fail(EX_USAGE, "-b%s: the mail system is started "
 		    "by `chasqui start`", arg);
 	case 'v':
-		return tool_fail(EX_USAGE, "-bv is not implemented; `chasqui "
-		    "explain ADDRESS` tells where mail for it goes");
+		o->mode = MODE_VERIFY;
+		return EX_OK;
 	default:
 		return tool_fail(EX_USAGE, "-b%s is not implemented", arg);
 	}
@@ -242,7 +248,7 @@ load_settings(struct tool *t, const struct options *o)
 	struct buf why = BUF_INIT(64 * 1024);
 
 	if (o->mode == MODE_LIST || o->mode == MODE_RUN ||
-	    o->mode == MODE_SESSION) {
+	    o->mode == MODE_SESSION || o->mode == MODE_VERIFY) {
 		tool_conf_to_ask(t);
 		return;
 	}
@@ -489,6 +495,41 @@ run_queue(struct tool *t, const struct options *o)
 	}
 	channel_end(c);
 	status = tool_answer(c, NULL, NULL);
+	channel_free(&c);
+	return status;
+}
+
+/* -bv: what would become of recipients, as `chasqui explain` has it. */
+static int
+run_verify(struct tool *t, struct submission *s, char *rcpts[])
+{
+	struct channel *c;
+	struct slice bad;
+	struct buf *b;
+	size_t i;
+	int r, status = EX_OK;
+
+	s->domain = local_domain(tool_conf(t));
+	for (; *rcpts != NULL; rcpts++)
+		if (submission_add_rcpt(s, slice_str(*rcpts), &bad) == -1)
+			return tool_fail(EX_DATAERR, "%.*s: not an address",
+			    SLICE_ARG(bad));
+	if (s->nrcpts == 0)
+		return tool_fail(EX_USAGE, "-bv: which recipients?");
+	c = tool_connect(t, SOCKET_LOOKUP);
+	for (i = 0; i < s->nrcpts; i++) {
+		b = channel_begin(c, TL_EXPLAIN, i + 1);
+		if (b != NULL) {
+			put_slice(b, s->rcpts[i]);
+			put_u8(b, 0);
+		}
+		channel_end(c);
+		if (i > 0)
+			putchar('\n');
+		r = tool_answer(c, NULL, NULL);
+		if (r != EX_OK)
+			status = r;
+	}
 	channel_free(&c);
 	return status;
 }

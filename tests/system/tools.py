@@ -19,6 +19,9 @@ class Sendmail(Story):
         cls.at_end(cls.sink.stop)
         cls.box = cls.instance(relay={"elsewhere.example": f"127.0.0.1:{cls.sink.port}"})
 
+    def setUp(self):
+        self.begun = len(self.box.log())
+
     def ok(self, *args, stdin=b"", **kw):
         p = self.box.sendmail(*args, stdin=stdin, **kw)
         self.assertEqual(p.returncode, 0, p.stderr)
@@ -105,6 +108,16 @@ class Sendmail(Story):
                 p = self.box.sendmail(*args, stdin=TEXT % b"exit codes")
                 self.assertIn(p.returncode, (status, EX_USAGE, EX_DATAERR) if status != EX_NOUSER else (status,), p.stderr)
                 self.assertTrue(p.stderr.strip())
+
+    def test_verify_says_where_mail_would_go_and_sends_nothing(self):
+        p = self.ok("-bv", "alice@example.org, x@elsewhere.example")
+        self.assertIn("=> alice@example.org: Maildir ", p.stdout)
+        self.assertIn("=> x@elsewhere.example: next hop ", p.stdout)
+        p = self.box.sendmail("-v", "-bv", "alice@example.org", "nobody@example.org")
+        self.assertEqual(p.returncode, EX_NOUSER)
+        self.assertIn("refused: 550", p.stdout)
+        self.assertEqual(self.box.sendmail("-bv").returncode, EX_USAGE)
+        self.assertNotIn("event=received", self.box.log()[self.begun:])
 
     def test_smtp_on_standard_input(self):
         p = self.ok("-bs", stdin=b"EHLO x\r\nMAIL FROM:<s@client.example>\r\nRCPT TO:<alice@example.org>\r\nDATA\r\n" +
