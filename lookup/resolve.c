@@ -11,7 +11,10 @@
 #define WHY_BYTES	2048
 #define TEXT_LIMIT	900	/* of "5.1.1 text", see ipc/fields.h */
 
-static bool	 is_relaying_trick(const struct name *);
+static void	 deny_relay(struct walk *, struct verdict *);
+static bool	 passes_route_on(struct walk *, const struct name *,
+		    const struct route *);
+static bool	 names_a_route(struct slice local);
 static bool	 expand_whole(struct walk *, struct name *, struct route *);
 static void	 group_targets(struct walk *, struct route *);
 static void	 judge(struct walk *, const struct name *, const struct route *,
@@ -363,12 +366,13 @@ resolve_rcpt(const struct resolver *r, struct arena *arena, bool may_relay,
 	*v = (struct verdict){ .kind = VERDICT_ACCEPT };
 	if (!first_name(&w, &n, recipient)) {
 		refuse(v, &w.failure);
-	} else if (!may_relay && (n.at == NULL || is_relaying_trick(&n))) {
-		say(&w, "clients outside relay_networks may not send there");
-		*v = (struct verdict){ .kind = VERDICT_REFUSE, .code = 550,
-			.text = SLICE_LIT("5.7.1 relay access denied") };
+	} else if (!may_relay && n.at == NULL) {
+		deny_relay(&w, v);
 	} else if (expand_whole(&w, &n, &route) && !w.enough) {
-		judge(&w, &n, &route, v);
+		if (!may_relay && passes_route_on(&w, &n, &route))
+			deny_relay(&w, v);
+		else
+			judge(&w, &n, &route, v);
 	}
 	if (w.trouble.kind != 0) {
 		refuse(v, &w.trouble);
@@ -381,17 +385,47 @@ resolve_rcpt(const struct resolver *r, struct arena *arena, bool may_relay,
 	walk_clear(&w);
 }
 
+static void
+deny_relay(struct walk *w, struct verdict *v)
+{
+	say(w, "clients outside relay_networks may not send there");
+	*v = (struct verdict){ .kind = VERDICT_REFUSE, .code = 550,
+		.text = SLICE_LIT("5.7.1 relay access denied") };
+}
+
 /* Sender-specified routing through us (RFC 5321 section 3.6.1, appendix F.2):
- * the next host might act on it, with our address as the client's. */
+ * the next host might act on it, with our address as the client's.  Of a name
+ * that becomes others, those matter that kept what the sender wrote. */
 static bool
-is_relaying_trick(const struct name *n)
+passes_route_on(struct walk *w, const struct name *n,
+    const struct route *route)
+{
+	const struct destination failure = w->failure;
+	struct name target;
+	bool found = false;
+	size_t i;
+
+	if (!names_a_route(n->local))
+		return false;
+	if (route->ntargets == 0)
+		return n->at->type == DOMAIN_RELAY;
+	for (i = 0; i < route->ntargets && !found; i++)
+		found = strchr("|/", route->targets[i].text.p[0]) == NULL &&
+		    name_set(w, &target, route->targets[i].text,
+		    w->r->domains.first_system) && (target.at == NULL ||
+		    target.at->type == DOMAIN_RELAY) &&
+		    names_a_route(target.local);
+	w->failure = failure;
+	return found;
+}
+
+static bool
+names_a_route(struct slice local)
 {
 	size_t i;
 
-	if (n->at->type != DOMAIN_RELAY)
-		return false;
-	for (i = 0; i < n->local.n; i++)
-		if (strchr("@%!", n->local.p[i]) != NULL && n->local.p[i] != 0)
+	for (i = 0; i < local.n; i++)
+		if (strchr("@%!", local.p[i]) != NULL && local.p[i] != 0)
 			return true;
 	return false;
 }

@@ -28,6 +28,8 @@
 "domain old.example { }\n"						\
 "domain sys.example { type = system }\n"				\
 "domain only.example { type = alias }\n"				\
+"domain passes.example { type = alias }\n"				\
+"domain abroad.example { type = alias }\n"				\
 "domain relay.example { type = relay; relay_to = [192.0.2.9]:2525 }\n"	\
 "domain rcpt.example { type = relay; recipients = rcpts }\n"		\
 "domain \"m\xc3\xbcller.example\" { mailboxes = users }\n"		\
@@ -56,6 +58,10 @@
 "  \"self@example.org=self@example.org, alice@catch.example\" "		\
 "  \"@old.example=@example.org\" "					\
 "  \"@one.example=bob@example.org\" "					\
+"  \"@passes.example=@relay.example\" "					\
+"  \"@abroad.example=@far.example\" "					\
+"  \"info@passes.example=bob@relay.example\" "				\
+"  \"a%b@passes.example=bob@relay.example\" "				\
 "  \"a@only.example=bob@example.org\" "					\
 "  \"gone@only.example=nobody@example.org\" "				\
 "  \"moved@example.org=joe@far.example\" "				\
@@ -578,6 +584,16 @@ static const struct {
 	{ "a%b.example@relay.example", true, "accept" },
 	{ "b!a@relay.example", false, "550 5.7.1 relay access denied" },
 	{ "\"a@b\"@relay.example", false, "550 5.7.1 relay access denied" },
+	{ "bob@passes.example", false, "accept" },
+	{ "\"a b\"@passes.example", false, "accept" },
+	{ "a%b@passes.example", false, "accept" },
+	{ "a%c@passes.example", false, "550 5.7.1 relay access denied" },
+	{ "\"a@c\"@passes.example", false, "550 5.7.1 relay access denied" },
+	{ "\"a@c\"@passes.example", true, "accept" },
+	{ "info+a%c@passes.example", false, "550 5.7.1 relay access denied" },
+	{ "info+a@passes.example", false, "accept" },
+	{ "c!a@abroad.example", false, "550 5.7.1 relay access denied" },
+	{ "a%far.example@old.example", false, "550 5.1.1 no such user here" },
 	{ "known@rcpt.example", false, "accept" },
 	{ "x@rcpt.example", false, "550 5.1.1 no such user here" },
 	{ "x%far.example@example.org", false, "550 5.1.1 no such user here" },
