@@ -221,8 +221,8 @@ name_bare_key(struct slice local)
 	return slice_find(local, '@') < local.n ? SLICE_EMPTY : local;
 }
 
-enum table_result
-find_in(struct walk *w, const struct table_list *list, struct slice key,
+static enum table_result
+find_key(struct walk *w, const struct table_list *list, struct slice key,
     struct table_hit *hit, struct table **table_r)
 {
 	enum table_result r;
@@ -255,6 +255,39 @@ find_in(struct walk *w, const struct table_list *list, struct slice key,
 		return r;
 	}
 	return TABLE_MISSING;
+}
+
+/* The key as somebody who writes tables may write its domain: with U-labels. */
+static struct slice
+unicode_key(struct walk *w, struct slice key)
+{
+	size_t at = slice_rfind(key, '@');
+	struct buf b = BUF_INIT(2 * ADDRESS_BYTES);
+	struct slice text = SLICE_EMPTY;
+
+	at = at < key.n ? at + 1 : 0;
+	if (at < key.n && key.p[at] == '.')
+		at++;
+	if (buf_add(&b, slice_first(key, at)) == 0 &&
+	    domain_unicode(&b, slice_from(key, at)) == 0)
+		text = walk_text(w, "%s", buf_cstr(&b));
+	buf_clear(&b);
+	return text;
+}
+
+enum table_result
+find_in(struct walk *w, const struct table_list *list, struct slice key,
+    struct table_hit *hit, struct table **table_r)
+{
+	enum table_result r = find_key(w, list, key, hit, table_r);
+
+	if (r == TABLE_MISSING && list->n > 0 &&
+	    memmem(key.p, key.n, "xn--", 4) != NULL) {
+		key = unicode_key(w, key);
+		if (key.n > 0)
+			r = find_key(w, list, key, hit, table_r);
+	}
+	return r;
 }
 
 /* The recipient's own name, with the domain that it lacks. */

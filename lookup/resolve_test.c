@@ -30,6 +30,7 @@
 "domain only.example { type = alias }\n"				\
 "domain passes.example { type = alias }\n"				\
 "domain abroad.example { type = alias }\n"				\
+"domain \"Z\xc3\xbcrich.example\" { type = alias }\n"			\
 "domain relay.example { type = relay; relay_to = [192.0.2.9]:2525 }\n"	\
 "domain rcpt.example { type = relay; recipients = rcpts }\n"		\
 "domain \"m\xc3\xbcller.example\" { mailboxes = users }\n"		\
@@ -46,6 +47,8 @@
 "  \"carol@catch.example=,, @@ @M\xc3\xbcLLER.example\" } }\n"		\
 "table rcpts { type = inline; entries = known@rcpt.example }\n"		\
 "table hops { type = inline; entries = { "				\
+"  \"h\xc3\xbctte.example=[192.0.2.4]\" \".\xc3\xbc.example=[192.0.2.5]\" " \
+"  \"\\\"q q\\\"@h\xc3\xbctte.example=[192.0.2.6]\" "			\
 "  \"next.example=[192.0.2.1]:2525\" \".sub.example=Smart.Example\" "	\
 "  \"vip@next.example=lmtp:/run/Vip\" \"bad.example=a b\" "		\
 "  \"smtp.example=smtp:[Relay.Example]:26\" } }\n"			\
@@ -60,6 +63,8 @@
 "  \"@one.example=bob@example.org\" "					\
 "  \"@passes.example=@relay.example\" "					\
 "  \"@abroad.example=@far.example\" "					\
+"  \"info@m\xc3\xbcller.example=bob@example.org\" "			\
+"  \"@z\xc3\xbcrich.example=@example.org\" "				\
 "  \"info@passes.example=bob@relay.example\" "				\
 "  \"a%b@passes.example=bob@relay.example\" "				\
 "  \"a@only.example=bob@example.org\" "					\
@@ -289,6 +294,14 @@ static const struct {
 	    "maildir 900 /mail/xn--mller-kva.example/hans/Maildir virtual" },
 	{ 0, "hans@xn--mller-kva.EXAMPLE",
 	    "maildir 900 /mail/xn--mller-kva.example/hans/Maildir virtual" },
+	/* A table may have its domains in either form. */
+	{ 0, "info@m\xc3\xbcller.example", "bob@example.org" },
+	{ 0, "info+x@xn--mller-kva.example", "bob+x@example.org" },
+	{ 0, "any@Z\xc3\x9cRICH.example", "any@example.org" },
+	{ 0, "x@h\xc3\xbctte.example", "remote [192.0.2.4]" },
+	{ 0, "x@xn--htte-0ra.example", "remote [192.0.2.4]" },
+	{ 0, "\"q q\"@xn--htte-0ra.example", "remote [192.0.2.6]" },
+	{ 0, "x@a.b.\xc3\xbc.example", "remote [192.0.2.5]" },
 	/* An address within quotes is no key. */
 	{ 0, "\"bob@example.org\"@example.org", NO_USER },
 	{ 0, "\"bob@example.org+x\"@example.org", NO_USER },

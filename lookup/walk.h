@@ -67,8 +67,8 @@ bool	 name_set(struct walk *, struct name *, struct slice text,
  * could be taken for one: "bob@example.org"@example.net is another's. */
 struct slice name_bare_key(struct slice local);
 
-/* The first of the tables that has one of the keys; each key is tried in all
- * tables before the next. */
+/* The first of the tables that has the key, or has it with its domain in
+ * U-labels. */
 enum table_result find_in(struct walk *, const struct table_list *,
 	    struct slice key, struct table_hit *, struct table **table_r);
 

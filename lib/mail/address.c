@@ -333,6 +333,28 @@ domain_to_ascii(struct buf *b, struct slice domain)
 	return r;
 }
 
+int
+domain_unicode(struct buf *b, struct slice domain)
+{
+	struct buf back = BUF_INIT(ADDRESS_BYTES);
+	char ascii[ADDRESS_BYTES + 1], *utf8 = NULL;
+	int r = -1;
+
+	if (domain.n >= sizeof(ascii) || slice_find(domain, '\0') != domain.n)
+		return -1;
+	memcpy(ascii, domain.p, domain.n);
+	ascii[domain.n] = '\0';
+	if (idn2_to_unicode_8z8z(ascii, &utf8, 0) == IDN2_OK) {
+		if (!slice_is_ascii(slice_str(utf8)) &&
+		    domain_to_ascii(&back, slice_str(utf8)) == 0 &&
+		    slice_eq(buf_slice(&back), domain))
+			r = buf_add_str(b, utf8);
+		idn2_free(utf8);
+	}
+	buf_clear(&back);
+	return r;
+}
+
 static void
 fold_bytes(char *p, size_t n)
 {

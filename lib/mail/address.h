@@ -42,6 +42,9 @@ int	 address_canonical(struct arena *, const struct address *,
 	    bool fold_local, struct slice *text_r);
 /* That of a domain alone. */
 int	 domain_canonical(struct buf *, struct slice);
+/* The other way, for what domain_canonical() makes: U-labels.  -1 where there
+ * are none, or they are of another domain. */
+int	 domain_unicode(struct buf *, struct slice domain);
 /* The local-part without quotes and escapes. */
 int	 local_unquote(struct arena *, struct slice local, struct slice *text_r);
 /* Quoted as far as RFC 5321 needs it. */

@@ -285,6 +285,39 @@ character_classes(void **state)
 		assert_false(char_is("()<>@,;:\\\"/[]?="[i], CH_TOKEN));
 }
 
+static void
+domains_have_unicode_of_their_own(void **state)
+{
+	static const struct {
+		const char	*domain;
+		const char	*unicode;	/* NULL: none */
+	} rows[] = {
+		{ "xn--mller-kva.example", "m\303\274ller.example" },
+		{ "a.xn--mller-kva.xn--mller-kva",
+		    "a.m\303\274ller.m\303\274ller" },
+		{ "example.org", NULL },
+		{ "", NULL },
+		{ "xn--.example", NULL },
+		{ "xn--a-.example", NULL },
+		{ "xn--MLLER-kva.example", NULL },
+		{ "m\303\274ller.example", NULL },
+	};
+	struct buf b = BUF_INIT(1000);
+	size_t i;
+	int r;
+
+	(void)state;
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		buf_reset(&b);
+		r = domain_unicode(&b, slice_str(rows[i].domain));
+		if (r != (rows[i].unicode == NULL ? -1 : 0) || (r == 0 &&
+		    !slice_eq(buf_slice(&b), slice_str(rows[i].unicode))))
+			fail_msg("%s: %d %s", rows[i].domain, r,
+			    buf_cstr(&b));
+	}
+	buf_clear(&b);
+}
+
 int
 main(void)
 {
@@ -296,6 +329,7 @@ main(void)
 		cmocka_unit_test(quoting),
 		cmocka_unit_test(split_at_the_last_at),
 		cmocka_unit_test(utf8),
+		cmocka_unit_test(domains_have_unicode_of_their_own),
 		cmocka_unit_test(character_classes),
 	};
 
