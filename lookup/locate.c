@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/num.h"
+#include "mail/address.h"
 #include "table/mailbox_value.h"
 #include "walk.h"
 
@@ -22,6 +23,7 @@ static void	 locate_remote(struct walk *, const struct name *,
 		    struct destination *);
 static void	 use_next_hop(struct walk *, struct slice,
 		    struct destination *);
+static bool	 is_by_mx(struct walk *, struct slice hop);
 static enum table_result find_route(struct walk *, const struct name *,
 		    struct table_hit *);
 static bool	 mailbox_limits(struct walk *, struct slice,
@@ -60,10 +62,8 @@ locate(struct walk *w, const struct name *n, unsigned flags,
 		    SLICE_ARG(to->path), to->uid);
 	else if (to->kind == DEST_REMOTE)
 		say(w, "=> %.*s: next hop %.*s%s", SLICE_ARG(n->text),
-		    SLICE_ARG(to->next_hop), to->next_hop.p[0] == '[' ||
-		    slice_starts(to->next_hop, SLICE_LIT("smtps:")) ||
-		    slice_starts(to->next_hop, SLICE_LIT("lmtp:")) ? "" :
-		    " (by MX)");
+		    SLICE_ARG(to->next_hop), is_by_mx(w, to->next_hop) ?
+		    " (by MX)" : "");
 	else
 		say(w, "=> %.*s: %u %.*s", SLICE_ARG(n->text), to->code,
 		    SLICE_ARG(to->text));
@@ -380,6 +380,18 @@ use_next_hop(struct walk *w, struct slice hop, struct destination *to)
 	else
 		walk_trouble(w, "out of room");
 	buf_clear(&b);
+}
+
+/* As remote takes it: a domain, perhaps with a port. */
+static bool
+is_by_mx(struct walk *w, struct slice hop)
+{
+	struct slice host = slice_first(hop, slice_find(hop, ':'));
+	uint8_t address[16];
+
+	return hop.p[0] != '[' && !slice_starts(hop, SLICE_LIT("smtps:")) &&
+	    !slice_starts(hop, SLICE_LIT("lmtp:")) &&
+	    !literal_parse(walk_text(w, "[%.*s]", SLICE_ARG(host)), address);
 }
 
 /* ---- programs and files ------------------------------------------------- */
