@@ -4,7 +4,8 @@
  *
  * What is said is a queue of steps that are still owed a reply; the steps
  * table in conn.c says for each how long that may take and who handles it.
- * With PIPELINING (RFC 2920) all up to the content is written at once.
+ * With PIPELINING (RFC 2920) all up to the content is written at once, with
+ * CHUNKING (RFC 3030) mostly a small message's content too.
  */
 #ifndef REMOTE_CONN_H
 #define REMOTE_CONN_H

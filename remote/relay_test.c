@@ -1298,6 +1298,29 @@ connection_ends_after_max_messages(void **state)
 	tear_down(&f);
 }
 
+/* The first shows whether the host's replies are in step. */
+static void
+content_goes_ahead_from_the_second_message_on(void **state)
+{
+	static const struct script sc = { .ehlo = ALL_EHLO,
+		.mail = { "250 ok", "550 5.7.1 no" } };
+	struct job_recipient r[1];
+	struct fixture f;
+	struct job j = job_to(r, 1, "example.org");
+
+	(void)state;
+	set_up(&f, zone, (const struct script *[]){ &sc, NULL, NULL }, "");
+	send_job(&f, 1, &j, -1);
+	wait_for_results(&f, 1);
+	buf_reset(&f.heard);
+	send_job(&f, 2, &j, -1);
+	wait_for_results(&f, 2);
+	assert_string_equal(buf_cstr(&f.results),
+	    "1/0 relayed 250 2.0.0 taken|2/0 failed 550 5.7.1 no|");
+	TURN_UNTIL(&f, strstr(buf_cstr(&f.heard), "BDAT") != NULL);
+	tear_down(&f);
+}
+
 static void
 idle_connection_ends_after_its_time(void **state)
 {
@@ -2234,6 +2257,8 @@ main(void)
 		    connection_with_a_reply_too_many_is_used_no_more),
 		cmocka_unit_test(host_that_does_not_know_bdat_gets_data),
 		cmocka_unit_test(connection_ends_after_max_messages),
+		cmocka_unit_test(
+		    content_goes_ahead_from_the_second_message_on),
 		cmocka_unit_test(idle_connection_ends_after_its_time),
 		cmocka_unit_test(connection_closed_while_idle_is_replaced),
 		cmocka_unit_test(no_more_connections_than_configured),

@@ -28,6 +28,7 @@
 /* Below this content is added.  Small, because remote_timeout_block runs from
  * one time that all is with the kernel to the next. */
 #define OUT_FILL	(32 * 1024)
+#define EARLY_BYTES	(64 * 1024)	/* content that is sent unasked */
 #define ONE_BY_ONE_MS	INT64_C(86400000)	/* without PIPELINING */
 #define SAID_BYTES	(64 * 1024)	/* commands that are written together */
 #define ENCODED_BYTES	(4 * CONTENT_PIECE)
@@ -618,13 +619,18 @@ say_rcpt(struct conn *c)
 
 /*
  * DATA may follow the recipients at once: no reply to them can pass for a 354.
- * BDAT waits for theirs, as one too many would count as the one that takes the
- * message.
+ * With BDAT, one too many would pass for the reply that takes the message: it
+ * waits for them until the host has kept in step for a whole transaction.  Then
+ * a small message follows its envelope at once, and the host throws it away
+ * where it has refused all recipients (RFC 3030 section 2).
  */
 static bool
 say_content(struct conn *c)
 {
-	if (chunks(c) && c->nowed > 0)
+	uint64_t size = content_size(&c->attempt->content);
+
+	if (chunks(c) && c->nowed > 0 &&
+	    (c->messages == 1 || size > EARLY_BYTES))
 		return false;
 	c->say = SAY_NOTHING;
 	if (c->nowed == 0 && c->accepted == 0)
@@ -635,7 +641,7 @@ say_content(struct conn *c)
 		return false;
 	}
 	buf_printf(&c->relay->line, "BDAT %llu LAST\r\n",
-	    (unsigned long long)content_size(&c->attempt->content));
+	    (unsigned long long)size);
 	owe(c, S_END, 0);
 	c->dots = false;
 	start_content(c);
@@ -667,7 +673,8 @@ mail(struct conn *c, struct owed o)
 	why = outcome_of(c, OUTCOME_FAILED);
 	if (why.status == OUTCOME_DEFERRED) {
 		/* Not of a recipient: another host may be able to (RFC 5321
-		 * section 5.1). */
+		 * section 5.1).  Content that went ahead is for nobody. */
+		c->written = false;
 		conn_fail(c, &why);
 		return;
 	}
