@@ -295,12 +295,14 @@ def open_grant(sealed):
 class Plain(unittest.TestCase):
     def test_right_password_gives_a_grant(self):
         s = Suite(self, ALICE)
+        begun = time.monotonic()
         kind, login, sealed = s.plain("alice@example.org", "secret")
+        over = time.monotonic()
         self.assertEqual((kind, login), ("ok", "alice@example.org"))
         g = open_grant(sealed)
         self.assertEqual((g["protocol"], g["login"], g["uid"], g["gid"]), (IMAP_P, b"alice@example.org", 1000, 1001))
         self.assertEqual((g["directory"], g["maildir"], g["bytes"], g["messages"]), (b"/mail/x", b"/mail/x/Maildir", 5, 6))
-        self.assertLess(abs(g["until"] / 1000 - time.monotonic() - 60), 5)
+        self.assertTrue(begun - 0.01 < g["until"] / 1000 - 60 <= over)
         s.wait_log(r"event=login client=192\.0\.2\.1 protocol=imap login=alice@example\.org mechanism=PLAIN tls=yes")
 
     def test_smtp_gets_no_grant_and_needs_no_mailbox(self):
@@ -329,14 +331,12 @@ class Plain(unittest.TestCase):
             times.append(time.monotonic() - begun)
         for least, took in zip((0.3, 0.6, 1, 1), times):
             self.assertGreater(took, least - 0.02)
-            self.assertLess(took, least + 5)
 
     def test_failing_client_holds_nobody_else(self):
-        s = Suite(self, ALICE, **{"auth.fail_delay": "5s", "auth.fail_delay_max": "5s"})
+        # longer than any answer is waited for
+        s = Suite(self, ALICE, **{"auth.fail_delay": "1m", "auth.fail_delay_max": "1m"})
         s.start("PLAIN", b"\0alice@example.org\0wrong")
-        begun = time.monotonic()
         self.assertEqual(s.plain("alice@example.org", "secret", client="192.0.2.9")[0], "ok")
-        self.assertLess(time.monotonic() - begun, 3)
 
     def test_who_has_waited_longest_makes_room(self):
         s = Suite(self, ALICE, **{"auth.fail_delay": "1m", "auth.fail_delay_max": "2m"})
@@ -475,6 +475,7 @@ class Plain(unittest.TestCase):
     def test_verifier_that_dies_is_a_temporary_failure(self):
         s = Suite(self, ALICE)
         s.verifier.p.kill()
+        s.verifier.p.wait()
         self.assertEqual(s.plain("alice@example.org", "secret")[:2], ("fail", TRY_LATER))
 
     def test_unreadable_table_is_a_temporary_failure(self):

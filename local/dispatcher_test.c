@@ -141,24 +141,39 @@ actor_join(struct actor *a, const struct message_rule *rules, enum role role,
 }
 
 static int
-start(void **state)
+start_with(const char *idle)
 {
-	struct buf why = BUF_INIT(4000);
+	struct buf why = BUF_INIT(4000), text = BUF_INIT(1000);
 	struct conf *conf;
 
-	(void)state;
 	memset(&t, 0, sizeof(t));
 	ev_loop_init(&t.loop);
-	conf = conf_parse(SLICE_LIT("hostname = mx.example.org\n"
-	    "local.workers = 2\nlocal.worker_idle = 100ms\n"), "test", &why);
+	buf_printf(&text, "hostname = mx.example.org\nlocal.workers = 2\n"
+	    "local.worker_idle = %s\n", idle);
+	conf = conf_parse(buf_slice(&text), "test", &why);
 	assert_non_null(conf);
 	actor_join(&t.master, master_rules, ROLE_MASTER, 0, &master_ops);
 	t.d = dispatcher_new(&t.loop, conf, t.master.other);
 	actor_join(&t.qmgr, qmgr_local_rules, ROLE_QMGR, 0, &qmgr_ops_);
 	actor_join(&t.lookup, lookup_local_rules, ROLE_LOOKUP, 0, &lookup_ops_);
 	conf_free(&conf);
+	buf_clear(&text);
 	buf_clear(&why);
 	return 0;
+}
+
+static int
+start(void **state)
+{
+	(void)state;
+	return start_with("1h");
+}
+
+static int
+start_impatient(void **state)
+{
+	(void)state;
+	return start_with("100ms");
 }
 
 static int
@@ -629,7 +644,8 @@ main(void)
 		T(refusal_by_master_defers),
 		T(death_of_a_worker_defers_what_it_had),
 		T(worker_may_only_speak_of_its_own_jobs),
-		T(idle_workers_are_told_to_end),
+		cmocka_unit_test_setup_teardown(idle_workers_are_told_to_end,
+		    start_impatient, end),
 		T(owner_in_line_gets_the_place_of_an_idle_one),
 		T(busy_owners_do_not_keep_others_out),
 		T(cancelled_job_that_waits_is_over),

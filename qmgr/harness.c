@@ -219,8 +219,9 @@ void
 world_run(struct world *w, int ms)
 {
 	int64_t end = clock_mono_ms() + ms;
+	int n;
 
-	while (clock_mono_ms() < end)
+	for (n = 0; n < ms / 2 || clock_mono_ms() < end; n++)
 		world_turn(w, 2);
 }
 

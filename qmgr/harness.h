@@ -124,7 +124,7 @@ void	 world_turn(struct world *, int ms);
 		}							\
 	} while (0)
 void	 world_timeout(struct world *, const char *, int, const char *);
-/* Turns for a time. */
+/* Turns for a time, and as often as a machine does on which nothing stalls. */
 void	 world_run(struct world *, int ms);
 
 /* Submits; the id.  to: addresses with spaces between, each may have

@@ -61,7 +61,7 @@ struct script {
 struct host {
 	struct fixture		*f;
 	const struct script	*script;
-	int			 fd;		/* listening, or -1 */
+	int			 fd;		/* listening, unless absent */
 	struct ev_io		 io;
 	unsigned		 connections;
 };
@@ -104,6 +104,7 @@ struct fixture {
 	struct buf		 results;
 	unsigned		 nresults;
 	bool			 full;
+	unsigned		 nraw;		/* ClientHellos that got no TLS */
 	uint64_t		 socket_id;	/* asked for */
 	bool			 stopped;
 };
@@ -301,6 +302,7 @@ session_input(void *arg)
 	size_t n;
 
 	if (s->raw) {
+		s->host->f->nraw++;
 		stream_consume(&s->stream, all.n);
 		session_say(s, s->host->script->raw);
 		return;
@@ -383,11 +385,9 @@ host_listen(struct fixture *f, unsigned i)
 	assert_int_equal(bind(h->fd, (struct sockaddr *)&sin, len), 0);
 	getsockname(h->fd, (struct sockaddr *)&sin, &len);
 	f->port = ntohs(sin.sin_port);
-	if (h->script->absent) {
-		close(h->fd);
-		h->fd = -1;
+	/* Without listen() connections are refused, and the port stays ours. */
+	if (h->script->absent)
 		return;
-	}
 	listen(h->fd, 16);
 	ev_io_init(&h->io, &f->loop, h->fd, host_ready, h);
 	ev_io_want(&h->io, EV_WANT_READ);
@@ -526,6 +526,22 @@ socket_asked(void *arg, uint64_t id, struct slice path)
 
 static const struct script good = { NULL };
 
+static struct conf *
+conf_of(const struct fixture *f, const char *settings)
+{
+	struct buf text = BUF_INIT(4096), why = BUF_INIT(4096);
+	struct conf *c;
+
+	buf_printf(&text, "hostname = us.example\nremote.port = %u\n%s",
+	    f->port, settings);
+	c = conf_parse(buf_slice(&text), "test", &why);
+	if (c == NULL)
+		fail_msg("%s", buf_cstr(&why));
+	buf_clear(&text);
+	buf_clear(&why);
+	return c;
+}
+
 static void
 set_up(struct fixture *f, const struct known *known,
     const struct script *scripts[HOSTS], const char *settings)
@@ -538,7 +554,6 @@ set_up(struct fixture *f, const struct known *known,
 		NULL };
 	static const struct channel_ops job_server = { qmgr_told, no_down,
 		NULL };
-	struct buf text = BUF_INIT(4096), why = BUF_INIT(4096);
 	unsigned i;
 
 	need_loopback();
@@ -551,13 +566,7 @@ set_up(struct fixture *f, const struct known *known,
 		f->hosts[i].script = scripts[i] != NULL ? scripts[i] : &good;
 		host_listen(f, i);
 	}
-	buf_printf(&text, "hostname = us.example\nremote.port = %u\n%s",
-	    f->port, settings);
-	f->conf = conf_parse(buf_slice(&text), "test", &why);
-	if (f->conf == NULL)
-		fail_msg("%s", buf_cstr(&why));
-	buf_clear(&text);
-	buf_clear(&why);
+	f->conf = conf_of(f, settings);
 	relay_init(&f->relay, &f->loop, f->conf);
 	make_pair(f, dns_rules, ROLE_REMOTE, ROLE_RESOLVER, &dns_client,
 	    &dns_server, &f->resolver, &f->resolver_peer);
@@ -584,11 +593,10 @@ tear_down(struct fixture *f)
 		buf_clear(&s->content);
 		free(s);
 	}
-	for (i = 0; i < HOSTS; i++)
-		if (f->hosts[i].fd != -1) {
-			ev_io_clear(&f->hosts[i].io);
-			close(f->hosts[i].fd);
-		}
+	for (i = 0; i < HOSTS; i++) {
+		ev_io_clear(&f->hosts[i].io);
+		close(f->hosts[i].fd);
+	}
 	channel_free(&f->resolver);
 	channel_free(&f->resolver_peer);
 	channel_free(&f->qmgr);
@@ -1422,7 +1430,6 @@ step_that_takes_too_long_is_given_up(void **state)
 	} rows[] = {
 		{ { .greeting = "" }, "remote.timeout_greeting = 100ms",
 		    "the connection" },
-		{ { .ehlo = "" }, "remote.timeout_greeting = 100ms", "EHLO" },
 		{ { .ehlo = "250 x", .mail = { "" } },
 		    "remote.timeout_mail = 100ms", "MAIL" },
 		{ { .ehlo = "250 x", .rcpt = { "" } },
@@ -1452,12 +1459,41 @@ step_that_takes_too_long_is_given_up(void **state)
 	}
 }
 
+/* The greeting, which has the same limit, is waited for by another. */
+static void
+ehlo_that_takes_too_long_is_given_up(void **state)
+{
+	static const struct script silent = { .greeting = "", .ehlo = "" };
+	struct job_recipient r[1];
+	struct conf *hasty;
+	struct fixture f;
+	struct job j;
+	char hop[40];
+
+	(void)state;
+	set_up(&f, NULL, (const struct script *[]){ &silent, NULL, NULL }, "");
+	hasty = conf_of(&f, "remote.timeout_greeting = 100ms");
+	set_hop("[127.0.0.1]:P", f.port, hop, sizeof(hop));
+	j = job_to(r, 1, hop);
+	send_job(&f, 1, &j, -1);
+	TURN_UNTIL(&f, f.hosts[0].connections > 0);
+	ev_turn(&f.loop, 0);
+	relay_configure(&f.relay, hasty);
+	session_say(f.sessions, "220 host.example");
+	wait_for_results(&f, 1);
+	assert_non_null(strstr(buf_cstr(&f.results), "timed out"));
+	assert_non_null(strstr(buf_cstr(&f.results), "EHLO"));
+	tear_down(&f);
+	conf_free(&hasty);
+}
+
 static void
 who_loses_pipelined_commands_is_told_one_at_a_time(void **state)
 {
 	static const struct script forgets = { .forgets = true,
 	    .ehlo = "250-host.example\r\n250 PIPELINING" };
 	struct job_recipient r[2];
+	struct conf *patient;
 	struct fixture f;
 	struct job j;
 	char hop[40];
@@ -1465,18 +1501,21 @@ who_loses_pipelined_commands_is_told_one_at_a_time(void **state)
 	(void)state;
 	set_up(&f, NULL, (const struct script *[]){ &forgets, NULL, NULL },
 	    "remote.timeout_rcpt = 100ms");
+	patient = conf_of(&f, "");
 	set_hop("[127.0.0.1]:P", f.port, hop, sizeof(hop));
 	log_set_level(LOG_LEVEL_ERROR + 1);
 	j = job_to(r, 2, hop);
 	send_job(&f, 1, &j, -1);
 	wait_for_results(&f, 2);
 	assert_non_null(strstr(buf_cstr(&f.results), "timed out"));
+	relay_configure(&f.relay, patient);
 	send_job(&f, 2, &j, -1);
 	wait_for_results(&f, 4);
 	log_set_level(LOG_LEVEL_ERROR);
 	assert_non_null(strstr(buf_cstr(&f.results),
 	    "2/0 relayed 250 2.0.0 taken|2/1 relayed 250 2.0.0 taken|"));
 	tear_down(&f);
+	conf_free(&patient);
 }
 
 static void
@@ -1987,8 +2026,8 @@ static const struct secured {
 	{ "may, and it sends an alert", "", { .ehlo = TLS_EHLO,
 	    .raw = "\025\003\003\001\002\002\050!" }, "1/0 relayed", NULL,
 	    "EHLO us.example|STARTTLS|EHLO us.example|" CLEAR_END },
-	{ "may, and it says nothing", "remote.timeout_greeting = 200ms",
-	    { .ehlo = TLS_EHLO, .raw = "" }, "1/0 relayed", NULL,
+	{ "may, and it says nothing", "", { .ehlo = TLS_EHLO,
+	    .raw = "" }, "1/0 relayed", NULL,
 	    "EHLO us.example|STARTTLS|EHLO us.example|" CLEAR_END },
 	{ "may, and more than 220 comes", "", { .ehlo = TLS_EHLO,
 	    .starttls = "220 go\r\n250 injected" }, "1/0 relayed", NULL,
@@ -2020,9 +2059,8 @@ static const struct secured {
 	    NULL },
 	{ "encrypt, closed", ENCRYPT, { .ehlo = TLS_EHLO, .raw = "!" },
 	    "1/0 deferred 0 4.7.5 site", "TLS failed", NULL },
-	{ "encrypt, silent", ENCRYPT "\nremote.timeout_greeting = 200ms",
-	    { .ehlo = TLS_EHLO, .raw = "" }, "1/0 deferred 0 4.7.5 site",
-	    "TLS failed: it takes too long", NULL },
+	{ "encrypt, silent", ENCRYPT, { .ehlo = TLS_EHLO, .raw = "" },
+	    "1/0 deferred 0 4.7.5 site", "TLS failed: it takes too long", NULL },
 	{ "encrypt, more than 220", ENCRYPT, { .ehlo = TLS_EHLO,
 	    .starttls = "220 go\r\n250 injected" },
 	    "1/0 deferred 0 4.7.5 site", "more than a reply", NULL },
@@ -2049,6 +2087,23 @@ static const struct known tls_zone[] = {
 	{ NULL, 0, 0, NULL, NULL },
 };
 
+/* Of all that has the limit of a greeting, just the handshake is cut short. */
+static void
+hurry_the_handshake(struct fixture *f, const char *settings)
+{
+	struct buf text = BUF_INIT(1000);
+	struct conf *hasty;
+
+	buf_printf(&text, "%s\nremote.timeout_greeting = 100ms\n", settings);
+	hasty = conf_of(f, buf_cstr(&text));
+	TURN_UNTIL(f, strstr(buf_cstr(&f->heard), "STARTTLS|") != NULL);
+	relay_configure(&f->relay, hasty);
+	TURN_UNTIL(f, f->nraw > 0);
+	relay_configure(&f->relay, f->conf);
+	conf_free(&hasty);
+	buf_clear(&text);
+}
+
 static void
 tls_is_done_as_the_policy_says(void **state)
 {
@@ -2066,6 +2121,8 @@ tls_is_done_as_the_policy_says(void **state)
 		relay_take_authorities(&f.relay, buf_slice(&host_key.chain));
 		j = job_to(r, 1, "example.org");
 		send_job(&f, 1, &j, -1);
+		if (t->script.raw != NULL && t->script.raw[0] == '\0')
+			hurry_the_handshake(&f, t->settings);
 		wait_for_results(&f, 1);
 		if (strncmp(buf_cstr(&f.results), t->results,
 		    strlen(t->results)) != 0 || (t->within != NULL &&
@@ -2127,7 +2184,6 @@ static void
 reload_with_another_policy_ends_idle_connections(void **state)
 {
 	static const struct script plain = { NULL };
-	struct buf why = BUF_INIT(1000), text = BUF_INIT(1000);
 	struct job_recipient r[1];
 	struct conf *strict;
 	struct fixture f;
@@ -2143,10 +2199,7 @@ reload_with_another_policy_ends_idle_connections(void **state)
 	send_job(&f, 2, &j, -1);
 	wait_for_results(&f, 2);
 	assert_int_equal(f.hosts[0].connections, 1);
-	buf_printf(&text, "hostname = us.example\nremote.port = %u\n"
-	    "nexthop EXAMPLE.org { tls = encrypt }", f.port);
-	strict = conf_parse(buf_slice(&text), "test", &why);
-	assert_non_null(strict);
+	strict = conf_of(&f, "nexthop EXAMPLE.org { tls = encrypt }");
 	relay_configure(&f.relay, strict);
 	buf_reset(&f.heard);
 	send_job(&f, 3, &j, -1);
@@ -2155,8 +2208,6 @@ reload_with_another_policy_ends_idle_connections(void **state)
 	assert_null(strstr(buf_cstr(&f.heard), "MAIL"));
 	tear_down(&f);
 	conf_free(&strict);
-	buf_clear(&text);
-	buf_clear(&why);
 }
 
 static void
@@ -2265,6 +2316,7 @@ main(void)
 		cmocka_unit_test(
 		    idle_connection_makes_room_for_another_next_hop),
 		cmocka_unit_test(step_that_takes_too_long_is_given_up),
+		cmocka_unit_test(ehlo_that_takes_too_long_is_given_up),
 		cmocka_unit_test(
 		    who_loses_pipelined_commands_is_told_one_at_a_time),
 		cmocka_unit_test(cancelled_job_ends_where_nothing_is_decided),
