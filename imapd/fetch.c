@@ -192,6 +192,7 @@ begin(struct imap_session *s, struct fetch_job *j, struct set *set)
 	j->reader.f = &j->fetch;
 	j->reader.by_uid = s->by_uid;
 	buf_init(&j->reader.decoded, OUT_BYTES);
+	buf_init(&j->reader.window, OUT_BYTES);
 	session_work(s, &j->job);
 }
 
@@ -336,6 +337,7 @@ fetch_tell(struct imap_session *s, const struct fetch *f, size_t position)
 	struct fetch_reader r = { .s = s, .f = f, .by_uid = true };
 
 	buf_init(&r.decoded, OUT_BYTES);
+	buf_init(&r.window, OUT_BYTES);
 	if (!fetch_begin(&r, position))
 		return;
 	while (fetch_go_on(&r) && !s->stuck)

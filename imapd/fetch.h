@@ -53,10 +53,14 @@ struct fetch_reader {
 	struct slice	 summary;
 	struct buf	 decoded;
 	/* The literal under way. */
+	enum { LITERAL_RAW, LITERAL_LINES, LITERAL_DECODED } literal;
 	struct crlf_reader lines;
-	struct slice	 raw;		/* or bytes as they are */
+	struct mime_decoder decoder;
+	struct slice	 raw;		/* bytes as they are, or decoded */
+	size_t		 at, end;	/* stored bytes that are still to be
+					 * read, of a large message */
+	struct buf	 window;	/* those that were read last */
 	uint64_t	 left;		/* octets still owed */
-	bool		 is_raw;
 	bool		 binary;	/* it may have NULs */
 	const char	*trouble;	/* why the command is to fail */
 };

@@ -3,7 +3,8 @@
  * fetch_write - one message's answer to a FETCH, a piece at a time.
  *
  * A message's summary and content are looked up when the first item wants
- * them, and kept until the message is done.
+ * them, and kept until the message is done.  Of a large one nothing is in memory
+ * while the client is waited for but a window of PIECE_BYTES.
  */
 #include "fetch.h"
 #include "mail/summary.h"
@@ -19,11 +20,20 @@ static void	 put_section(struct fetch_reader *, const struct fetch_item *);
 static bool	 put_cached_fields(struct fetch_reader *,
 		    const struct fetch_item *);
 static void	 put_binary(struct fetch_reader *, const struct fetch_item *);
+static void	 put_decoded(struct fetch_reader *, const struct fetch_item *,
+		    const struct part *);
 static void	 begin_literal(struct fetch_reader *, const struct fetch_item *,
 		    uint64_t size, bool binary);
 static void	 write_literal(struct fetch_reader *);
+static void	 begin_stored(struct fetch_reader *, struct slice);
+static uint64_t	 count_stored(struct fetch_reader *);
+static bool	 next_window(struct fetch_reader *);
+static bool	 next_decoded(struct fetch_reader *);
+static bool	 read_window(struct fetch_reader *, char *to, size_t n);
+static void	 pass_over(struct fetch_reader *, uint64_t octets);
 static bool	 load_content(struct fetch_reader *);
 static bool	 load_message(struct fetch_reader *);
+static bool	 load_whole(struct fetch_reader *);
 static bool	 load_summary(struct fetch_reader *, struct summary *);
 
 bool
@@ -47,9 +57,11 @@ fetch_go_on(struct fetch_reader *r)
 {
 	if (r->left > 0)
 		write_literal(r);
-	while (r->left == 0 && r->s->out.n < PIECE_BYTES)
+	while (r->left == 0 && r->s->out.n < PIECE_BYTES && !r->s->stuck)
 		if (!next_item(r))
 			return false;
+	if (r->has_content)
+		message_content_let_go(&r->content);
 	return true;
 }
 
@@ -89,6 +101,7 @@ fetch_reader_clear(struct fetch_reader *r)
 		message_content_clear(&r->content);
 	r->has_message = r->has_content = r->has_summary = false;
 	buf_clear(&r->decoded);
+	buf_clear(&r->window);
 	r->left = 0;
 }
 
@@ -221,7 +234,7 @@ put_summary_item(struct fetch_reader *r, enum fetch_what what)
 		put(s, sum.bodystructure);
 	else if (what == F_BODY && good && sum.bodystructure.n > 0)
 		wrote = imap_body(&s->out, sum.bodystructure);
-	else if (!load_message(r)) {
+	else if (!load_whole(r)) {
 		/* The answer is begun; it is to be grammar all the same. */
 		put_str(s, what == F_ENVELOPE ?
 		    "(NIL NIL NIL NIL NIL NIL NIL NIL NIL NIL)" :
@@ -271,23 +284,23 @@ put_section(struct fetch_reader *r, const struct fetch_item *it)
 	}
 	if (sec->npath == 0 && sec->what == SECTION_ALL) {
 		stored = r->content.bytes;
-		size = r->content.crlf ? stored.n : crlf_size(stored);
+		begin_stored(r, stored);
+		size = r->content.crlf ? stored.n : count_stored(r);
 	} else if (!load_message(r) ||
 	    !message_section(&r->message, sec, &stored, &size)) {
 		put_str(r->s, "NIL");
 		return;
 	}
 	if (fields) {
+		message_content_want(&r->content, stored);
 		buf_reset(&r->decoded);
 		if (section_fields(&r->decoded, stored, sec) == -1)
 			r->s->stuck = true;
-		r->is_raw = true;
+		r->literal = LITERAL_RAW;
 		r->raw = buf_slice(&r->decoded);
 		size = r->raw.n;
-	} else {
-		r->is_raw = false;
-		crlf_reader_init(&r->lines, stored);
-	}
+	} else
+		begin_stored(r, stored);
 	begin_literal(r, it, size, false);
 }
 
@@ -311,7 +324,7 @@ put_cached_fields(struct fetch_reader *r, const struct fetch_item *it)
 	buf_reset(&r->decoded);
 	if (section_fields(&r->decoded, sum.fields, sec) == -1)
 		r->s->stuck = true;
-	r->is_raw = true;
+	r->literal = LITERAL_RAW;
 	r->raw = buf_slice(&r->decoded);
 	begin_literal(r, it, r->raw.n, false);
 	return true;
@@ -333,6 +346,11 @@ put_binary(struct fetch_reader *r, const struct fetch_item *it)
 		put_str(r->s, it->what == F_BINARY ? "NIL" : "0");
 		return;
 	}
+	if (r->content.away && (it->section.npath == 0 ||
+	    p->encoding != ENCODING_OTHER)) {
+		put_decoded(r, it, p);
+		return;
+	}
 	if (it->section.npath == 0) {
 		/* The whole message: no encoding is above it. */
 		if (crlf_add(&r->decoded, r->content.bytes, 0, UINT64_MAX) == -1)
@@ -346,10 +364,175 @@ put_binary(struct fetch_reader *r, const struct fetch_item *it)
 	else if (d != DECODE_OK)
 		put_str(r->s, "NIL");
 	else {
-		r->is_raw = true;
+		r->literal = LITERAL_RAW;
 		r->raw = buf_slice(&r->decoded);
 		begin_literal(r, it, r->raw.n,
 		    slice_find(r->raw, '\0') < r->raw.n);
+	}
+}
+
+static void
+begin_decoding(struct fetch_reader *r, struct slice stored,
+    enum mime_encoding encoding)
+{
+	mime_decoder_init(&r->decoder, encoding);
+	r->literal = LITERAL_DECODED;
+	r->raw = SLICE_EMPTY;
+	r->at = (size_t)(stored.p - r->content.bytes.p);
+	r->end = r->at + stored.n;
+}
+
+/* Once to know how long it is, and what is in it, and once to write it. */
+static void
+put_decoded(struct fetch_reader *r, const struct fetch_item *it,
+    const struct part *p)
+{
+	bool whole = it->section.npath == 0, has_nul = false;
+	struct slice stored = whole ? r->content.bytes :
+	    part_body(&r->message, p);
+	enum mime_encoding encoding = whole ? ENCODING_8BIT :
+	    (enum mime_encoding)p->encoding;
+	uint64_t size = 0;
+
+	for (begin_decoding(r, stored, encoding); next_decoded(r);
+	    size += r->raw.n)
+		has_nul = has_nul || slice_find(r->raw, '\0') < r->raw.n;
+	if (it->what == F_BINARY_SIZE) {
+		put_number(r->s, size);
+		return;
+	}
+	begin_decoding(r, stored, encoding);
+	begin_literal(r, it, size, has_nul);
+}
+
+/* ---- literals ------------------------------------------------------------ */
+
+/* With line ends as CRLF.  What is in memory needs no window. */
+static void
+begin_stored(struct fetch_reader *r, struct slice stored)
+{
+	bool away = r->content.away;
+
+	r->literal = LITERAL_LINES;
+	crlf_reader_init(&r->lines, away ? SLICE_EMPTY : stored);
+	r->at = away ? (size_t)(stored.p - r->content.bytes.p) : 0;
+	r->end = away ? r->at + stored.n : 0;
+}
+
+static uint64_t
+count_stored(struct fetch_reader *r)
+{
+	uint64_t n = 0;
+
+	do
+		n += crlf_skip(&r->lines, UINT64_MAX);
+	while (next_window(r));
+	return n;
+}
+
+/* False: there is none, or it could not be read. */
+static bool
+next_window(struct fetch_reader *r)
+{
+	size_t n = r->end - r->at;
+	char *to;
+
+	if (n == 0)
+		return false;
+	buf_reset(&r->window);
+	n = n < PIECE_BYTES ? n : PIECE_BYTES;
+	to = buf_reserve(&r->window, n);
+	if (to == NULL || !read_window(r, to, n))
+		return false;
+	r->at += n;
+	r->lines.rest = slice_of(to, n);
+	return true;
+}
+
+/* A whole line where it can be, which may be longer than a window. */
+static bool
+next_decoded(struct fetch_reader *r)
+{
+	size_t n = PIECE_BYTES, piece = 0;
+	bool last = r->at == r->end;
+	char *to = NULL;
+
+	if (last)
+		return false;
+	for (; piece == 0 && !last; n *= 2) {
+		buf_reset(&r->window);
+		n = n < r->end - r->at ? n : r->end - r->at;
+		last = n == r->end - r->at;
+		to = buf_reserve(&r->window, n);
+		if (to == NULL || !read_window(r, to, n))
+			return false;
+		piece = mime_piece(&r->decoder, slice_of(to, n), last);
+	}
+	r->at += piece;
+	buf_reset(&r->decoded);
+	if (mime_decode_piece(&r->decoder, slice_of(to, piece), last,
+	    &r->decoded) == -1)
+		r->s->stuck = true;
+	r->raw = buf_slice(&r->decoded);
+	return true;
+}
+
+/* All n.  Otherwise the session is to end: no octets can stand for those that
+ * were announced. */
+static bool
+read_window(struct fetch_reader *r, char *to, size_t n)
+{
+	size_t got = 0, more;
+
+	while (got < n && (more = message_content_read(&r->content,
+	    r->at + got, to + got, n - got)) > 0)
+		got += more;
+	if (got == n)
+		return true;
+	r->s->stuck = true;
+	r->s->why = "a message could not be read";
+	return false;
+}
+
+/* At most n octets of the literal; 0: there are no more. */
+static size_t
+take_octets(struct fetch_reader *r, char *to, size_t n)
+{
+	size_t took = 0;
+
+	if (r->literal == LITERAL_LINES) {
+		do
+			took = crlf_read(&r->lines, to, n);
+		while (took == 0 && next_window(r));
+		return took;
+	}
+	while (r->raw.n == 0 && r->literal == LITERAL_DECODED)
+		if (!next_decoded(r))
+			return 0;
+	took = n < r->raw.n ? n : r->raw.n;
+	memcpy(to, r->raw.p, took);
+	r->raw = slice_from(r->raw, took);
+	return took;
+}
+
+static void
+pass_over(struct fetch_reader *r, uint64_t n)
+{
+	size_t some;
+
+	if (r->literal == LITERAL_LINES) {
+		do
+			n -= crlf_skip(&r->lines, n);
+		while (n > 0 && next_window(r));
+		return;
+	}
+	while (n > 0) {
+		if (r->raw.n == 0 && (r->literal != LITERAL_DECODED ||
+		    !next_decoded(r)))
+			return;
+		some = n < r->raw.n ? (size_t)n : r->raw.n;
+		r->raw = slice_from(r->raw, some);
+		n -= some;
 	}
 }
 
@@ -364,10 +547,7 @@ begin_literal(struct fetch_reader *r, const struct fetch_item *it,
 	r->left = size - from;
 	if (it->partial && it->max < r->left)
 		r->left = it->max;
-	if (r->is_raw)
-		r->raw = slice_from(r->raw, (size_t)from);
-	else if (from > 0)
-		crlf_skip(&r->lines, from);
+	pass_over(r, from);
 	put_str(r->s, binary ? "~{" : "{");
 	put_number(r->s, r->left);
 	put_str(r->s, "}\r\n");
@@ -390,24 +570,21 @@ write_literal(struct fetch_reader *r)
 {
 	size_t n = r->left < PIECE_BYTES ? (size_t)r->left : PIECE_BYTES;
 	char *to = buf_reserve(&r->s->out, n);
+	size_t got;
 
 	if (to == NULL) {
 		r->s->stuck = true;
 		r->left = 0;
 		return;
 	}
-	if (r->is_raw) {
-		memcpy(to, r->raw.p, n);
-		r->raw = slice_from(r->raw, n);
-	} else {
-		n = crlf_read(&r->lines, to, n);
-		if (n == 0) {
-			/* Less than was counted: the count is kept. */
-			n = r->left < PIECE_BYTES ? (size_t)r->left :
-			    PIECE_BYTES;
-			memset(to, ' ', n);
-		}
-	}
+	got = take_octets(r, to, n);
+	if (r->s->stuck)
+		return;
+	if (got == 0)
+		/* Less than was counted: the count is kept. */
+		memset(to, ' ', n);
+	else
+		n = got;
 	if (!r->binary)
 		hide_nuls(to, n);
 	r->s->out.n += n;
@@ -424,13 +601,19 @@ load_content(struct fetch_reader *r)
 	if (r->has_content)
 		return true;
 	r->has_summary = false;
-	got = mailbox_content(r->s->view.mailbox, r->entry.uid, &r->content);
+	got = mailbox_content_away(r->s->view.mailbox, r->entry.uid, &r->content);
 	r->has_content = got == STORE_OK;
 	if (got == STORE_EXPUNGED)
 		r->trouble = "EXPUNGEISSUED";
 	else if (got != STORE_OK)
 		r->trouble = "UNAVAILABLE";
 	return r->has_content;
+}
+
+static void
+want_header(void *arg, struct slice header)
+{
+	message_content_want(arg, header);
 }
 
 static bool
@@ -442,10 +625,22 @@ load_message(struct fetch_reader *r)
 		return true;
 	if (!load_content(r))
 		return false;
-	if (!load_summary(r, &sum) || !message_restore(&r->message,
-	    r->content.bytes, sum.parts))
+	if (!load_summary(r, &sum) || !message_restore_wanted(&r->message,
+	    r->content.bytes, sum.parts, want_header, &r->content)) {
+		message_content_want(&r->content, r->content.bytes);
 		message_parse(&r->message, r->content.bytes);
+	}
 	r->has_message = true;
+	return true;
+}
+
+/* With all that the parts' fields point to. */
+static bool
+load_whole(struct fetch_reader *r)
+{
+	if (!load_message(r))
+		return false;
+	message_content_want(&r->content, r->content.bytes);
 	return true;
 }
 

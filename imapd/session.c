@@ -229,7 +229,8 @@ go(struct imap_session *s)
 	if (s->state == S_OVER)
 		return false;
 	if (s->stuck) {
-		session_over(s, "an answer was too long");
+		session_over(s, s->why != NULL ? s->why :
+		    "an answer was too long");
 		return false;
 	}
 	if (s->out.n >= PIECE_BYTES)

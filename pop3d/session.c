@@ -586,7 +586,8 @@ end_sending(struct pop3_session *s)
 static void
 send_content(struct pop3_session *s, struct drop *d, uint64_t lines)
 {
-	enum store_result r = mailbox_content(s->mailbox, d->uid, &s->content);
+	enum store_result r = mailbox_content_away(s->mailbox, d->uid,
+	    &s->content);
 
 	if (r != STORE_OK) {
 		say_error(s, r == STORE_EXPUNGED ? "[SYS/TEMP] This message "
@@ -600,7 +601,9 @@ send_content(struct pop3_session *s, struct drop *d, uint64_t lines)
 		d->retrieved = !d->seen;
 		say(s, "+OK %ju octets\r\n", (uintmax_t)octets_of(s, d));
 	} else {
+		message_content_want(&s->content, s->rest);
 		s->rest = top_of(s->rest, lines);
+		message_content_let_go(&s->content);
 		say(s, "+OK\r\n");
 	}
 	begin_sending(s, more_content);
@@ -628,12 +631,23 @@ top_of(struct slice content, uint64_t lines)
 static void
 more_content(struct pop3_session *s)
 {
+	static char window[PIECE_BYTES];
 	size_t n = s->rest.n < PIECE_BYTES ? s->rest.n : PIECE_BYTES;
+	struct slice text = slice_first(s->rest, n);
 	int r;
 
+	if (s->content.away) {
+		text = slice_of(window, message_content_read(&s->content,
+		    (size_t)(text.p - s->content.bytes.p), window, n));
+		if (text.n == 0) {
+			/* What follows would seem the message's end. */
+			finish(s, "unreadable");
+			return;
+		}
+	}
 	buf_reset(&s->piece);
-	r = dot_encode(&s->dots, slice_first(s->rest, n), &s->piece);
-	s->rest = slice_from(s->rest, n);
+	r = dot_encode(&s->dots, text, &s->piece);
+	s->rest = slice_from(s->rest, text.n);
 	if (s->rest.n > 0 || r == -1) {
 		if (r == -1 || stream_write(&s->stream,
 		    buf_slice(&s->piece)) == -1)

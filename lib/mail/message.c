@@ -26,6 +26,8 @@ struct parser {
 	size_t		 pos;		/* start of a line */
 	uint64_t	 lines;		/* line ends before pos */
 	uint64_t	 bare;		/* those of them that are LF alone */
+	void		(*want)(void *, struct slice);	/* restoring; or NULL */
+	void		*want_arg;
 };
 
 struct line {
@@ -539,6 +541,8 @@ restore_part(struct parser *p, struct wire *w, size_t *at)
 	part->header_size = get_number(w);
 	part->body_size = get_number(w);
 	part->lines = get_number(w);
+	if (p->want != NULL)
+		p->want(p->want_arg, part_header(m, part));
 	if ((kind & 4) == 0 || body > 0)
 		read_fields(m, part);
 	part->opaque = (kind & 4) != 0;
@@ -556,6 +560,13 @@ restore_part(struct parser *p, struct wire *w, size_t *at)
 bool
 message_restore(struct message *m, struct slice bytes, struct slice table)
 {
+	return message_restore_wanted(m, bytes, table, NULL, NULL);
+}
+
+bool
+message_restore_wanted(struct message *m, struct slice bytes,
+    struct slice table, void (*want)(void *, struct slice), void *arg)
+{
 	struct wire w = wire_of(table);
 	struct parser p;
 	uint64_t n = get_number(&w), i;
@@ -564,6 +575,8 @@ message_restore(struct message *m, struct slice bytes, struct slice table)
 	*m = (struct message){ .bytes = bytes };
 	p.m = m;
 	p.lines = p.bare = 0;
+	p.want = want;
+	p.want_arg = arg;
 	if (w.bad || n == 0 || n > MESSAGE_PARTS)
 		return false;
 	for (i = 0; i < n; i++) {

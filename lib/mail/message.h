@@ -68,6 +68,10 @@ void	 message_parse(struct message *, struct slice bytes);
  * bodies are not read.  False: the table does not fit; nothing is owned. */
 bool	 message_restore(struct message *, struct slice bytes,
 	    struct slice table);
+/* The same where bytes are not all there: want() is told of each header section
+ * before it is looked at. */
+bool	 message_restore_wanted(struct message *, struct slice bytes,
+	    struct slice table, void (*want)(void *, struct slice), void *arg);
 int	 message_put_parts(const struct message *, struct buf *);
 void	 message_clear(struct message *);
 
@@ -133,8 +137,8 @@ struct crlf_reader {
 void	 crlf_reader_init(struct crlf_reader *, struct slice stored);
 /* Bytes written to to[], at most max; 0 at the end. */
 size_t	 crlf_read(struct crlf_reader *, char *to, size_t max);
-/* Passes over n octets, or to the end. */
-void	 crlf_skip(struct crlf_reader *, uint64_t n);
+/* Passes over n octets, or to the end; over how many. */
+uint64_t crlf_skip(struct crlf_reader *, uint64_t n);
 uint64_t crlf_size(struct slice stored);
 /* octets [from, from + max) into the buf. */
 int	 crlf_add(struct buf *, struct slice stored, uint64_t from,
@@ -151,6 +155,25 @@ enum decode {
 enum decode part_decode(const struct message *, const struct part *,
 	    struct buf *);
 enum decode mime_decode(enum mime_encoding, struct slice stored, struct buf *);
+
+/*
+ * The same a piece at a time.  Pieces end where mime_piece() says: what is cut
+ * there gives together what it gives whole.
+ */
+struct mime_decoder {
+	enum mime_encoding encoding;
+	struct crlf_reader lines;	/* of what is not encoded */
+	uint32_t	 quantum;	/* of base64, of have digits */
+	unsigned	 have;
+};
+/* Not ENCODING_OTHER. */
+void	 mime_decoder_init(struct mime_decoder *, enum mime_encoding);
+/* Of s, the first bytes of what is left, how many are a piece; 0: none is
+ * within these.  last: nothing is left behind s. */
+size_t	 mime_piece(const struct mime_decoder *, struct slice s, bool last);
+/* -1 at the ceiling; twice the piece and 3 are always enough. */
+int	 mime_decode_piece(struct mime_decoder *, struct slice, bool last,
+	    struct buf *);
 
 /* ---- parameters (RFC 2045 5.1, RFC 2231) -------------------------------- */
 

@@ -498,6 +498,63 @@ bodies_are_decoded(void **state)
 	buf_clear(&small);
 }
 
+/* With windows of w bytes, or of twice as many until there is a piece. */
+static void
+decode_in_pieces(enum mime_encoding encoding, struct slice in, size_t w,
+    struct buf *b)
+{
+	struct mime_decoder d;
+	size_t n, piece;
+	bool last = in.n == 0;
+
+	mime_decoder_init(&d, encoding);
+	while (!last) {
+		for (n = w, piece = 0; piece == 0 && !last; n *= 2) {
+			n = n < in.n ? n : in.n;
+			last = n == in.n;
+			piece = mime_piece(&d, slice_first(in, n), last);
+		}
+		assert_int_equal(mime_decode_piece(&d, slice_first(in, piece),
+		    last, b), 0);
+		in = slice_from(in, piece);
+	}
+}
+
+static void
+bodies_are_decoded_in_pieces(void **state)
+{
+	static const char bytes[] = "aB9+/ =\t\r\n=4";
+	struct buf whole = BUF_INIT(200), b = BUF_INIT(200);
+	char text[24];
+	size_t i, k, w, n;
+	unsigned e;
+
+	(void)state;
+	for (i = 0; i < sizeof(decode_cases) / sizeof(decode_cases[0]); i++)
+		for (w = 1; w < 12; w++) {
+			buf_reset(&b);
+			decode_in_pieces(decode_cases[i].encoding,
+			    decode_cases[i].in, w, &b);
+			assert_slice_equal(buf_slice(&b), decode_cases[i].want);
+		}
+	srandom(1);
+	for (i = 0; i < 20000; i++) {
+		n = (size_t)random() % sizeof(text);
+		for (k = 0; k < n; k++)
+			text[k] = bytes[(size_t)random() % (sizeof(bytes) - 1)];
+		for (e = ENCODING_7BIT; e < ENCODING_OTHER; e++) {
+			buf_reset(&whole);
+			buf_reset(&b);
+			mime_decode(e, slice_of(text, n), &whole);
+			decode_in_pieces(e, slice_of(text, n),
+			    1 + (size_t)random() % 8, &b);
+			assert_slice_equal(buf_slice(&b), buf_slice(&whole));
+		}
+	}
+	buf_clear(&whole);
+	buf_clear(&b);
+}
+
 /* ---- ENVELOPE and BODYSTRUCTURE ----------------------------------------- */
 
 static const struct {
@@ -762,6 +819,7 @@ main(void)
 		cmocka_unit_test(header_fields_are_picked_by_name),
 		cmocka_unit_test(line_ends_become_crlf_at_any_cut),
 		cmocka_unit_test(bodies_are_decoded),
+		cmocka_unit_test(bodies_are_decoded_in_pieces),
 		cmocka_unit_test(address_lists),
 		cmocka_unit_test(envelopes),
 		cmocka_unit_test(body_structures),

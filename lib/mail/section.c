@@ -4,7 +4,8 @@
 #include "mail/message.h"
 
 static bool	 is_named(const struct section *, struct slice name);
-static void	 decode_base64(struct slice, struct buf *);
+static void	 decode_base64(struct mime_decoder *, struct slice, bool last,
+		    struct buf *);
 static void	 decode_qp(struct slice, struct buf *);
 
 /* ---- parts and sections ------------------------------------------------- */
@@ -187,10 +188,10 @@ crlf_read(struct crlf_reader *r, char *to, size_t max)
 	return (size_t)take(r, to, max);
 }
 
-void
+uint64_t
 crlf_skip(struct crlf_reader *r, uint64_t n)
 {
-	take(r, NULL, n);
+	return take(r, NULL, n);
 }
 
 uint64_t
@@ -231,6 +232,7 @@ enum decode
 mime_decode(enum mime_encoding encoding, struct slice s, struct buf *b)
 {
 	size_t room = b->max - b->n;
+	struct mime_decoder whole = { .encoding = encoding };
 
 	switch (encoding) {
 	case ENCODING_7BIT:
@@ -250,16 +252,65 @@ mime_decode(enum mime_encoding encoding, struct slice s, struct buf *b)
 		return DECODE_OK;
 	case ENCODING_BASE64:
 		if (s.n / 4 * 3 + 3 > room) {
-			decode_base64(slice_first(s, room < 3 ? 0 :
-				room / 3 * 4 - 4), b);
+			decode_base64(&whole, slice_first(s, room < 3 ? 0 :
+				room / 3 * 4 - 4), true, b);
 			return DECODE_FULL;
 		}
-		decode_base64(s, b);
+		decode_base64(&whole, s, true, b);
 		return DECODE_OK;
 	case ENCODING_OTHER:
 		break;
 	}
 	return DECODE_UNKNOWN;
+}
+
+void
+mime_decoder_init(struct mime_decoder *d, enum mime_encoding encoding)
+{
+	*d = (struct mime_decoder){ .encoding = encoding };
+}
+
+/* Lines are decoded each by itself; within one, white space and what follows
+ * "=" stay together. */
+size_t
+mime_piece(const struct mime_decoder *d, struct slice s, bool last)
+{
+	const char *lf;
+	size_t n;
+
+	if (last || d->encoding != ENCODING_QP)
+		return s.n;
+	lf = s.n == 0 ? NULL : memrchr(s.p, '\n', s.n);
+	if (lf != NULL)
+		return (size_t)(lf - s.p) + 1;
+	for (n = s.n; n > 1; n--)
+		if (memchr(" \t\r=", s.p[n - 1], 4) == NULL &&
+		    s.p[n - 2] != '=')
+			return n;
+	return 0;
+}
+
+int
+mime_decode_piece(struct mime_decoder *d, struct slice s, bool last,
+    struct buf *b)
+{
+	size_t room = 2 * s.n + 3;
+	char *to;
+
+	if (room > b->max - b->n)
+		return -1;
+	if (d->encoding == ENCODING_BASE64)
+		decode_base64(d, s, last, b);
+	else if (d->encoding == ENCODING_QP)
+		decode_qp(s, b);
+	else {
+		to = buf_reserve(b, room);
+		if (to == NULL)
+			return -1;
+		d->lines.rest = s;
+		b->n += crlf_read(&d->lines, to, room);
+	}
+	return 0;
 }
 
 /* Value of a digit plus 1; 0 for what is passed over. */
@@ -275,22 +326,22 @@ static const uint8_t base64_digits[256] = {
 /* Other characters are passed over (RFC 2045 6.8); padding ends a quantum, so
  * that bodies that were joined are read too. */
 static void
-decode_base64(struct slice s, struct buf *b)
+decode_base64(struct mime_decoder *d, struct slice s, bool last, struct buf *b)
 {
-	char *to = buf_reserve(b, s.n / 4 * 3 + 3);
-	unsigned have = 0;
-	uint32_t v = 0;
+	char *to = buf_reserve(b, (d->have + s.n) / 4 * 3 + 3);
+	unsigned have = d->have;
+	uint32_t v = d->quantum;
 	size_t i, n = 0;
-	uint8_t d;
+	uint8_t digit;
 
 	if (to == NULL)
 		return;
 	for (i = 0; i < s.n; i++) {
-		d = base64_digits[(unsigned char)s.p[i]];
-		if (d == 0 && s.p[i] != '=')
+		digit = base64_digits[(unsigned char)s.p[i]];
+		if (digit == 0 && s.p[i] != '=')
 			continue;
-		if (d > 0) {
-			v = v << 6 | (uint32_t)(d - 1);
+		if (digit > 0) {
+			v = v << 6 | (uint32_t)(digit - 1);
 			if (++have < 4)
 				continue;
 			to[n++] = (char)(v >> 16);
@@ -305,10 +356,12 @@ decode_base64(struct slice s, struct buf *b)
 		have = 0;
 		v = 0;
 	}
-	if (have >= 2)
+	if (last && have >= 2)
 		to[n++] = (char)(v >> (have == 2 ? 4 : 10));
-	if (have == 3)
+	if (last && have == 3)
 		to[n++] = (char)(v >> 2);
+	d->have = have;
+	d->quantum = v;
 	b->n += n;
 }
 

@@ -5,6 +5,8 @@
  * Files are read, never mapped: somebody else may shorten one at any time, and
  * a mapping would then end the session.
  */
+#include <sys/mman.h>
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -16,6 +18,8 @@
 #define CONTENT_BYTES	(UINT64_C(1) << 30)	/* of one message */
 
 static int	 open_message(struct mailbox *, uint32_t uid, ssize_t *i_r);
+static bool	 read_whole(struct message_content *);
+static size_t	 read_into(struct message_content *, size_t at, size_t n);
 
 /* The file of a message under the name that it had last. */
 static int
@@ -94,35 +98,6 @@ crlf_bytes(struct slice s)
 	return n;
 }
 
-static enum store_result
-read_message(struct mailbox *mb, uint32_t uid, struct buf *b)
-{
-	const struct fs *fs = mb->store->fs;
-	uint64_t bytes;
-	struct stat st;
-	ssize_t i;
-	int r, fd = open_message(mb, uid, &i);
-
-	if (fd == -1)
-		return errno == ENOENT ? STORE_EXPUNGED :
-		    store_failed(mb->store);
-	r = fs->fstat(fd, &st);
-	if (r == 0 && !S_ISREG(st.st_mode)) {
-		errno = EINVAL;
-		r = -1;
-	}
-	if (r == 0)
-		r = fs_read(fs, fd, b, (size_t)st.st_size, 0);
-	fs_close(fs, fd);
-	if (r == -1)
-		return store_failed(mb->store);
-	if (mb->state.slots[i].unknown != 0) {
-		bytes = crlf_bytes(buf_slice(b));
-		facts_learn(mb, (size_t)i, &st, &bytes);
-	}
-	return STORE_OK;
-}
-
 /* What the first line's end is, holds for all: a file has one kind. */
 static bool
 has_crlf(struct slice s)
@@ -132,15 +107,34 @@ has_crlf(struct slice s)
 	return at > 0 && at < s.n && s.p[at - 1] == '\r';
 }
 
-enum store_result
-mailbox_content(struct mailbox *mb, uint32_t uid, struct message_content *c)
+static int
+open_regular(struct mailbox *mb, uint32_t uid, ssize_t *i_r, struct stat *st)
 {
-	struct buf b = BUF_INIT(CONTENT_BYTES);
-	enum store_result r = read_message(mb, uid, &b);
+	const struct fs *fs = mb->store->fs;
+	int fd = open_message(mb, uid, i_r);
 
-	if (r != STORE_OK) {
+	if (fd == -1)
+		return -1;
+	if (fs->fstat(fd, st) == 0) {
+		if (S_ISREG(st->st_mode))
+			return fd;
+		errno = EINVAL;
+	}
+	fs_close(fs, fd);
+	return -1;
+}
+
+static enum store_result
+read_small(const struct fs *fs, int fd_take, size_t n,
+    struct message_content *c)
+{
+	struct buf b = BUF_INIT(STORE_HELD_BYTES);
+	int r = fs_read(fs, fd_take, &b, n, 0);
+
+	fs_close(fs, fd_take);
+	if (r == -1) {
 		buf_clear(&b);
-		return r;
+		return STORE_FAILED;
 	}
 	*c = (struct message_content){ .bytes = buf_slice(&b),
 		.crlf = has_crlf(buf_slice(&b)), .map = b.p,
@@ -148,10 +142,159 @@ mailbox_content(struct mailbox *mb, uint32_t uid, struct message_content *c)
 	return STORE_OK;
 }
 
+/* Room for all of it, which is no memory before something is read into it. */
+static enum store_result
+begin_large(const struct fs *fs, int fd_take, uint64_t n,
+    struct message_content *c)
+{
+	char first[4096];
+	ssize_t got;
+	void *map;
+
+	if (n > CONTENT_BYTES) {
+		fs_close(fs, fd_take);
+		errno = EFBIG;
+		return STORE_FAILED;
+	}
+	got = fs->pread(fd_take, first, sizeof(first), 0);
+	map = got == -1 ? MAP_FAILED : mmap(NULL, n, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (map == MAP_FAILED) {
+		fs_close(fs, fd_take);
+		return STORE_FAILED;
+	}
+	*c = (struct message_content){ .bytes = { map, n }, .map = map,
+		.crlf = has_crlf(slice_of(first, (size_t)got)),
+		.map_bytes = n, .fs = fs, .fd = fd_take, .away = true };
+	return STORE_OK;
+}
+
+static enum store_result
+read_message(struct mailbox *mb, uint32_t uid, bool away,
+    struct message_content *c)
+{
+	const struct fs *fs = mb->store->fs;
+	enum store_result r;
+	uint64_t bytes;
+	struct stat st;
+	ssize_t i;
+	int fd = open_regular(mb, uid, &i, &st);
+
+	if (fd == -1)
+		return errno == ENOENT ? STORE_EXPUNGED :
+		    store_failed(mb->store);
+	if (st.st_size <= STORE_HELD_BYTES)
+		r = read_small(fs, fd, (size_t)st.st_size, c);
+	else
+		r = begin_large(fs, fd, (uint64_t)st.st_size, c);
+	if (r != STORE_OK)
+		return store_failed(mb->store);
+	if (c->away && away)
+		return STORE_OK;
+	if (c->away && !read_whole(c)) {
+		message_content_clear(c);
+		return store_failed(mb->store);
+	}
+	if (mb->state.slots[i].unknown != 0) {
+		bytes = crlf_bytes(c->bytes);
+		facts_learn(mb, (size_t)i, &st, &bytes);
+	}
+	return STORE_OK;
+}
+
+/* All that is left of a file that somebody has shortened meanwhile. */
+static bool
+read_whole(struct message_content *c)
+{
+	size_t n = read_into(c, 0, c->map_bytes);
+
+	if (n == SIZE_MAX)
+		return false;
+	c->bytes.n = n;
+	c->away = false;
+	return true;
+}
+
+/* How many there are of [at, at + n); SIZE_MAX with errno. */
+static size_t
+read_into(struct message_content *c, size_t at, size_t n)
+{
+	size_t got = 0;
+	ssize_t r;
+
+	while (got < n) {
+		r = c->fs->pread(c->fd, (char *)c->map + at + got, n - got,
+		    (off_t)(at + got));
+		if (r == -1 && errno == EINTR)
+			continue;
+		if (r == -1)
+			return SIZE_MAX;
+		if (r == 0)
+			break;
+		got += (size_t)r;
+	}
+	return got;
+}
+
+enum store_result
+mailbox_content(struct mailbox *mb, uint32_t uid, struct message_content *c)
+{
+	return read_message(mb, uid, false, c);
+}
+
+enum store_result
+mailbox_content_away(struct mailbox *mb, uint32_t uid,
+    struct message_content *c)
+{
+	return read_message(mb, uid, true, c);
+}
+
+void
+message_content_want(struct message_content *c, struct slice part)
+{
+	if (!c->away || part.n == 0)
+		return;
+	read_into(c, (size_t)(part.p - c->bytes.p), part.n);
+	c->wanted = true;
+}
+
+void
+message_content_let_go(struct message_content *c)
+{
+	if (c->fs == NULL || (c->away && !c->wanted) ||
+	    madvise(c->map, c->map_bytes, MADV_DONTNEED) == -1)
+		return;
+	c->away = true;
+	c->wanted = false;
+}
+
+size_t
+message_content_read(const struct message_content *c, size_t at, char *to,
+    size_t n)
+{
+	ssize_t got;
+
+	if (at >= c->bytes.n)
+		return 0;
+	n = n < c->bytes.n - at ? n : c->bytes.n - at;
+	if (!c->away) {
+		memcpy(to, c->bytes.p + at, n);
+		return n;
+	}
+	do
+		got = c->fs->pread(c->fd, to, n, (off_t)at);
+	while (got == -1 && errno == EINTR);
+	return got == -1 ? 0 : (size_t)got;
+}
+
 void
 message_content_clear(struct message_content *c)
 {
-	free(c->map);
+	if (c->fs != NULL) {
+		munmap(c->map, c->map_bytes);
+		fs_close(c->fs, c->fd);
+	} else
+		free(c->map);
 	memset(c, 0, sizeof(*c));
 }
 

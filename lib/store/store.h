@@ -258,16 +258,38 @@ bool	 mailbox_vanished(struct mailbox *, uint64_t since,
 
 /* ---- content ------------------------------------------------------------ */
 
+#define STORE_HELD_BYTES	(128 * 1024)	/* of a message that waits */
+
+/*
+ * What is larger than STORE_HELD_BYTES can be let go of while somebody waits:
+ * bytes stays where it is, but may be looked at again only where it was
+ * wanted since.
+ */
 struct message_content {
-	struct slice	 bytes;		/* mapped or read; as stored */
+	struct slice	 bytes;		/* as stored */
 	bool		 crlf;		/* line ends as stored: CRLF, else LF */
 	/* private: */
 	void		*map;
 	size_t		 map_bytes;
+	const struct fs	*fs;		/* NULL: all of it is always there */
+	int		 fd;		/* owned, where there is fs */
+	bool		 away;		/* only what was wanted is there */
+	bool		 wanted;	/* something was */
 };
 /* A file that is shortened meanwhile by somebody else never kills the reader. */
 enum store_result mailbox_content(struct mailbox *, uint32_t uid,
 	    struct message_content *);
+/* The same, but nothing of a large one is there before it is wanted; what was
+ * not to be read is NULs. */
+enum store_result mailbox_content_away(struct mailbox *, uint32_t uid,
+	    struct message_content *);
+/* part: of bytes. */
+void	 message_content_want(struct message_content *, struct slice part);
+void	 message_content_let_go(struct message_content *);
+/* A copy of at most n stored bytes, also where they are not there; 0: at is the
+ * end, or they cannot be read. */
+size_t	 message_content_read(const struct message_content *, size_t at,
+	    char *to, size_t n);
 void	 message_content_clear(struct message_content *);
 /* Its summary, from the cache, or made now and cached; valid until the next
  * call.  .n 0 where there is none. */

@@ -68,6 +68,68 @@ appended_messages_are_there_after_reopening(void **arg)
 }
 
 static void
+shorten_only_file(struct world *w, const char *sub, size_t n)
+{
+	char path[PATH_MAX];
+	struct dirent *e;
+	DIR *d;
+
+	test_path(path, sizeof(path), "%s/%s", w->dir, sub);
+	d = opendir(path);
+	assert_non_null(d);
+	while ((e = readdir(d)) != NULL && e->d_name[0] == '.')
+		;
+	assert_non_null(e);
+	test_path(path, sizeof(path), "%s/%s/%s", w->dir, sub, e->d_name);
+	assert_int_equal(truncate(path, (off_t)n), 0);
+	closedir(d);
+}
+
+static void
+large_content_comes_and_goes(void **arg)
+{
+	struct world *w = *arg;
+	const size_t n = STORE_HELD_BYTES + 5000;
+	char *text = mem_alloc(n + 1), some[10];
+	struct message_content c;
+	struct mailbox *mb;
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		text[i] = i % 50 == 49 ? '\n' : (char)('a' + i % 17);
+	text[n] = '\0';
+	assert_int_equal(append_text(w->store, INBOX, text, 0), 1);
+	mb = open_box(w->store, INBOX);
+	assert_int_equal(mailbox_content(mb, 1, &c), STORE_OK);
+	assert_false(c.away);
+	assert_int_equal(c.bytes.n, n);
+	assert_memory_equal(c.bytes.p, text, n);
+	message_content_let_go(&c);
+	assert_int_equal(c.bytes.p[100000], 0);
+	message_content_want(&c, slice_of(c.bytes.p + 100000, 10));
+	assert_memory_equal(c.bytes.p + 100000, text + 100000, 10);
+	message_content_let_go(&c);
+	assert_int_equal(message_content_read(&c, n - 4, some, 10), 4);
+	assert_memory_equal(some, text + n - 4, 4);
+	assert_int_equal(message_content_read(&c, n, some, 10), 0);
+	message_content_clear(&c);
+
+	assert_int_equal(mailbox_content_away(mb, 1, &c), STORE_OK);
+	assert_true(c.away);
+	assert_int_equal(c.bytes.n, n);
+	assert_int_equal(c.bytes.p[0], 0);
+	/* Its file may be gone, or be shorter, meanwhile. */
+	shorten_only_file(w, "cur", n - 2000);
+	message_content_want(&c, c.bytes);
+	assert_memory_equal(c.bytes.p, text, n - 2000);
+	assert_int_equal(c.bytes.p[n - 1], 0);
+	assert_int_equal(message_content_read(&c, n - 2000, some, 10), 0);
+	message_content_clear(&c);
+	mailbox_close(&mb);
+	free(text);
+}
+
+static void
 files_of_others_are_taken_in(void **arg)
 {
 	struct world *w = *arg;
@@ -933,6 +995,7 @@ main(void)
 		T(appended_messages_are_there_after_reopening),
 		T(an_append_leaves_nothing_where_files_are_made),
 		T(staging_on_another_mount_is_done_without),
+		T(large_content_comes_and_goes),
 		T(files_of_others_are_taken_in),
 		T(flags_reach_the_names_at_close_and_a_foreign_change_wins),
 		T(two_sessions_see_each_other),
