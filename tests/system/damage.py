@@ -93,6 +93,19 @@ class Queue(Story):
         box.wait_queue(2)
         self.assertEqual(box.tool("queue", "delete", "--all").returncode, 0)
 
+    def test_a_list_that_cannot_be_written_is_told(self):
+        box = self.box
+        box.send("x@later.example", subject="stays")
+        wait_for(lambda: not os.path.exists(box.path("queue", "messages")), "the last list to be removed")
+        os.mkdir(box.path("queue", "messages"))
+        since = len(box.log())
+        box.stop()
+        self.assertIn("event=muster-not-written", box.log()[since:])
+        os.rmdir(box.path("queue", "messages"))
+        box.start()
+        box.wait_queue(1)
+        self.assertEqual(box.tool("queue", "delete", "--all").returncode, 0)
+
     def test_each_message_for_itself(self):
         with self.box.smtp() as s:
             for i in range(300):
