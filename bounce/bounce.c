@@ -31,6 +31,8 @@ static void	qmgr_says(void *, struct channel *, struct message *);
 static void	qmgr_is_down(void *, struct channel *);
 static bool	gather(const struct report *, int fd, struct buf *,
 		    struct slice *message_r);
+static int	read_some(int fd, char *to, size_t n, off_t at);
+static bool	is_damaged(const struct report *, int fd);
 static void	answer(struct bounce *, struct channel *, uint64_t id,
 		    const struct report *, struct slice message);
 static void	refuse(struct channel *, uint64_t id,
@@ -124,35 +126,64 @@ qmgr_is_down(void *arg, struct channel *ch)
 	(void)ch;
 }
 
-/* The front of the message, up to what a report can hold. */
+/* The front of the message, up to what a report can hold; of damaged content
+ * nothing. */
 static bool
 gather(const struct report *r, int fd, struct buf *b, struct slice *message_r)
 {
 	uint64_t want = r->size;
-	off_t at = (off_t)r->offset;
-	ssize_t n;
 	char *to;
 
 	*message_r = slice_first(r->content, r->content.n < INLINE_BYTES ?
 	    r->content.n : INLINE_BYTES);
-	if (fd == -1)
+	if (fd == -1 || is_damaged(r, fd))
 		return true;
 	buf_add(b, *message_r);
 	if (want > INLINE_BYTES - b->n)
 		want = INLINE_BYTES - b->n;
-	while (want > 0) {
-		to = buf_reserve(b, (size_t)want);
-		n = pread(fd, to, (size_t)want, at);
-		if (n == -1 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return false;
-		b->n += (size_t)n;
-		at += n;
-		want -= (uint64_t)n;
-	}
+	to = buf_reserve(b, (size_t)want);
+	if (read_some(fd, to, (size_t)want, (off_t)r->offset) == -1)
+		return false;
+	b->n += (size_t)want;
 	*message_r = buf_slice(b);
 	return true;
+}
+
+/* All of it, or -1. */
+static int
+read_some(int fd, char *to, size_t n, off_t at)
+{
+	ssize_t got;
+
+	while (n > 0) {
+		got = pread(fd, to, n, at);
+		if (got == -1 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			return -1;
+		to += got;
+		at += got;
+		n -= (size_t)got;
+	}
+	return 0;
+}
+
+static bool
+is_damaged(const struct report *r, int fd)
+{
+	static char piece[64 * 1024];
+	uint32_t crc = 0;
+	uint64_t at;
+	size_t n;
+
+	for (at = 0; r->crc != 0 && at < r->size; at += n) {
+		n = r->size - at < sizeof(piece) ? (size_t)(r->size - at) :
+		    sizeof(piece);
+		if (read_some(fd, piece, n, (off_t)(r->offset + at)) == -1)
+			return false;	/* what is wanted may be readable */
+		crc = crc32c(crc, slice_of(piece, n));
+	}
+	return crc != r->crc && r->crc != 0;
 }
 
 static void

@@ -288,7 +288,8 @@ task_run(struct runner *r, struct task *t)
 		buf_printf(&text, "4.3.5 the command cannot be used: %s", why);
 		o = outcome_of(buf_cstr(&text));
 	} else if ((in = make_message(r, t)) == -1)
-		o = outcome_of("4.3.0 the message could not be copied for the "
+		o = errno == EBADMSG ? outcome_of_errno(errno) :
+		    outcome_of("4.3.0 the message could not be copied for the "
 		    "program");
 	else if (in == -2)
 		o = outcome_of("5.4.6 mail loop: the message was delivered to "
@@ -330,7 +331,7 @@ make_message(struct runner *r, struct task *t)
 	if (content_write(&r->content, &fs_real, fd, buf_slice(&r->prefix),
 	    &size) == 0 && lseek(fd, 0, SEEK_SET) == 0)
 		return fd;
-	close(fd);
+	fs_close(&fs_real, fd);
 	return -1;
 }
 

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "base/num.h"
 #include "content.h"
 #include "mail/downgrade.h"
 
@@ -13,6 +14,7 @@
 static int	 read_head(struct content *);
 static int	 reencode(struct content *);
 static int	 append_file(struct buf *, int fd, uint64_t offset, size_t n);
+static int	 check_crc(const struct content *, uint32_t crc);
 static void	 hold(struct content *);
 static int	 write_held(const struct content *, const struct fs *, int,
 		    struct slice prefix);
@@ -47,6 +49,7 @@ content_set(struct content *c, const struct job *j, int fd)
 	c->fd = fd;
 	c->offset = fd == -1 ? 0 : j->offset;
 	c->size = fd == -1 ? 0 : j->size;
+	c->crc = fd == -1 ? 0 : j->crc;
 	c->verbatim = false;
 	c->held = false;
 	if (j->body == BODY_BINARYMIME && reencode(c) == -1)
@@ -81,7 +84,9 @@ reencode(struct content *c)
 		return 0;
 	buf_add(&whole, c->front);
 	if (c->fd == -1 ||
-	    append_file(&whole, c->fd, c->offset, (size_t)c->size) == 0) {
+	    (append_file(&whole, c->fd, c->offset, (size_t)c->size) == 0 &&
+	    check_crc(c, crc32c(0, slice_from(buf_slice(&whole),
+	    c->front.n))) == 0)) {
 		r = 0;
 		buf_clear(&c->binary);
 		switch (downgrade(buf_slice(&whole), BODY_8BITMIME,
@@ -126,6 +131,15 @@ append_file(struct buf *b, int fd, uint64_t offset, size_t n)
 		n -= (size_t)r;
 	}
 	return 0;
+}
+
+static int
+check_crc(const struct content *c, uint32_t crc)
+{
+	if (c->crc == 0 || c->crc == crc)
+		return 0;
+	errno = EBADMSG;
+	return -1;
 }
 
 struct slice
@@ -260,6 +274,7 @@ static int
 convert_file(struct conversion *v, const struct content *c)
 {
 	struct buf in = BUF_INIT(CHUNK_BYTES);
+	uint32_t crc = 0;
 	uint64_t at;
 	size_t n;
 	int r = 0;
@@ -269,9 +284,12 @@ convert_file(struct conversion *v, const struct content *c)
 		    (size_t)(c->size - at);
 		buf_reset(&in);
 		r = append_file(&in, c->fd, c->offset + at, n);
+		crc = crc32c(crc, buf_slice(&in));
 		if (r == 0)
 			r = convert_part(v, buf_slice(&in));
 	}
+	if (r == 0 && c->fd != -1)
+		r = check_crc(c, crc);
 	buf_clear(&in);
 	return r;
 }

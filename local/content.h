@@ -31,6 +31,7 @@ struct content {
 	int		 fd;		/* borrowed: what follows it, or -1 */
 	uint64_t	 offset;
 	uint64_t	 size;
+	uint32_t	 crc;		/* of these bytes; 0: not known */
 	bool		 verbatim;
 	bool		 held;		/* text has all of it */
 	struct lf_writer lf;		/* where held: after all of it */
@@ -47,7 +48,8 @@ struct stored_size {
 
 void	 content_init(struct content *);
 void	 content_clear(struct content *);
-/* Takes up another message; fd is borrowed.  -1 with errno: unreadable. */
+/* Takes up another message; fd is borrowed.  -1 with errno: unreadable, or
+ * EBADMSG. */
 int	 content_set(struct content *, const struct job *, int fd);
 /* The start of the message as it came, with the header section unless that is
  * above CONTENT_HEAD_BYTES. */
@@ -55,7 +57,8 @@ struct slice content_head(const struct content *);
 /* What it will take without any prefix, at most (exact where held). */
 uint64_t content_bytes(const struct content *);
 /* Gives the message as it is stored to sink, in parts; ends with -1 when sink
- * returns that, or with errno where it cannot be read. */
+ * returns that, or with errno where it cannot be read, or only then shows that
+ * it is damaged: EBADMSG. */
 int	 content_parts(const struct content *,
 	    int (*sink)(void *arg, struct slice part), void *arg,
 	    struct stored_size *);

@@ -47,12 +47,16 @@ outcome_of_errno(int error)
 		{ ENAMETOOLONG, "4.3.5 the mailbox's path is too long" },
 		{ EMFILE,  "4.3.2 too many open files" },
 		{ ENFILE,  "4.3.2 too many open files" },
+		{ EBADMSG, "4.3.0 the message is damaged in the queue" },
 		{ ESTALE,  "4.3.0 the mailbox's file system went away" },
 	};
-	size_t i;
+	struct outcome o;
+	size_t i = 0, n = sizeof(texts) / sizeof(texts[0]);
 
-	for (i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
-		if (texts[i].error == error)
-			return outcome_of(texts[i].text);
-	return outcome_of("4.3.0 the mailbox cannot be written");
+	while (i < n && texts[i].error != error)
+		i++;
+	o = outcome_of(i < n ? texts[i].text :
+	    "4.3.0 the mailbox cannot be written");
+	o.damaged = error == EBADMSG;
+	return o;
 }

@@ -9,8 +9,8 @@ struct outcome outcome_delivered(void);
 /* text: "4.3.0 what went wrong", borrowed; its class decides between deferred
  * and failed. */
 struct outcome outcome_of(const char *text);
-/* A call for a mailbox failed with this errno.  Always deferred: an operator
- * or the user can mend it.  The text lasts. */
+/* A call for a mailbox failed with this errno, EBADMSG for damaged content.
+ * Always deferred: an operator or the user can mend it.  The text lasts. */
 struct outcome outcome_of_errno(int error);
 
 #endif

@@ -330,7 +330,9 @@ deliver_some(struct worker *w, uint64_t id, const struct job *j, int fd,
 	for (i = from; i < from + n; i++) {
 		a = (struct answer){ .job = id,
 			.number = j->recipients[i].number };
-		if (error != 0)
+		if (error == EBADMSG)
+			a.outcome = outcome_of_errno(error);
+		else if (error != 0)
 			a.outcome = outcome_of("4.3.0 the queue file cannot "
 			    "be read");
 		else

@@ -9,7 +9,9 @@
 
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
+#include "base/num.h"
 #include "base/test_guard.h"
 #include "ipc/delivery.h"
 #include "store/staging.h"
@@ -24,6 +26,7 @@ struct result {
 	enum outcome_status status;
 	uint16_t	 subject, detail;
 	char		 text[200];
+	bool		 damaged;
 };
 
 static struct {
@@ -68,6 +71,7 @@ worker_says(void *arg, struct channel *ch, struct message *m)
 		r->number = get_u32(&m->body);
 		assert_true(outcome_unpack(&m->body, &o));
 		r->status = o.status;
+		r->damaged = o.damaged;
 		r->subject = o.enhanced.subject;
 		r->detail = o.enhanced.detail;
 		snprintf(r->text, sizeof(r->text), "%.*s", SLICE_ARG(o.text));
@@ -326,6 +330,44 @@ file_shorter_than_said_defers(void **state)
 }
 
 static void
+damaged_content_defers(void **state)
+{
+	struct job_recipient r[3] = { recipient(0), recipient(1),
+		recipient(2) };
+	struct job j = job_of(r, 3);
+	char mbox[PATH_MAX];
+	struct stat st;
+	size_t i;
+	int fd;
+
+	(void)state;
+	test_path(mbox, sizeof(mbox), "%s/mbox", t.path);
+	r[1].to.kind = DEST_FILE;
+	r[1].to.path = slice_str(mbox);
+	j.size = 14;
+	j.crc = crc32c(0, SLICE_LIT("-more\r\nlines\r\n"));
+	fd = memfd_create("content", MFD_CLOEXEC);
+	assert_int_equal(write(fd, "-mpre\r\nlines\r\n", 14), 14);
+	send_job(1, &j, fd);
+	turn_until(3);
+	for (i = 0; i < 3; i++) {
+		assert_int_equal(t.results[i].status, OUTCOME_DEFERRED);
+		assert_true(t.results[i].damaged);
+	}
+	assert_int_equal(test_list(t.path, "new").n, 0);
+	assert_int_equal(test_list(t.path, "tmp").n, 0);
+	assert_int_equal(stat(mbox, &st), 0);
+	assert_int_equal(st.st_size, 0);
+	j.queue_id++;
+	fd = memfd_create("content", MFD_CLOEXEC);
+	assert_int_equal(write(fd, "-more\r\nlines\r\n", 14), 14);
+	send_job(2, &j, fd);
+	turn_until(6);
+	for (i = 3; i < 6; i++)
+		assert_int_equal(t.results[i].status, OUTCOME_DELIVERED);
+}
+
+static void
 loop_is_refused(void **state)
 {
 	struct job_recipient r = recipient(0);
@@ -541,6 +583,7 @@ main(void)
 		T(many_jobs_of_one_turn_are_all_answered),
 		T(large_message_comes_by_descriptor),
 		T(file_shorter_than_said_defers),
+		T(damaged_content_defers),
 		T(loop_is_refused),
 		T(failed_sync_defers_all_of_the_turn),
 		T(full_disk_defers_and_leaves_nothing),

@@ -73,7 +73,8 @@ static void	 judge_log(struct look *, const struct load *,
 		    const struct stored *);
 static int	 write_anew(struct look *, const struct load *,
 		    const struct stored *);
-static void	 judge_large(struct look *, uint64_t id, uint64_t size);
+static void	 judge_large(struct look *, uint64_t id, uint64_t size,
+		    uint32_t crc);
 static void	 count_large(void *, uint64_t id, const struct stat *);
 static void	 look_at_young_large(struct look *);
 static void	 look_at_drops(struct look *, const char *dir);
@@ -213,6 +214,7 @@ take_message(struct look *l, const struct record *rec)
 	}
 	e->flags = m.flags;
 	e->large_n = m.large_n;
+	e->large_crc = m.large_crc;
 }
 
 /* Of a young message; one about a file is judged with the file. */
@@ -554,7 +556,7 @@ judge_bytes(struct look *l, struct load *load)
 		goto out;
 	}
 	if (s.flags & ENTRY_LARGE)
-		judge_large(l, load->id, s.large_n);
+		judge_large(l, load->id, s.large_n, s.large_crc);
 	if (!l->c->live)
 		judge_log(l, load, &s);
 out:
@@ -621,24 +623,52 @@ out:
 
 /* ---- large content ------------------------------------------------------ */
 
+/* What is wrong with it, in words; NULL: nothing, or it cannot be read, which
+ * is told here. */
+static const char *
+large_fault(struct look *l, uint64_t id, uint64_t size, uint32_t crc)
+{
+	static char why[100];
+	struct store_name name = store_name("large", id);
+	struct stat st;
+
+	if (fs->fstatat(l->c->dir, name.s, &st) == 0 &&
+	    (uint64_t)st.st_size != size) {
+		snprintf(why, sizeof(why), "has %lld bytes, not the %llu of "
+		    "its message", (long long)st.st_size,
+		    (unsigned long long)size);
+		return why;
+	}
+	if (store_large_read(l->c->dir, id, size, crc) == 0)
+		return NULL;
+	if (errno == ENOENT)
+		return "is missing";
+	if (errno == EBADMSG)
+		return "has another checksum than its message says";
+	if (!l->first)
+		tell(l, (struct finding){ .file = name.s,
+			.remedy = "nothing", .error = errno },
+		    "cannot be read");
+	return NULL;
+}
+
 /* The content of a message that has a file. */
 static void
-judge_large(struct look *l, uint64_t id, uint64_t size)
+judge_large(struct look *l, uint64_t id, uint64_t size, uint32_t crc)
 {
 	struct store_name name = store_name("large", id);
 	struct store_name message = store_name("deferred", id);
+	const char *why = large_fault(l, id, size, crc);
 	struct stat st;
-	bool there = fs->fstatat(l->c->dir, name.s, &st) == 0;
+	bool there;
 
-	if (there && st.st_size >= 0 && (uint64_t)st.st_size == size)
-		return;
 	/* Its message may have ended since. */
-	if (is_suspect(l, id))
+	if (why == NULL || is_suspect(l, id))
 		return;
+	there = fs->fstatat(l->c->dir, name.s, &st) == 0;
 	if (there)
 		put_aside(l, name.s, "content", "move it and its message to "
-		    "corrupt/", "has %lld bytes, not the %llu of its message",
-		    (long long)st.st_size, (unsigned long long)size);
+		    "corrupt/", "%s", why);
 	put_aside(l, message.s, queue_id_text(id).s, "move it to corrupt/",
 	    "its content, %s, is %s", name.s, there ? "damaged" : "missing");
 }
@@ -662,8 +692,8 @@ look_at_young_large(struct look *l)
 	    "turn comes" };
 	const struct slot *s;
 	struct store_name name;
+	const char *why;
 	size_t cursor = 0;
-	struct stat st;
 
 	if (l->c->live)
 		return;
@@ -672,12 +702,10 @@ look_at_young_large(struct look *l)
 			continue;
 		name = store_name("large", s->id);
 		f.file = name.s;
-		if (fs->fstatat(l->c->dir, name.s, &st) == -1)
-			tell(l, f, "is missing, the content of a message");
-		else if ((uint64_t)st.st_size != s->entry->large_n)
-			tell(l, f, "has %lld bytes, not the %llu of its "
-			    "message", (long long)st.st_size,
-			    (unsigned long long)s->entry->large_n);
+		why = large_fault(l, s->id, s->entry->large_n,
+		    s->entry->large_crc);
+		if (why != NULL)
+			tell(l, f, "%s, the content of a message", why);
 	}
 }
 

@@ -500,14 +500,35 @@ large_content_of_another_size_is_noticed(void **state)
 	assert_int_equal(served(), ALL - 1);
 }
 
+/* One bit anywhere. */
 static void
-missing_content_of_a_young_message_is_noticed(void **state)
+damaged_large_content_is_put_aside(void **state)
+{
+	(void)state;
+	begin();
+	change_byte(file_of("large", OLD), 234567);
+	check(true, false);
+	assert_non_null(strstr(said.text, "has another checksum"));
+	check(false, false);
+	assert_int_equal(said.n, 2);
+	assert_non_null(strstr(said.text, "has another checksum"));
+	run("cp -a %s %s.damaged", world.dir, world.dir);
+	check(false, true);
+	assert_int_equal(said.mended, 2);
+	check(false, false);
+	assert_string_equal(said.text, "");
+	assert_int_equal(served(), ALL - 1);
+	run("rm -rf %s && mv %s.damaged %s", world.dir, world.dir, world.dir);
+	world.ndeliveries = 0;
+	assert_int_equal(served(), ALL - 1);
+}
+
+static uint64_t
+young_large_message(void)
 {
 	size_t before = world.nqueued;
 	uint64_t id;
 
-	(void)state;
-	begin();
 	assert_int_equal(world_start(&world, UP_SMTPD), 0);
 	id = world_submit_large(&world, "a@b", "z@far", 400000);
 	world_wait(&world, 5000, world.nqueued == before + 1 &&
@@ -515,6 +536,39 @@ missing_content_of_a_young_message_is_noticed(void **state)
 	world_kill(&world);
 	check(false, false);
 	assert_string_equal(said.text, "");
+	return id;
+}
+
+static void
+damaged_content_of_a_young_message_is_held(void **state)
+{
+	const struct slot *s;
+	uint64_t id;
+
+	(void)state;
+	begin();
+	id = young_large_message();
+	change_byte(store_name(STORE_LARGE, id).s, 234567);
+	check(false, false);
+	assert_int_equal(said.n, 1);
+	assert_non_null(strstr(said.text, "has another checksum"));
+	assert_int_equal(served(), ALL);
+	assert_int_equal(world_done(&world, id, "z@far"), 0);
+	assert_int_equal(world_start(&world, UP_ALL), 0);
+	world_wait(&world, 20000,
+	    (s = queue_find(&world.q->queue, id)) != NULL &&
+	    s->state == SLOT_HELD);
+	world_kill(&world);
+}
+
+static void
+missing_content_of_a_young_message_is_noticed(void **state)
+{
+	uint64_t id;
+
+	(void)state;
+	begin();
+	id = young_large_message();
 	run("rm %s/%s", world.dir, store_name(STORE_LARGE, id).s);
 	check(false, false);
 	assert_int_equal(said.n, 1);
@@ -831,7 +885,7 @@ damage_one(void)
 
 	if (strncmp(name, "journal/", 8) == 0 && random() % 4 > 0)
 		size = SEGMENT_HEADER_BYTES + 20 * SMALL;
-	if (strncmp(name, "large/", 6) == 0 || random() % 4 == 0)
+	if (random() % 4 == 0)
 		cut(name, random() % size);
 	else
 		change_byte(name, random() % size);
@@ -895,6 +949,8 @@ main(void)
 		cmocka_unit_test(a_damaged_file_is_put_aside),
 		cmocka_unit_test(a_damaged_log_costs_one_record),
 		cmocka_unit_test(large_content_of_another_size_is_noticed),
+		cmocka_unit_test(damaged_large_content_is_put_aside),
+		cmocka_unit_test(damaged_content_of_a_young_message_is_held),
 		cmocka_unit_test(missing_content_of_a_young_message_is_noticed),
 		cmocka_unit_test(what_is_no_drop_file_is_noticed),
 		cmocka_unit_test(a_damaged_format_is_mended),

@@ -37,6 +37,8 @@ static bool	 take_result(struct qmgr *, struct attempt *, struct wire *,
 static void	 expanded_came(struct qmgr *, struct channel *,
 		    struct message *);
 static void	 full_came(struct qmgr *, struct channel *, struct message *);
+static void	 doubt(struct qmgr *, struct entry *);
+static void	 looked(struct store_wait *, bool ok);
 static void	 job_over(struct qmgr *, struct attempt *, enum job_result);
 static struct attempt *job_for(struct qmgr *, struct entry *,
 		    const struct rcpt *, size_t bytes);
@@ -285,10 +287,12 @@ send_packed(struct qmgr *q, struct attempt *j, struct channel *c)
 	if (e->flags & ENTRY_LARGE) {
 		fd = store_large_open(q->store, e->id, e->large_n);
 		if (fd == -1) {
-			entry_unreadable(q, e, errno);
+			entry_unreadable(q, e, store_name(STORE_LARGE,
+			    e->id).s, errno);
 			goto out;
 		}
 		m.size = e->large_n;
+		m.crc = e->large_crc;
 	}
 	m.extras.login = SLICE_EMPTY;
 	if (m.extras.by_mode != BY_NONE)
@@ -498,12 +502,61 @@ take_result(struct qmgr *q, struct attempt *j, struct wire *w,
 	else
 		*any_good = true;
 	j->open--;
+	if (o.damaged)
+		doubt(q, j->entry);
+	o.damaged = false;
 	if (j->secured != NULL)
 		o.secured = slice_str(j->secured);
 	o.took_ms = clock_mono_ms() - j->sent_ms;
 	rcpt_decided(q, j->entry, r, &o);
 	return true;
 }
+
+/* ---- damaged content ---------------------------------------------------- */
+
+struct doubt {
+	struct large_look look;		/* first */
+	struct qmgr	*q;
+};
+
+/* Who delivers it says that its large content is damaged.  We look ourselves,
+ * since what is held is held for its other recipients, too. */
+static void
+doubt(struct qmgr *q, struct entry *e)
+{
+	struct doubt *d;
+
+	if (e->doubted || !(e->flags & ENTRY_LARGE))
+		return;
+	e->doubted = true;
+	entry_pin(e);
+	d = mem_alloc(sizeof(*d));
+	d->q = q;
+	d->look.id = e->id;
+	d->look.size = e->large_n;
+	d->look.crc = e->large_crc;
+	d->look.wait.fn = looked;
+	store_large_look(q->store, &d->look);
+}
+
+static void
+looked(struct store_wait *w, bool ok)
+{
+	struct doubt *d = (struct doubt *)(void *)w;
+	struct slot *s = queue_find(&d->q->queue, d->look.id);
+	struct entry *e = s == NULL ? NULL : s->entry;
+
+	if (e != NULL && e->doubted) {
+		e->doubted = false;
+		if (!ok)
+			entry_unreadable(d->q, e, store_name(STORE_LARGE,
+			    e->id).s, d->look.error);
+		entry_unpin(d->q, &e);
+	}
+	free(d);
+}
+
+/* ---- the end of a job --------------------------------------------------- */
 
 static void
 job_over(struct qmgr *q, struct attempt *j, enum job_result result)

@@ -42,6 +42,7 @@ struct drop {
 	struct buf	 front;		/* header and envelope */
 	struct buf	 content;	/* small */
 	struct buf	 prefix;	/* our trace field */
+	uint32_t	 crc;		/* of the content alone */
 };
 
 static void	 look(void *);
@@ -265,6 +266,7 @@ read_content(struct drop *d, uint32_t crc)
 		if (fs_read_exactly(fs, d->fd, chunk, n, at) == -1)
 			goto out;
 		crc = crc32c(crc, slice_of(chunk, n));
+		d->crc = crc32c(d->crc, slice_of(chunk, n));
 		if ((large && fs_pwrite(fs, out, slice_of(chunk, n),
 		    out_at) == -1) ||
 		    (!large && buf_add(&d->content, slice_of(chunk, n)) == -1))
@@ -316,6 +318,7 @@ submit(struct drop *d)
 	if (d->head.content > d->q->conf->queue_inline) {
 		body.flags = ENTRY_LARGE;
 		body.large_n = d->head.content;
+		body.large_crc = d->crc;
 	}
 	r = submit_own(d->q, d->id, &body, durable);
 out:

@@ -401,6 +401,7 @@ world_submit_large(struct world *w, const char *from, const char *to,
 	put_slice(b, buf_slice(&env));
 	put_slice(b, slice_of(content.p, 100));
 	put_u64(b, size - 100);
+	put_u32(b, crc32c(0, slice_of(content.p + 100, size - 100)));
 	channel_end(w->smtpd);
 	buf_clear(&env);
 	buf_clear(&content);
@@ -509,6 +510,20 @@ cut(char *to, size_t n, struct slice s)
 }
 
 static void
+send_outcome(struct channel *c, uint64_t job, uint32_t number,
+    const struct outcome *o)
+{
+	struct buf *b = channel_begin(c, DL_RESULT, job);
+
+	if (b != NULL) {
+		put_u32(b, 1);
+		put_u32(b, number);
+		outcome_pack(b, o);
+	}
+	channel_end(c);
+}
+
+static void
 delivery_hears(void *arg, struct channel *c, struct message *m)
 {
 	struct world *w = arg;
@@ -529,6 +544,13 @@ delivery_hears(void *arg, struct channel *c, struct message *m)
 		    (off_t)j.offset);
 	}
 	for (i = 0; i < j.nrecipients; i++) {
+		if (j.crc != 0 && j.crc != crc32c(0, slice_from(
+		    buf_slice(&content), j.content.n))) {
+			send_outcome(c, m->id, j.recipients[i].number,
+			    &(struct outcome){ .status = OUTCOME_DEFERRED,
+			    .enhanced = { 4, 3, 0 }, .damaged = true });
+			continue;
+		}
 		assert_true(w->ndeliveries < DELIVERIES);
 		d = &w->deliveries[w->ndeliveries++];
 		d->id = j.queue_id;
@@ -573,13 +595,7 @@ delivery_hears(void *arg, struct channel *c, struct message *m)
 			continue;
 		d->done = o.status != OUTCOME_DEFERRED &&
 		    o.status != OUTCOME_FAILED;
-		b = channel_begin(c, DL_RESULT, m->id);
-		if (b != NULL) {
-			put_u32(b, 1);
-			put_u32(b, d->number);
-			outcome_pack(b, &o);
-		}
-		channel_end(c);
+		send_outcome(c, m->id, d->number, &o);
 	}
 	arena_clear(&arena);
 	buf_clear(&content);

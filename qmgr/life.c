@@ -713,10 +713,13 @@ entry_content(struct qmgr *q, struct entry *e)
 {
 	char *bytes;
 	struct load l = { .id = e->id };
+	struct store_name file = store_name(STORE_DEFERRED, e->id);
 	int r;
 
 	if (e->content == NULL) {
 		if (e->young.segment != NULL) {
+			snprintf(file.s, sizeof(file.s), "journal/%s",
+			    segment_name(e->young.segment));
 			bytes = mem_realloc(NULL, e->content_n);
 			r = segment_read(e->young.segment, bytes, e->content_n,
 			    e->young.at + e->content_off);
@@ -734,7 +737,7 @@ entry_content(struct qmgr *q, struct entry *e)
 			buf_clear(&l.bytes);
 		}
 		if (e->content == NULL) {
-			entry_unreadable(q, e, errno);
+			entry_unreadable(q, e, file.s, errno);
 			return NULL;
 		}
 	}
@@ -743,10 +746,10 @@ entry_content(struct qmgr *q, struct entry *e)
 }
 
 void
-entry_unreadable(struct qmgr *q, struct entry *e, int error)
+entry_unreadable(struct qmgr *q, struct entry *e, const char *file, int error)
 {
-	log_error("id=%s event=content-unreadable error=%s", id_text(e->id),
-	    LOG_Q(slice_str(strerror(error))));
+	log_error("id=%s event=content-unreadable file=%s error=%s",
+	    id_text(e->id), file, LOG_Q(slice_str(strerror(error))));
 	if (is_of_a_moment(error))
 		e->tried = true;
 	else

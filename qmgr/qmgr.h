@@ -188,8 +188,9 @@ void	 slot_wait_again(struct qmgr *, struct slot *, int64_t until);
  * and a log line where it cannot be read: see entry_unreadable(). */
 struct content *entry_content(struct qmgr *, struct entry *);
 /* The message is tried again later where descriptors or memory were short;
- * else it is held. */
-void	 entry_unreadable(struct qmgr *, struct entry *, int error);
+ * else it is held.  file: where its content is. */
+void	 entry_unreadable(struct qmgr *, struct entry *, const char *file,
+	    int error);
 /* A record about it, into the journal and into its file where it has one. */
 void	 entry_record(struct qmgr *, struct entry *, uint16_t type,
 	    struct slice body, unsigned flags, struct journal_wait *);

@@ -57,6 +57,42 @@ large_message_goes_through_its_own_file(void **state)
 	world_clear(&w);
 }
 
+static bool
+says_damaged(struct world *w, const struct delivery *d, struct outcome *o)
+{
+	(void)w;
+	(void)d;
+	*o = (struct outcome){ .status = OUTCOME_DEFERRED,
+		.enhanced = { 4, 3, 0 }, .damaged = true };
+	return true;
+}
+
+/* A delivery process is not believed. */
+static void
+whole_content_that_is_said_to_be_damaged_is_tried_again(void **state)
+{
+	struct told t = { 0 };
+	const struct slot *s;
+	struct world w;
+	uint64_t id;
+
+	(void)state;
+	world_init(&w, "queue.retry_first = 1h\n");
+	assert_int_equal(world_start(&w, UP_ALL), 0);
+	w.outcome = says_damaged;
+	id = world_submit_large(&w, "a@b", "local1@here x@far", 400000);
+	world_wait(&w, 5000, w.ndeliveries == 2);
+	s = queue_find(&w.q->queue, id);
+	world_wait(&w, 5000, s->state != SLOT_ACTIVE);
+	assert_int_equal(s->state, SLOT_WAITING);
+	w.outcome = NULL;
+	world_ask(&w, 0, TL_QUEUE_CHANGE, QUEUE_RETRY, false,
+	    &(struct queue_filter){ 0 }, &t);
+	told_clear(&t);
+	world_wait(&w, 5000, w.ndeliveries == 4 && all_gone(&w));
+	world_clear(&w);
+}
+
 static void
 recipients_of_one_next_hop_go_together(void **state)
 {
@@ -1573,6 +1609,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(small_message_is_acknowledged_and_delivered),
 		cmocka_unit_test(large_message_goes_through_its_own_file),
+		cmocka_unit_test(
+		    whole_content_that_is_said_to_be_damaged_is_tried_again),
 		cmocka_unit_test(recipients_of_one_next_hop_go_together),
 		cmocka_unit_test(killed_before_delivery_delivers_after_restart),
 		cmocka_unit_test(thousand_messages_through_small_segments),

@@ -147,6 +147,7 @@ struct entry {
 	uint32_t	 content_off;	/* in the body of its MESSAGE record */
 	uint64_t	 file_content;	/* has_file: where in the file */
 	uint64_t	 large_n;	/* bytes in the large file */
+	uint32_t	 large_crc;	/* their CRC-32C; 0: not known */
 	struct rcpt	*rcpts;		/* owned */
 	uint32_t	 nrcpts;
 	uint32_t	 cap;
@@ -169,6 +170,7 @@ struct entry {
 	TAILQ_ENTRY(entry) of_suspects;
 	uint8_t		 kills;		/* processes that died with it */
 	bool		 suspected;	/* it is in that list */
+	bool		 doubted;	/* its large content is being read */
 	bool		 has_file;	/* old generation */
 	uint64_t	 file_end;	/* where its log goes on */
 	bool		 migrating;

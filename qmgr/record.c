@@ -26,18 +26,26 @@ static void	 pack_children(struct buf *, const struct entry *, uint32_t *);
 int
 message_pack_head(struct buf *b, const struct message_body *m)
 {
+	struct slice status = m->status;
+	struct buf crc = BUF_INIT(4);
+
+	if (m->flags & ENTRY_LARGE && m->large_crc != 0) {
+		put_u32(&crc, m->large_crc);
+		status = buf_slice(&crc);
+	}
 	put_u8(b, m->flags);
 	put_u64(b, m->large_n);
 	put_u64(b, m->report_of);
 	put_slice(b, m->envelope);
-	put_slice(b, m->status);
+	put_slice(b, status);
+	buf_clear(&crc);
 	return put_u32(b, (uint32_t)m->content.n);
 }
 
 bool
 message_unpack(struct slice body, struct message_body *m)
 {
-	struct wire w = wire_of(body);
+	struct wire w = wire_of(body), crc = wire_of(SLICE_EMPTY);
 
 	m->flags = get_u8(&w);
 	m->large_n = get_u64(&w);
@@ -45,7 +53,13 @@ message_unpack(struct slice body, struct message_body *m)
 	m->envelope = get_slice(&w, RECORD_BODY_BYTES);
 	m->status = get_slice(&w, RECORD_BODY_BYTES);
 	m->content = get_slice(&w, RECORD_BODY_BYTES);
-	return wire_done(&w);
+	m->large_crc = 0;
+	if (m->flags & ENTRY_LARGE && m->status.n > 0) {
+		crc = wire_of(m->status);
+		m->large_crc = get_u32(&crc);
+		m->status = SLICE_EMPTY;
+	}
+	return wire_done(&w) && wire_done(&crc);
 }
 
 /* ---- packing ------------------------------------------------------------ */

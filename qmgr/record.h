@@ -6,7 +6,9 @@
  *
  *	MESSAGE	u8 ENTRY_* flags   u64 size of the large file
  *		u64 queue id of the message that this is a report on, or 0
- *		slice envelope (packed)   slice STATUS body about that message
+ *		slice envelope (packed)   slice STATUS body about that message;
+ *		with ENTRY_LARGE, which no report has, u32 CRC-32C of the large
+ *		file, or nothing: it is not known
  *		slice content, or with ENTRY_LARGE what comes before the file
  *	STATUS	u32 seq   u8 attempts   u64 next attempt, ms   u32 count, each:
  *		u32 recipient number   u8 0 open, 1 owing, 2 done
@@ -56,6 +58,7 @@ enum {
 struct message_body {
 	uint8_t		 flags;
 	uint64_t	 large_n;
+	uint32_t	 large_crc;	/* 0: not known */
 	uint64_t	 report_of;
 	struct slice	 envelope;
 	struct slice	 status;	/* of report_of; empty: none */

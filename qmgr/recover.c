@@ -261,6 +261,7 @@ take_message(struct recovery *r, const struct record *rec)
 	e->q = r->q;
 	e->flags = m.flags;
 	e->large_n = m.large_n;
+	e->large_crc = m.large_crc;
 	e->report_of = m.report_of;
 	e->content_n = (uint32_t)m.content.n;
 	e->content_off = (uint32_t)(rec->body.n - m.content.n);

@@ -204,8 +204,10 @@ send_report(struct qmgr *q, struct pending *p)
 	    slice_of(content->bytes, content->n);
 	if (e->flags & ENTRY_LARGE)
 		fd = store_large_open(q->store, e->id, e->large_n);
-	if (fd != -1)
+	if (fd != -1) {
 		r.size = e->large_n;
+		r.crc = e->large_crc;
+	}
 	r.recipients = mem_array(e->nrcpts, sizeof(*r.recipients));
 	r.nrecipients = pick(q, p, r.recipients);
 	if (r.nrecipients > 0) {

@@ -121,6 +121,7 @@ show_content(struct client *c, struct entry *e)
 {
 	struct content *content;
 	char *bytes;
+	uint32_t crc = 0;
 	uint64_t at, n;
 	int fd;
 
@@ -141,10 +142,13 @@ show_content(struct client *c, struct entry *e)
 		if (fs_read_exactly(fs, fd, bytes, (size_t)n, (off_t)at) == -1)
 			break;
 		request_send(c, slice_of(bytes, (size_t)n));
+		crc = crc32c(crc, slice_of(bytes, (size_t)n));
 	}
 	if (fd == -1 || at < e->large_n)
 		request_say(c, "(%llu more bytes)",
 		    (unsigned long long)(e->large_n - (fd == -1 ? 0 : at)));
+	else if (e->large_crc != 0 && crc != e->large_crc)
+		request_say(c, "(the content is damaged)");
 	free(bytes);
 	if (fd != -1)
 		fs->close(fd);

@@ -275,8 +275,10 @@ try_stop(struct qmgr *q)
 	q->stopped = NULL;
 	if (q->queue.slots.n == 0)
 		notes_end_empty(q->dir);
-	else if (q->walk == NULL)
-		muster_write(q->dir, q->ids_reserved, &q->queue);
+	else if (q->walk == NULL &&
+	    muster_write(q->dir, q->ids_reserved, &q->queue) == -1)
+		log_warn("event=muster-not-written error=%s",
+		    LOG_Q(slice_str(strerror(errno))));
 	stopped(q->stopped_arg);
 }
 

@@ -71,6 +71,7 @@ static void	 copy_aside_work(struct disk_task *);
 static void	 load_work(struct disk_task *);
 static bool	 has_directory(int dir, const struct load *);
 static void	 large_work(struct disk_task *);
+static void	 look_work(struct disk_task *);
 static int	 read_head(struct load *, int fd, size_t size);
 static void	 list_work(struct disk_task *);
 static void	 list_failed(struct listing *);
@@ -685,6 +686,52 @@ large_work(struct disk_task *t)
 		fs->close(fd);
 	if (dfd != -1)
 		fs->close(dfd);
+}
+
+int
+store_large_read(int dir, uint64_t id, uint64_t size, uint32_t crc)
+{
+	int fd = fs_open(fs, dir, store_name(LARGE, id).s, O_RDONLY, 0);
+	char *bytes = mem_realloc(NULL, 65536);
+	struct stat st;
+	uint32_t seen = 0;
+	uint64_t at = 0;
+	size_t n;
+	int r = fd == -1 ? -1 : fs->fstat(fd, &st);
+
+	if (r == 0 && (uint64_t)st.st_size != size) {
+		errno = EBADMSG;
+		r = -1;
+	}
+	for (; r == 0 && crc != 0 && at < size; at += n) {
+		n = size - at < 65536 ? (size_t)(size - at) : 65536;
+		r = fs_read_exactly(fs, fd, bytes, n, (off_t)at);
+		seen = crc32c(seen, slice_of(bytes, n));
+	}
+	if (r == 0 && crc != 0 && seen != crc) {
+		errno = EBADMSG;
+		r = -1;
+	}
+	fs_close(fs, fd);
+	free(bytes);
+	return r;
+}
+
+void
+store_large_look(struct store *s, struct large_look *l)
+{
+	wait_start(s, &l->wait, look_work, wait_done);
+}
+
+static void
+look_work(struct disk_task *t)
+{
+	struct large_look *l = (struct large_look *)(void *)OF_TASK(store_wait,
+	    t);
+
+	l->wait.ok = store_large_read(l->wait.store->dir, l->id, l->size,
+	    l->crc) == 0;
+	l->error = l->wait.ok ? 0 : errno;
 }
 
 /* ---- what is damaged, what is there ------------------------------------- */

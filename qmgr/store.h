@@ -132,6 +132,18 @@ struct large_sync {
 };
 /* Makes it durable, size checked. */
 void	 store_large_sync(struct store *, struct large_sync *);
+/* Reads all of it.  -1 with errno; EBADMSG: it has another size or, where that
+ * is known, another checksum. */
+int	 store_large_read(int dir, uint64_t id, uint64_t size, uint32_t crc);
+struct large_look {
+	struct store_wait wait;		/* first; ok false: see error */
+	uint64_t	 id;
+	uint64_t	 size;		/* expected */
+	uint32_t	 crc;
+	int		 error;
+};
+/* The same on the lane. */
+void	 store_large_look(struct store *, struct large_look *);
 
 /* Where a file that is put aside goes: corrupt/NAME; NAME.1 and so on where
  * that is there already, for nothing in corrupt/ is written over. */

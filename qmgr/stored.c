@@ -20,7 +20,7 @@ static size_t	 log_record(struct slice log, bool *whole_r);
 void
 stored_pack(struct buf *b, const struct entry *e)
 {
-	static const char zero[12];
+	static const char zero[8];
 	struct buf state = BUF_INIT(SIZE_MAX / 2);
 
 	message_state_pack(&state, e);
@@ -37,6 +37,7 @@ stored_pack(struct buf *b, const struct entry *e)
 	put_u32(b, e->content_n);
 	put_u32(b, crc32c(crc32c(0, e->packed), buf_slice(&state)));
 	put_u32(b, 0);			/* the content's */
+	put_u32(b, e->large_crc);
 	buf_add(b, slice_of(zero, sizeof(zero)));
 	buf_add(b, e->packed);
 	buf_add(b, buf_slice(&state));
@@ -119,6 +120,7 @@ stored_fault(struct slice bytes, uint64_t id, bool head_only,
 	s.content_n = get_u32(&w);
 	crc_both = get_u32(&w);
 	crc_content = get_u32(&w);
+	s.large_crc = get_u32(&w);
 	n = bytes.n - STORED_HEAD_BYTES;
 	if (envelope_n > n || state_n > n - envelope_n)
 		return "it ends within its envelope";
@@ -210,6 +212,7 @@ stored_entry(struct queue *q, struct slot *slot, struct slice bytes,
 		return NULL;
 	e->flags = s.flags;
 	e->large_n = s.large_n;
+	e->large_crc = s.large_crc;
 	e->report_of = s.report_of;
 	e->content_n = s.content_n;
 	e->file_content = s.content_at;

@@ -10,7 +10,8 @@
  *	    u32 seq of the state   u64 size of the large file   u64 report of
  *	    u32 length of the envelope   u32 of the state   u32 of the content
  *	    u32 CRC-32C of envelope and state
- *	    u32 CRC-32C of the content   12 zero
+ *	    u32 CRC-32C of the content   u32 CRC-32C of the large file, 0: not
+ *	    known   8 zero
  *	envelope (packed), state, content
  *	log: each u32 "Log\xc5"   u32 CRC-32C of what follows
  *	    u16 type   u16 zero   u32 length   body
@@ -42,6 +43,7 @@ struct stored {
 	uint32_t	 flags;
 	uint32_t	 seq;
 	uint64_t	 large_n;
+	uint32_t	 large_crc;
 	uint64_t	 report_of;
 	struct slice	 envelope;
 	struct slice	 state;

@@ -582,6 +582,7 @@ submit_spooled(struct qmgr *q, struct channel *c, struct message *m)
 	body.envelope = get_slice(&m->body, ENVELOPE_BYTES);
 	body.content = get_slice(&m->body, PREFIX_BYTES);
 	body.large_n = get_u64(&m->body);
+	body.large_crc = get_u32(&m->body);
 	if (!wire_done(&m->body) || sp == NULL) {
 		channel_breach(c, "submit-spooled");
 		return;
@@ -601,6 +602,7 @@ submit_spooled(struct qmgr *q, struct channel *c, struct message *m)
 	}
 	e->flags = body.flags;
 	e->large_n = body.large_n;
+	e->large_crc = body.large_crc;
 	if (over_login_limit(q, &e))
 		return;
 	entry_set_content(&q->queue, e, body.content);
@@ -633,6 +635,7 @@ spool_synced(struct store_wait *w, bool ok)
 	if (ok && !e->aborted) {
 		body.flags = (uint8_t)e->flags;
 		body.large_n = e->large_n;
+		body.large_crc = e->large_crc;
 		body.envelope = e->packed;
 		body.content = slice_of(e->content->bytes, e->content->n);
 		entry_commit(q, e, &body, 0);
@@ -666,6 +669,7 @@ submit_own(struct qmgr *q, uint64_t id, const struct message_body *body,
 	entry_set_content(&q->queue, e, body->content);
 	if (e->flags & ENTRY_LARGE) {
 		e->large_n = body->large_n;
+		e->large_crc = body->large_crc;
 		sync_large(q, e);
 	} else
 		entry_commit(q, e, body, JOURNAL_STUBBORN |

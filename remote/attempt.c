@@ -26,7 +26,7 @@ static void	 exhausted(struct attempt *);
 static void	 remember(struct attempt *, const struct outcome *);
 static void	 reopen_recipients(struct attempt *);
 static void	 set_slot(struct attempt *, bool);
-static struct slice header_of(const struct attempt *);
+static struct slice header_of(struct attempt *);
 static int	 convert_to(struct attempt *, enum body_type,
 		    struct outcome *);
 static size_t	 alike(const struct attempt *, size_t);
@@ -88,7 +88,7 @@ attempt_new(struct relay *r, struct message *m)
 	    a->undecided * sizeof(*a->recipients));
 	a->body_type = a->job.body;
 	a->content = (struct content){ a->job.content, a->fd, a->job.offset,
-		a->job.size };
+		a->job.size, a->job.crc, 0 };
 	a->needs_utf8 = job_needs_utf8(&a->job, header_of(a));
 	return a;
 }
@@ -96,7 +96,7 @@ attempt_new(struct relay *r, struct message *m)
 /* Only what SMTPUTF8 needs is looked at, so the front is enough: a header
  * section that is longer than a piece counts by its beginning. */
 static struct slice
-header_of(const struct attempt *a)
+header_of(struct attempt *a)
 {
 	struct slice front;
 
@@ -356,7 +356,7 @@ attempt_convert(struct attempt *a, unsigned offers, struct outcome *o)
 		a->relay->converted -= a->converted.n;
 		buf_clear(&a->converted);
 		a->content = (struct content){ a->job.content, a->fd,
-			a->job.offset, a->job.size };
+			a->job.offset, a->job.size, a->job.crc, 0 };
 		a->body_type = a->job.body;
 	}
 	if (a->body_type <= best)
@@ -386,8 +386,10 @@ convert_to(struct attempt *a, enum body_type to, struct outcome *o)
 				    "this one is too large to convert") };
 		return -1;
 	}
-	if (content_read_all(&a->content, &whole) == -1)
+	if (content_read_all(&a->content, &whole) == -1) {
+		o->damaged = errno == EBADMSG;
 		goto done;
+	}
 	how = downgrade(buf_slice(&whole), to, &out, &why);
 	if (how == DOWNGRADE_IMPOSSIBLE) {
 		*o = (struct outcome){ .status = OUTCOME_FAILED,
@@ -401,7 +403,7 @@ convert_to(struct attempt *a, enum body_type to, struct outcome *o)
 		a->converted = out;
 		buf_init(&out, 0);
 		a->content = (struct content){ buf_slice(&a->converted), -1,
-			0, 0 };
+			0, 0, 0, 0 };
 	}
 	a->body_type = to;
 	r = 0;

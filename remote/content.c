@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "base/num.h"
 #include "content.h"
 
 uint64_t
@@ -12,7 +13,7 @@ content_size(const struct content *c)
 }
 
 int
-content_read(const struct content *c, uint64_t at, struct slice *piece_r)
+content_read(struct content *c, uint64_t at, struct slice *piece_r)
 {
 	static char shared[CONTENT_PIECE];
 	uint64_t left = content_size(c) - at;
@@ -37,11 +38,16 @@ content_read(const struct content *c, uint64_t at, struct slice *piece_r)
 	if (n <= 0)
 		return -1;
 	*piece_r = slice_of(shared, (size_t)n);
+	c->seen = crc32c(at == c->front.n ? 0 : c->seen, *piece_r);
+	if ((uint64_t)n == left && c->crc != 0 && c->seen != c->crc) {
+		errno = EBADMSG;
+		return -1;
+	}
 	return 0;
 }
 
 int
-content_read_all(const struct content *c, struct buf *b)
+content_read_all(struct content *c, struct buf *b)
 {
 	struct slice piece;
 	uint64_t at = 0;

@@ -481,11 +481,11 @@ qmgr_told(void *arg, struct channel *c, struct message *m)
 	for (n = get_u32(&m->body); n > 0; n--) {
 		number = get_u32(&m->body);
 		assert_true(outcome_unpack(&m->body, &o));
-		buf_printf(&f->results, "%llu/%u %s %u %s%s %.*s|",
+		buf_printf(&f->results, "%llu/%u %s %u %s%s %.*s%s|",
 		    (unsigned long long)m->id, number,
 		    outcome_name(o.status), o.code,
 		    enhanced_text(o.enhanced).s, o.site ? " site" : "",
-		    SLICE_ARG(o.text));
+		    SLICE_ARG(o.text), o.damaged ? " damaged" : "");
 		f->nresults++;
 	}
 	assert_true(wire_done(&m->body));
@@ -1667,6 +1667,50 @@ truncated_file_defers_the_message(void **state)
 	tear_down(&f);
 }
 
+/* It costs neither the host its good name nor another host an attempt. */
+static void
+damaged_content_never_gets_its_end(void **state)
+{
+	static const struct script rows[] = {
+		{ NULL }, { .ehlo = "250-x\r\n250 CHUNKING" },
+	};
+	char *whole = malloc(LARGE);
+	struct job_recipient r[2];
+	struct fixture f;
+	struct job j;
+	size_t i;
+	int fd;
+
+	(void)state;
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		set_up(&f, zone, (const struct script *[]){ &rows[i], NULL,
+		    NULL }, "");
+		log_set_level(LOG_LEVEL_ERROR + 1);
+		j = job_to(r, 2, "example.org");
+		j.size = LARGE;
+		fd = large_file(LARGE);
+		assert_int_equal(pread(fd, whole, LARGE, 0), LARGE);
+		j.crc = crc32c(0, slice_of(whole, LARGE));
+		whole[LARGE / 2] ^= 1;
+		assert_int_equal(pwrite(fd, whole, LARGE, 0), LARGE);
+		send_job(&f, 1, &j, fd);
+		wait_for_results(&f, 2);
+		assert_string_equal(buf_cstr(&f.results),
+		    "1/0 deferred 0 4.3.0 the content cannot be read (local "
+		    "trouble) damaged|1/1 deferred 0 4.3.0 the content cannot "
+		    "be read (local trouble) damaged|");
+		assert_null(strstr(buf_cstr(&f.heard), "|<"));
+		assert_int_equal(f.hosts[1].connections, 0);
+		send_job(&f, 2, &j, large_file(LARGE));
+		wait_for_results(&f, 4);
+		assert_non_null(strstr(buf_cstr(&f.results),
+		    "2/1 relayed 250"));
+		log_set_level(LOG_LEVEL_ERROR);
+		tear_down(&f);
+	}
+	free(whole);
+}
+
 static void
 content_refused_before_its_end(void **state)
 {
@@ -2324,6 +2368,7 @@ main(void)
 		cmocka_unit_test(dead_qmgr_ends_what_is_under_way),
 		cmocka_unit_test(large_content_comes_from_the_descriptor),
 		cmocka_unit_test(truncated_file_defers_the_message),
+		cmocka_unit_test(damaged_content_never_gets_its_end),
 		cmocka_unit_test(content_refused_before_its_end),
 		cmocka_unit_test(content_accepted_before_it_has_come),
 		cmocka_unit_test(

@@ -80,6 +80,7 @@ static void	 rcpt(struct conn *, struct owed);
 static bool	 is_too_many(const struct conn *, const struct outcome *);
 static void	 data(struct conn *, struct owed);
 static void	 start_content(struct conn *);
+static void	 unreadable(struct conn *, int error);
 static void	 pump(struct conn *);
 static void	 end(struct conn *, struct owed);
 static bool	 is_no_promise(struct conn *);
@@ -776,6 +777,20 @@ smtp_sent(struct conn *c)
 	await(c);
 }
 
+/* No fault of the host's.  It has not seen the end, so it has no message. */
+static void
+unreadable(struct conn *c, int error)
+{
+	struct attempt *a = c->attempt;
+
+	log_error("id=%s event=cannot-read-content why=\"%s\"",
+	    queue_id_text(a->job.queue_id).s, strerror(error));
+	conn_abandon(c);
+	attempt_give_up(a, &(struct outcome){ .status = OUTCOME_DEFERRED,
+	    .enhanced = { 4, 3, 0 }, .damaged = error == EBADMSG,
+	    .text = SLICE_LIT("the content cannot be read (local trouble)") });
+}
+
 /* Adds content while the host takes it. */
 static void
 pump(struct conn *c)
@@ -787,11 +802,7 @@ pump(struct conn *c)
 	while (c->sending && stream_unsent(&c->stream) < OUT_FILL) {
 		if (content_read(&c->attempt->content, c->sent,
 		    &piece) == -1) {
-			log_error("id=%s event=cannot-read-content why=\"%s\"",
-			    queue_id_text(c->attempt->job.queue_id).s,
-			    strerror(errno));
-			conn_lost(c, (struct enhanced){ 4, 3, 0 },
-			    "the content cannot be read (local trouble)");
+			unreadable(c, errno);
 			return;
 		}
 		if (piece.n == 0) {

@@ -287,6 +287,7 @@ write_out(struct session *s)
 		return false;
 	}
 	tx->spooled += tx->content.n;
+	tx->spooled_crc = crc32c(tx->spooled_crc, buf_slice(&tx->content));
 	s->d->content_bytes -= tx->content.n;
 	buf_reset(&tx->content);
 	if (tx->spooled - tx->pushed >= PUSH_BYTES)

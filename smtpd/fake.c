@@ -414,6 +414,7 @@ take_spooled(struct fake *f, struct message *m)
 	struct slice envelope, prefix;
 	struct fake_message *k = keep(f, m, &envelope, &prefix);
 	uint64_t n = get_u64(&m->body);
+	uint32_t crc = get_u32(&m->body);
 
 	assert(wire_done(&m->body));
 	assert(f->spool_fd != -1);
@@ -424,6 +425,7 @@ take_spooled(struct fake *f, struct message *m)
 	memcpy(k->bytes, prefix.p, prefix.n);
 	if (pread(f->spool_fd, k->bytes + prefix.n, n, 0) != (ssize_t)n)
 		abort();
+	assert(crc32c(0, slice_of(k->bytes + prefix.n, n)) == crc);
 	k->content = slice_of(k->bytes, prefix.n + n);
 }
 

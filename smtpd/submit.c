@@ -214,8 +214,10 @@ send_message(struct session *s)
 		put_u32(b, (uint32_t)(prefix.n + tx->content.n));
 		buf_add(b, buf_slice(&prefix));
 		buf_add(b, buf_slice(&tx->content));
-		if (file)
+		if (file) {
 			put_u64(b, tx->spooled);
+			put_u32(b, tx->spooled_crc);
+		}
 	}
 	channel_end(c);
 	enlist(s);

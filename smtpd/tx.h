@@ -83,6 +83,7 @@ struct tx {
 	struct slice	*authors;	/* owned array; of From and Sender */
 	size_t		 nauthors;
 	uint64_t	 spooled;	/* bytes written */
+	uint32_t	 spooled_crc;	/* their CRC-32C */
 	uint64_t	 pushed;	/* of which write-back was begun */
 	char		 msgid[MSGID_BYTES + 1]; /* "" until it is seen */
 };

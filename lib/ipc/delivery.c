@@ -19,6 +19,7 @@ job_pack(struct buf *b, const struct job *j)
 	    put_u8(b, (uint8_t)j->body) == 0 && put_u8(b, j->smtputf8) == 0 &&
 	    put_time(b, j->arrived_ms) == 0 && put_slice(b, j->content) == 0 &&
 	    put_u64(b, j->offset) == 0 && put_u64(b, j->size) == 0 &&
+	    put_u32(b, j->crc) == 0 &&
 	    extras_pack(b, &j->extras) == 0 &&
 	    put_recipients(b, j) == 0)
 		return 0;
@@ -63,6 +64,7 @@ job_unpack(struct wire *w, struct arena *a, struct job *j_r)
 	j.content = get_slice(w, CHANNEL_BODY_BYTES);
 	j.offset = get_u64(w);
 	j.size = get_u64(w);
+	j.crc = get_u32(w);
 	extras_unpack(w, &j.extras);
 	/* Readers may add the two and pass them to pread(). */
 	if (j.offset > INT64_MAX || j.size > INT64_MAX - j.offset)

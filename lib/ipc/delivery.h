@@ -71,6 +71,7 @@ struct job {
 	struct slice	 content;	/* the front, or all of it */
 	uint64_t	 offset;	/* DL_JOB_FILE: the rest in the file */
 	uint64_t	 size;		/* DL_JOB_FILE: its bytes */
+	uint32_t	 crc;		/* and their CRC-32C; 0: not known */
 	struct envelope_extras extras;	/* without the login */
 	struct job_recipient *recipients;
 	size_t		 nrecipients;

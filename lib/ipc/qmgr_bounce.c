@@ -34,7 +34,8 @@ report_pack(struct buf *b, const struct report *r)
 	    put_u8(b, (uint8_t)r->body) == 0 && put_u8(b, r->smtputf8) == 0 &&
 	    put_time(b, r->arrived_ms) == 0 && put_time(b, r->until_ms) == 0 &&
 	    put_slice(b, r->content) == 0 && put_u64(b, r->offset) == 0 &&
-	    put_u64(b, r->size) == 0 && put_u64(b, r->total) == 0 &&
+	    put_u64(b, r->size) == 0 && put_u32(b, r->crc) == 0 &&
+	    put_u64(b, r->total) == 0 &&
 	    put_recipients(b, r) == 0)
 		return 0;
 	b->n = n;
@@ -84,6 +85,7 @@ report_unpack(struct wire *w, struct arena *a, struct report *r_r)
 	r.content = get_slice(w, CHANNEL_BODY_BYTES);
 	r.offset = get_u64(w);
 	r.size = get_u64(w);
+	r.crc = get_u32(w);
 	r.total = get_u64(w);
 	if (r.offset > INT64_MAX || r.size > INT64_MAX - r.offset)
 		wire_fail(w);

@@ -58,6 +58,7 @@ struct report {
 	struct slice	 content;	/* the front of the message, or all */
 	uint64_t	 offset;	/* ..._FILE: the rest in the file */
 	uint64_t	 size;		/* ..._FILE: its bytes */
+	uint32_t	 crc;		/* and their CRC-32C; 0: not known */
 	uint64_t	 total;		/* the message's whole size */
 	struct report_recipient *recipients;
 	size_t		 nrecipients;

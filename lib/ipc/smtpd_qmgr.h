@@ -33,7 +33,7 @@
 	X(SQ_SUBMIT,	    3, SMTPD, 0,  8,   SUBMIT_BYTES) /* slice envelope, slice content; id: queue id */ \
 	X(SQ_SPOOL_ASK,	    4, SMTPD, 0,  8,   8)	/* u64 size expected or 0; id: queue id */ \
 	X(SQ_SPOOL,	    5, QMGR,  1,  0,   0)	/* fd to append to; id: queue id */ \
-	X(SQ_SUBMIT_SPOOLED, 6, SMTPD, 0, 16,  SUBMIT_BYTES) /* slice envelope, slice prefix, u64 size of the content in the file; id: queue id */ \
+	X(SQ_SUBMIT_SPOOLED, 6, SMTPD, 0, 20,  SUBMIT_BYTES) /* slice envelope, slice prefix, u64 size of the content in the file, u32 its CRC-32C; id: queue id */ \
 	X(SQ_ABORT,	    7, SMTPD, 0,  0,   0)	/* the client is gone: forget it unless it is durable */ \
 	X(SQ_QUEUED,	    8, QMGR,  0,  0,   0)	/* durable: 250 is true now; id: queue id */ \
 	X(SQ_REFUSED,	    9, QMGR,  0,  6,   1024)	/* u16 reply code, slice "4.3.1 text" */ \

@@ -7,6 +7,8 @@
 
 #define REMOTE_BYTES	600	/* name[address]:port */
 
+enum { FAULT_SITE = 1, FAULT_CONTENT = 2 };
+
 static int	put_words(struct buf *, struct slice);
 static struct slice get_words(struct wire *);
 static bool	words_are_clean(struct slice);
@@ -25,7 +27,8 @@ outcome_pack(struct buf *b, const struct outcome *o)
 	    put_u8(b, o->enhanced.class) == 0 &&
 	    put_u16(b, o->enhanced.subject) == 0 &&
 	    put_u16(b, o->enhanced.detail) == 0 && put_u16(b, o->code) == 0 &&
-	    put_u8(b, o->site) == 0 && put_slice(b, remote) == 0 &&
+	    put_u8(b, (uint8_t)((o->site ? FAULT_SITE : 0) |
+	    (o->damaged ? FAULT_CONTENT : 0))) == 0 && put_slice(b, remote) == 0 &&
 	    put_words(b, o->text) == 0)
 		return 0;
 	b->n = n;
@@ -61,7 +64,7 @@ bool
 outcome_unpack(struct wire *w, struct outcome *o_r)
 {
 	struct outcome o = { 0 };
-	uint8_t status = get_enum(w, OUTCOME_FAILED);
+	uint8_t status = get_enum(w, OUTCOME_FAILED), faults;
 
 	if (status == 0)
 		wire_fail(w);
@@ -70,7 +73,9 @@ outcome_unpack(struct wire *w, struct outcome *o_r)
 	o.enhanced.subject = get_u16(w);
 	o.enhanced.detail = get_u16(w);
 	o.code = get_u16(w);
-	o.site = get_bool(w);
+	faults = get_enum(w, FAULT_SITE | FAULT_CONTENT);
+	o.site = faults & FAULT_SITE;
+	o.damaged = faults & FAULT_CONTENT;
 	o.remote = get_text(w, REMOTE_BYTES);
 	o.text = get_words(w);
 	if (!enhanced_is_valid(o.enhanced) ||

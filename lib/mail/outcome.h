@@ -36,6 +36,8 @@ struct outcome {
 	struct enhanced	 enhanced;
 	uint16_t	 code;		/* SMTP reply code; 0: it was no reply */
 	bool		 site;		/* the next hop as a whole is at fault */
+	bool		 damaged;	/* the content has another checksum than
+					 * its job says; never in the queue */
 	struct slice	 remote;	/* "name[address]:port"; empty: local */
 	struct slice	 text;		/* the peer's words, or ours; one line,
 					 * '\n' between the lines of a reply */

@@ -93,6 +93,19 @@ class Queue(Story):
         box.wait_queue(2)
         self.assertEqual(box.tool("queue", "delete", "--all").returncode, 0)
 
+    def test_a_list_that_cannot_be_written_is_told(self):
+        box = self.box
+        box.send("x@later.example", subject="stays")
+        wait_for(lambda: not os.path.exists(box.path("queue", "messages")), "the last list to be removed")
+        os.mkdir(box.path("queue", "messages"))
+        since = len(box.log())
+        box.stop()
+        self.assertIn("event=muster-not-written", box.log()[since:])
+        os.rmdir(box.path("queue", "messages"))
+        box.start()
+        box.wait_queue(1)
+        self.assertEqual(box.tool("queue", "delete", "--all").returncode, 0)
+
     def test_each_message_for_itself(self):
         with self.box.smtp() as s:
             for i in range(300):
@@ -129,6 +142,61 @@ class Queue(Story):
         self.sink.wait(300 - len(told), timeout=60)
         self.box.wait_queue(0)
         print(f"# {len(told)} of 300 messages set aside, {len(self.sink.messages)} delivered", flush=True)
+
+
+class Large(Story):
+    """Large content, which its checksum in the message's record guards."""
+
+    @classmethod
+    def arrange(cls):
+        cls.sink = Sink(replies={"CONNECT": "421 4.3.2 later"})
+        cls.at_end(cls.sink.stop)
+        cls.box = cls.instance(relay={"later.example": f"127.0.0.1:{cls.sink.port}"})
+
+    def send(self, to, subject):
+        """Its large file; nothing is delivered yet."""
+        old = set(self.large())
+        self.box.send(to, subject=subject, body=("y" * 70 + "\r\n") * 20000, sender="alice@example.org")
+        return (set(self.large()) - old).pop()
+
+    def large(self):
+        top = self.box.path("queue", "large")
+        return [os.path.join(d, n) for d, _, names in os.walk(top) for n in names]
+
+    def test_damage_is_delivered_to_nobody(self):
+        box, rng = self.box, random.Random(SEED)
+        print(f"# SEED={SEED}", flush=True)
+        box.tool("pause", "local", check=True)
+        paths = {to: self.send(to, "damaged") for to in ("x@later.example", "bob@example.org", "young@later.example")}
+        self.send("x@later.example", "whole")
+        self.send("bob@example.org", "whole")
+        box.wait_queue(5)
+        for path in paths.values():
+            flip(path, rng)
+        names = [os.path.relpath(p, box.path("queue")) for p in paths.values()]
+        self.sink.replies.clear()
+        box.tool("resume", "local", check=True)
+        box.tool("queue", "retry", "--all", check=True)
+        wait_for(lambda: len(box.queue("--state", "held")) == 3, "what is damaged to be held")
+        held = box.wait_queue(3)
+        for name in names:
+            box.wait_log("event=content-unreadable file=" + name)
+        box.wait_subject("bob@example.org", "whole")
+        self.assertEqual(len(box.mail("bob@example.org")), 1)
+        self.assertEqual([m.data.count(b"whole") > 0 for m in self.sink.messages], [True])
+
+        # Who gives it up tells its sender, without what is damaged.
+        box.tool("queue", "bounce", held[0]["id"], check=True)
+        box.wait_queue(2)
+        report = wait_for(lambda: box.mail("alice@example.org"), "the report")[0]
+        self.assertNotIn(b"yyyyyyyy", report)
+
+        box.stop()
+        found = box.tool("queue", "check").stdout
+        self.assertEqual(found.count("has another checksum than its message says"), 2, found)
+        box.start()
+        self.assertEqual(box.tool("queue", "delete", "--all").returncode, 0)
+        box.wait_queue(0)
 
 
 class Tables(Story):
