@@ -662,7 +662,8 @@ sched_result(struct sched *s, struct attempt *j, enum job_result result,
 			break;
 		h->window = h->window / 2 < 1 ? 1 : h->window / 2;
 		h->credit = 0;
-		if (h->successes == 0 || h->state == HOP_PROBING)
+		if (h->state == HOP_PROBING ||
+		    (h->successes == 0 && h->inflight == 0))
 			hop_die(s, h, words, now);
 		h->successes = 0;
 		break;

@@ -11,8 +11,9 @@
  * A next hop may send while fewer jobs are under way than its window is wide,
  * its rate allows it, and it is not dead:
  *
- *	ALIVE --- site failure, nothing delivered since the last --> DEAD
- *	  ^                                                           |
+ *	ALIVE --- site failure, nothing delivered since the last,
+ *	  ^	  and nothing under way that could be -------------> DEAD
+ *	  |                                                           |
  *	  |                                                 its back-off is over
  *	  +------- delivered ------------- PROBING <------------------+
  *	                                      |  site failure: DEAD, longer

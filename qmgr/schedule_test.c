@@ -183,10 +183,46 @@ window_halves_on_a_site_failure_between_successes(void **state)
 	result(&b, i++, JOB_SITE_FAILED);
 	assert_int_equal(hop_find(&b.s, SLICE_LIT("far"))->window, 10);
 	assert_int_equal(b.back, 0);
-	/* Again, with nothing delivered in between: dead. */
-	result(&b, i++, JOB_SITE_FAILED);
+	/* Again, with nothing delivered in between: dead when all that is
+	 * under way has failed. */
+	while (i < b.nsent) {
+		assert_false(hop_is_dead(hop_find(&b.s, SLICE_LIT("far"))));
+		assert_int_equal(b.back, 0);
+		result(&b, i++, JOB_SITE_FAILED);
+		sched_run(&b.s, b.now);
+	}
+	assert_int_equal(i, 519);
 	assert_true(hop_is_dead(hop_find(&b.s, SLICE_LIT("far"))));
 	assert_true(b.back > 0);
+	bed_clear(&b);
+}
+
+/* It refuses all connections but two. */
+static void
+hop_that_takes_a_few_at_a_time_is_not_dead(void **state)
+{
+	struct bed b;
+	unsigned i, from = 0, end, taken, refused = 0;
+
+	(void)state;
+	bed_init(&b, 0);
+	for (i = 0; i < 1000; i++)
+		job(&b, "far", 1, false);
+	sched_run(&b.s, b.now);
+	assert_int_equal(b.nsent, WINDOW_START);
+	while (b.nsent < 500) {
+		end = b.nsent;
+		taken = from + 2;
+		for (i = taken; i < end; i++, refused++)
+			result(&b, i, JOB_SITE_FAILED);
+		for (i = from; i < taken && i < end; i++)
+			result(&b, i, JOB_DELIVERED);
+		from = end;
+		sched_run(&b.s, b.now);
+		assert_true(b.nsent > end);
+	}
+	assert_int_equal(b.back, 0);
+	assert_in_range(refused, 1, 250);
 	bed_clear(&b);
 }
 
@@ -526,6 +562,7 @@ main(void)
 		cmocka_unit_test(window_begins_small_and_grows_with_success),
 		cmocka_unit_test(
 		    window_halves_on_a_site_failure_between_successes),
+		cmocka_unit_test(hop_that_takes_a_few_at_a_time_is_not_dead),
 		cmocka_unit_test(dead_hop_is_probed_once_per_back_off),
 		cmocka_unit_test(hops_and_senders_take_turns),
 		cmocka_unit_test(
