@@ -271,7 +271,7 @@ put_section(struct fetch_reader *r, const struct fetch_item *it)
 	}
 	if (sec->npath == 0 && sec->what == SECTION_ALL) {
 		stored = r->content.bytes;
-		size = r->content.crlf ? stored.n : crlf_size(stored);
+		size = crlf_size(stored);
 	} else if (!load_message(r) ||
 	    !message_section(&r->message, sec, &stored, &size)) {
 		put_str(r->s, "NIL");

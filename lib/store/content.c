@@ -123,15 +123,6 @@ read_message(struct mailbox *mb, uint32_t uid, struct buf *b)
 	return STORE_OK;
 }
 
-/* What the first line's end is, holds for all: a file has one kind. */
-static bool
-has_crlf(struct slice s)
-{
-	size_t at = slice_find(s, '\n');
-
-	return at > 0 && at < s.n && s.p[at - 1] == '\r';
-}
-
 enum store_result
 mailbox_content(struct mailbox *mb, uint32_t uid, struct message_content *c)
 {
@@ -142,8 +133,7 @@ mailbox_content(struct mailbox *mb, uint32_t uid, struct message_content *c)
 		buf_clear(&b);
 		return r;
 	}
-	*c = (struct message_content){ .bytes = buf_slice(&b),
-		.crlf = has_crlf(buf_slice(&b)), .map = b.p,
+	*c = (struct message_content){ .bytes = buf_slice(&b), .map = b.p,
 		.map_bytes = b.n };
 	return STORE_OK;
 }

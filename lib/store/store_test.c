@@ -59,7 +59,6 @@ appended_messages_are_there_after_reopening(void **arg)
 	assert_int_equal(facts_of(mb, e[1].uid).size, 15);
 	assert_int_equal(mailbox_content(mb, 1, &c), STORE_OK);
 	assert_int_equal(c.bytes.n, 17);
-	assert_false(c.crlf);
 	assert_memory_equal(c.bytes.p, "Subject: a\n\nbody\n", 17);
 	message_content_clear(&c);
 	assert_int_equal(count_files(w, "cur"), 2);
