@@ -283,6 +283,18 @@ copies_keep_flags_dates_and_guid(void **arg)
 	refresh(to, NULL, NULL);
 	mailbox_entries(to, &n);
 	assert_int_equal(n, 3);
+	/* To where it is: a new UID, and nothing left for whoever is next. */
+	uids[0] = 2;
+	assert_int_equal(mailbox_copy(mb, (struct uid_list){ uids, 1 },
+	    INBOX, true, &c), STORE_OK);
+	assert_int_equal(c.to[0], 3);
+	free(c.from);
+	free(c.to);
+	mailbox_close(&mb);
+	mb = open_box(w->store, INBOX);
+	e = mailbox_entries(mb, &n);
+	assert_int_equal(n, 1);
+	assert_int_equal(e[0].uid, 3);
 	mailbox_close(&mb);
 	mailbox_close(&to);
 }
