@@ -36,8 +36,6 @@ copy_or_move(struct imap_session *s, struct cursor *c, bool move)
 		tagged(s, BAD, NULL, "There is no message of that number");
 	else if (uids.n > MESSAGE_LIMIT)
 		tagged(s, NO, "LIMIT", "Too many messages at once");
-	else if (move && slice_eq(to, mailbox_name(s->view.mailbox)))
-		tagged(s, NO, "CANNOT", "They are there already");
 	else
 		do_copy(s, &uids, to, move);
 	set_clear(&set);

@@ -285,7 +285,7 @@ put_section(struct fetch_reader *r, const struct fetch_item *it)
 	if (sec->npath == 0 && sec->what == SECTION_ALL) {
 		stored = r->content.bytes;
 		begin_stored(r, stored);
-		size = r->content.crlf ? stored.n : count_stored(r);
+		size = count_stored(r);
 	} else if (!load_message(r) ||
 	    !message_section(&r->message, sec, &stored, &size)) {
 		put_str(r->s, "NIL");

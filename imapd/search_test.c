@@ -492,6 +492,8 @@ static const struct {
 	{ "a|x;b|y", "(1)(2)", "(1)(2)" },
 	/* no subject is no subject in common */
 	{ "a|;b|", "(1)(2)", "(1 2)" },
+	/* it is no reply, whatever others say of it */
+	{ "a|x;b a c|y;c|z", "(1)(3 2)", "(1)(2)(3)" },
 	/* loops, itself, the same id twice, none */
 	{ "a b|x;b a|x", "(2 1)", "(1 2)" },
 	{ "a a|x", "(1)", "(1)" },

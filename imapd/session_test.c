@@ -406,15 +406,16 @@ copy_move_and_expunge(void **state)
 	    { "a COPY 1:2 Box\r\n", "a OK [COPYUID 101 1:2 1:2] Done\r\n" },
 	    { "a UID MOVE 2 Box\r\n", "* OK [COPYUID 101 2 3] Moved\r\n"
 		"* 2 EXPUNGE\r\na OK Done\r\n" },
-	    { "a MOVE 1 INBOX\r\n",
-		"a NO [CANNOT] They are there already\r\n" },
+	    /* RFC 6851 3.3: allowed where COPY is */
+	    { "a MOVE 1 INBOX\r\n", "* OK [COPYUID 100 1 4] Moved\r\n"
+		"* 1 EXPUNGE\r\n* 2 EXISTS\r\n* 2 RECENT\r\na OK Done\r\n" },
 	    { "a UID COPY 99 Box\r\n",
 		"a OK Nothing was there to be copied\r\n" },
 	    { "a STORE 1:2 +FLAGS.SILENT (\\Deleted)\r\n", "a OK Done\r\n" },
-	    { "a UID EXPUNGE 3\r\n", "* 2 EXPUNGE\r\na OK Done\r\n" },
+	    { "a UID EXPUNGE 3\r\n", "* 1 EXPUNGE\r\na OK Done\r\n" },
 	    { "a ENABLE QRESYNC\r\n", "* ENABLED QRESYNC\r\na OK Done\r\n" },
-	    { "a EXPUNGE\r\n", "* VANISHED 1\r\n"
-		"a OK [HIGHESTMODSEQ 8] Done\r\n" });
+	    { "a EXPUNGE\r\n", "* VANISHED 4\r\n"
+		"a OK [HIGHESTMODSEQ 10] Done\r\n" });
 }
 
 static void

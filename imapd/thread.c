@@ -271,12 +271,14 @@ link_message(struct threader *t, uint32_t i, struct slice id,
 			link_to(t, before, c);
 		before = c;
 	}
-	/* 1 (B): what the message itself says of its parent counts more. */
-	if (before == NONE || before == t->v[self].parent ||
-	    !may_link(t, before, self))
+	/* 1 (B): what the message itself says of its parent counts more, also
+	 * that it has none. */
+	if (before != NONE && (before == t->v[self].parent ||
+	    !may_link(t, before, self)))
 		return;
 	detach(t, self);
-	append(t, before, self);
+	if (before != NONE)
+		append(t, before, self);
 }
 
 static void

@@ -98,15 +98,6 @@ crlf_bytes(struct slice s)
 	return n;
 }
 
-/* What the first line's end is, holds for all: a file has one kind. */
-static bool
-has_crlf(struct slice s)
-{
-	size_t at = slice_find(s, '\n');
-
-	return at > 0 && at < s.n && s.p[at - 1] == '\r';
-}
-
 static int
 open_regular(struct mailbox *mb, uint32_t uid, ssize_t *i_r, struct stat *st)
 {
@@ -136,8 +127,7 @@ read_small(const struct fs *fs, int fd_take, size_t n,
 		buf_clear(&b);
 		return STORE_FAILED;
 	}
-	*c = (struct message_content){ .bytes = buf_slice(&b),
-		.crlf = has_crlf(buf_slice(&b)), .map = b.p,
+	*c = (struct message_content){ .bytes = buf_slice(&b), .map = b.p,
 		.map_bytes = b.n };
 	return STORE_OK;
 }
@@ -147,8 +137,6 @@ static enum store_result
 begin_large(const struct fs *fs, int fd_take, uint64_t n,
     struct message_content *c)
 {
-	char first[4096];
-	ssize_t got;
 	void *map;
 
 	if (n > CONTENT_BYTES) {
@@ -156,15 +144,13 @@ begin_large(const struct fs *fs, int fd_take, uint64_t n,
 		errno = EFBIG;
 		return STORE_FAILED;
 	}
-	got = fs->pread(fd_take, first, sizeof(first), 0);
-	map = got == -1 ? MAP_FAILED : mmap(NULL, n, PROT_READ | PROT_WRITE,
+	map = mmap(NULL, n, PROT_READ | PROT_WRITE,
 	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (map == MAP_FAILED) {
 		fs_close(fs, fd_take);
 		return STORE_FAILED;
 	}
 	*c = (struct message_content){ .bytes = { map, n }, .map = map,
-		.crlf = has_crlf(slice_of(first, (size_t)got)),
 		.map_bytes = n, .fs = fs, .fd = fd_take, .away = true };
 	return STORE_OK;
 }

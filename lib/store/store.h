@@ -266,8 +266,7 @@ bool	 mailbox_vanished(struct mailbox *, uint64_t since,
  * wanted since.
  */
 struct message_content {
-	struct slice	 bytes;		/* as stored */
-	bool		 crlf;		/* line ends as stored: CRLF, else LF */
+	struct slice	 bytes;		/* as stored: line ends LF, CRLF or both */
 	/* private: */
 	void		*map;
 	size_t		 map_bytes;

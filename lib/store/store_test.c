@@ -59,7 +59,6 @@ appended_messages_are_there_after_reopening(void **arg)
 	assert_int_equal(facts_of(mb, e[1].uid).size, 15);
 	assert_int_equal(mailbox_content(mb, 1, &c), STORE_OK);
 	assert_int_equal(c.bytes.n, 17);
-	assert_false(c.crlf);
 	assert_memory_equal(c.bytes.p, "Subject: a\n\nbody\n", 17);
 	message_content_clear(&c);
 	assert_int_equal(count_files(w, "cur"), 2);
@@ -346,6 +345,18 @@ copies_keep_flags_dates_and_guid(void **arg)
 	refresh(to, NULL, NULL);
 	mailbox_entries(to, &n);
 	assert_int_equal(n, 3);
+	/* To where it is: a new UID, and nothing left for whoever is next. */
+	uids[0] = 2;
+	assert_int_equal(mailbox_copy(mb, (struct uid_list){ uids, 1 },
+	    INBOX, true, &c), STORE_OK);
+	assert_int_equal(c.to[0], 3);
+	free(c.from);
+	free(c.to);
+	mailbox_close(&mb);
+	mb = open_box(w->store, INBOX);
+	e = mailbox_entries(mb, &n);
+	assert_int_equal(n, 1);
+	assert_int_equal(e[0].uid, 3);
 	mailbox_close(&mb);
 	mailbox_close(&to);
 }

@@ -746,6 +746,20 @@ class Foreign(ImapStory):
         t.ok("NOOP")
         wait_for(lambda: t.ok("NOOP") and len(subjects(t)) == n + 1, "the foreign message")
 
+    def test_line_ends_of_both_kinds_cost_no_byte(self):
+        user = "bob@example.org"
+        t = self.talk(user)
+        t.ok("SELECT INBOX")
+        with open(os.path.join(self.box.maildir(user), "new", "1700000000.mixed.host"), "wb") as f:
+            f.write(b"Subject: mixed\r\nX-Added: by a filter\n\r\none\ntwo\r\nthree\n")
+        self.own(user)
+        t.ok("NOOP")
+        wait_for(lambda: t.ok("NOOP") and "mixed" in subjects(t).values(), "the foreign message")
+        uid = next(u for u, s in subjects(t).items() if s == "mixed")
+        got = t.ok(f"UID FETCH {uid} (RFC822.SIZE BODY.PEEK[] BODY.PEEK[]<4.1000>)").by_uid()[uid]
+        whole = b"Subject: mixed\r\nX-Added: by a filter\r\n\r\none\r\ntwo\r\nthree\r\n"
+        self.assertEqual((got["BODY[]"], got["BODY[]<4>"], int(got["RFC822.SIZE"])), (whole, whole[4:], len(whole)))
+
     @needs_program("mutt")
     def test_mutt_on_the_maildir(self):
         user = "carol@example.org"
