@@ -13,6 +13,7 @@
 
 static int	 run_pause(struct tool *, int, char *[]);
 static int	 run_resume(struct tool *, int, char *[]);
+static void	 print_pause(void *, struct slice);
 
 const struct command cmd_pause = { "pause",
 	"[outbound | local | inbound | submission | next-hop HOST]\n"
@@ -72,12 +73,24 @@ static int
 list(struct tool *t)
 {
 	struct channel *c = tool_connect(t, SOCKET_QUEUE);
+	size_t n = 0;
 	int status;
 
 	channel_send(c, TL_PAUSES, 1, SLICE_EMPTY);
-	status = tool_answer(c, NULL, NULL);
+	status = tool_answer_lines(c, print_pause, &n);
 	channel_free(&c);
+	if (status == EX_OK && n == 0)
+		fprintf(stderr, "nothing is paused\n");
 	return status;
+}
+
+static void
+print_pause(void *arg, struct slice line)
+{
+	size_t *n = arg;
+
+	++*n;
+	printf("%.*s\n", SLICE_ARG(line));
 }
 
 void

@@ -25,7 +25,7 @@ class Asking(Story):
         return p
 
     def test_output_that_cannot_be_written_is_told(self):
-        for args in (["queue", "list"], ["queue", "list", "--json"], ["queue", "show", self.id], ["queue", "shape"],
+        for args in (["queue", "list"], ["queue", "list", "--json"], ["queue", "show", self.id], ["queue", "shape"], ["queue", "check"],
                      ["status"], ["status", "--json"], ["top", "--once"], ["config", "show"], ["user", "list"],
                      ["domain", "list"], ["explain", "alice@example.org"], ["help"], ["help", "queue"]):
             with self.subTest(args=args), open("/dev/full", "wb") as full:
@@ -48,6 +48,7 @@ class Asking(Story):
         p = self.box.tool("queue", "list", "--sender", "nobody@example.org", check=True)
         self.assertEqual(p.stdout, "No message matches\n")
         self.assertEqual(self.box.tool("queue", "undo", "list", check=True).stdout, "Nothing can be had back\n")
+        self.assertEqual(self.box.tool("pause", check=True).stderr, "nothing is paused\n")
         for args in (["hold", "--sender", "nobody@example.org"], ["undo", "--last"]):
             p = self.box.tool("queue", *args, check=True)
             self.assertIn("no message matches", p.stderr)
@@ -58,6 +59,9 @@ class Asking(Story):
                              ("export", "--dry-run"), ("undo", "--for-good")):
             with self.subTest(verb=verb, option=option):
                 self.refused(EX_USAGE, "has no " + option.split("=")[0], "queue", verb, option, self.id)
+
+        for args in (["status", "--json", "--all"], ["explain", "--json", "alice@example.org"]):
+            self.refused(EX_USAGE, "usage: ", *args)
 
     def test_changes_for_programs(self):
         def objects(*args):
@@ -93,6 +97,9 @@ class Asking(Story):
         self.assertIn(self.id, [m["id"] for m in objects])
         self.refused(EX_NOINPUT, "nothing of that time", "trace", "--since", "2d", "--until", "1d")
         self.refused(EX_USAGE, "usage", "trace", "--until", "1d")
+        # One that is mistyped must not look like one of whom nothing is known.
+        self.refused(EX_USAGE, "neither sender= nor recipient=", "trace", "recipent=alice@example.org")
+        self.refused(EX_NOINPUT, "knows nothing", "trace", "<a=b@example.org>")
 
     @needs_root
     def test_who_may_not_ask_is_told_so(self):
