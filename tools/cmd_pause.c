@@ -16,13 +16,14 @@ static int	 run_resume(struct tool *, int, char *[]);
 static void	 print_pause(void *, struct slice);
 
 const struct command cmd_pause = { "pause",
-	"[outbound | local | inbound | submission | next-hop HOST]\n"
-	"    [--for T] [--reason TEXT]",
+	"[WHAT] [--for T] [--reason TEXT]\n"
+	"    WHAT: outbound | local | inbound | submission | next-hop HOST",
 	"stop deliveries or new mail for a while, or say what is stopped",
 	run_pause };
 
 const struct command cmd_resume = { "resume",
-	"outbound | local | inbound | submission | next-hop HOST",
+	"WHAT\n"
+	"    WHAT: outbound | local | inbound | submission | next-hop HOST",
 	"go on with what was paused", run_resume };
 
 static const struct {

@@ -73,9 +73,9 @@ static void	 print_json(const struct trace *);
 static void	 trace_free(struct trace *);
 
 const struct command cmd_trace = { "trace",
-	"[--since T] [--until T] [--json] QUEUEID | '<MESSAGE-ID>' |\n"
-	"    sender=ADDRESS | recipient=ADDRESS\n"
-	"       [--json] --since T [--until T]",
+	"[--since T] [--until T] [--json] QUEUEID |\n"
+	"    '<MESSAGE-ID>' | sender=ADDRESS | recipient=ADDRESS |\n"
+	"    [--json] --since T [--until T]",
 	"follow a message, or list those of a sender, a recipient or a time",
 	run_trace };
 

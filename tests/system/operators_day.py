@@ -4,9 +4,10 @@ import json
 import os
 import re
 
-from harness import CHASQUI, MAILQ, NEWALIASES, Ports, Story, needs_root, run, wait_for
+from harness import CHASQUI, MAILQ, NEWALIASES, PREFIX, Ports, Story, needs_root, run, wait_for
 
 EX_USAGE, EX_NOINPUT, EX_NOUSER, EX_IOERR, EX_NOPERM = 64, 66, 67, 74, 77
+COMPLETIONS = "share/bash-completion/completions"
 
 
 class Asking(Story):
@@ -62,6 +63,38 @@ class Asking(Story):
 
         for args in (["status", "--json", "--all"], ["explain", "--json", "alice@example.org"]):
             self.refused(EX_USAGE, "usage: ", *args)
+
+    def test_what_follows_is_read_from_the_help(self):
+        def offered(*words):
+            p = run(["bash", "-c", f'. "$0"; COMP_WORDS=(chasqui "$@"); COMP_CWORD=$#; _chasqui {CHASQUI}; '
+                     'echo "${COMPREPLY[@]}"', os.path.join(PREFIX, COMPLETIONS, "chasqui"), *words], check=True)
+            self.assertEqual(p.stderr, "")
+            return set(p.stdout.split())
+        commands = offered("")
+        self.assertLessEqual({"init", "queue", "domain", "help"}, commands)
+        self.assertEqual(offered("help", ""), commands)
+        self.assertEqual(offered("-C", self.box.dir, "qu"), {"queue"})
+        # What the command itself says that it knows.
+        said = self.box.tool("queue", "nosuch").stderr.split(":")[-1]
+        self.assertEqual(offered("queue", ""), set(re.findall(r"[a-z]+", said)) - {"or"})
+        areas = {json.loads(line)["area"] for line in self.box.tool("doctor", "--json").stdout.splitlines()}
+        self.assertEqual(offered("doctor", ""), areas)
+        self.assertEqual(offered("doctor", "ports", "d"), {"disk", "dns"})
+        self.assertEqual(offered("user", "app-password", ""), {"add", "list", "revoke"})
+        self.assertEqual(offered("user", "--protocols", "imap", "app-password", "r"), {"revoke"})
+        self.assertEqual(offered("domain", "add", "x.example", "--type", ""), {"virtual", "system", "relay", "alias"})
+        self.assertEqual(offered("config", "explain", "queue.retry_"), {"queue.retry_first", "queue.retry_max"})
+        self.assertEqual(offered("stop", ""), set())
+        for command in commands - {"help"}:
+            for option in offered(command, "-"):
+                with self.subTest(command=command, option=option):
+                    self.assertIn(option, self.box.tool(command, "--help").stdout)
+
+    def test_help_fits_a_terminal(self):
+        for line in self.box.tool("help").stdout.splitlines():
+            if re.match(r"  [a-z]+ ", line):
+                for text in self.box.tool(line.split()[0], "--help").stdout.splitlines():
+                    self.assertLessEqual(len(text), 80, text)
 
     def test_changes_for_programs(self):
         def objects(*args):
