@@ -139,6 +139,8 @@ read_configuration(struct master *m)
 	struct buf why = BUF_INIT(64 * 1024);
 
 	umask(022);
+	if (chdir("/") == -1)	/* which nobody wants to unmount */
+		err(EX_OSERR, "/");
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);
 	tzset();

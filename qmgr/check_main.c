@@ -55,8 +55,10 @@ check_main(const char *how, const char *form)
 	}
 	if (!r.json)
 		print_counts(c);
-	if (fflush(stdout) != 0)
+	if (fflush(stdout) != 0 || ferror(stdout)) {
+		warn("standard output");
 		return EX_IOERR;
+	}
 	return c->findings > c->mended ? FAULTS : EX_OK;
 }
 

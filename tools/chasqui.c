@@ -44,6 +44,7 @@ main(int argc, char *argv[])
 	bool wanted = false;
 	int ch;
 
+	tool_begin();
 	log_open("chasqui", LOG_LEVEL_WARN);
 	while ((ch = getopt_long(argc, argv, "+C:hV", options, NULL)) != -1)
 		switch (ch) {

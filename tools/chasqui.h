@@ -42,6 +42,10 @@ int	 run_queue_export(struct tool *, struct selection *);
 int	 run_queue_import(struct tool *, int argc, char *argv[]);
 int	 run_queue_adopt(struct tool *, int argc, char *argv[]);
 
+/* First of all: what a caller has closed of the standard streams must not be the
+ * number of a socket or file of ours, which would get what is printed.  There,
+ * reading and writing go on failing. */
+void	 tool_begin(void);
 /* For messages: the command that runs. */
 void	 tool_name(const char *);
 /* The instance: given, or that of the environment, or the default. */

@@ -49,14 +49,14 @@ static int	 list_table(struct job *, const char *table,
 		    const char *kind);
 
 const struct command cmd_alias = { "alias",
-	"add NAME TARGET...\n"
-	"       del NAME [TARGET...]\n"
-	"       list [NAME] [--json]\n"
-	"       --table TABLE: not the first table of its kind\n\n"
+	"add NAME TARGET... | del NAME [TARGET...] |\n"
+	"    list [NAME] [--json]\n"
+	"    [--table TABLE]\n\n"
 	"NAME is user@domain or @domain (alias.virtual: its targets are "
-	"addresses), or a name of\na system domain (alias.tables: also "
-	"\"|program\", /file, /maildir/, :include:/file).\nadd adds to the "
-	"targets that are there; del without a target removes the name.",
+	"addresses), or a\nname of a system domain (alias.tables: also "
+	"\"|program\", /file, /maildir/,\n:include:/file).  TABLE is another "
+	"than the first of its kind.  add adds to the\ntargets that are there; "
+	"del without a target removes the name.",
 	"add, remove and list aliases", run };
 
 static const struct {

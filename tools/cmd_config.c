@@ -38,7 +38,7 @@ static int	 run_explain(struct tool *, int, char *[]);
 static int	 print(struct buf *, int status);
 
 const struct command cmd_config = { "config",
-	"check | show [--changed | --defaults] | explain [KEY...]",
+	"check | show [--changed|--defaults] |\n    explain [KEY...]",
 	"check, show or explain the configuration", run_config };
 
 static const struct {

@@ -32,10 +32,11 @@ static void	 check_limits(struct doctor *);
 static void	 check_kernel(struct doctor *);
 
 const struct command cmd_doctor = { "doctor",
-	"[--verbose] [--json] [AREA...]\n\n"
-	"AREA is configuration, machine, ports, certificates, files, disk, dns "
-	"or others; all of\nthem without one.  Best run as root.  The exit "
-	"status is 0, 1 with warnings, 2 with faults.",
+	"[--verbose] [--json] [AREA...]\n"
+	"    AREA: configuration | machine | ports | certificates | files |\n"
+	"        disk | dns | others\n\n"
+	"Without an area it is all of them.  Best run as root.  The exit "
+	"status is 0, 1\nwith warnings, 2 with faults.",
 	"look for what is wrong, and say what to do", run };
 
 static const struct {

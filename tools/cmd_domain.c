@@ -52,12 +52,9 @@ static void	 say_what_is_next(const struct conf *, const struct wanted *,
 static void	 say_what_stays(const struct conf *, const struct conf_domain *);
 
 const struct command cmd_domain = { "domain",
-	"add DOMAIN [--type virtual | system | relay | alias]\n"
-	"           [--mailboxes TABLE] [--catch-all ADDRESS] "
-	"[--relay-to HOP]\n"
-	"       del DOMAIN\n"
-	"       list [--json]\n"
-	"       records DOMAIN\n\n"
+	"add DOMAIN [--type virtual|system|relay|alias]\n"
+	"        [--mailboxes TABLE] [--catch-all ADDRESS] [--relay-to HOP] |\n"
+	"    del DOMAIN | list [--json] | records DOMAIN\n\n"
 	"virtual: its mailboxes are addresses in a table; system: the users of "
 	"this host;\nrelay: taken and sent on; alias: each address is in "
 	"alias.virtual.",

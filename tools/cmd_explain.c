@@ -2,6 +2,7 @@
 /* cmd_explain - `chasqui explain`: where mail for an address goes, and why.
  * The running suite answers, from the tables that are in force; for a login
  * auth and a verifier do, too.  No password is asked for, or shown. */
+#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
@@ -139,12 +140,16 @@ explain_answer(struct tool *t, struct channel *c)
 static int
 run_explain(struct tool *t, int argc, char *argv[])
 {
+	static const struct option options[] = { { NULL, 0, NULL, 0 } };
 	struct channel *c;
 	struct buf *b;
 	int i, status = EX_OK, r;
 
-	if (argc < 2)
+	if (getopt_long(argc, argv, "+", options, NULL) != -1 ||
+	    optind == argc)
 		return tool_usage(&cmd_explain);
+	argc -= optind - 1;
+	argv += optind - 1;
 	if (strcmp(argv[1], "login") == 0 && argc > 2)
 		return explain_logins(t, argc - 2, argv + 2);
 	for (i = 1; i < argc; i++)

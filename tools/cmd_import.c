@@ -34,10 +34,10 @@ static void	 put_report(const struct import *, struct buf *);
 static bool	 has_use(const struct import *, enum table_use);
 
 const struct command cmd_import = { "import",
-	"--to DIR postfix DIRECTORY | dovecot FILE\n"
-	"       --to DIR postfix DIRECTORY dovecot FILE\n\n"
+	"--to DIR postfix DIRECTORY |\n"
+	"    --to DIR dovecot FILE | --to DIR postfix DIRECTORY dovecot FILE\n\n"
 	"Writes DIR/chasqui.conf, its tables and DIR/import-report.txt, which "
-	"says of each setting\nwhat became of it.  The originals are only "
+	"says of\neach setting what became of it.  The originals are only "
 	"read.",
 	"make a configuration from that of Postfix or Dovecot", run };
 

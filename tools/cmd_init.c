@@ -67,9 +67,9 @@ const struct command cmd_init = { "init",
 	"[--dns ADDRESS:PORT]\n"
 	"    [--relay DOMAIN=HOST[:PORT]]... [--relay-network CIDR]...\n\n"
 	"With --dir all of it is below DIR.  With --port-base each protocol "
-	"is served on its\nport plus N (SMTP on N+25), on the loopback "
-	"addresses, otherwise on its port on all.\nAs root the system users "
-	"that are missing are made.  At a terminal what is not given and\n"
+	"is served on\nits port plus N (SMTP on N+25), on the loopback "
+	"addresses, otherwise on its port\non all.  As root the system users "
+	"that are missing are made.  At a terminal what\nis not given and "
 	"cannot be known is asked for.",
 	"make a configuration, its tables and directories", run };
 

@@ -55,9 +55,9 @@ static int	 for_each(struct job *, int argc, char *argv[],
 		    enum store_result (*)(struct job *, struct slice));
 
 const struct command cmd_mailbox = { "mailbox",
-	"list [--json] WHOSE | create WHOSE NAME | rename WHOSE FROM TO |\n"
-	"    delete WHOSE NAME | verify WHOSE [NAME...] | "
-	"repair WHOSE [NAME...] |\n"
+	"list [--json] WHOSE | create WHOSE NAME |\n"
+	"    rename WHOSE FROM TO | delete WHOSE NAME |\n"
+	"    verify WHOSE [NAME...] | repair WHOSE [NAME...] |\n"
 	"    export-uidlist WHOSE [NAME...] | import WHOSE NAME FILE... |\n"
 	"    convert WHOSE",
 	"a user's mailboxes; WHOSE is an address or the path of a Maildir",

@@ -13,15 +13,17 @@
 
 static int	 run_pause(struct tool *, int, char *[]);
 static int	 run_resume(struct tool *, int, char *[]);
+static void	 print_pause(void *, struct slice);
 
 const struct command cmd_pause = { "pause",
-	"[outbound | local | inbound | submission | next-hop HOST]\n"
-	"    [--for T] [--reason TEXT]",
+	"[WHAT] [--for T] [--reason TEXT]\n"
+	"    WHAT: outbound | local | inbound | submission | next-hop HOST",
 	"stop deliveries or new mail for a while, or say what is stopped",
 	run_pause };
 
 const struct command cmd_resume = { "resume",
-	"outbound | local | inbound | submission | next-hop HOST",
+	"WHAT\n"
+	"    WHAT: outbound | local | inbound | submission | next-hop HOST",
 	"go on with what was paused", run_resume };
 
 static const struct {
@@ -72,12 +74,24 @@ static int
 list(struct tool *t)
 {
 	struct channel *c = tool_connect(t, SOCKET_QUEUE);
+	size_t n = 0;
 	int status;
 
 	channel_send(c, TL_PAUSES, 1, SLICE_EMPTY);
-	status = tool_answer(c, NULL, NULL);
+	status = tool_answer_lines(c, print_pause, &n);
 	channel_free(&c);
+	if (status == EX_OK && n == 0)
+		fprintf(stderr, "nothing is paused\n");
 	return status;
+}
+
+static void
+print_pause(void *arg, struct slice line)
+{
+	size_t *n = arg;
+
+	++*n;
+	printf("%.*s\n", SLICE_ARG(line));
 }
 
 void

@@ -36,17 +36,15 @@ static int	 request(struct channel *, const struct selection *,
 		    enum queue_change, enum queue_how);
 
 const struct command cmd_queue = { "queue",
-	"VERB [ARGUMENT...]\n"
-	"    list SELECTION [--json] | show ID...\n"
-	"    hold|release|retry|delete|bounce|reroute SELECTION\n"
-	"        [--dry-run] [--confirm N] [--json] "
-	"[--for-good] [--to HOST[:PORT]|table]\n"
-	"    undo [list|--last|SELECTION] [--dry-run] [--json]\n"
-	"    export SELECTION [--output FILE] | import FILE | adopt DIR\n"
-	"    check [--repair] [--json]\n"
+	"list SELECTION [--json] | show ID... |\n"
+	"    hold | release | retry | delete | bounce | reroute SELECTION\n"
+	"        [--dry-run] [--confirm N] [--json] [--for-good]\n"
+	"        [--to HOST[:PORT]|table] |\n"
+	"    undo list | undo [--last] [SELECTION] [--dry-run] [--json] |\n"
+	"    export SELECTION [--output FILE] | import FILE | adopt DIR |\n"
+	"    check [--repair] [--json] |\n"
 	"    shape [--by next-hop|sender-domain|recipient-domain] [--rows N] "
-	"[--bars] [--json]\n"
-	"  SELECTION is " SELECT_USAGE,
+	"[--bars]\n        [--json]\n" SELECT_USAGE,
 	"list, show, change, move the messages in the queue, or check its "
 	"files", run_queue };
 

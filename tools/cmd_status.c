@@ -59,14 +59,12 @@ run(struct tool *t, int argc, char *argv[])
 	int ch, r;
 
 	while ((ch = getopt_long(argc, argv, "apj", options, NULL)) != -1)
-		if (ch == 'a')
-			all = true;
-		else if (ch == 'p')
-			form = FORM_PROCESSES;
-		else if (ch == 'j')
-			form = FORM_JSON;
-		else
+		if (ch == '?' || all || form != FORM_SCREEN)
 			return tool_usage(&cmd_status);
+		else if (ch == 'a')
+			all = true;
+		else
+			form = ch == 'p' ? FORM_PROCESSES : FORM_JSON;
 	if (optind != argc)
 		return tool_usage(&cmd_status);
 	control = tool_connect(t, SOCKET_CONTROL);

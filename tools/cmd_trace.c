@@ -56,6 +56,7 @@ static const char IS_REPORT[] = "report on", REPORTED_ON[] = "reported by",
 
 static int	 run_trace(struct tool *, int, char *[]);
 static int	 take_options(struct trace *, int, char *[]);
+static bool	 is_no_word(const char *);
 static bool	 search(struct trace *, const char *what, bool *list_r);
 static bool	 search_time(struct trace *, bool *list_r);
 static bool	 found_then(void *, const struct history_event *);
@@ -72,11 +73,19 @@ static void	 print_json(const struct trace *);
 static void	 trace_free(struct trace *);
 
 const struct command cmd_trace = { "trace",
-	"[--since T] [--until T] [--json] QUEUEID | '<MESSAGE-ID>' |\n"
-	"    sender=ADDRESS | recipient=ADDRESS\n"
-	"       [--json] --since T [--until T]",
+	"[--since T] [--until T] [--json] QUEUEID |\n"
+	"    '<MESSAGE-ID>' | sender=ADDRESS | recipient=ADDRESS |\n"
+	"    [--json] --since T [--until T]",
 	"follow a message, or list those of a sender, a recipient or a time",
 	run_trace };
+
+static const struct {
+	const char		*word;
+	enum history_key	 key;
+} words[] = {
+	{ "sender=", HISTORY_SENDER }, { "recipient=", HISTORY_RECIPIENT },
+};
+#define NWORDS	(sizeof(words) / sizeof(words[0]))
 
 static int
 run_trace(struct tool *t, int argc, char *argv[])
@@ -149,7 +158,25 @@ take_options(struct trace *t, int argc, char *argv[])
 	/* Of all time there may be millions. */
 	if (optind == argc && t->range.since_us > 0)
 		return EX_OK;
-	return optind + 1 == argc ? EX_OK : tool_usage(&cmd_trace);
+	if (optind + 1 != argc)
+		return tool_usage(&cmd_trace);
+	return is_no_word(argv[optind]) ? tool_fail(EX_USAGE, "%s is neither "
+	    "sender= nor recipient=; a Message-ID like that stands in <>",
+	    argv[optind]) : EX_OK;
+}
+
+/* WORD=..., which would otherwise be a Message-ID that nobody knows. */
+static bool
+is_no_word(const char *what)
+{
+	size_t n = strspn(what, "abcdefghijklmnopqrstuvwxyz-"), i;
+
+	if (what[n] != '=')
+		return false;
+	for (i = 0; i < NWORDS; i++)
+		if (strncmp(what, words[i].word, n + 1) == 0)
+			return false;
+	return true;
 }
 
 /* ---- finding ------------------------------------------------------------- */
@@ -158,13 +185,6 @@ take_options(struct trace *t, int argc, char *argv[])
 static bool
 search(struct trace *t, const char *what, bool *list_r)
 {
-	static const struct {
-		const char		*word;
-		enum history_key	 key;
-	} words[] = {
-		{ "sender=", HISTORY_SENDER },
-		{ "recipient=", HISTORY_RECIPIENT },
-	};
 	struct slice s = slice_str(what);
 	struct buf id = BUF_INIT(4096);
 	enum history_key key = HISTORY_MESSAGE_ID;
@@ -172,7 +192,7 @@ search(struct trace *t, const char *what, bool *list_r)
 	size_t i;
 	int r;
 
-	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+	for (i = 0; i < NWORDS; i++)
 		if (slice_starts(s, slice_str(words[i].word))) {
 			key = words[i].key;
 			s = slice_from(s, strlen(words[i].word));

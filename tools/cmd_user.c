@@ -61,14 +61,15 @@ static bool	 scram_salt_of(const struct job *, struct scram_keys *);
 static void	 today(char *, size_t);
 
 const struct command cmd_user = { "user",
-	"add LOGIN [--mailbox] [--protocols LIST] [--stored HASH]\n"
-	"       passwd LOGIN | del LOGIN | disable LOGIN | enable LOGIN\n"
-	"       list [--json]\n"
-	"       app-password add LOGIN NAME [--protocols LIST]\n"
-	"       app-password list LOGIN | app-password revoke LOGIN NAME\n\n"
+	"add LOGIN [--mailbox] [--protocols LIST]\n"
+	"        [--stored HASH] |\n"
+	"    passwd LOGIN | del LOGIN | disable LOGIN | enable LOGIN |\n"
+	"    list [--json] |\n"
+	"    app-password add LOGIN NAME [--protocols LIST] |\n"
+	"    app-password list LOGIN | app-password revoke LOGIN NAME\n\n"
 	"The password is asked for, or read as a line of the standard input.\n"
 	"LIST is of imap, pop3 and smtp, with commas.  --mailbox adds the login to "
-	"the mailboxes\nof its virtual domain, too.",
+	"the\nmailboxes of its virtual domain, too.",
 	"add and change those who log in", run_user };
 
 static const struct {

@@ -16,6 +16,7 @@ main(int argc, char *argv[])
 	struct channel *c;
 	int opt, status;
 
+	tool_begin();
 	/* Other mailers' mailq take -v and the like: nothing is lost when they
 	 * are passed over. */
 	while ((opt = getopt(argc, argv, "C:v")) != -1) {

@@ -14,6 +14,7 @@ main(int argc, char *argv[])
 	const char *dir = NULL;
 	int opt;
 
+	tool_begin();
 	while ((opt = getopt(argc, argv, "C:")) != -1) {
 		if (opt != 'C') {
 			fprintf(stderr, "usage: newaliases [-C directory]\n");

@@ -5,9 +5,14 @@
 
 #include "ipc/queue_tool.h"
 
-#define SELECT_USAGE "[ID...] [[--not] --sender A|--recipient A|--next-hop H|" \
-	"--reason TEXT|--login NAME|--client ADDR|--older T|--younger T|"  \
-	"--larger N|--smaller N|--attempts N|--state S]... [--all]"
+/* Lines of the help text. */
+#define SELECT_USAGE							\
+	"    SELECTION: [ID...] [[--not] CONDITION]... [--all]\n"		\
+	"    CONDITION: --sender A | --recipient A | --next-hop H | "	\
+	"--reason TEXT |\n"						\
+	"        --login NAME | --client ADDR | --older T | --younger T |\n"	\
+	"        --larger N | --smaller N | --attempts N |\n"		\
+	"        --state active|deferred|held"
 
 /* Options that are of the command rather than of messages. */
 enum select_option {

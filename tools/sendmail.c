@@ -72,6 +72,7 @@ main(int argc, char *argv[])
 	struct submission s;
 	int opt, status = EX_OK;
 
+	tool_begin();
 	signal(SIGPIPE, SIG_IGN);
 	submission_init(&s, SIZE_MAX / 4);
 	while ((opt = getopt(argc, argv, OPTIONS)) != -1 && status == EX_OK)

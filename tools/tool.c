@@ -2,6 +2,7 @@
 /* tool - see chasqui.h: what the commands of chasqui(8), and the other tools
  * that talk to the suite, share. */
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <limits.h>
 #include <stdarg.h>
@@ -29,6 +30,17 @@ static int	 wait_for_answer(struct channel *,
 		    void (*on)(void *, struct message *), void *arg);
 
 static const char *command_name;	/* for tool_fail() */
+
+void
+tool_begin(void)
+{
+	int fd;
+
+	for (fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) == -1 && open("/dev/null",
+		    fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd)
+			_exit(EX_OSFILE);
+}
 
 void
 tool_name(const char *command)

@@ -39,6 +39,8 @@ static check_fn	 check_hostname, check_postmaster, check_delimiter, check_path,
     check_tls_level, check_tls_name, check_fingerprint, check_listener_tls;
 static bool	 is_loopback(const struct conf_endpoint *);
 static void	 check_places(struct checker *);
+static const struct conf_mark *find_mark(const struct checker *,
+		    const struct value *);
 static void	 fail(struct checker *, const struct value *, const char *, ...)
 		    __attribute__((format(printf, 3, 4)));
 
@@ -217,6 +219,9 @@ check_whole(struct checker *ck)
 	struct value v = { 0 };
 
 	v.key = conf_key_find(&conf_kinds[0], SLICE_LIT("queue.retry_max"));
+	if (find_mark(ck, &v) == NULL)	/* then it is the other */
+		v.key = conf_key_find(&conf_kinds[0],
+		    SLICE_LIT("queue.retry_first"));
 	if (c->queue_retry_max < c->queue_retry_first)
 		fail(ck, &v, "queue.retry_max is less than queue.retry_first");
 	v.key = conf_key_find(&conf_kinds[0], SLICE_LIT("remote.ipv6"));
@@ -691,23 +696,28 @@ check_entries(struct checker *ck, const struct value *v)
 		fail(ck, v, "an entry is KEY=VALUE or KEY");
 }
 
-static void
-fail(struct checker *ck, const struct value *v, const char *fmt, ...)
+/* Where the file says it, or NULL. */
+static const struct conf_mark *
+find_mark(const struct checker *ck, const struct value *v)
 {
 	const struct conf *c = ck->conf;
 	struct conf_mark want = { v->key, v->kind, v->block, v->item, 0, 0 };
-	const struct conf_mark *hit = NULL;
+
+	return c->nmarks == 0 ? NULL : bsearch(&want, c->marks, c->nmarks,
+	    sizeof(want), conf_mark_cmp);
+}
+
+static void
+fail(struct checker *ck, const struct value *v, const char *fmt, ...)
+{
+	const struct value block = { .kind = v->kind, .block = v->block };
+	const struct conf *c = ck->conf;
+	const struct conf_mark *hit = find_mark(ck, v);
 	va_list ap;
 
 	ck->ok = false;
-	if (c->nmarks > 0)
-		hit = bsearch(&want, c->marks, c->nmarks, sizeof(want),
-		    conf_mark_cmp);
-	if (hit == NULL && c->nmarks > 0) {	/* then the block's name */
-		want = (struct conf_mark){ NULL, v->kind, v->block, 0, 0, 0 };
-		hit = bsearch(&want, c->marks, c->nmarks, sizeof(want),
-		    conf_mark_cmp);
-	}
+	if (hit == NULL)
+		hit = find_mark(ck, &block);	/* its name */
 	if (hit != NULL)
 		buf_printf(ck->why, "%s:%u:%u: ", c->path, hit->line,
 		    hit->column);

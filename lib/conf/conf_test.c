@@ -150,7 +150,8 @@ static const struct {
 	{ "queue.lifetime = 5", "a time with its unit" },
 	{ "queue.lifetime = 5y", "a time with its unit" },
 	{ "queue.lifetime = 1s", "must be from 1m to 30d" },
-	{ "queue.retry_first = 2h", "queue.retry_max is less" },
+	{ "queue.retry_first = 2h", "c:1:21: queue.retry_max is less" },
+	{ "queue.retry_first = 2h\nqueue.retry_max = 1h", "c:2:19: queue." },
 	{ "relay_networks = 10.0.0.0/8 10.1.2.3/16", "c:1:29: \"10.1.2.3/16\" "
 	    "is not a network" },
 	{ "relay_networks = 10.0.0.0/33", "not a network" },

@@ -4,9 +4,10 @@ import json
 import os
 import re
 
-from harness import CHASQUI, MAILQ, NEWALIASES, Ports, Story, needs_root, run, wait_for
+from harness import CHASQUI, MAILQ, NEWALIASES, PREFIX, Ports, Story, needs_root, run, wait_for
 
 EX_USAGE, EX_NOINPUT, EX_NOUSER, EX_IOERR, EX_NOPERM = 64, 66, 67, 74, 77
+COMPLETIONS = "share/bash-completion/completions"
 
 
 class Asking(Story):
@@ -25,7 +26,7 @@ class Asking(Story):
         return p
 
     def test_output_that_cannot_be_written_is_told(self):
-        for args in (["queue", "list"], ["queue", "list", "--json"], ["queue", "show", self.id], ["queue", "shape"],
+        for args in (["queue", "list"], ["queue", "list", "--json"], ["queue", "show", self.id], ["queue", "shape"], ["queue", "check"],
                      ["status"], ["status", "--json"], ["top", "--once"], ["config", "show"], ["user", "list"],
                      ["domain", "list"], ["explain", "alice@example.org"], ["help"], ["help", "queue"]):
             with self.subTest(args=args), open("/dev/full", "wb") as full:
@@ -48,6 +49,7 @@ class Asking(Story):
         p = self.box.tool("queue", "list", "--sender", "nobody@example.org", check=True)
         self.assertEqual(p.stdout, "No message matches\n")
         self.assertEqual(self.box.tool("queue", "undo", "list", check=True).stdout, "Nothing can be had back\n")
+        self.assertEqual(self.box.tool("pause", check=True).stderr, "nothing is paused\n")
         for args in (["hold", "--sender", "nobody@example.org"], ["undo", "--last"]):
             p = self.box.tool("queue", *args, check=True)
             self.assertIn("no message matches", p.stderr)
@@ -58,6 +60,41 @@ class Asking(Story):
                              ("export", "--dry-run"), ("undo", "--for-good")):
             with self.subTest(verb=verb, option=option):
                 self.refused(EX_USAGE, "has no " + option.split("=")[0], "queue", verb, option, self.id)
+
+        for args in (["status", "--json", "--all"], ["explain", "--json", "alice@example.org"]):
+            self.refused(EX_USAGE, "usage: ", *args)
+
+    def test_what_follows_is_read_from_the_help(self):
+        def offered(*words):
+            p = run(["bash", "-c", f'. "$0"; COMP_WORDS=(chasqui "$@"); COMP_CWORD=$#; _chasqui {CHASQUI}; '
+                     'echo "${COMPREPLY[@]}"', os.path.join(PREFIX, COMPLETIONS, "chasqui"), *words], check=True)
+            self.assertEqual(p.stderr, "")
+            return set(p.stdout.split())
+        commands = offered("")
+        self.assertLessEqual({"init", "queue", "domain", "help"}, commands)
+        self.assertEqual(offered("help", ""), commands)
+        self.assertEqual(offered("-C", self.box.dir, "qu"), {"queue"})
+        # What the command itself says that it knows.
+        said = self.box.tool("queue", "nosuch").stderr.split(":")[-1]
+        self.assertEqual(offered("queue", ""), set(re.findall(r"[a-z]+", said)) - {"or"})
+        areas = {json.loads(line)["area"] for line in self.box.tool("doctor", "--json").stdout.splitlines()}
+        self.assertEqual(offered("doctor", ""), areas)
+        self.assertEqual(offered("doctor", "ports", "d"), {"disk", "dns"})
+        self.assertEqual(offered("user", "app-password", ""), {"add", "list", "revoke"})
+        self.assertEqual(offered("user", "--protocols", "imap", "app-password", "r"), {"revoke"})
+        self.assertEqual(offered("domain", "add", "x.example", "--type", ""), {"virtual", "system", "relay", "alias"})
+        self.assertEqual(offered("config", "explain", "queue.retry_"), {"queue.retry_first", "queue.retry_max"})
+        self.assertEqual(offered("stop", ""), set())
+        for command in commands - {"help"}:
+            for option in offered(command, "-"):
+                with self.subTest(command=command, option=option):
+                    self.assertIn(option, self.box.tool(command, "--help").stdout)
+
+    def test_help_fits_a_terminal(self):
+        for line in self.box.tool("help").stdout.splitlines():
+            if re.match(r"  [a-z]+ ", line):
+                for text in self.box.tool(line.split()[0], "--help").stdout.splitlines():
+                    self.assertLessEqual(len(text), 80, text)
 
     def test_changes_for_programs(self):
         def objects(*args):
@@ -93,6 +130,9 @@ class Asking(Story):
         self.assertIn(self.id, [m["id"] for m in objects])
         self.refused(EX_NOINPUT, "nothing of that time", "trace", "--since", "2d", "--until", "1d")
         self.refused(EX_USAGE, "usage", "trace", "--until", "1d")
+        # One that is mistyped must not look like one of whom nothing is known.
+        self.refused(EX_USAGE, "neither sender= nor recipient=", "trace", "recipent=alice@example.org")
+        self.refused(EX_NOINPUT, "knows nothing", "trace", "<a=b@example.org>")
 
     @needs_root
     def test_who_may_not_ask_is_told_so(self):

@@ -8,7 +8,7 @@ import stat
 from harness import CHASQUI, MAILQ, NEWALIASES, IS_ROOT, SENDMAIL, Story, message, needs_root, parse, run, wait_for
 from sink import Sink
 
-EX_USAGE, EX_DATAERR, EX_NOUSER, EX_UNAVAILABLE, EX_TEMPFAIL, EX_CONFIG = 64, 65, 67, 69, 75, 78
+EX_USAGE, EX_DATAERR, EX_NOUSER, EX_UNAVAILABLE, EX_IOERR, EX_TEMPFAIL, EX_CONFIG = 64, 65, 67, 69, 74, 75, 78
 TEXT = b"Subject: %s\n\na line\n"
 
 
@@ -118,6 +118,19 @@ class Sendmail(Story):
         self.assertIn("refused: 550", p.stdout)
         self.assertEqual(self.box.sendmail("-bv").returncode, EX_USAGE)
         self.assertNotIn("event=received", self.box.log()[self.begun:])
+
+    def test_what_a_caller_has_closed_is_no_way_into_the_suite(self):
+        """What is printed there would be said to whom the number belongs then."""
+        before = len(self.box.log())
+        for closed in ("2>&-", ">&- 2>&-"):
+            p = run(["sh", "-c", f'"$@" {closed}', "sh", SENDMAIL, "-C", self.box.dir, "-v", "alice@example.org"],
+                    stdin=TEXT % b"closed %s" % closed.encode())
+            self.assertEqual(p.returncode, 0, p.stderr)
+            self.box.wait_subject("alice@example.org", "closed " + closed)
+        for args in ([CHASQUI, "status"], [CHASQUI, "top", "--once"], [CHASQUI, "queue", "list"], [MAILQ]):
+            p = run(["sh", "-c", '"$@" >&-', "sh", args[0], "-C", self.box.dir, *args[1:]])
+            self.assertEqual(p.returncode, EX_IOERR, p.stderr)
+        self.assertNotRegex(self.box.log()[before:], "channel-breach|not recognized")
 
     def test_smtp_on_standard_input(self):
         p = self.ok("-bs", stdin=b"EHLO x\r\nMAIL FROM:<s@client.example>\r\nRCPT TO:<alice@example.org>\r\nDATA\r\n" +
