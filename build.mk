@@ -18,10 +18,10 @@ LIB_SASL = $(top_builddir)/lib/sasl/libsasl.a $(CRYPTO_LIBS) $(CRYPT_LIBS) \
 LIB_MAIL = $(top_builddir)/lib/mail/libmail.a $(IDN2_LIBS) \
 	$(UNISTRING_LIBS) $(LIB_BASE)
 LIB_EV = $(top_builddir)/lib/ev/libev.a $(EVENT_LIBS) $(SSL_LIBS) $(LIB_BASE)
-LIB_CONF = $(top_builddir)/lib/conf/libconf.a $(LIB_BASE)
 LIB_OS = $(top_builddir)/lib/os/libos.a $(SECCOMP_LIBS) $(LIB_BASE)
+LIB_CONF = $(top_builddir)/lib/conf/libconf.a $(LIB_OS)
 LIB_SIM_DISK = $(top_builddir)/lib/os/libsimdisk.a
-LIB_IPC = $(top_builddir)/lib/ipc/libipc.a $(LIB_WIRING) $(LIB_CONF) $(LIB_OS) \
+LIB_IPC = $(top_builddir)/lib/ipc/libipc.a $(LIB_WIRING) $(LIB_CONF) \
 	$(LIB_MAIL) $(LIB_EV)
 LIB_LOGIN = $(top_builddir)/lib/login/liblogin.a $(LIB_SASL) $(LIB_IPC)
 LIB_HISTORY = $(top_builddir)/lib/history/libhistory.a $(LIB_IPC)

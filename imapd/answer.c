@@ -5,6 +5,7 @@
 #include "mail/address.h"
 #include "mail/utf8.h"
 #include "number.h"
+#include "store/names.h"
 
 #define QUOTED_BYTES	1000	/* longer strings go as literals */
 
@@ -151,32 +152,15 @@ cur_mailbox(struct imap_session *s, struct cursor *c, struct slice *r)
 	return true;
 }
 
-/* INBOX is one in any case of letters, also as the name above others. */
-static void
-name_inbox(struct imap_session *s, struct slice *name)
-{
-	static const struct slice inbox = { "INBOX/", 6 };
-	struct buf b = BUF_INIT(STORE_NAME_BYTES * 4);
-
-	if (!slice_starts_nocase(*name, inbox) || slice_starts(*name, inbox))
-		return;
-	if (buf_add(&b, inbox) == 0 &&
-	    buf_add(&b, slice_from(*name, inbox.n)) == 0)
-		(void)!arena_copy(&s->arena, buf_slice(&b), name);
-	buf_clear(&b);
-}
-
 static bool
 mailbox_from_client(struct imap_session *s, struct slice raw, struct slice *r)
 {
 	struct buf eight = BUF_INIT(4 * STORE_NAME_BYTES);
+	char *room = arena_alloc(&s->arena, raw.n);
 	bool good = true;
 
-	if (slice_eq_nocase(raw, SLICE_LIT("INBOX"))) {
-		*r = SLICE_LIT("INBOX");
-		return true;
-	}
-	name_inbox(s, &raw);
+	if (room != NULL)
+		raw = name_fold_inbox(raw, room);
 	if (speaks_utf8(s)) {
 		*r = raw;
 		return slice_is_utf8(raw);

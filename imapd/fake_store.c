@@ -7,6 +7,7 @@
 #include "fake_store.h"
 #include "mail/message.h"
 #include "mail/summary.h"
+#include "store/names.h"
 
 #define BOXES	64
 #define META	200
@@ -87,8 +88,7 @@ box_find(struct slice name)
 {
 	size_t i;
 
-	if (slice_eq_nocase(name, SLICE_LIT("INBOX")))
-		name = SLICE_LIT("INBOX");
+	name = name_canonical(name);
 	for (i = 0; i < BOXES; i++)
 		if (world.boxes[i].name != NULL &&
 		    slice_eq(slice_str(world.boxes[i].name), name))

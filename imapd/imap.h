@@ -200,7 +200,7 @@ void	 tell_keywords(struct imap_session *);
 #define CMD(name)	void name(struct imap_session *, struct cursor *)
 CMD(cmd_capability); CMD(cmd_noop); CMD(cmd_logout); CMD(cmd_enable);
 CMD(cmd_id); CMD(cmd_idle); CMD(cmd_namespace); CMD(cmd_unauthenticate);
-CMD(cmd_compress); CMD(cmd_check); CMD(cmd_no_login); CMD(cmd_starttls);
+CMD(cmd_compress); CMD(cmd_no_login); CMD(cmd_starttls);
 CMD(cmd_select); CMD(cmd_examine); CMD(cmd_close); CMD(cmd_unselect);
 CMD(cmd_fetch); CMD(cmd_store); CMD(cmd_copy); CMD(cmd_move);
 CMD(cmd_expunge); CMD(cmd_uid_expunge); CMD(cmd_search); CMD(cmd_sort);

@@ -441,22 +441,17 @@ cur_number64(struct cursor *c, uint64_t *r)
 }
 
 bool
-cur_number(struct cursor *c, uint32_t *r)
+cur_nz_number(struct cursor *c, uint32_t *r)
 {
 	struct cursor at = *c;
 	uint64_t v;
 
-	if (!cur_number64(&at, &v) || v > UINT32_MAX)
+	if (at.rest.n == 0 || at.rest.p[0] == '0' ||
+	    !cur_number64(&at, &v) || v > UINT32_MAX)
 		return false;
 	*c = at;
 	*r = (uint32_t)v;
 	return true;
-}
-
-bool
-cur_nz_number(struct cursor *c, uint32_t *r)
-{
-	return c->rest.n > 0 && c->rest.p[0] != '0' && cur_number(c, r);
 }
 
 /* Proleptic Gregorian, years from 0 on; months from 1. */

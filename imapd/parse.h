@@ -106,7 +106,6 @@ bool	 cur_astring(struct cursor *, struct slice *);
 bool	 cur_list_mailbox(struct cursor *, struct slice *);
 /* "\Seen" or a keyword. */
 bool	 cur_flag(struct cursor *, struct slice *);
-bool	 cur_number(struct cursor *, uint32_t *);
 bool	 cur_nz_number(struct cursor *, uint32_t *);
 bool	 cur_number64(struct cursor *, uint64_t *);	/* to 2^63 - 1 */
 /* "1-Feb-1994", quoted or not: days since 1970-01-01. */

@@ -10,8 +10,6 @@
 #include <sys/queue.h>
 #include <sys/wait.h>
 
-#include <linux/close_range.h>
-
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -27,6 +25,7 @@
 #include "content.h"
 #include "ipc/delivery.h"
 #include "mail/address.h"
+#include "os/proc.h"
 #include "outcomes.h"
 #include "parcel.h"
 #include "prefix.h"
@@ -391,18 +390,6 @@ make_environment(struct runner *r, struct arena *a, const struct task *t)
 	return env;
 }
 
-/* The channels above all: who has one is believed to be us. */
-static void
-hide_descriptors(void)
-{
-	int fd;
-
-	if (close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) == 0)
-		return;
-	for (fd = 3; fd < (int)sysconf(_SC_OPEN_MAX); fd++)
-		fcntl(fd, F_SETFD, FD_CLOEXEC);
-}
-
 /* In the new process.  Tells errno by the pipe where the program cannot be
  * run. */
 static _Noreturn void
@@ -421,7 +408,8 @@ become_program(const struct task *t, char **argv, char **env, int in, int out,
 	setsid();
 	if (dup2(in, STDIN_FILENO) != -1 && dup2(out, STDOUT_FILENO) != -1 &&
 	    dup2(out, STDERR_FILENO) != -1) {
-		hide_descriptors();
+		/* Above all channels: who has one is believed to be us. */
+		proc_hide_from(STDERR_FILENO + 1);
 		if (home[0] == '\0' || chdir(home) == -1)
 			(void)!chdir("/");
 		execve(argv[0], argv, env);

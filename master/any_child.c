@@ -10,7 +10,6 @@
  */
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -26,6 +25,7 @@
 #include "ev/stream.h"
 #include "ipc/child.h"
 #include "ipc/next_client.h"
+#include "os/proc.h"
 
 #define SAY(X)								\
 	X(SAY_ASK,    1, EITHER, 0, 0, 4096)				\
@@ -649,7 +649,7 @@ another_comes(void *arg, int what)
 static void
 name_another(struct daemon *d, uint64_t session)
 {
-	int fd = (int)syscall(SYS_pidfd_open, getppid(), 0);
+	int fd = proc_descriptor(getppid());
 	struct buf *b = channel_begin(d->child.master, CTL_SPAWN_IS, 0);
 
 	if (b != NULL)

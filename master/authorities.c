@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "ipc/certificates.h"
 #include "master.h"
+#include "os/memory.h"
 #include "pem.h"
 
 struct authorities {
@@ -91,7 +92,7 @@ authorities_give(struct process *p)
 		    LOG_Q(slice_trim(buf_slice(&why))));
 	buf_clear(&why);
 	if (fd == -1)
-		fd = pem_seal(SLICE_EMPTY);
+		fd = memory_of_text("chasqui-pem", SLICE_EMPTY);
 	if (fd == -1)
 		return;
 	channel_begin(p->channel, CTL_AUTHORITIES, 0);

@@ -20,6 +20,7 @@
 #include "base/mem.h"
 #include "ev/acceptor.h"
 #include "master.h"
+#include "os/proc.h"
 #include "os/sandbox.h"
 
 #define CLIENTS		32	/* at once */
@@ -306,9 +307,9 @@ tell_status(struct client *cl)
 static void
 tell_usage(struct buf *line, pid_t pid)
 {
-	struct usage u;
+	struct proc_usage u;
 
-	if (facts_usage(pid, &u))
+	if (proc_usage(pid, &u))
 		buf_printf(line, " rss_kib=%ju cpu_ms=%ju",
 		    (uintmax_t)u.rss / 1024, (uintmax_t)u.cpu_ms);
 }

@@ -4,21 +4,17 @@
  * master knows of it.
  *
  * The counters' memory is opened a second time for that, so that no mapping of
- * metrics can be made writable.  /proc is looked at only when somebody asks;
+ * metrics can be made writable.  Processes are looked at when somebody asks;
  * metrics asks at most once a second.
  */
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/num.h"
 #include "ipc/facts.h"
 #include "master.h"
-
-#define STAT_BYTES	1024
+#include "os/memory.h"
+#include "os/proc.h"
 
 static void	 give_counters(struct process *metrics,
 		    const struct process *);
@@ -48,14 +44,12 @@ facts_give(struct process *p)
 static void
 give_counters(struct process *metrics, const struct process *p)
 {
-	char path[64];
 	struct buf *b;
 	int fd;
 
 	if (p->counters_fd == -1)
 		return;
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", p->counters_fd);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
+	fd = memory_reader(p->counters_fd);
 	if (fd == -1) {
 		log_warn("event=counters-not-given role=%s index=%u "
 		    "why=\"%s\"", role_name(p->role), p->index,
@@ -128,7 +122,7 @@ add_users(struct buf *rows, const struct master *m, enum role role,
 static struct fact
 fact_of(const struct process *p)
 {
-	struct usage u = { 0 };
+	struct proc_usage u = { 0 };
 	struct fact f = {
 		.role = p->role,
 		.index = p->index,
@@ -140,7 +134,7 @@ fact_of(const struct process *p)
 
 	if (p->pid != 0) {
 		f.started_ms = wall_of(p->started_ms);
-		facts_usage(p->pid, &u);
+		proc_usage(p->pid, &u);
 	}
 	f.rss = u.rss;
 	f.cpu_ms = u.cpu_ms;
@@ -152,40 +146,4 @@ static int64_t
 wall_of(int64_t mono_ms)
 {
 	return clock_wall_ms() - (clock_mono_ms() - mono_ms);
-}
-
-/* proc(5): the 14th, 15th and 24th field, counted behind the name, which may
- * hold anything. */
-bool
-facts_usage(pid_t pid, struct usage *u_r)
-{
-	char path[64], text[STAT_BYTES];
-	struct slice rest, part;
-	uint64_t v[25] = { 0 };
-	ssize_t n;
-	size_t i, end;
-	int fd;
-
-	*u_r = (struct usage){ 0 };
-	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd == -1)
-		return false;
-	n = read(fd, text, sizeof(text));
-	close(fd);
-	if (n <= 0)
-		return false;
-	rest = slice_of(text, (size_t)n);
-	end = slice_rfind(rest, ')');
-	if (end + 2 > rest.n)
-		return false;
-	rest = slice_from(rest, end + 2);
-	for (i = 3; i < 25 && slice_next(&rest, ' ', &part); i++)
-		slice_to_u64(part, 0, UINT64_MAX, &v[i]);
-	if (i < 25)
-		return false;
-	u_r->cpu_ms = (v[14] + v[15]) * 1000 /
-	    (uint64_t)sysconf(_SC_CLK_TCK);
-	u_r->rss = v[24] * (uint64_t)sysconf(_SC_PAGESIZE);
-	return true;
 }

@@ -5,17 +5,16 @@
  * Always: a nonce is remembered at least until its grant is too old; where
  * there is no room for another one, no grant is believed.
  */
-#include <sys/mman.h>
 #include <sys/queue.h>
 #include <sys/tree.h>
 
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/mem.h"
 #include "grants.h"
+#include "os/memory.h"
 
 #define NONCES		262144	/* remembered: 4,000 logins a second */
 
@@ -57,12 +56,9 @@ grants_new(void)
 	arc4random_buf(g->secret, sizeof(g->secret));
 	RB_INIT(&g->nonces);
 	TAILQ_INIT(&g->by_age);
-	g->secret_fd = memfd_create("chasqui-grant", MFD_CLOEXEC |
-	    MFD_ALLOW_SEALING);
-	if (g->secret_fd == -1 || pwrite(g->secret_fd, g->secret,
-	    sizeof(g->secret), 0) != sizeof(g->secret) ||
-	    fcntl(g->secret_fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW |
-	    F_SEAL_WRITE | F_SEAL_SEAL) == -1)
+	g->secret_fd = memory_of_text("chasqui-grant",
+	    slice_of(g->secret, sizeof(g->secret)));
+	if (g->secret_fd == -1)
 		grants_free(&g);
 	return g;
 }

@@ -7,8 +7,6 @@
  * its children say is checked by the table of ipc/master_child.h, and a child
  * that breaks it is killed and started anew.  `chasqui start` runs it.
  */
-#include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -16,7 +14,6 @@
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -32,6 +29,9 @@
 #include "ipc/backends.h"
 #include "base/num.h"
 #include "master.h"
+#include "os/memory.h"
+#include "os/priv.h"
+#include "os/proc.h"
 #include "os/sandbox.h"
 #include "os/sockets.h"
 
@@ -177,11 +177,9 @@ read_configuration(struct master *m)
 static unsigned
 cores(void)
 {
-	cpu_set_t set;
-	int n = sched_getaffinity(0, sizeof(set), &set) == 0 ?
-	    CPU_COUNT(&set) : 1;
+	unsigned n = proc_cores();
 
-	return n > PER_CORE_MAX ? PER_CORE_MAX : n < 1 ? 1 : (unsigned)n;
+	return n > PER_CORE_MAX ? PER_CORE_MAX : n;
 }
 
 static void
@@ -199,12 +197,11 @@ raise_descriptor_limit(void)
 }
 
 static int
-shared_memory(const char *name)
+make_rates(void)
 {
-	int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	int fd = memory_shared("chasqui-rate", RATE_SHARED_BYTES);
 
-	if (fd == -1 || ftruncate(fd, RATE_SHARED_BYTES) == -1 ||
-	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) == -1)
+	if (fd == -1)
 		master_die(EX_OSERR, "shared memory: %s", strerror(errno));
 	return fd;
 }
@@ -217,12 +214,9 @@ acquire(struct master *m)
 	struct listeners fresh;
 
 	raise_descriptor_limit();
-	/* Nothing that descends from here gains rights by an exec. */
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1 ||
-	    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == -1)
-		master_die(EX_OSERR, "prctl: %s", strerror(errno));
-	/* Sessions whose spawn died are ours. */
-	if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == -1)
+	/* Nothing that descends from here gains rights by an exec, and
+	 * sessions whose spawn died are ours. */
+	if (priv_seal() == -1 || proc_adopt_orphans(true) == -1)
 		master_die(EX_OSERR, "prctl: %s", strerror(errno));
 	if (listen_prepare(m, m->conf, &fresh, &why) == -1) {
 		fprintf(stderr, "%s", buf_cstr(&why));
@@ -231,9 +225,9 @@ acquire(struct master *m)
 	}
 	listen_commit(m, &fresh);
 	memset(m->rate_fds, -1, sizeof(m->rate_fds));
-	m->rate_fds[ROLE_SMTPD] = shared_memory("chasqui-rate");
-	m->rate_fds[ROLE_IMAP_LOGIN] = shared_memory("chasqui-rate");
-	m->rate_fds[ROLE_POP3_LOGIN] = shared_memory("chasqui-rate");
+	m->rate_fds[ROLE_SMTPD] = make_rates();
+	m->rate_fds[ROLE_IMAP_LOGIN] = make_rates();
+	m->rate_fds[ROLE_POP3_LOGIN] = make_rates();
 	sessions_init(m);
 	if (ground_open_log(m, &why) == -1) {
 		fprintf(stderr, "%s", buf_cstr(&why));

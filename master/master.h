@@ -435,12 +435,6 @@ void	 watch_end(struct master *, uint32_t number);
 void	 watch_give(struct process *);
 
 /* facts.c */
-struct usage {
-	uint64_t	 rss;		/* bytes */
-	uint64_t	 cpu_ms;	/* since the process began */
-};
-/* What /proc says of a process; false, and zeroes, where it says nothing. */
-bool	 facts_usage(pid_t, struct usage *);
 /* A process starts: metrics gets its counters, or, if it is metrics, those of
  * all that are there. */
 void	 facts_give(struct process *);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: ISC */
 /* pem - see pem.h. */
-#include <sys/mman.h>
 #include <sys/stat.h>
 
 #include <errno.h>
@@ -86,23 +85,4 @@ pem_read(const char *path, struct buf *to, struct stamp *stamp,
 		buf_printf(why, "%s: cannot be read\n", path);
 	close(fd);
 	return n > 0 ? 0 : -1;
-}
-
-int
-pem_seal(struct slice text)
-{
-	int fd = memfd_create("chasqui-pem", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	ssize_t n;
-
-	while (fd != -1 && text.n > 0) {
-		n = write(fd, text.p, text.n);
-		if (n == -1 && errno != EINTR)
-			break;
-		text = slice_from(text, n > 0 ? (size_t)n : 0);
-	}
-	if (fd == -1 || (text.n == 0 && fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL |
-	    F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) == 0))
-		return fd;
-	close(fd);
-	return -1;
 }

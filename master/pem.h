@@ -31,7 +31,5 @@ int	 pem_check(const char *path, size_t max, struct buf *why);
 /* All of it, at most CERTIFICATE_CHAIN_BYTES; -1 and a line in why. */
 int	 pem_read(const char *path, struct buf *, struct stamp *,
 	    struct buf *why);
-/* A memory of its own that nobody can change; -1 with errno. */
-int	 pem_seal(struct slice text);
 
 #endif

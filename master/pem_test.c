@@ -129,26 +129,6 @@ a_file_of_the_greatest_size_is_taken(void **state)
 	assert_int_equal(why.n, 0);
 }
 
-static void
-a_sealed_copy_stays_as_it_is(void **state)
-{
-	char got[16];
-	int fd = pem_seal(SLICE_LIT("a chain\n"));
-
-	(void)state;
-	assert_int_not_equal(fd, -1);
-	assert_int_equal(pread(fd, got, sizeof(got), 0), 8);
-	assert_memory_equal(got, "a chain\n", 8);
-	assert_int_equal(pwrite(fd, "x", 1, 0), -1);
-	assert_int_equal(pwrite(fd, "x", 1, 8), -1);
-	assert_int_equal(ftruncate(fd, 0), -1);
-	close(fd);
-	fd = pem_seal(SLICE_EMPTY);
-	assert_int_not_equal(fd, -1);
-	assert_int_equal(pread(fd, got, sizeof(got), 0), 0);
-	close(fd);
-}
-
 int
 main(void)
 {
@@ -157,7 +137,6 @@ main(void)
 		cmocka_unit_test(another_file_has_another_stamp),
 		cmocka_unit_test(what_is_no_such_file_is_refused),
 		cmocka_unit_test(a_file_of_the_greatest_size_is_taken),
-		cmocka_unit_test(a_sealed_copy_stays_as_it_is),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -25,6 +25,7 @@
 #include "base/mem.h"
 #include "ipc/certificates.h"
 #include "master.h"
+#include "os/memory.h"
 #include "pem.h"
 
 #define DROP_MS		60000	/* a key that was replaced is kept so long */
@@ -298,7 +299,8 @@ load(struct master *m, struct certificate *c)
 	if (pem_read(c->chain_path, &chain, &c->taken[0], &why) == 0 &&
 	    c->next.key_fd != -1 &&
 	    certificates_only(buf_slice(&chain), &only) == 0) {
-		c->next.chain_fd = pem_seal(buf_slice(&only));
+		c->next.chain_fd = memory_of_text("chasqui-pem",
+		    buf_slice(&only));
 		r = c->next.chain_fd == -1 ? -1 : 0;
 	}
 	/* It may be the key's file, too. */
@@ -587,7 +589,7 @@ make_bundle(struct master *m)
 	TAILQ_FOREACH(ca, &all->cas, entry)
 		r |= certificates_put_cas(&b, slice_str(ca->listener),
 		    buf_slice(&ca->pem));
-	fd = r == 0 ? pem_seal(buf_slice(&b)) : -1;
+	fd = r == 0 ? memory_of_text("chasqui-pem", buf_slice(&b)) : -1;
 	if (fd == -1)
 		log_error("event=certificates-not-given why=\"%s\"", r == 0 ?
 		    strerror(errno) : "all chains are too much");

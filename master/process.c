@@ -6,7 +6,6 @@
  * process that dies is started again: at once the first time, then after 50
  * ms, doubling to 10 s, until it has run well for 30 s.
  */
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -27,6 +26,8 @@
 #include "base/mem.h"
 #include "ipc/counters.h"
 #include "master.h"
+#include "os/memory.h"
+#include "os/proc.h"
 
 #define START_MS	30000	/* until READY */
 #define WELL_MS		30000	/* running so long is running well */
@@ -323,12 +324,10 @@ process_find_programs(struct master *m)
 {
 	const char *given = secure_getenv("CHASQUI_LIBEXEC");
 	char self[PATH_MAX], path[PATH_MAX + 64];
-	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
 	unsigned role;
 
-	if (n == -1)
+	if (proc_program(self) == -1)
 		master_die(EX_OSFILE, "/proc/self/exe: %s", strerror(errno));
-	self[n] = '\0';
 	m->program = mem_strdup(self);
 	if (given != NULL && strlen(given) < sizeof(program_dir)) {
 		snprintf(program_dir, sizeof(program_dir), "%s", given);
@@ -546,22 +545,14 @@ process_new(struct master *m, enum role role, unsigned index)
 	return p;
 }
 
-/* Sealed, so that its process cannot take it away under who reads it. */
 static void
 make_counters(struct process *p)
 {
-	int fd = memfd_create("chasqui-counters",
-	    MFD_CLOEXEC | MFD_ALLOW_SEALING);
-
-	if (fd == -1 || ftruncate(fd, sizeof(struct counters)) == -1 ||
-	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) == -1) {
+	p->counters_fd = memory_shared("chasqui-counters",
+	    sizeof(struct counters));
+	if (p->counters_fd == -1)
 		log_warn("event=no-counters role=%s index=%u why=\"%s\"",
 		    role_name(p->role), p->index, strerror(errno));
-		if (fd != -1)
-			close(fd);
-		return;
-	}
-	p->counters_fd = fd;
 }
 
 static bool

@@ -14,7 +14,6 @@
  * have, whose helpers stay with it, for process.retire at most.
  */
 #include <sys/file.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -33,6 +32,7 @@
 #include "base/num.h"
 #include "ipc/handover.h"
 #include "master.h"
+#include "os/proc.h"
 
 #define PREPARE_MS	90000	/* its own limits end it before */
 #define TAKE_MS		180000
@@ -147,7 +147,7 @@ launch(struct master *m, int fd)
 
 	log_flush();
 	if (!stays)
-		prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0);
+		proc_adopt_orphans(false);
 	pid = fork();
 	if (pid == 0) {
 		if (!stays && (pid = fork()) != 0)
@@ -160,7 +160,7 @@ launch(struct master *m, int fd)
 		pid = -1;
 	}
 	if (!stays)
-		prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+		proc_adopt_orphans(true);
 	return pid == -1 ? -1 : 0;
 }
 

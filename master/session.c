@@ -21,7 +21,6 @@
  * one that is kept is not wanted, has one process and a line, and counts in no
  * limit; no uid or directory goes to the spawn that may_run() would not pass.
  */
-#include <sys/syscall.h>
 #include <sys/tree.h>
 #include <sys/wait.h>
 
@@ -41,6 +40,7 @@
 #include "grants.h"
 #include "ipc/next_client.h"
 #include "master.h"
+#include "os/proc.h"
 
 #define GRACE_MS	10000	/* to end by itself */
 #define PROCESSES	4	/* of one session: those before it are ending */
@@ -694,41 +694,17 @@ session_spawn_is(struct process *spawn, struct message *msg)
 	log_warn("event=session-killed role=%s login=%s why=\"nobody wants "
 	    "it, and it does not end\"", role_name(spawn->role),
 	    LOG_Q(slice_str(s->user->login)));
-	if (syscall(SYS_pidfd_send_signal, msg->fds[0], SIGKILL, NULL, 0) ==
-	    -1 && errno != ESRCH)
+	if (proc_signal(msg->fds[0], SIGKILL) == -1 && errno != ESRCH)
 		log_error("event=cannot-kill why=\"%s\"", strerror(errno));
 }
 
-/* A number after a word that begins a line of a file of /proc; 0: none. */
-static long
-number_in(const char *path, const char *word)
-{
-	char text[2048], *at;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd == -1 ? -1 : read(fd, text, sizeof(text) - 1);
-
-	if (fd != -1)
-		close(fd);
-	if (n <= 0)
-		return 0;
-	text[n] = '\0';
-	at = strstr(text, word);
-	return at == NULL ? 0 : strtol(at + strlen(word), NULL, 10);
-}
-
-/* Also of a zombie, but of nothing that has been waited for. */
+/* Or has been one, and was waited for meanwhile. */
 static bool
 is_child_of(int pidfd, const struct process *p)
 {
-	char path[64];
-	long pid;
+	pid_t parent = proc_parent_of(pidfd);
 
-	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", pidfd);
-	pid = number_in(path, "\nPid:");
-	if (pid <= 0)
-		return pid == -1;	/* it has been, meanwhile */
-	snprintf(path, sizeof(path), "/proc/%ld/status", pid);
-	return number_in(path, "\nPPid:") == p->pid;
+	return parent == -1 || (parent > 0 && parent == p->pid);
 }
 
 void

@@ -17,6 +17,7 @@
 #include "ev/tickets.h"
 #include "ipc/certificates.h"
 #include "master.h"
+#include "os/memory.h"
 
 struct ticket_memories {
 	struct ev_timer		 rotate;
@@ -48,20 +49,19 @@ ticket_memory_start(struct master *m)
 static int
 make(struct master *m, enum role role)
 {
-	int fd = memfd_create("chasqui-tickets", MFD_CLOEXEC |
-	    MFD_ALLOW_SEALING);
+	int fd = memory_shared("chasqui-tickets",
+	    sizeof(struct ticket_memory));
 	void *p;
 
 	if (fd == -1)
 		return -1;
-	if (ftruncate(fd, sizeof(struct ticket_memory)) == -1 ||
-	    (p = mmap(NULL, sizeof(struct ticket_memory),
-	    PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0)) == MAP_FAILED) {
+	p = mmap(NULL, sizeof(struct ticket_memory), PROT_READ | PROT_WRITE,
+	    MAP_SHARED, fd, 0);
+	if (p == MAP_FAILED) {
 		close(fd);
 		return -1;
 	}
-	if (fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW |
-	    F_SEAL_FUTURE_WRITE | F_SEAL_SEAL) == -1) {
+	if (memory_close_to_writers(fd) == -1) {
 		munmap(p, sizeof(struct ticket_memory));
 		close(fd);
 		return -1;

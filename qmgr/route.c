@@ -19,7 +19,6 @@
 #define ASKS		1000
 #define CACHE_ROUTES	20000
 #define CACHE_MS	60000
-#define OWNER_BYTES	512
 
 struct ask {
 	uint64_t	 id;		/* first: idmap */

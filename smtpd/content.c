@@ -299,8 +299,8 @@ write_out(struct session *s)
 static void
 push_to_disk(struct tx *tx)
 {
-	sync_file_range(tx->spool_fd, (off_t)tx->pushed,
-	    (off_t)(tx->spooled - tx->pushed), SYNC_FILE_RANGE_WRITE);
+	fs_push(tx->spool_fd, (off_t)tx->pushed,
+	    (off_t)(tx->spooled - tx->pushed));
 	tx->pushed = tx->spooled;
 }
 

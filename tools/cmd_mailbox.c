@@ -23,6 +23,7 @@
 #include "mbox.h"
 #include "os/sandbox.h"
 #include "queue_print.h"
+#include "store/names.h"
 #include "store/store.h"
 
 #define DIFFERS		1	/* exit status: verify has found something */
@@ -300,31 +301,23 @@ run_list(struct job *j, int argc, char *argv[])
 
 /* ---- changes ------------------------------------------------------------ */
 
-/* A name to be: IMAP knows INBOX in any case of letters, also above others. */
-static struct slice
-new_name(char *name)
-{
-	struct slice s = slice_str(name);
-
-	if (slice_starts_nocase(s, SLICE_LIT("INBOX/")))
-		memcpy(name, "INBOX", 5);
-	return s;
-}
-
 static int
 run_create(struct job *j, int argc, char *argv[])
 {
+	struct slice name = name_fold_inbox(slice_str(argv[0]), argv[0]);
+
 	(void)argc;
-	return result(j, argv[0], store_create(j->store, new_name(argv[0]),
-	    0));
+	return result(j, argv[0], store_create(j->store, name, 0));
 }
 
 static int
 run_rename(struct job *j, int argc, char *argv[])
 {
+	struct slice to = name_fold_inbox(slice_str(argv[1]), argv[1]);
+
 	(void)argc;
 	return result(j, argv[0], store_rename(j->store, slice_str(argv[0]),
-	    new_name(argv[1])));
+	    to));
 }
 
 static int

@@ -15,6 +15,7 @@
 
 #include "base/buf.h"
 #include "chasqui.h"
+#include "os/proc.h"
 
 static int	 run(struct tool *, int, char *[]);
 static int	 run_here(struct tool *);
@@ -51,10 +52,8 @@ static void
 find_master(char *path, size_t size)
 {
 	char self[PATH_MAX];
-	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
 
-	if (n > 0) {
-		self[n] = '\0';
+	if (proc_program(self) == 0) {
 		snprintf(path, size, "%s/../master/master", dirname(self));
 		if (access(path, X_OK) == 0)
 			return;

@@ -5,9 +5,6 @@
  */
 #include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <sys/vfs.h>
-
-#include <linux/magic.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -25,6 +22,7 @@
 #include "base/file.h"
 #include "doctor.h"
 #include "ev/key_pair.h"
+#include "os/fs.h"
 #include "os/priv.h"
 
 #define SOON_DAYS	14
@@ -355,30 +353,18 @@ check_secret(struct doctor *d, const char *path, const char *what)
 void
 doctor_disk(struct doctor *d)
 {
-	static const struct {
-		long		 magic;
-		const char	*name;
-	} unfit[] = {
-		{ TMPFS_MAGIC, "tmpfs" }, { RAMFS_MAGIC, "ramfs" },
-		{ NFS_SUPER_MAGIC, "nfs" }, { SMB_SUPER_MAGIC, "smb" },
-		{ SMB2_SUPER_MAGIC, "smb" }, { CIFS_SUPER_MAGIC, "cifs" },
-		{ FUSE_SUPER_MAGIC, "fuse" },
-	};
 	const struct conf *c = d->conf;
-	struct statfs fs;
-	size_t i;
+	const char *unfit = fs_unfit(c->path_queue);
 
 	check_room(d, c->path_queue, "the queue", c->queue_min_free);
 	check_room(d, c->path_mail, "mailboxes", 0);
 	if (strchr(c->log_target, '/') != NULL)
 		check_room(d, c->log_target, "the log", 0);
-	for (i = 0; statfs(c->path_queue, &fs) == 0 &&
-	    i < sizeof(unfit) / sizeof(unfit[0]); i++)
-		if ((long)fs.f_type == unfit[i].magic)
-			doctor_say(d, FINDING_WARNING, c->path_queue, "put the "
-			    "queue on a local disk that keeps what it has "
-			    "synced", "is on %s: mail that was taken may be "
-			    "lost with a crash", unfit[i].name);
+	if (unfit != NULL)
+		doctor_say(d, FINDING_WARNING, c->path_queue, "put the "
+		    "queue on a local disk that keeps what it has synced",
+		    "is on %s: mail that was taken may be lost with a crash",
+		    unfit);
 }
 
 static void

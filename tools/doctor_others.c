@@ -16,6 +16,7 @@
 
 #include "base/num.h"
 #include "doctor.h"
+#include "os/proc.h"
 #include "table/table.h"
 #include "table_edit.h"
 
@@ -205,9 +206,9 @@ check_sendmail(struct doctor *d)
 	static const char path[] = "/usr/sbin/sendmail";
 	char self[PATH_MAX], real[PATH_MAX], ours[PATH_MAX + 16];
 	char advice[PATH_MAX + 64];
-	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
 
-	self[n > 0 ? n : 0] = '\0';
+	if (proc_program(self) == -1)
+		self[0] = '\0';
 	snprintf(ours, sizeof(ours), "%s/sendmail", dirname(self));
 	snprintf(advice, sizeof(advice), "`ln -s %s %s`", ours, path);
 	if (access(path, F_OK) == -1)

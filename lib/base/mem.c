@@ -1,10 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* mem - see mem.h. */
-#include <sys/mman.h>
-
-#include <stdint.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -48,18 +44,6 @@ mem_regrow(void *p, size_t n, size_t size)
 	if (__builtin_mul_overflow(n, size, &total))
 		out_of_memory(n);
 	return mem_realloc(p, total);
-}
-
-void
-mem_touch(void *p, size_t n)
-{
-	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
-	uintptr_t from = ((uintptr_t)p + page - 1) & ~(page - 1);
-	uintptr_t to = ((uintptr_t)p + n) & ~(page - 1);
-
-	/* Where the kernel cannot (before Linux 5.14), it faults as ever. */
-	if (to > from + page)
-		(void)!madvise((void *)from, to - from, MADV_POPULATE_WRITE);
 }
 
 char *

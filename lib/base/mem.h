@@ -17,8 +17,6 @@ void	*mem_alloc(size_t n);			/* zeroed */
 void	*mem_array(size_t n, size_t size);	/* zeroed, overflow-checked */
 void	*mem_realloc(void *, size_t n);
 void	*mem_regrow(void *, size_t n, size_t size); /* overflow-checked */
-/* Maps what will all be written, at once: a fault for each page costs more. */
-void	 mem_touch(void *, size_t n);
 char	*mem_strdup(const char *);
 /* A NUL-terminated copy; bytes after an inner NUL are kept but not seen. */
 char	*mem_slicedup(struct slice);

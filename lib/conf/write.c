@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: ISC */
 /* write - the configuration as text, and a role's part of it as a memfd. */
-#include <sys/mman.h>
 #include <sys/stat.h>
 
 #include <errno.h>
-#include <fcntl.h>
 #include <unistd.h>
 
 #include "base/mem.h"
 #include "conf/keys.h"
+#include "os/memory.h"
 
 static int	 write_object(const struct conf_kind *, const void *object,
 		    const void *dflt, uint32_t readers, bool defaults,
@@ -103,37 +102,14 @@ int
 conf_to_memfd(const struct conf *c, enum role role)
 {
 	struct buf text = BUF_INIT(CONF_FILE_BYTES);
-	struct slice rest;
-	ssize_t n;
-	int fd = -1, saved;
+	int fd = -1;
 
-	if (conf_write(c, 1u << role, false, &text) == -1) {
+	if (conf_write(c, 1u << role, false, &text) == -1)
 		errno = EFBIG;
-		goto fail;
-	}
-	fd = memfd_create("chasqui.conf", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	if (fd == -1)
-		goto fail;
-	for (rest = buf_slice(&text); rest.n > 0;
-	    rest = slice_from(rest, (size_t)n)) {
-		n = write(fd, rest.p, rest.n);
-		if (n == -1 && errno != EINTR)
-			goto fail;
-		if (n == -1)
-			n = 0;
-	}
-	if (fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW |
-	    F_SEAL_WRITE) == -1)
-		goto fail;
+	else
+		fd = memory_of_text("chasqui.conf", buf_slice(&text));
 	buf_clear(&text);
 	return fd;
-fail:
-	saved = errno;
-	if (fd != -1)
-		close(fd);
-	buf_clear(&text);
-	errno = saved;
-	return -1;
 }
 
 struct conf *

@@ -138,20 +138,19 @@ static bool
 peer_of(int fd, const union address *from, struct peer *p)
 {
 	union address to;
-	struct ucred cred;
-	socklen_t len = sizeof(cred);
+	socklen_t len = sizeof(to);
+	uid_t uid;
+	gid_t gid;
 
 	memset(p, 0, sizeof(*p));
 	p->family = address_of(from, p->addr);
 	if (p->family == AF_UNIX) {
-		if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) == -1)
+		if (getpeereid(fd, &uid, &gid) == -1)
 			return false;
-		p->uid = cred.uid;
-		snprintf(p->text, sizeof(p->text), "uid=%u",
-		    (unsigned)cred.uid);
+		p->uid = uid;
+		snprintf(p->text, sizeof(p->text), "uid=%u", (unsigned)uid);
 		return true;
 	}
-	len = sizeof(to);
 	if (getsockname(fd, &to.sa, &len) == 0)
 		address_of(&to, p->ours);
 	return inet_ntop(p->family, p->family == AF_INET ? p->addr + 12 :

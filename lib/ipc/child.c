@@ -7,14 +7,12 @@
  * The daemon's own functions run only from child_run(), when all that it set
  * up after child_init() is in place.
  */
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
 #include <assert.h>
 #include <err.h>
 #include <errno.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sysexits.h>
@@ -25,6 +23,7 @@
 #include "base/mem.h"
 #include "ipc/child.h"
 #include "ipc/counters.h"
+#include "os/proc.h"
 
 #define START_MS	30000	/* master sends all of it at once */
 #define WHY_BYTES	4000	/* of CTL_RELOADED */
@@ -95,7 +94,7 @@ child_init(struct child *c, const struct child_spec *spec, void *arg, int argc,
 {
 	must_be_started_by_master(argc > 0 ? argv[0] : role_name(spec->role));
 	/* master starts us by a descriptor, which leaves a number there. */
-	prctl(PR_SET_NAME, program_invocation_short_name, 0, 0, 0);
+	proc_set_name(program_invocation_short_name);
 	memset(c, 0, sizeof(*c));
 	c->spec = spec;
 	c->arg = arg;
@@ -214,11 +213,7 @@ take_go(struct child *c, struct message *m)
 void
 child_enter(struct child *c)
 {
-	const struct sched_param none = { 0 };
-
-	/* Threads that are made later have it too. */
-	if (c->spec->in_batches &&
-	    sched_setscheduler(0, SCHED_BATCH, &none) == -1)
+	if (c->spec->in_batches && proc_in_batches() == -1)
 		log_warn("event=no-batch-scheduling error=%s",
 		    LOG_Q(slice_str(strerror(errno))));
 	priv_enter(c->spec->role, &c->ids);

@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /* spawn - see spawn.h. */
-#include <sys/syscall.h>
 #include <sys/tree.h>
 #include <sys/wait.h>
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,6 +20,7 @@
 #include "os/heap.h"
 #include "os/huge_text.h"
 #include "os/priv.h"
+#include "os/proc.h"
 
 /* A session's descriptors: 0 to 2, then these, and the log. */
 #define SEAT_CHANNEL_FD	3
@@ -45,13 +44,11 @@ struct spawn {
 	struct forked_tree	 forked;
 	size_t			 nforked;
 	uint64_t		 begun;
-	cpu_set_t		 processors;	/* that it may run on */
 };
 
 static void	 control(void *, struct message *);
 static void	 status(void *, struct buf *);
 static void	 take_order(struct spawn *, struct message *);
-static pid_t	 fork_here(struct spawn *);
 static void	 show_processes(struct spawn *, struct message *);
 static void	 tell_none(struct spawn *, int fd_take);
 static void	 tell_ended(struct spawn *, uint64_t session, pid_t, int);
@@ -87,8 +84,6 @@ spawn_main(const struct spawn_spec *spec, int argc, char *argv[])
 	ev_signal_init(&s.died, &s.child.loop, SIGCHLD, somebody_died, &s);
 	if (spec->warm != NULL)
 		spec->warm();
-	if (sched_getaffinity(0, sizeof(s.processors), &s.processors) == -1)
-		CPU_ZERO(&s.processors);
 	priv_prepare(spec->session, spec->spawn);
 	child_enter(&s.child);
 	heap_fill_gaps();
@@ -142,7 +137,7 @@ take_order(struct spawn *s, struct message *m)
 		return;
 	}
 	s->begun++;
-	pid = fork_here(s);
+	pid = proc_fork_here();
 	if (pid == 0) {
 		counters_keep_to_myself();
 		seat.login = mem_slicedup(login);
@@ -162,28 +157,6 @@ take_order(struct spawn *s, struct message *m)
 	f->session = seat.id;
 	RB_INSERT(forked_tree, &s->forked, f);
 	s->nforked++;
-}
-
-/* Begins on the processor that has its memory at hand and on which all wait for
- * it, where the kernel would wake another that is idle.  It goes wherever there
- * is room as soon as it has begun. */
-static pid_t
-fork_here(struct spawn *s)
-{
-	int cpu = sched_getcpu();
-	cpu_set_t here;
-	bool bound;
-	pid_t pid;
-
-	CPU_ZERO(&here);
-	if (cpu >= 0)
-		CPU_SET((unsigned)cpu, &here);
-	bound = CPU_COUNT(&s->processors) > 1 &&
-	    sched_setaffinity(0, sizeof(here), &here) == 0;
-	pid = fork();
-	if (bound)
-		sched_setaffinity(0, sizeof(s->processors), &s->processors);
-	return pid;
 }
 
 static void
@@ -229,7 +202,7 @@ show_processes(struct spawn *s, struct message *m)
 	RB_FOREACH(f, forked_tree, &s->forked) {
 		if (f->session != session)
 			continue;
-		fd = (int)syscall(SYS_pidfd_open, f->pid, 0);
+		fd = proc_descriptor(f->pid);
 		if (fd == -1)
 			continue;
 		b = channel_begin(s->child.master, CTL_SPAWN_IS, 0);
@@ -309,9 +282,9 @@ keep_only(const struct spawn *s, const int fds[3])
 	if (channel == -1 || client == -1 || line == -1 ||
 	    dup2(channel, SEAT_CHANNEL_FD) == -1 ||
 	    dup2(client, SEAT_CLIENT_FD) == -1 ||
-	    dup2(line, SEAT_LINE_FD) == -1 ||
-	    close_range((unsigned)next, ~0U, 0) == -1)
+	    dup2(line, SEAT_LINE_FD) == -1)
 		log_fatal("event=cannot-fork why=\"%s\"", strerror(errno));
+	closefrom(next);
 }
 
 /* The user's directory is the root from here on. */

@@ -12,6 +12,7 @@
 #include "mail/chars.h"
 #include "mail/envelope.h"
 #include "mail/header.h"
+#include "mail/mime.h"
 
 struct element {
 	char		 text[ADDRESS_BYTES];	/* local-part unquoted, domain */
@@ -178,21 +179,10 @@ take_literal(struct element *e, struct slice *s)
 static void
 skip_comment(struct element *e, struct slice *s)
 {
-	size_t i, depth = 0;
-
-	for (i = 0; i < s->n; i++) {
-		if (s->p[i] == '\\')
-			i++;
-		else if (s->p[i] == '(')
-			depth++;
-		else if (s->p[i] == ')' && --depth == 0)
-			break;
-	}
-	if (i >= s->n) {
+	if (!comment_skip(s)) {
 		e->any = e->bad = true;
-		i = s->n - 1;
+		*s = slice_from(*s, s->n);
 	}
-	*s = slice_from(*s, i + 1);
 }
 
 /* Words side by side are a display name; it is thrown away at '<', and is an

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /* fs - see fs.h. */
 #include <sys/ioctl.h>
+#include <sys/vfs.h>
 
 #include <linux/fs.h>
+#include <linux/magic.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -294,6 +296,12 @@ fs_set_mtime(const struct fs *fs, int fd, int64_t ms)
 	return fs->futimens(fd, t);
 }
 
+void
+fs_push(int fd, off_t at, off_t n)
+{
+	(void)!sync_file_range(fd, at, n, SYNC_FILE_RANGE_WRITE);
+}
+
 bool
 fs_spread(int dir)
 {
@@ -303,6 +311,29 @@ fs_spread(int dir)
 		return false;
 	flags |= TOPDIR_FLAG;
 	return ioctl(dir, FS_IOC_SETFLAGS, &flags) == 0;
+}
+
+const char *
+fs_unfit(const char *path)
+{
+	static const struct {
+		long		 magic;
+		const char	*name;
+	} kinds[] = {
+		{ TMPFS_MAGIC, "tmpfs" }, { RAMFS_MAGIC, "ramfs" },
+		{ NFS_SUPER_MAGIC, "nfs" }, { SMB_SUPER_MAGIC, "smb" },
+		{ SMB2_SUPER_MAGIC, "smb" }, { CIFS_SUPER_MAGIC, "cifs" },
+		{ FUSE_SUPER_MAGIC, "fuse" },
+	};
+	struct statfs s;
+	size_t i;
+
+	if (statfs(path, &s) == -1)
+		return NULL;
+	for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if ((long)s.f_type == kinds[i].magic)
+			return kinds[i].name;
+	return NULL;
 }
 
 DIR *

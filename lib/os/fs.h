@@ -99,10 +99,15 @@ int	 fs_replace_end(const struct fs *, struct fs_replacement *,
 /* Makes a directory unless it is there; syncs dir where it was made. */
 int	 fs_make_dir(const struct fs *, int dir, const char *name, mode_t);
 int	 fs_set_mtime(const struct fs *, int fd, int64_t ms);
+/* Begins to write n bytes of a file to the disk, and waits for nothing. */
+void	 fs_push(int fd, off_t at, off_t n);
 /* What is made in a directory, other directories that is, is to lie far apart
  * on the disk.  false: the file system knows no such wish (only ext2 to ext4
  * do, and only they need it). */
 bool	 fs_spread(int dir);
+/* The kind of the file system that path is on, where what was synced there may
+ * be lost by a crash, of this machine or another; NULL: none of these. */
+const char *fs_unfit(const char *path);
 /* The entries of a directory; NULL with errno.  closedir() ends it.  Flags:
  * O_NOFOLLOW or 0. */
 DIR	*fs_list(const struct fs *, int at, const char *path, int flags);

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 /* heap - see heap.h.  glibc's: keepcost is what is free at the top. */
+#include <sys/mman.h>
+
 #include <malloc.h>
+#include <stdint.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "os/heap.h"
 
@@ -27,4 +31,16 @@ heap_fill_gaps(void)
 		} while (mallinfo2().keepcost == top);
 	free(malloc(ROOM_BEHIND));
 #endif
+}
+
+void
+heap_touch(void *p, size_t n)
+{
+	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+	uintptr_t from = ((uintptr_t)p + page - 1) & ~(page - 1);
+	uintptr_t to = ((uintptr_t)p + n) & ~(page - 1);
+
+	/* Where the kernel cannot (before Linux 5.14), it faults as ever. */
+	if (to > from + page)
+		(void)!madvise((void *)from, to - from, MADV_POPULATE_WRITE);
 }

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: ISC */
-/* heap - where what is allocated next will lie. */
+/* heap - where what is allocated will lie, and when it gets its pages. */
 #ifndef OS_HEAP_H
 #define OS_HEAP_H
+
+#include <stddef.h>
 
 /*
  * What is allocated from here on lies side by side behind all that there is,
@@ -10,5 +12,8 @@
  * used, nor given back.
  */
 void	 heap_fill_gaps(void);
+
+/* Maps what will all be written, at once: a fault for each page costs more. */
+void	 heap_touch(void *, size_t n);
 
 #endif

@@ -85,7 +85,6 @@ static void	 become(const struct priv *, const struct priv_ids *);
 static void	 keep_capabilities(uint64_t keep);
 static void	 set_groups(const struct priv *, const struct priv_ids *);
 static void	 prove(const struct priv *, const struct priv_ids *);
-static void	 seal(void);
 static void	 limit(const struct priv *, const struct priv_ids *);
 static void	 set_limit(const char *, __rlimit_resource_t, rlim_t);
 static uint64_t master_capabilities(void);
@@ -133,7 +132,8 @@ priv_enter(enum role role, const struct priv_ids *ids)
 	keep_capabilities(keep);
 	if (ids->mode == PRIV_FULL && keep == 0)
 		prove(row, ids);
-	seal();
+	if (priv_seal() == -1)
+		log_fatal("event=prctl-failed why=\"%s\"", strerror(errno));
 	limit(row, ids);
 	sandbox_landlock(row, &paths);
 	sandbox_seccomp(row);
@@ -284,12 +284,11 @@ keep_capabilities(uint64_t keep)
 		log_fatal("event=capset-failed why=\"%s\"", strerror(errno));
 }
 
-static void
-seal(void)
+int
+priv_seal(void)
 {
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1 ||
-	    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == -1)
-		log_fatal("event=prctl-failed why=\"%s\"", strerror(errno));
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1 ||
+	    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == -1 ? -1 : 0;
 }
 
 static void

@@ -84,6 +84,9 @@ void	 priv_enter(enum role, const struct priv_ids *);
  * that enters the row `above` and then forks others into this one. */
 void	 priv_prepare(enum role, enum role above);
 
+/* Of priv_enter(), what master does at its start: no exec gives rights, nobody
+ * without them sees our memory.  -1 with errno. */
+int	 priv_seal(void);
 /* For master, once its sockets and directories are there: of root's
  * capabilities it and all that it starts keep those that the table in priv.c
  * names.  Does nothing without root; ends the process on failure. */

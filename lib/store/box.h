@@ -16,6 +16,7 @@
 #define CACHE_NAME	"chasqui.cache"
 
 #define LOG_MIN_BYTES	(64 * 1024)	/* shorter, it is not made a snapshot */
+#define LOG_BYTES	(UINT64_C(8) << 30)
 #define GROUP_BYTES	(UINT64_C(4) << 30)
 #define WORK_MS		900	/* S1: a record is synced, names are set */
 #define RESCAN_MS	(3600 * 1000)	/* a scan though nothing seems changed */
@@ -101,6 +102,13 @@ enum store_result mailbox_find_file(struct mailbox *, uint32_t uid,
 void	 mailbox_drop_kept(struct store *);
 void	 deliveries_free(struct deliveries **);
 
+/* Where its changes are told; NULL while it is being opened, for nobody. */
+static inline struct changes *
+mailbox_changes(struct mailbox *mb)
+{
+	return mb->is_open ? &mb->pending : NULL;
+}
+
 /* ---- index.c: log and snapshot ------------------------------------------ */
 
 /* Opens the index of mb->dir, makes it where there is none, and takes in what
@@ -124,7 +132,6 @@ enum store_result index_catch_up(struct mailbox *);
 enum store_result index_lock(struct mailbox *);
 void	 index_unlock(struct mailbox *);
 enum store_result store_log_lock(int fd, int64_t ms);
-void	 store_log_unlock(int fd);
 /* Writes what is in mb->group as one group, and applies it.  modseq: of the
  * change; mailbox_next_modseq().  own: see state_apply().  Under the lock;
  * nothing has changed when it fails. */
@@ -135,14 +142,26 @@ enum store_result index_reserve(struct mailbox *);
 enum store_result index_sync(struct mailbox *);
 /* Makes the names in cur/ durable.  -1 with errno. */
 int	 index_sync_names(struct mailbox *);
-/* A snapshot now, if worth it or always; under the lock. */
+/* A snapshot of the state, and an empty log that follows it.  Under the lock of
+ * the old log, if there is one; with that of the new one afterwards. */
+enum store_result index_new_generation(struct mailbox *);
+/* That now, if worth it or always; under the lock. */
 enum store_result index_snapshot(struct mailbox *, bool always);
-/* Sets the index aside and makes it anew from what can be read of it and from
- * the Maildir.  Under the lock. */
-enum store_result index_rebuild(struct mailbox *, const char *why);
 /* Removes the files of expunged messages, and puts those of added ones into
  * their place; under the lock. */
 enum store_result index_finish(struct mailbox *);
+
+/* ---- rebuild.c: an index made anew --------------------------------------- */
+
+/* Sets the index aside and makes it anew from what can be read of it and from
+ * the Maildir.  Under the lock. */
+enum store_result index_rebuild(struct mailbox *, const char *why);
+/* Makes it of the Maildir, known (UIDs of files, keywords, numbers that were
+ * used) and a header, of which what is 0 is chosen; generation is that of the
+ * files there, or 0.  Under the lock, if there is a log; nothing has changed
+ * when it fails. */
+enum store_result index_fill(struct mailbox *, struct state *known,
+	    const struct file_header *);
 
 /* ---- scan.c: the Maildir ------------------------------------------------ */
 

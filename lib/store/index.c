@@ -26,7 +26,6 @@
 #include "box.h"
 
 #define LOAD_TRIES	4	/* without the lock */
-#define LOG_BYTES	(UINT64_C(8) << 30)
 #define FIRST_BYTES	(64 * 1024)	/* of a snapshot: numbers, or all */
 #define PIECE_BYTES	(128 * 1024)	/* of the rest, written at once */
 
@@ -51,17 +50,9 @@ static enum load read_rest(struct mailbox *, struct state *);
 static bool	 group_needs_rest(struct state *, struct slice group);
 static enum load replay(struct mailbox *, struct state *, struct changes *);
 static enum store_result adopt(struct mailbox *, struct state *take);
-static struct changes *changes_of(struct mailbox *);
 static enum store_result create(struct mailbox *);
-static enum store_result fill(struct mailbox *, struct state *known,
-		    const struct file_header *);
-static enum store_result new_generation(struct mailbox *);
 static enum store_result install_log(struct mailbox *);
 static enum store_result stale(struct mailbox *);
-static void	 salvage_file(struct mailbox *, const char *name,
-		    enum file_kind, struct state *, struct file_header *);
-static void	 salvage_records(struct state *, const struct buf *,
-		    uint64_t generation, bool entries);
 static enum store_result lock_fd(struct mailbox *, int fd);
 static enum store_result take_lock(struct mailbox *);
 static enum store_result after_boot(struct mailbox *);
@@ -234,13 +225,6 @@ reload(struct mailbox *mb)
 	return r;
 }
 
-/* While it is being opened there is nobody to tell. */
-static struct changes *
-changes_of(struct mailbox *mb)
-{
-	return mb->is_open ? &mb->pending : NULL;
-}
-
 /* A state that was loaded takes the place of ours. */
 static enum store_result
 adopt(struct mailbox *mb, struct state *take)
@@ -255,7 +239,7 @@ adopt(struct mailbox *mb, struct state *take)
 		return l == LOAD_FAILED ? failed(mb) : STORE_DAMAGED;
 	}
 	mb->distrusted = false;
-	state_replace(&mb->state, take, changes_of(mb));
+	state_replace(&mb->state, take, mailbox_changes(mb));
 	return after_boot(mb);
 }
 
@@ -558,7 +542,7 @@ index_catch_up(struct mailbox *mb)
 		return reload(mb);
 	if ((uint64_t)st.st_size == mb->log_at)
 		return STORE_OK;
-	l = replay(mb, &mb->state, changes_of(mb));
+	l = replay(mb, &mb->state, mailbox_changes(mb));
 	if (l == LOAD_DAMAGED)
 		return reload(mb);
 	return l == LOADED ? STORE_OK : failed(mb);
@@ -587,14 +571,6 @@ store_log_lock(int fd, int64_t ms)
 			pause += pause / 2;
 	}
 	return STORE_OK;
-}
-
-void
-store_log_unlock(int fd)
-{
-	struct flock l = { .l_type = F_UNLCK, .l_whence = SEEK_SET };
-
-	(void)!fcntl(fd, F_OFD_SETLK, &l);
 }
 
 static enum store_result
@@ -663,8 +639,10 @@ index_lock(struct mailbox *mb)
 void
 index_unlock(struct mailbox *mb)
 {
+	struct flock l = { .l_type = F_UNLCK, .l_whence = SEEK_SET };
+
 	if (--mb->locked == 0 && mb->log != -1)
-		store_log_unlock(mb->log);
+		(void)!fcntl(mb->log, F_OFD_SETLK, &l);
 }
 
 /* ---- writing ------------------------------------------------------------ */
@@ -754,7 +732,7 @@ index_commit(struct mailbox *mb, bool own)
 		if (mb->unsynced_ms == 0 && group_is_to_last(mb))
 			mb->unsynced_ms = clock_mono_ms();
 	}
-	apply_group(s, buf_slice(&mb->group), own, changes_of(mb));
+	apply_group(s, buf_slice(&mb->group), own, mailbox_changes(mb));
 	buf_reset(&mb->group);
 	return sync ? index_sync(mb) : STORE_OK;
 }
@@ -907,7 +885,7 @@ index_snapshot(struct mailbox *mb, bool always)
 	if (!always && (mb->log_at < LOG_MIN_BYTES ||
 	    mb->log_at < mb->snap_bytes / 4))
 		return STORE_OK;
-	return new_generation(mb);
+	return index_new_generation(mb);
 }
 
 /* Numbers at once, since they say where the rest begins; that in pieces. */
@@ -1005,10 +983,8 @@ index_sync_names(struct mailbox *mb)
 	return r;
 }
 
-/* Under the lock of the old log, if there is one; with that of the new one
- * afterwards. */
-static enum store_result
-new_generation(struct mailbox *mb)
+enum store_result
+index_new_generation(struct mailbox *mb)
 {
 	enum store_result r = index_whole(mb);
 	uint64_t generation = mb->state.generation + 1;
@@ -1085,7 +1061,7 @@ create(struct mailbox *mb)
 		mb->read_only = true;
 		mb->state.uidvalidity = 0;
 		takeover_read(mb, &known);
-		r = fill(mb, &known, &found);
+		r = index_fill(mb, &known, &found);
 		state_clear(&known);
 		return r;
 	}
@@ -1106,101 +1082,6 @@ create(struct mailbox *mb)
 	return r;
 }
 
-/* A copy, since who has the old ones open must see that they are gone. */
-static void
-set_aside(struct mailbox *mb, const char *name, struct slice content)
-{
-	char to[64];
-
-	snprintf(to, sizeof(to), "%s.damaged", name);
-	(void)!fs_replace(mb->store->fs, mb->dir, to, content, false);
-}
-
-/* Every record that has kept its checksum, in order. */
-static void
-salvage_file(struct mailbox *mb, const char *name, enum file_kind kind,
-    struct state *known, struct file_header *h)
-{
-	struct buf b = BUF_INIT(LOG_BYTES);
-
-	if (fs_read_file(mb->store->fs, mb->dir, name, &b, LOG_BYTES,
-	    NULL) == -1 || b.n <= FILE_HEADER_BYTES ||
-	    !file_header_unpack(buf_slice(&b), kind, h)) {
-		if (b.n > FILE_HEADER_BYTES)
-			set_aside(mb, name, buf_slice(&b));
-		buf_clear(&b);
-		return;
-	}
-	set_aside(mb, name, buf_slice(&b));
-	known->salvage = kind == FILE_SNAP;
-	salvage_records(known, &b, h->generation, false);
-	/* Flags, now that there are messages to have them. */
-	if (kind == FILE_SNAP)
-		salvage_records(known, &b, h->generation, true);
-	known->salvage = false;
-	buf_clear(&b);
-}
-
-static void
-salvage_records(struct state *known, const struct buf *b, uint64_t generation,
-    bool entries)
-{
-	struct slice in = slice_from(buf_slice(b), FILE_HEADER_BYTES);
-	size_t at, budget = SEARCH_BYTES;
-	struct record r;
-
-	while (record_search(in, generation, &budget, &at)) {
-		in = slice_from(in, at);
-		/* Deliveries, which have no numbers, may be what is lost. */
-		if (at > 0 && !known->salvage &&
-		    known->uidnext < known->uid_limit)
-			known->uidnext = known->uid_limit;
-		record_read(in, generation, &r);
-		/* What ends a move may be all that is left of its group. */
-		if ((r.type == REC_ENTRIES) == entries && r.type != REC_MOVED)
-			state_apply(known, &r, false, NULL);
-		in = slice_from(in, r.bytes);
-	}
-}
-
-/* The log cannot say so any more. */
-static bool
-snap_is_newer(struct mailbox *mb)
-{
-	struct buf b = BUF_INIT(GROUP_BYTES);
-	bool newer = fs_read_file(mb->store->fs, mb->dir, SNAP_NAME, &b,
-	    GROUP_BYTES, NULL) == 0 &&
-	    file_header_is_newer(buf_slice(&b), FILE_SNAP);
-
-	buf_clear(&b);
-	return newer;
-}
-
-enum store_result
-index_rebuild(struct mailbox *mb, const char *why)
-{
-	struct file_header snap = { 0 }, log = { 0 };
-	enum store_result r;
-	struct state known;
-
-	if (why != NULL && snap_is_newer(mb))
-		return STORE_NEWER;
-	state_init(&known);
-	salvage_file(mb, SNAP_NAME, FILE_SNAP, &known, &snap);
-	if (why != NULL)
-		salvage_file(mb, LOG_NAME, FILE_LOG, &known, &log);
-	if (log.uidvalidity > 1)
-		snap.uidvalidity = log.uidvalidity;
-	if (log.generation > snap.generation)
-		snap.generation = log.generation;
-	if (snap.uidvalidity == 0 || known.n == 0)
-		takeover_read(mb, &known);
-	r = fill(mb, &known, &snap);
-	state_clear(&known);
-	mb->distrusted = r != STORE_OK;
-	return r;
-}
-
 /* Dovecot has served it since. */
 static enum store_result
 take_over_again(struct mailbox *mb)
@@ -1216,7 +1097,7 @@ take_over_again(struct mailbox *mb)
 		state_init(&all);
 		h.generation = mb->state.generation;
 		if (takeover_again(mb, &all))
-			r = fill(mb, &all, &h);
+			r = index_fill(mb, &all, &h);
 		else {
 			buf_reset(&mb->group);
 			takeover_put_seen(mb);
@@ -1225,76 +1106,6 @@ take_over_again(struct mailbox *mb)
 		state_clear(&all);
 	}
 	index_unlock(mb);
-	return r;
-}
-
-/* The numbers of the new state are above all that the old one may have given
- * out. */
-static void
-begin_anew(struct mailbox *mb, struct state *known, const struct file_header *h,
-    struct state *s)
-{
-	static const uint8_t none[16];
-	uint64_t modseq = known->modseq > known->modseq_limit ? known->modseq :
-	    known->modseq_limit;
-	unsigned i;
-
-	s->generation = h->generation;
-	s->uidvalidity = h->uidvalidity > 1 ? h->uidvalidity :
-	    known->uidvalidity;
-	if (s->uidvalidity == 0)
-		s->uidvalidity = mb->uidvalidity;
-	if (s->uidvalidity == 0)
-		s->uidvalidity = (uint32_t)time(NULL);
-	if (memcmp(h->guid, none, sizeof(none)) != 0)
-		memcpy(s->guid, h->guid, sizeof(s->guid));
-	else if (memcmp(known->guid, none, sizeof(none)) != 0)
-		memcpy(s->guid, known->guid, sizeof(s->guid));
-	else
-		arc4random_buf(s->guid, sizeof(s->guid));
-	s->uidnext = known->uidnext > known->uid_limit ? known->uidnext :
-	    known->uid_limit;
-	s->recent_from = known->recent_from;
-	/* Time has passed at least as many units as changes were made. */
-	s->modseq = modseq + 1;
-	s->vanished_floor = s->modseq;
-	for (i = 0; i < STORE_KEYWORDS; i++)
-		if (known->keywords[i] != NULL)
-			s->keywords[i] = mem_strdup(known->keywords[i]);
-	memcpy(s->taken, known->taken, sizeof(s->taken));
-	s->uidl_format = known->uidl_format;
-	move_keep(s, known);
-	s->boot_s = mb->store->fs->boot_s();
-	s->uid_limit = s->uidnext;
-	s->modseq_limit = s->modseq + MODSEQ_RESERVE;
-}
-
-static enum store_result
-fill(struct mailbox *mb, struct state *known, const struct file_header *h)
-{
-	struct state s, old;
-	enum store_result r;
-	int log = mb->log;
-
-	state_init(&s);
-	begin_anew(mb, known, h, &s);
-	/* The scan's records go into memory only, then all into a snapshot. */
-	old = mb->state;
-	mb->state = s;
-	mb->log = -1;
-	buf_reset(&mb->group);
-	r = scan_mailbox(mb, SCAN_NEW | SCAN_CUR, known);
-	mb->log = log;
-	mb->state.uid_limit = mb->state.uidnext > UINT32_MAX - UID_RESERVE ?
-	    UINT32_MAX : mb->state.uidnext + UID_RESERVE;
-	if (r == STORE_OK && log != -1)
-		r = new_generation(mb);
-	s = mb->state;
-	mb->state = old;
-	if (r == STORE_OK)
-		state_replace(&mb->state, &s, changes_of(mb));
-	else
-		state_clear(&s);
 	return r;
 }
 

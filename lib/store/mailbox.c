@@ -11,6 +11,7 @@
 #include "base/num.h"
 #include "box.h"
 #include "cache.h"
+#include "names.h"
 #include "quota.h"
 #include "takeover.h"
 
@@ -47,8 +48,7 @@ static enum store_result
 open_as(struct store *s, struct slice name, bool read_only, bool quiet,
     uint32_t uidvalidity, struct mailbox **mb_r)
 {
-	struct mailbox *mb = mailbox_new(s, slice_eq_nocase(name,
-	    SLICE_LIT("INBOX")) ? SLICE_LIT("INBOX") : name);
+	struct mailbox *mb = mailbox_new(s, name_canonical(name));
 	enum store_result r;
 
 	*mb_r = NULL;
@@ -113,8 +113,7 @@ take_kept(struct store *s, struct slice name)
 	struct mailbox *mb = NULL;
 	size_t i, at;
 
-	if (slice_eq_nocase(name, SLICE_LIT("INBOX")))
-		name = SLICE_LIT("INBOX");
+	name = name_canonical(name);
 	for (at = 0; at < KEPT && mb == NULL; at++)
 		if (s->kept[at] != NULL &&
 		    slice_eq(slice_str(s->kept[at]->name), name))
@@ -198,8 +197,7 @@ mailbox_target(struct store *s, struct slice name, struct mailbox **mb_r)
 	enum store_result r;
 	struct mailbox *mb;
 
-	if (slice_eq_nocase(name, SLICE_LIT("INBOX")))
-		name = SLICE_LIT("INBOX");
+	name = name_canonical(name);
 	/* Somebody may have given it another name, and this one to another. */
 	for (mb = s->open; mb != NULL; mb = mb->next)
 		if (slice_eq(slice_str(mb->name), name) && !mb->read_only &&

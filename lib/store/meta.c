@@ -174,13 +174,6 @@ meta_get(const struct meta *m, struct slice mailbox, struct slice entry)
 
 /* ---- METADATA ----------------------------------------------------------- */
 
-static struct slice
-canonical(struct slice mailbox)
-{
-	return slice_eq_nocase(mailbox, SLICE_LIT("INBOX")) ?
-	    SLICE_LIT("INBOX") : mailbox;
-}
-
 static enum store_result
 must_exist(struct store *s, struct slice mailbox)
 {
@@ -228,7 +221,7 @@ store_metadata_each(struct store *s, struct slice mailbox,
 
 	if (r != STORE_OK)
 		return r;
-	mailbox = canonical(mailbox);
+	mailbox = name_canonical(mailbox);
 	r = meta_read(s, &m);
 	for (i = 0; r == STORE_OK && i < m.n; i++)
 		if (slice_eq(m.v[i].mailbox, mailbox) &&
@@ -252,7 +245,7 @@ store_metadata_set(struct store *s, struct slice mailbox, struct slice entry,
 	if (value.n > STORE_METADATA_BYTES || entry.n > META_ENTRY_BYTES ||
 	    entry.n == 0 || is_ours(entry))
 		return STORE_LIMIT;
-	mailbox = canonical(mailbox);
+	mailbox = name_canonical(mailbox);
 	r = store_lock(s);
 	if (r != STORE_OK)
 		return r;

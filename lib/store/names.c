@@ -6,6 +6,27 @@
 #include "mail/utf8.h"
 #include "names.h"
 
+struct slice
+name_canonical(struct slice name)
+{
+	const struct slice inbox = SLICE_LIT("INBOX");
+
+	return slice_eq_nocase(name, inbox) ? inbox : name;
+}
+
+struct slice
+name_fold_inbox(struct slice name, char *to)
+{
+	const struct slice inbox = SLICE_LIT("INBOX");
+
+	if (!slice_starts_nocase(name, inbox) ||
+	    (name.n > inbox.n && name.p[inbox.n] != '/'))
+		return name;
+	memmove(to, name.p, name.n);
+	memcpy(to, inbox.p, inbox.n);
+	return slice_of(to, name.n);
+}
+
 bool
 name_is_valid(struct slice name)
 {

@@ -8,6 +8,12 @@
 #include "base/slice.h"
 #include "store.h"
 
+/* INBOX is one in any case of letters: "INBOX" for it, other names as they
+ * are. */
+struct slice name_canonical(struct slice);
+/* The same for names from without: where INBOX stands above others, too, the
+ * name with "INBOX" in `to`, which has room for it and may be where it is. */
+struct slice name_fold_inbox(struct slice name, char *to);
 /* "A/B" as one may be made: levels that are not empty, no '.', no control
  * characters.  INBOX counts. */
 bool	 name_is_valid(struct slice);

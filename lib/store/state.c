@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "os/heap.h"
 #include "state.h"
 
 #define NAMES_BYTES	UINT32_MAX	/* offsets are 32 bits wide */
@@ -201,8 +202,8 @@ state_reserve(struct state *s, size_t n)
 	if (s->n + n <= s->cap)
 		return;
 	grow(s, s->n + n + 64);
-	mem_touch(s->entries, (s->n + n) * sizeof(*s->entries));
-	mem_touch(s->slots, (s->n + n) * sizeof(*s->slots));
+	heap_touch(s->entries, (s->n + n) * sizeof(*s->entries));
+	heap_touch(s->slots, (s->n + n) * sizeof(*s->slots));
 }
 
 /* New slots are empty; pages of them that nobody needs are never touched. */
@@ -726,7 +727,7 @@ apply_snap(struct state *s, const struct record *r)
 	/* Room at once; a number that lies makes no more than records would. */
 	if (v.messages < STORE_MESSAGES && v.messages > s->cap) {
 		grow(s, (size_t)v.messages + 64);
-		mem_touch(s->entries, sizeof(*s->entries) * (v.messages <
+		heap_touch(s->entries, sizeof(*s->entries) * (v.messages <
 		    TOUCHED ? (size_t)v.messages : TOUCHED));
 	}
 	return true;

@@ -179,9 +179,8 @@ store_subscribe(struct store *s, struct slice name, bool on)
 {
 	enum store_result r;
 
-	if (slice_eq_nocase(name, SLICE_LIT("INBOX")))
-		name = SLICE_LIT("INBOX");
-	else if (!name_is_valid(name))
+	name = name_canonical(name);
+	if (!name_is_valid(name))
 		return STORE_BAD_NAME;
 	r = store_lock(s);
 	if (r != STORE_OK)
