@@ -219,7 +219,7 @@ class Kept(LoginStory):
             pids.add(self.sole("bob@example.org", "pop3-session"))
             self.assertEqual(p.stat()[0], len(self.box.mail("bob@example.org")))
             p.quit()
-            self.box.wait_log(r"end=quit", since=since)
+            self.free("bob@example.org", "quit", since)
         self.assertEqual(len(pids), 1, (pids, self.box.tool("status").stdout))
 
     def test_another_user_of_the_same_uid_has_his_own(self):
