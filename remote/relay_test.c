@@ -938,7 +938,7 @@ static const struct known zone[] = {
 	{ "equal.example", DNS_MX, DNS_OK, "5 one.example", "5 us.example" },
 	{ "us.example", DNS_A, DNS_OK, "127.0.0.3", NULL },
 	{ "mixed.example", DNS_A, DNS_OK, "127.0.0.1", "127.0.0.2" },
-	{ "six.example", DNS_AAAA, DNS_OK, "2001:db8::25", NULL },
+	{ "six.example", DNS_AAAA, DNS_OK, "::1", NULL },	/* refused */
 	{ "six.example", DNS_A, DNS_OK, "127.0.0.1", NULL },
 	{ NULL, 0, 0, NULL, NULL },
 };

@@ -100,17 +100,29 @@ code(void)
 	return (const void *)(uintptr_t)&sum_segments;
 }
 
+static bool
+has_moved(void)
+{
+	return mapping_of(code()).inode == 0 &&
+	    mapping_of(constants).inode == 0;
+}
+
 static void
 all_is_as_it_was(void **state)
 {
 	struct sums before = { .n = 0 }, after = { .n = 0 };
 	struct mapping text, data;
+	bool has;
+	int i;
 
 	(void)state;
 	dl_iterate_phdr(sum_segments, &before);
 	assert_true(before.n > 1);
 	assert_string_equal(mapping_of(code()).rights, "r-xp");
 	huge_text();
+	/* Memory may be in pieces at one moment and not at the next. */
+	for (i = 0; (has = kernel_has_it()) && !has_moved() && i < 100; i++)
+		huge_text();
 	text = mapping_of(code());
 	data = mapping_of(constants);
 	assert_string_equal(text.rights, "r-xp");
@@ -120,12 +132,10 @@ all_is_as_it_was(void **state)
 	assert_memory_equal(after.v, before.v, before.n *
 	    sizeof(before.v[0]));
 	assert_string_equal(constants, "at the beginning");
-	if (!kernel_has_it()) {
+	if (!has)
 		print_message("no huge pages here: nothing has moved\n");
-		return;
-	}
-	assert_int_equal(text.inode, 0);	/* not the file's any more */
-	assert_int_equal(data.inode, 0);
+	else
+		assert_true(has_moved());	/* not the file's any more */
 }
 
 static void

@@ -5,7 +5,8 @@ import re
 import socket
 import time
 
-from harness import PATIENCE, Story, any_certificate, descendants, wait_for
+from harness import PATIENCE, Story, any_certificate, comm, descendants, wait_for
+from imap_kills import role_of
 
 CONNECTIONS = 40
 MOST = 64 * 1024
@@ -26,9 +27,7 @@ class BeforeLogin(Story):
     def process(self, program, role):
         def find():
             for p in descendants(self.box.master()):
-                with open(f"/proc/{p}/cmdline", "rb") as f:
-                    words = f.read().split(b"\0")
-                if os.path.basename(words[0]).decode() == program and words[1:2] == [role.encode()]:
+                if comm(p) == program and role_of(p) == role:
                     return p
             return None
         return wait_for(find, role)

@@ -11,6 +11,7 @@ import struct
 import unittest
 
 from harness import HOOKS_PREFIX, PATIENCE, Story, any_certificate, descendants, needs_root, run, wait_for
+from login_sessions import title
 
 MALLORY, BOB = "mallory@example.org", "bob@example.org"
 KILLED = "killed"
@@ -113,9 +114,8 @@ class CapturedStory(Story):
     def bob_session(self):
         def find():
             for p in descendants(self.box.master()):
-                with open(f"/proc/{p}/cmdline", "rb") as f:
-                    if b"imap-session " + BOB.encode() in f.read():
-                        return p
+                if f"imap-session {BOB}" in title(p):
+                    return p
             return None
         return wait_for(find, "bob's session")
 
@@ -175,8 +175,7 @@ class Session:
         c = self.captured()
         fd = c.call("openat", AT_FDCWD, "/", os.O_RDONLY | os.O_DIRECTORY, 0)[0]
         self.assertGreater(fd, 0)
-        session = next(p for p in descendants(self.box.master()) if b"-session " + MALLORY.encode() in
-                       open(f"/proc/{p}/cmdline", "rb").read())
+        session = next(p for p in descendants(self.box.master()) if f"-session {MALLORY}" in title(p))
         self.assertTrue(os.path.samefile(f"/proc/{session}/fd/{fd}", f"/proc/{session}/root"))
         self.assertRegex(os.readlink(f"/proc/{session}/root"), r"/mail/example\.org/mallory(/Maildir)?$")
 

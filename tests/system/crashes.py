@@ -133,13 +133,13 @@ class Killed(Lossless):
     def kill(self, name, load):
         """SIGKILL for all processes of a name; back and working in time."""
         # After the last kill it may be backing off for a moment.
-        pids = wait_for(lambda: self.box.pids(name), f"a process {name}", timeout=5)
+        pids = wait_for(lambda: self.box.pids(name), f"a process {name}")
         since = len(self.box.log())
         for pid in pids:
             with contextlib.suppress(ProcessLookupError):   # a worker ends with its dispatcher
                 os.kill(pid, signal.SIGKILL)
         wait_for(lambda: len([p for p in self.box.pids(name) if p not in pids and not zombie(p)]) >= 1,
-                 f"a new {name}", timeout=5)
+                 f"a new {name}")
         load.more(30)
         return since
 
@@ -210,7 +210,7 @@ class Killed(Lossless):
             all_of_it = self.box.pids("smtpd") + self.box.pids("qmgr") + self.box.pids("local")
             os.kill(self.box.master(), signal.SIGKILL)
             # Its children must not go on without it.
-            wait_for(lambda: all(zombie(p) for p in all_of_it), "the children to end", timeout=10)
+            wait_for(lambda: all(zombie(p) for p in all_of_it), "the children to end")
             self.box.kill()
             self.box.start()
             load.more(20)

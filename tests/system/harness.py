@@ -625,7 +625,7 @@ class NameServer:
 
     def stop(self):
         self.process.terminate()
-        self.process.wait(10)
+        self.process.wait(PATIENCE)
 
 
 # ---- stories ------------------------------------------------------------------------

@@ -84,7 +84,7 @@ class Trace(Traced, Story):
         self.box.send("unknown@elsewhere.example", sender="alice@example.org", subject="three")
         self.box.wait_report("alice@example.org", "three")
         mail = self.queued_id(self.box, "alice@example.org")
-        out = self.wait_trace(self.box, ["failed", "delivered"], mail)
+        out = self.wait_trace(self.box, ["failed", "delivered", "report on"], mail)
         self.says(out, r"550 5\.1\.1 no such person")
         report = re.search(rf"(?m)^({QUEUE_ID})  from <>.*\n +report on {mail}$", out)
         self.assertTrue(report, out)
@@ -209,6 +209,8 @@ class Bounded(Traced, Story):
             s.mail("many@client.example")
             for i in range(3000):
                 s.rcpt(f"nobody{i}@example.org")
+                if i % 100 == 99:       # more than its socket holds may be lost
+                    self.wait_trace(self.box, ["refused"], f"recipient=nobody{i}@example.org")
         self.box.send("alice@example.org", sender="last@client.example", subject="last")
         self.wait_trace(self.box, ["removed"], "sender=last@client.example")
         self.assertGreater(len(os.listdir(self.box.path("history"))), 4)

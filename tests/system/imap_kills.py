@@ -179,7 +179,7 @@ class Killed(Story):
             load.more(50)
             for _ in range(rounds):
                 load.more(random.randrange(100))
-                pids = wait_for(lambda: self.processes(role), "a process " + role, timeout=20)
+                pids = wait_for(lambda: self.processes(role), "a process " + role)
                 begun = time.monotonic()
                 for pid in pids:
                     try:
@@ -187,7 +187,7 @@ class Killed(Story):
                     except ProcessLookupError:      # a session that ended
                         pass
                 wait_for(lambda: [p for p in self.processes(role) if p not in pids and not zombie(p)],
-                         "a new " + role, timeout=20)
+                         "a new " + role)
                 print(f"# {role} back in {time.monotonic() - begun:.1f} s", flush=True)
                 load.more(30)
         finally:

@@ -71,7 +71,7 @@ socket.example lmtp:{cls.dir}/lmtp
             self.assertEqual(len(r.recipients), 1)
             f = r.recipient("full@lmtp.example")
             self.assertEqual((f["action"], f["status"]), ("failed", "5.2.2"))
-            self.assertTrue([m for m in self.lmtp.messages if m.recipients == ["ok@lmtp.example"]])
+            wait_for(lambda: [m for m in self.lmtp.messages if m.recipients == ["ok@lmtp.example"]], "the one that was taken")
         finally:
             del self.lmtp.replies["."]
 

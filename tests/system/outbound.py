@@ -299,7 +299,7 @@ class LostCommands(Story):
         cls.hop = Forgetful()
         cls.at_end(cls.hop.stop)
         cls.box = cls.instance(relay={"forgetful.example": cls.hop.at},
-                               **{f"remote__timeout_{step}": "500ms" for step in ("mail", "rcpt", "data")})
+                               **{f"remote__timeout_{step}": "2s" for step in ("mail", "rcpt", "data")})
 
     def test_it_is_told_one_at_a_time_from_then_on(self):
         for i in range(5):

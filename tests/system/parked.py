@@ -48,8 +48,9 @@ class Many(LoginStory):
         held = memory(pid) - before
         print(f"# {len(clients)} parked clients, half of them within TLS: {held // len(clients)} bytes each")
         self.assertLess(held // len(clients), 65536)
-        status = self.box.tool("status", "--processes").stdout
-        self.assertRegex(status, rf"imap-spawn .* sessions=0 parked={len(clients)} users={len(USERS)} ")
+        # master hears of the last end a moment later
+        wait_for(lambda: re.search(rf"imap-spawn .* sessions=0 parked={len(clients)} users={len(USERS)} ",
+                                   self.box.tool("status", "--processes").stdout), "master to know")
         # no room for a client that comes now, but one
         last, late = self.imap(), self.imap()
         self.assertRegex(last.greeting, r"^\* OK")

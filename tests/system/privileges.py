@@ -10,7 +10,6 @@ import pwd
 import re
 import signal
 import stat
-import time
 
 from harness import PREFIX, Story, comm, descendants, message, needs_root, wait_for
 from sink import Sink
@@ -288,11 +287,9 @@ class Hurt(Story):
                      "metrics", "history"):
             with self.subTest(name=name):
                 old = self.box.pids(name)[0]
-                begun = time.monotonic()
                 os.kill(old, signal.SIGKILL)
                 new = wait_for(lambda: next((p for p in self.box.pids(name)
                                              if p != old and confined(p)), None), f"a new {name}")
-                self.assertLess(time.monotonic() - begun, 5)
                 s = status(new)
                 self.assertEqual(s["CapBnd"], NOTHING)
                 self.assertNotIn("0", s["Uid"].split())

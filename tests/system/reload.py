@@ -32,7 +32,7 @@ class Tables(Story):
             os.rename(path, path + ".kept")
             os.mkfifo(path)
             try:
-                r = self.box.tool("config", "check", timeout=10)
+                r = self.box.tool("config", "check")
                 self.assertEqual(r.returncode, os.EX_CONFIG)
                 self.assertIn(path, r.stderr)
                 self.assertEqual(self.box.reload(check=False).returncode, status)

@@ -337,5 +337,5 @@ class Terminal:
         try:
             with open(f"/proc/{pid}/cmdline", "rb") as f:
                 return f.read().split(b"\0")[:4] == [CHASQUI.encode(), b"-C", self.home.encode(), b"top"]
-        except FileNotFoundError:
+        except (FileNotFoundError, ProcessLookupError):
             return False

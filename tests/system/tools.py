@@ -271,7 +271,7 @@ class Queue(Story):
     def test_delete_by_predicate(self):
         self.put(2)
         self.box.send("v@other.example", sender="bob@example.org")
-        wait_for(lambda: len(self.box.queue()) == 3, "three messages")
+        wait_for(lambda: len(self.box.queue("--reason", "come back")) == 3, "three messages")
         self.box.tool("queue", "delete", "--sender", "alice@example.org", check=True)
         left = self.box.wait_queue(1)[0]
         self.assertIn("v@other.example", json.dumps(left))
