@@ -406,6 +406,8 @@ void	 inherit_done(struct master *);
 void	 inherit_news(struct master *);
 /* Why we end: to the one before, if it still serves. */
 void	 inherit_failed(const char *why);
+/* It ends a login's connections, too. */
+void	 inherit_logout(struct master *, struct slice login);
 /* The one before ends now, with those whom it still serves. */
 void	 inherit_stop(struct master *);
 bool	 inherit_must_wait(const struct master *);
@@ -415,6 +417,8 @@ pid_t	 inherit_pid(const struct master *);
 /* control.c */
 /* Answers on control.sock, which is among the listeners, from control_open()
  * on. */
+/* Has all connections of a login end, also those of the master before. */
+void	 master_logout(struct master *, struct slice login);
 void	 control_init(struct master *);
 void	 control_open(struct master *);
 /* Nobody new; who waits is answered. */
