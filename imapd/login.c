@@ -407,6 +407,7 @@ bye(struct conn *c, enum login_end end, bool in_session)
 		[LOGIN_END_INPUT] = "Too much input for a login",
 		[LOGIN_END_NO_TLS] = "[UNAVAILABLE] TLS is not to be had now",
 		[LOGIN_END_SESSION] = "[UNAVAILABLE] The session broke off",
+		[LOGIN_END_LOGOUT] = "Your login was changed",
 	};
 
 	(void)in_session;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * control - answers the tools on control.sock: status, sessions, stop, reload,
- * restart, watch.
+ * restart, watch, logout.
  *
  * Only root, or whoever runs the suite, is let in.  A tool is not trusted
  * beyond that: what it sends is checked like any other peer's.
@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "ev/acceptor.h"
+#include "ipc/auth_client.h"
 #include "master.h"
 #include "os/proc.h"
 #include "os/sandbox.h"
@@ -71,6 +72,7 @@ static void	 tell_usage(struct buf *, pid_t);
 static void	 tell_process(struct client *, const struct process *);
 static void	 ask_login(struct client *, struct message *);
 static void	 login_is_late(void *);
+static void	 ask_logout(struct client *, struct message *);
 static void	 ask_watch(struct client *, struct message *);
 static void	 reload_done(void *, int, struct slice);
 static void	 tell_done(struct client *, struct slice lines, int status,
@@ -175,6 +177,7 @@ client_says(void *arg, struct channel *ch, struct message *m)
 		{ TL_RELOAD, ask_reload },
 		{ TL_RESTART, ask_restart },
 		{ TL_LOGIN, ask_login },
+		{ TL_LOGOUT, ask_logout },
 		{ TL_WATCH, ask_watch },
 	};
 	struct client *cl = arg;
@@ -489,6 +492,39 @@ login_is_late(void *arg)
 
 	cl->answers_owed = 0;
 	send_end(cl, EX_TEMPFAIL, "auth or its verifier does not answer");
+}
+
+static void
+ask_logout(struct client *cl, struct message *m)
+{
+	struct slice login = get_text(&m->body, LOGIN_BYTES);
+
+	if (!wire_done(&m->body)) {
+		channel_breach(cl->channel, "bad-field");
+		return;
+	}
+	master_logout(cl->control->master, login);
+	send_end(cl, EX_OK, "");
+}
+
+/* What a kept process can do is asked of each login anew (A7), so it stays. */
+void
+master_logout(struct master *m, struct slice login)
+{
+	struct process *p;
+	struct buf *b;
+
+	log_info("event=logout login=%s", LOG_Q(login));
+	inherit_logout(m, login);
+	TAILQ_FOREACH(p, &m->processes, entry) {
+		if (!process_is_alive(p) || (p->role != ROLE_SMTPD &&
+		    p->role != ROLE_IMAP_LOGIN && p->role != ROLE_POP3_LOGIN))
+			continue;
+		b = channel_begin(p->channel, CTL_LOGOUT, 0);
+		if (b != NULL)
+			put_slice(b, login);
+		channel_end(p->channel);
+	}
 }
 
 /* ---- watching ------------------------------------------------------------ */

@@ -183,6 +183,19 @@ inherit_stop(struct master *m)
 		channel_send(m->before->channel, HO_STOP, 0, SLICE_EMPTY);
 }
 
+void
+inherit_logout(struct master *m, struct slice login)
+{
+	struct buf *b;
+
+	if (m->before == NULL || confessor != NULL)
+		return;
+	b = channel_begin(m->before->channel, HO_LOGOUT, 0);
+	if (b != NULL)
+		put_slice(b, login);
+	channel_end(m->before->channel);
+}
+
 bool
 inherit_must_wait(const struct master *m)
 {

@@ -406,6 +406,8 @@ void	 inherit_done(struct master *);
 void	 inherit_news(struct master *);
 /* Why we end: to the one before, if it still serves. */
 void	 inherit_failed(const char *why);
+/* It ends a login's connections, too. */
+void	 inherit_logout(struct master *, struct slice login);
 /* The one before ends now, with those whom it still serves. */
 void	 inherit_stop(struct master *);
 bool	 inherit_must_wait(const struct master *);
@@ -423,6 +425,8 @@ void	 control_status_came(struct master *);
 void	 control_login_is(struct process *, struct message *);
 void	 control_suite_ended(struct master *);
 void	 control_clear(struct master *);
+/* Has all connections of a login end, also those of the master before. */
+void	 master_logout(struct master *, struct slice login);
 
 /* watch.c */
 /* Its number, and the end that is to be read, the caller's; 0 with errno, EBUSY

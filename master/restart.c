@@ -31,6 +31,7 @@
 #include "base/mem.h"
 #include "base/num.h"
 #include "ipc/handover.h"
+#include "ipc/auth_client.h"
 #include "master.h"
 #include "os/proc.h"
 
@@ -64,6 +65,7 @@ static void	 go_on(struct restart *);
 static void	 take_running(struct restart *, struct message *);
 static void	 take_failed(struct restart *, struct message *);
 static void	 take_news(struct restart *, struct message *);
+static void	 take_logout(struct restart *, struct message *);
 static void	 take_stop(struct restart *, struct message *);
 static void	 take_back(struct restart *);
 static bool	 must_stay(const struct master *);
@@ -83,6 +85,7 @@ static const struct {
 	{ HO_FAILED,	1 << OFFERED | 1 << EMPTYING | 1 << GIVEN,
 	  take_failed },
 	{ HO_NEWS,	1 << RETIRED,	take_news },
+	{ HO_LOGOUT,	1 << RETIRED,	take_logout },
 	{ HO_STOP,	1 << RETIRED,	take_stop },
 };
 
@@ -328,6 +331,15 @@ take_news(struct restart *r, struct message *m)
 {
 	wire_news(r->master, NEWS_AFTER, m->fds[0]);
 	m->fds[0] = -1;
+}
+
+static void
+take_logout(struct restart *r, struct message *m)
+{
+	struct slice login = get_text(&m->body, LOGIN_BYTES);
+
+	if (wire_done(&m->body))
+		master_logout(r->master, login);
 }
 
 static void

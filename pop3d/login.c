@@ -340,6 +340,7 @@ bye(struct conn *c, enum login_end end, bool in_session)
 		[LOGIN_END_INPUT] = "Too much input",
 		[LOGIN_END_NO_TLS] = "[SYS/TEMP] TLS is not to be had now",
 		[LOGIN_END_SESSION] = "[SYS/TEMP] The session broke off",
+		[LOGIN_END_LOGOUT] = "[SYS/TEMP] Your login was changed",
 	};
 
 	/* Nobody knows in the middle of what it broke off. */

@@ -457,6 +457,25 @@ refuse(struct session *s, enum auth_failure why, struct slice text)
 	    SLICE_ARG(text));
 }
 
+void
+login_logout(struct smtpd *d, struct slice body)
+{
+	struct wire w = wire_of(body);
+	struct slice login = get_text(&w, LOGIN_BYTES);
+	struct session *s;
+	uint32_t i;
+
+	for (i = 0; i < d->nslots; i++) {
+		s = d->slots[i];
+		if (s == NULL || s->login == NULL ||
+		    !slice_eq_nocase(slice_str(s->login), login))
+			continue;
+		s->revoked = true;
+		if (s->state & S_COMMANDS)
+			session_turn_away(s, LOGIN_CHANGED, "revoked");
+	}
+}
+
 static void
 down(void *arg, struct channel *c)
 {

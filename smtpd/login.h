@@ -19,6 +19,10 @@ void	 login_command(struct session *, struct slice args);
 bool	 login_take_line(struct session *);
 /* Who has to log in and has not is refused: true. */
 bool	 login_is_missing(struct session *);
+/* CTL_LOGOUT's body: ends that login's sessions, each after what it has sent of
+ * a message. */
+#define LOGIN_CHANGED	"4.7.0 Your login was changed"
+void	 login_logout(struct smtpd *, struct slice body);
 /* The session ends. */
 void	 login_forget(struct session *);
 

@@ -723,6 +723,8 @@ session_ready(struct session *s)
 	session_enter(s, s->helo != NULL ? S_READY : S_START);
 	if (s->d->draining)
 		session_shut(s, "4.3.2 Shutting down", "stop");
+	else if (s->revoked)
+		session_turn_away(s, LOGIN_CHANGED, "revoked");
 }
 
 /* 421 with these words, which begin with the enhanced code, and closes: for

@@ -109,6 +109,7 @@ struct session {
 	bool			 secured;	/* it is within TLS */
 	char			*login;		/* owned; NULL: not logged in */
 	bool			 login_counts;	/* auth counts it as logged in */
+	bool			 revoked;	/* ends after the transaction */
 	bool			 auth_open;	/* a dialogue with auth */
 	uint8_t			 auth_failed;	/* enum auth_failure that the
 						 * client is not told yet */

@@ -110,8 +110,9 @@ watched(void *arg)
 static void
 control(void *arg, struct message *m)
 {
-	(void)arg;
-	if (!certificates_control(&certificates, m))
+	if (m->type == CTL_LOGOUT)
+		login_logout(arg, get_rest(&m->body));
+	else if (!certificates_control(&certificates, m))
 		channel_breach(child.master, "not-for-smtpd");
 }
 

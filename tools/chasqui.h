@@ -86,6 +86,8 @@ int	 tool_answer_lines(struct channel *, void (*line)(void *, struct slice),
 /* Has the suite read its configuration anew; an exit status, and what was wrong
  * has been told.  The second says nothing where no suite runs. */
 int	 tool_reload(struct channel *);
+/* Ends the connections of a login where the suite runs. */
+int	 tool_logout_if_running(struct tool *, const char *login);
 int	 tool_reload_if_running(struct tool *);
 
 #endif

@@ -48,10 +48,12 @@ typedef int	user_fn(struct job *, int argc, char *argv[]);
 
 static int	 run_user(struct tool *, int, char *[]);
 static user_fn	 run_add, run_passwd, run_del, run_disable, run_enable,
-    run_list, run_app, app_add, app_list, app_revoke;
+    run_list, run_logout, run_app, app_add, app_list, app_revoke;
 static int	 parse_options(struct job *, int *, char *[]);
 static int	 begin(struct job *, const char *login, bool to_change);
+static int	 name_login(struct job *, const char *);
 static int	 finish(struct job *);
+static int	 finish_and_log_out(struct job *);
 static bool	 find_main(const struct job *, struct account *);
 static int	 read_password(const char *login, struct buf *);
 static int	 make_account(struct job *, struct slice password,
@@ -64,7 +66,7 @@ const struct command cmd_user = { "user",
 	"add LOGIN [--mailbox] [--protocols LIST]\n"
 	"        [--stored HASH] |\n"
 	"    passwd LOGIN | del LOGIN | disable LOGIN | enable LOGIN |\n"
-	"    list [--json] |\n"
+	"    list [--json] | logout LOGIN |\n"
 	"    app-password add LOGIN NAME [--protocols LIST] |\n"
 	"    app-password list LOGIN | app-password revoke LOGIN NAME\n\n"
 	"The password is asked for, or read as a line of the standard input.\n"
@@ -83,6 +85,7 @@ static const struct {
 	{ "disable",	  1, 1, run_disable },
 	{ "enable",	  1, 1, run_enable },
 	{ "list",	  0, 0, run_list },
+	{ "logout",	  1, 1, run_logout },
 	{ "app-password", 2, 3, run_app },
 };
 
@@ -166,23 +169,32 @@ set_owner(struct job *j)
 }
 
 static int
+name_login(struct job *j, const char *login)
+{
+	struct buf b = BUF_INIT(SASL_LOGIN_BYTES);
+
+	if (!sasl_prep_login(slice_str(login), &b) ||
+	    memchr(b.p, ':', b.n) != NULL || b.p[0] == '#')
+		return tool_fail(EX_USAGE, "\"%s\" is not a login name",
+		    login);
+	snprintf(j->login, sizeof(j->login), "%.*s",
+	    SLICE_ARG(buf_slice(&b)));
+	buf_clear(&b);
+	return 0;
+}
+
+static int
 begin(struct job *j, const char *login, bool to_change)
 {
 	const struct conf *c = tool_conf(j->tool);
-	struct buf b = BUF_INIT(SASL_LOGIN_BYTES);
+	int r;
 
 	if (c->auth_passwords.n == 0)
 		return tool_fail(EX_CONFIG, "auth.passwords names no file");
 	j->path = c->auth_passwords.v[0];
-	if (login != NULL) {
-		if (!sasl_prep_login(slice_str(login), &b) ||
-		    memchr(b.p, ':', b.n) != NULL || b.p[0] == '#')
-			return tool_fail(EX_USAGE, "\"%s\" is not a login "
-			    "name", login);
-		snprintf(j->login, sizeof(j->login), "%.*s",
-		    SLICE_ARG(buf_slice(&b)));
-		buf_clear(&b);
-	}
+	r = login == NULL ? 0 : name_login(j, login);
+	if (r != 0)
+		return r;
 	set_owner(j);
 	if (text_file_open(&j->file, j->path, to_change, &j->why) == -1)
 		return tool_fail(errno == EACCES ? EX_NOPERM : EX_CANTCREAT,
@@ -256,6 +268,15 @@ no_such_user(struct job *j)
 }
 
 /* ---- passwords ----------------------------------------------------------- */
+
+/* Who had what is good no more is not to go on with it. */
+static int
+finish_and_log_out(struct job *j)
+{
+	int r = finish(j);
+
+	return r != EX_OK ? r : tool_logout_if_running(j->tool, j->login);
+}
 
 /* One line, prepared. */
 static int
@@ -494,7 +515,8 @@ run_passwd(struct job *j, int argc, char *argv[])
 	a.expired = false;
 	if (j->protocols != 0)
 		a.protocols = j->protocols;
-	return set_password(j, &a);
+	r = set_password(j, &a);
+	return r != EX_OK ? r : tool_logout_if_running(j->tool, j->login);
 }
 
 /* Leaves the lines out that go; how many. */
@@ -522,7 +544,8 @@ run_del(struct job *j, int argc, char *argv[])
 	(void)argc;
 	if (r != 0)
 		return r;
-	return drop_lines(j, NULL) == 0 ? no_such_user(j) : finish(j);
+	return drop_lines(j, NULL) == 0 ? no_such_user(j) :
+	    finish_and_log_out(j);
 }
 
 static int
@@ -537,7 +560,7 @@ set_disabled(struct job *j, const char *login, bool disabled)
 		return no_such_user(j);
 	a.disabled = disabled;
 	replace_main(j, &a);
-	return finish(j);
+	return disabled ? finish_and_log_out(j) : finish(j);
 }
 
 static int
@@ -612,6 +635,21 @@ run_list(struct job *j, int argc, char *argv[])
 	(void)argc;
 	(void)argv;
 	return r != 0 ? r : print_all(j, false);
+}
+
+/* Also of a login whose account is in a data base. */
+static int
+run_logout(struct job *j, int argc, char *argv[])
+{
+	struct channel *c;
+	int r = name_login(j, argv[0]);
+
+	(void)argc;
+	if (r != 0)
+		return r;
+	c = tool_connect(j->tool, SOCKET_CONTROL);
+	channel_free(&c);
+	return tool_logout_if_running(j->tool, j->login);
 }
 
 /* ---- app passwords ------------------------------------------------------- */
@@ -737,7 +775,7 @@ app_revoke(struct job *j, int argc, char *argv[])
 	if (r != 0)
 		return r;
 	if (argv[1][0] != '\0' && drop_lines(j, argv[1]) > 0)
-		return finish(j);
+		return finish_and_log_out(j);
 	text_file_close(&j->file);
 	return tool_fail(NOT_FOUND, "%s has no app password \"%s\"; `chasqui "
 	    "user app-password list %s` shows them", j->login, argv[1],

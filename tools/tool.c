@@ -299,6 +299,27 @@ tool_reload(struct channel *c)
 }
 
 int
+tool_logout_if_running(struct tool *t, const char *login)
+{
+	struct channel *c = tool_connect_if_running(t, SOCKET_CONTROL);
+	struct buf *b;
+	int status;
+
+	if (c == NULL && errno == EACCES)
+		return tool_fail(EX_NOPERM, "only root, or who runs the suite, "
+		    "may end the connections of %s", login);
+	if (c == NULL)
+		return EX_OK;
+	b = channel_begin(c, TL_LOGOUT, 1);
+	if (b != NULL)
+		put_slice(b, slice_str(login));
+	channel_end(c);
+	status = tool_answer(c, NULL, NULL);
+	channel_free(&c);
+	return status;
+}
+
+int
 tool_reload_if_running(struct tool *t)
 {
 	struct channel *c = tool_connect_if_running(t, SOCKET_CONTROL);

@@ -9,7 +9,8 @@
  *	QUEUE				->	starts qmgr, then the rest
  *	says so to its service manager	<-	RUNNING
  *	serves who is there, until	<-	NEWS: the two locals tell each other
- *	they have gone; ends		<-	STOP: now
+ *	they have gone; ends		<-	LOGOUT: end one user's connections
+ *					<-	STOP: now
  *
  * Up to PREPARED nothing has changed in the old one, and up to RUNNING it goes
  * on where it was when the new one FAILED or has ended.  The two may be of
@@ -31,7 +32,8 @@
 	X(HO_RUNNING,	    6, TOOL,   0,  0,   64)	\
 	X(HO_FAILED,	    7, TOOL,   0,  4,   8192)	/* slice why; it ends */ \
 	X(HO_NEWS,	    8, TOOL,   1,  0,   64)	/* fd: a channel of ipc/news.h to the new one's local */ \
-	X(HO_STOP,	    9, TOOL,   0,  0,   64)
+	X(HO_STOP,	    9, TOOL,   0,  0,   64)	\
+	X(HO_LOGOUT,	   10, TOOL,   0,  5,   400)	/* slice login name: CTL_LOGOUT */
 
 ENUM_MESSAGES(HANDOVER);
 

@@ -61,6 +61,7 @@
 	X(CTL_RETIRE,	   45, MASTER, 0,  0,   0)	/* accept nobody more; end when the last client has gone */ \
 	X(CTL_LOGIN,	   48, MASTER, 0,  5,   400)	/* to auth, a verifier: slice login name; what is known of it? */ \
 	X(CTL_LOGIN_IS,	   49, EITHER, 0,  0,   16384)	/* auth, verifier: lines */ \
+	X(CTL_LOGOUT,	   50, MASTER, 0,  5,   400)	/* to smtpd, imapd, pop3d: slice login name, whose connections are to end */ \
 	X(CTL_COUNTERS,	   60, MASTER, 1,  8,   8)	/* to metrics: u32 role, u32 index of a process; fd: its counters (ipc/counters.h), to read */ \
 	X(CTL_FACTS_ASK,   61, METRICS, 0, 0,   0)	\
 	X(CTL_FACTS,	   62, MASTER, 0,  12,  65536)	/* to metrics: time of the suite's start, u32 n, then n of ipc/facts.h */ \

@@ -2,7 +2,7 @@
 /*
  * The tools' requests, over Unix sockets below path.run:
  *
- *	control.sock	master	status, stop, reload, restart, watch	root or the owner
+ *	control.sock	master	status, stop, reload, restart, watch, logout	root or the owner
  *	queue.sock	qmgr	list, show, change	list: anybody
  *	lookup.sock	lookup	explain, table query	root or the owner
  *
@@ -43,6 +43,7 @@
 	X(TL_NEXT_HOPS,	   24, TOOL,   0,  4,   4)	/* qmgr: u32 how many, those with most messages; TL_NEXT_HOP each */ \
 	X(TL_QUEUE_SHAPE,  25, TOOL,   0,  5,   5)	/* qmgr: u8 enum shape_by, u32 how many rows; TL_SHAPE each */ \
 	X(TL_SESSIONS,	   26, TOOL,   0,  4,   4)	/* master: u32 how many; a line each, key=value */ \
+	X(TL_LOGOUT,	   27, TOOL,   0,  5,   400)	/* master: slice login name; its connections are being ended */ \
 	X(TL_LINE,	   30, EITHER, 0,  0,   65536)	/* the body is text without newline */ \
 	X(TL_DATA,	   31, EITHER, 0,  0,   65536)	\
 	X(TL_ENTRY,	   32, EITHER, 0,  8,   65536)	/* a packed struct queue_entry */ \

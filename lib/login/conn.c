@@ -361,14 +361,16 @@ listens_still(struct conn *c)
 	return false;
 }
 
-/* Of a login, of a session that has been parked for too long, or of one whose
- * client has closed his side. */
+/* Of a login, of a session that has been parked for too long, that is to end,
+ * or whose client has closed his side. */
 static void
 time_is_up(void *arg)
 {
 	struct conn *c = arg;
 
-	if (c->state == CONN_SESSION && stream_unsent(&c->client) > 0)
+	if (c->state == CONN_SESSION && c->revoked)
+		conn_cut(c, "revoked");
+	else if (c->state == CONN_SESSION && stream_unsent(&c->client) > 0)
 		ev_timer_set(&c->timer, c->l->gone_ms);	/* he still reads */
 	else if (c->state == CONN_SESSION)
 		conn_cut(c, "eof");
@@ -457,6 +459,7 @@ conn_bye(struct conn *c, enum login_end end)
 		"client-connections", [LOGIN_END_ERRORS] = "errors",
 		[LOGIN_END_INPUT] = "input", [LOGIN_END_NO_TLS] = "no-tls",
 		[LOGIN_END_SESSION] = "session",
+		[LOGIN_END_LOGOUT] = "revoked",
 	};
 
 	if (c->state >= CONN_CLOSING)

@@ -150,8 +150,31 @@ control(void *arg, struct message *m)
 {
 	struct login *l = arg;
 
-	if (!certificates_control(&l->certificates, m))
+	if (m->type == CTL_LOGOUT)
+		login_logout(l, get_rest(&m->body));
+	else if (!certificates_control(&l->certificates, m))
 		session_control(l, m);
+}
+
+void
+login_logout(struct login *l, struct slice body)
+{
+	struct wire w = wire_of(body);
+	struct slice login = get_text(&w, LOGIN_BYTES);
+	struct conn *c, *next;
+
+	TAILQ_FOREACH_SAFE(c, &l->conns, entry, next) {
+		if (c->login == NULL ||
+		    !slice_eq_nocase(slice_str(c->login), login))
+			continue;
+		if (c->state != CONN_SESSION) {
+			conn_bye(c, LOGIN_END_LOGOUT);
+			continue;
+		}
+		c->revoked = true;
+		session_bye(c, "Your login was changed");
+		ev_timer_set(&c->timer, LOGOUT_MS);
+	}
 }
 
 /* Those that are there go on as ever. */
@@ -178,7 +201,7 @@ stop(void *arg)
 	ev_timer_set(&l->stop_timer, STOPPING_MS);
 	TAILQ_FOREACH_SAFE(c, &l->conns, entry, next)
 		if (c->state == CONN_SESSION)
-			session_stop(c);
+			session_bye(c, "The server is shutting down");
 		else
 			conn_bye(c, LOGIN_END_STOP);
 	ev_task_ask(&l->child.loop, &l->reaper);

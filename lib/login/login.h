@@ -47,6 +47,7 @@
 #define GONE_MS			30000	/* for a session to go on talking to who
 					 * has closed his side */
 #define STOPPING_MS		5000		/* for sessions to say BYE */
+#define LOGOUT_MS		5000		/* for one that was told to */
 #define WATCH_BYTES		8192		/* names that one watches */
 
 struct login;
@@ -76,6 +77,7 @@ enum login_end {
 	LOGIN_END_INPUT,	/* more input than a login needs */
 	LOGIN_END_NO_TLS,	/* TLS is not to be had where it is implicit */
 	LOGIN_END_SESSION,	/* the session crashed, or could not go on */
+	LOGIN_END_LOGOUT,	/* what it logged in with is good no more */
 };
 
 struct login_protocol {
@@ -127,6 +129,7 @@ struct conn {
 	bool			 has_none;	/* no process could be made */
 	bool			 wake;		/* parked: as soon as it can be */
 	bool			 inner_done;	/* all that it said was read */
+	bool			 revoked;	/* the session was told to end */
 	unsigned		 retries;	/* to have it go on */
 	unsigned		 deaths;	/* of processes for that */
 	size_t			 handed;	/* of ahead: went with SE_BEGIN */
@@ -189,6 +192,8 @@ int	 login_main(const struct login_protocol *, int argc, char *argv[]);
 /* For tests: without a process. */
 void	 login_init(struct login *, const struct login_protocol *);
 void	 login_clear(struct login *);
+/* CTL_LOGOUT's body: ends that login's connections. */
+void	 login_logout(struct login *, struct slice body);
 
 /* ---- for the protocols --------------------------------------------------- */
 
@@ -263,7 +268,8 @@ void	 session_client_sent(struct conn *);
 /* The client has closed its side.  False: the connection is over. */
 bool	 session_client_ended(struct conn *);
 void	 session_news(struct conn *, struct slice mailbox);
-void	 session_stop(struct conn *);
+/* It is to take its leave with this text. */
+void	 session_bye(struct conn *, const char *text);
 /* Tries again to have a parked session go on.  False: none is. */
 bool	 session_retry(struct conn *);
 /* Lets go of all that belongs to the session. */

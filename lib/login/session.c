@@ -434,8 +434,8 @@ take_park(struct conn *c, struct message *m)
 	count(LOGIN_PARKINGS);
 	c->news = news != c->news_sent;
 	channel_free(&c->seat);
-	if (c->l->stopping) {
-		conn_bye(c, LOGIN_END_STOP);
+	if (c->l->stopping || c->revoked) {
+		conn_bye(c, c->revoked ? LOGIN_END_LOGOUT : LOGIN_END_STOP);
 		return;
 	}
 	ev_timer_set(&c->timer, c->l->idle_ms);
@@ -467,6 +467,7 @@ take_unauthenticate(struct conn *c, struct message *m)
 	sasl_logout(c);
 	free(c->login);
 	c->login = NULL;
+	c->revoked = false;
 	conn_enter(c, CONN_TALK);
 	ev_timer_set(&c->timer, c->l->login_ms);
 	conn_resume(c);
@@ -557,12 +558,15 @@ session_retry(struct conn *c)
 }
 
 void
-session_stop(struct conn *c)
+session_bye(struct conn *c, const char *text)
 {
-	struct buf *b = channel_begin(c->seat, SE_BYE, 0);
+	struct buf *b;
 
+	if (c->seat == NULL)
+		return;		/* it has ended */
+	b = channel_begin(c->seat, SE_BYE, 0);
 	if (b != NULL)
-		put_slice(b, SLICE_LIT("The server is shutting down"));
+		put_slice(b, slice_str(text));
 	channel_end(c->seat);
 }
 

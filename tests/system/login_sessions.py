@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: ISC
 """From a connection to a session and back: limits, parking, crashes, restarts."""
+import base64
 import os
 import re
 import signal
 import time
 
-from harness import Story, any_certificate, descendants, message, needs_root, wait_for
+from harness import Story, Talk, any_certificate, descendants, message, needs_root, wait_for
 from imap_kills import role_of
 from pop3 import Line
 
@@ -379,3 +380,95 @@ class Stopping(LoginStory):
         self.assertLess(time.monotonic() - begun, 15)
         self.assertRegex(a.line(), r"^\* BYE")
         self.assertRegex(b.line(), r"^\* BYE")
+
+
+class LoggedOut(LoginStory):
+    """A login that is good no more takes its connections with it."""
+    keys = {"users": ("alice@example.org", "bob@example.org"), "imap__park": "200ms", "imap__keep": "0s",
+            "pop3__keep": "0s"}
+
+    def change(self, *args, stdin=b""):
+        return self.box.tool("user", *args, stdin=stdin, check=True)
+
+    def opened(self, password="secret"):
+        """A session in each protocol, one in the middle of an answer, one in IDLE and parked."""
+        def imap(tls=False):
+            c = self.imap(tls)
+            self.assertRegex(c.command(f"LOGIN alice@example.org {password}")[1], "^OK")
+            self.assertRegex(c.command("SELECT INBOX")[1], "^OK")
+            return c
+        idle = imap(tls=True)
+        idle.s.sendall(b"i IDLE\r\n")
+        self.assertRegex(idle.line(), r"^\+")
+        wait_for(lambda: not self.sessions(), "it to be parked")
+        clear, tls, busy = imap(), imap(tls=True), imap()
+        busy.s.sendall(b"".join(b"b%d FETCH 1:* BODY.PEEK[]\r\n" % n for n in range(60)))
+        pop = Line(self.box.base + 110)
+        self.addCleanup(pop.s.close)
+        for text in ("", "USER alice@example.org\r\n", f"PASS {password}\r\n"):
+            self.assertRegex(pop.say(text), r"^\+OK")
+        smtp = Talk(("127.0.0.1", self.box.base + 587))
+        self.addCleanup(smtp.close)
+        plain = base64.b64encode(b"\0alice@example.org\0" + password.encode()).decode()
+        smtp.ehlo()
+        smtp.cmd("STARTTLS", 220)
+        smtp.s = any_certificate().wrap_socket(smtp.s)
+        smtp.ehlo()
+        smtp.cmd(f"AUTH PLAIN {plain}", 235)
+        smtp.cmd("MAIL FROM:<alice@example.org>", 250)
+        return (clear, tls, idle), busy, pop, smtp
+
+    def gone(self, opened):
+        told, busy, pop, smtp = opened
+        for c in told:
+            self.assertRegex(c.line(), r"^\* BYE Your login was changed")
+            self.assertTrue(c.closed())
+        self.assertRegex(pop.line(), "^-ERR .*Your login was changed")
+        self.assertTrue(pop.closed())
+        self.assertRegex(smtp.line(), "^421 4.7.0 Your login was changed")
+        self.assertTrue(smtp.closed())
+        wait_for(lambda: not self.sessions() and not self.sessions("pop3-session"),
+                 "the sessions to end, also of who does not read")
+        self.assertTrue(busy.closed())
+
+    def test_by_each_change(self):
+        c = self.imap()
+        self.assertRegex(c.command("LOGIN alice@example.org secret")[1], "^OK")
+        text = b"Subject: large\r\n\r\n" + b"a line of some length\r\n" * 40000
+        c.s.sendall(b"x APPEND INBOX {%d+}\r\n" % len(text) + text + b"\r\n")
+        self.assertRegex(c.answer("x")[1], "^OK")
+        c.command("LOGOUT")
+        password = "secret"
+        for change in (("passwd", b"another\n", "another"), ("disable", b"", "another"),
+                       ("logout", b"", "another"), ("del", b"", None)):
+            with self.subTest(change[0]):
+                opened = self.opened(password)
+                others = self.logged_in("bob@example.org")
+                self.change(change[0], "alice@example.org", stdin=change[1])
+                self.gone(opened)
+                self.assertRegex(others.command("NOOP")[1], "^OK")
+                others.command("LOGOUT")
+                others.closed()
+                password = change[2]
+                if change[0] == "disable":
+                    self.change("enable", "alice@example.org")
+        c = self.imap()
+        self.assertRegex(c.command("LOGIN alice@example.org another")[1], "^NO")
+        self.change("add", "alice@example.org", stdin=b"secret\n")
+
+    def test_by_an_app_password_that_is_revoked(self):
+        app = self.change("app-password", "add", "bob@example.org", "phone").stdout.strip()
+        self.change("app-password", "add", "bob@example.org", "desk")
+        c = self.imap()
+        self.assertRegex(c.command(f"LOGIN bob@example.org {app}")[1], "^OK")
+        self.change("app-password", "revoke", "bob@example.org", "phone")
+        self.assertRegex(c.line(), r"^\* BYE Your login was changed")
+        c = self.imap()
+        self.assertRegex(c.command(f"LOGIN bob@example.org {app}")[1], "^NO")
+
+    def test_also_at_the_suite_before(self):
+        c = self.logged_in("bob@example.org")
+        self.box.tool("restart", check=True)
+        self.assertRegex(c.command("NOOP")[1], "^OK")
+        self.change("logout", "BOB@example.org")
+        self.assertRegex(c.line(), r"^\* BYE Your login was changed")
