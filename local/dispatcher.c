@@ -616,6 +616,11 @@ work_give(struct dispatcher *d, struct work *k, struct slice body, int fd_take)
 	struct owner *o = k->owner;
 
 	k->fd = fd_take;
+	if (pool_rests(o)) {
+		TAILQ_INSERT_TAIL(&o->waiting, k, link);
+		work_refuse(d, k, POOL_RESTS);
+		return;
+	}
 	if (pool_need(&d->pool, o) && TAILQ_EMPTY(&o->waiting) &&
 	    !channel_is_busy(o->channel)) {
 		work_send(k, body);
@@ -788,6 +793,7 @@ worker_says(void *arg, struct channel *ch, struct message *m)
 		channel_breach(ch, "no-such-job");
 		return;
 	}
+	k->owner->answered = true;
 	if (k->kind == WORK_JOB && m->type == LW_RESULT)
 		ok = take_result(d, k, m);
 	else if (k->kind == WORK_JOB && m->type == LW_EXPANDED)

@@ -13,6 +13,7 @@
 
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "dispatcher.h"
 #include "ipc/delivery.h"
 #include "ipc/lookup_local.h"
@@ -434,6 +435,51 @@ death_of_a_worker_defers_what_it_had(void **state)
 	wanted(ROLE_WORKER, 1000);
 }
 
+/* A process that ends as soon as it has begun costs no start for each message;
+ * each time longer, and not after one that was of use. */
+static void
+owner_whose_processes_do_nothing_rests(void **state)
+{
+	struct job_recipient r = recipient(5, 1000, "/gone");
+	struct job_recipient other = recipient(6, 1001, "/home/v");
+	int64_t rested[2], since, at;
+	uint64_t id = 100;
+	size_t i;
+
+	(void)state;
+	send_job(id, &r, 1, -1);
+	for (i = 0; i < 2; i++) {
+		start_worker(0, 1000);
+		next(&t.workers[0]);
+		channel_free(&t.workers[0].end);
+		since = clock_mono_ms();
+		assert_result(id, 5, OUTCOME_DEFERRED);
+		send_job(1, &other, 1, -1);
+		start_worker(1, 1001);
+		deliver(1, 1, 6);
+		channel_free(&t.workers[1].end);
+		settle();
+		for (;;) {
+			send_job(++id, &r, 1, -1);
+			settle();
+			if (t.master.nread < t.master.nseen)
+				break;
+			assert_result(id, 5, OUTCOME_DEFERRED);
+			for (at = clock_mono_ms(); clock_mono_ms() < at + 10;)
+				ev_turn(&t.loop, 10);
+		}
+		rested[i] = clock_mono_ms() - since;
+	}
+	assert_true(rested[0] >= 50 && rested[1] >= 100);
+	start_worker(0, 1000);
+	deliver(0, id, 5);
+	channel_free(&t.workers[0].end);
+	settle();
+	send_job(++id, &r, 1, -1);
+	start_worker(0, 1000);
+	deliver(0, id, 5);
+}
+
 static void
 worker_may_only_speak_of_its_own_jobs(void **state)
 {
@@ -643,6 +689,7 @@ main(void)
 		T(programs_have_a_process_of_their_own),
 		T(refusal_by_master_defers),
 		T(death_of_a_worker_defers_what_it_had),
+		T(owner_whose_processes_do_nothing_rests),
 		T(worker_may_only_speak_of_its_own_jobs),
 		cmocka_unit_test_setup_teardown(idle_workers_are_told_to_end,
 		    start_impatient, end),

@@ -17,6 +17,8 @@
 
 #define TICK_MS		1000
 #define START_MS	30000		/* for master to start a worker */
+#define REST_FIRST_MS	50
+#define REST_MAX_MS	10000
 
 static void	 owner_enter(struct owner *, enum owner_state);
 static void	 owner_free(struct pool *, struct owner *);
@@ -25,6 +27,7 @@ static void	 fill_places(struct pool *);
 static void	 ask_master(struct pool *, struct owner *);
 static void	 make_room(struct pool *);
 static void	 end_worker(struct owner *);
+static void	 rest(struct pool *, struct owner *);
 static void	 tick(void *);
 
 int
@@ -98,11 +101,13 @@ owner_enter(struct owner *o, enum owner_state state)
 	static const unsigned from[] = {
 		[OWNER_NEW] = 0,
 		[OWNER_LINE] = 1 << OWNER_NEW | 1 << OWNER_UP |
-		    1 << OWNER_DRAINING | 1 << OWNER_ENDING,
+		    1 << OWNER_DRAINING | 1 << OWNER_ENDING |
+		    1 << OWNER_RESTING,
 		[OWNER_ASKED] = 1 << OWNER_LINE,
 		[OWNER_UP] = 1 << OWNER_ASKED,
 		[OWNER_DRAINING] = 1 << OWNER_UP,
 		[OWNER_ENDING] = 1 << OWNER_UP | 1 << OWNER_DRAINING,
+		[OWNER_RESTING] = 1 << OWNER_UP,
 	};
 
 	assert(from[state] & 1u << o->state);
@@ -113,7 +118,8 @@ owner_enter(struct owner *o, enum owner_state state)
 static bool
 has_place(const struct owner *o)
 {
-	return o->state != OWNER_NEW && o->state != OWNER_LINE;
+	return o->state != OWNER_NEW && o->state != OWNER_LINE &&
+	    o->state != OWNER_RESTING;
 }
 
 static void
@@ -138,13 +144,21 @@ bool
 pool_need(struct pool *p, struct owner *o)
 {
 	o->used_ms = clock_mono_ms();
-	if (o->state == OWNER_NEW)
+	if (o->state == OWNER_NEW || (o->state == OWNER_RESTING &&
+	    !pool_rests(o)))
 		need_place(p, o);
 	if (o->state != OWNER_UP)
 		return false;
 	TAILQ_REMOVE(&p->by_use, o, use);
 	TAILQ_INSERT_TAIL(&p->by_use, o, use);
 	return true;
+}
+
+bool
+pool_rests(const struct owner *o)
+{
+	return o->state == OWNER_RESTING &&
+	    clock_mono_ms() - o->since_ms < o->rest_ms;
 }
 
 static void
@@ -275,6 +289,7 @@ pool_up(struct pool *p, struct channel *ch)
 	}
 	channel_set_data(ch, o);
 	o->channel = ch;
+	o->answered = false;
 	owner_enter(o, OWNER_UP);
 	o->used_ms = clock_mono_ms();
 	p->ops->ready(p->arg, o);
@@ -299,6 +314,11 @@ pool_down(struct pool *p, struct owner *o)
 	if (o->state == OWNER_DRAINING)
 		o->state = OWNER_ENDING;
 	p->ops->died(p->arg, o);
+	if (o->state == OWNER_UP && !o->answered) {
+		rest(p, o);
+		return;
+	}
+	o->rest_ms = 0;
 	if (TAILQ_EMPTY(&o->waiting)) {
 		owner_free(p, o);
 		fill_places(p);
@@ -307,6 +327,31 @@ pool_down(struct pool *p, struct owner *o)
 	TAILQ_REMOVE(&p->by_use, o, use);
 	count_set(LOCAL_WORKERS, --p->nplaces);
 	need_place(p, o);
+}
+
+static void
+rest(struct pool *p, struct owner *o)
+{
+	o->rest_ms = o->rest_ms == 0 ? REST_FIRST_MS : o->rest_ms * 2;
+	if (o->rest_ms > REST_MAX_MS)
+		o->rest_ms = REST_MAX_MS;
+	p->ops->refused(p->arg, o, POOL_RESTS);
+	TAILQ_REMOVE(&p->by_use, o, use);
+	count_set(LOCAL_WORKERS, --p->nplaces);
+	owner_enter(o, OWNER_RESTING);
+	fill_places(p);
+}
+
+/* Nothing is remembered of an owner for whom nothing comes. */
+static void
+forget_resting(struct pool *p, int64_t now)
+{
+	struct owner *o, *next;
+
+	RB_FOREACH_SAFE(o, owner_tree, &p->owners, next)
+		if (o->state == OWNER_RESTING &&
+		    now - o->used_ms >= 2 * REST_MAX_MS)
+			owner_free(p, o);
 }
 
 /* Idle processes end; who waits too long for one is told. */
@@ -327,6 +372,7 @@ tick(void *arg)
 			break;		/* the list may have changed */
 		}
 	}
+	forget_resting(p, now);
 	if (!RB_EMPTY(&p->owners))
 		ev_timer_set(&p->tick, p->idle_ms < TICK_MS ? p->idle_ms :
 		    TICK_MS);

@@ -32,6 +32,10 @@ struct work;
  *			 |				 |   | pool_done()
  *			 +---- pool_down() ---- ENDING <-----+
  *					 end_worker()
+ *
+ * One whose process ended by itself and had answered nothing (its directory
+ * may be gone) is RESTING: it gets no other for a while, which is longer each
+ * time, and what is to be done meanwhile is refused.
  */
 enum owner_state {
 	OWNER_NEW,
@@ -40,6 +44,7 @@ enum owner_state {
 	OWNER_UP,
 	OWNER_DRAINING,		/* gets no new work, then ends */
 	OWNER_ENDING,		/* was told to end */
+	OWNER_RESTING,		/* has no place */
 };
 
 TAILQ_HEAD(work_list, work);
@@ -65,10 +70,12 @@ struct owner {
 	struct channel		*channel;	/* NULL: it is not up */
 	int64_t			 since_ms;	/* in this state */
 	int64_t			 used_ms;
+	int64_t			 rest_ms;	/* the last time; 0: none */
 	/* The dispatcher's: */
 	struct work_list	 waiting;
 	struct work_list	 sent;
 	size_t			 nsent;
+	bool			 answered;	/* its process has */
 };
 
 struct pool_ops {
@@ -107,6 +114,9 @@ struct owner *pool_owner(struct pool *, const struct owner_key *,
 /* Something is to be done for it: true where its process is up, else it has a
  * place in line and waits. */
 bool	 pool_need(struct pool *, struct owner *);
+/* Nothing may be asked for it now. */
+bool	 pool_rests(const struct owner *);
+#define POOL_RESTS	"4.3.0 the process of the mailbox's owner does not run"
 /* Something of it is done. */
 void	 pool_done(struct owner *);
 

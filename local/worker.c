@@ -14,6 +14,7 @@
  * batch was told to be good (Q2).
  */
 #include <sys/queue.h>
+#include <sys/stat.h>
 
 #include <errno.h>
 #include <stdlib.h>
@@ -73,6 +74,7 @@ struct worker {
 	struct child	 child;
 	struct ev_loop	*loop;
 	const struct fs	*fs;
+	struct stat	 confined;	/* what child.directory was then */
 	char		*path_mail;	/* owned */
 	char		 delimiter;
 	bool		 forward;
@@ -185,6 +187,7 @@ worker_main(int argc, char *argv[])
 	fds = fds > RESERVED_FDS ? (fds - RESERVED_FDS) / MAILDIR_FDS : 1;
 	worker_init(&w, &w.child.loop, &fs_real, w.child.conf,
 	    fds < OPEN_MAILDIRS ? (size_t)fds : OPEN_MAILDIRS);
+	(void)!stat(w.child.directory, &w.confined);
 	child_enter(&w.child);
 	w.lane = disk_lane_new(w.loop, true);
 	return child_run(&w.child);
@@ -544,12 +547,33 @@ to_mailbox(struct worker *w, const struct job *j,
 	}
 }
 
+/*
+ * Landlock knows the directory that was there when this process was confined.
+ * Where another has taken its place, as when its file system is mounted later
+ * than we were started, nothing in that can be written: the next process can.
+ */
 static void
-tell_failed(const struct job *j, const struct job_recipient *r, int error)
+end_if_exchanged(struct worker *w)
+{
+	const char *path = w->child.directory;
+	struct stat st;
+
+	if (path == NULL || w->ending || stat(path, &st) == -1 ||
+	    (st.st_dev == w->confined.st_dev &&
+	    st.st_ino == w->confined.st_ino))
+		return;
+	log_warn("event=directory-exchanged path=%s", LOG_Q(slice_str(path)));
+	stop(w);
+}
+
+static void
+tell_failed(struct worker *w, const struct job *j,
+    const struct job_recipient *r, int error)
 {
 	log_error("id=%s event=delivery-failed to=%s path=%s reason=%s",
 	    queue_id_text(j->queue_id).s, LOG_Q(r->address), LOG_Q(r->to.path),
 	    LOG_Q(slice_str(strerror(error))));
+	end_if_exchanged(w);
 }
 
 static void
@@ -575,7 +599,7 @@ to_mbox(struct worker *w, const struct job *j, const struct job_recipient *r,
 		*o = outcome_of("4.3.5 the mailbox is no regular file");
 	else
 		*o = outcome_of_errno(error);
-	tell_failed(j, r, error);
+	tell_failed(w, j, r, error);
 }
 
 /* Directories may be made below path.mail, or below a home that exists. */
@@ -625,7 +649,7 @@ to_maildir(struct worker *w, const struct job *j,
 	case MAILDIR_FAILED:
 		error = errno;
 		*o = outcome_of_errno(error);
-		tell_failed(j, r, error);
+		tell_failed(w, j, r, error);
 		break;
 	}
 }

@@ -587,3 +587,50 @@ class MemoryOfAll(OutOf):
         wait_for(self.login, "logins to be taken again")
         print(f"# {self.all_there(load)} messages acknowledged with {limit >> 20} MB for all; the kernel killed "
               f"{self.group.killed()} processes, {self.masters} times master; 0 lost", flush=True)
+
+
+class MailRoot(Story):
+    """The directory of all mailboxes is gone, or there is another one in its place until its file system is mounted."""
+
+    @classmethod
+    def arrange(cls):
+        cls.box = cls.instance(local__worker_idle="500ms")
+        cls.root = cls.box.path("mail")
+
+    def setUp(self):
+        self.box.send("alice@example.org", subject="before")
+        self.box.wait_queue(0)
+        self.box.wait_log("event=channel-down peer=worker", since=len(self.box.log()))
+        os.rename(self.root, self.root + ".away")
+
+    def back(self, n):
+        """In its place again: all mail is delivered without anybody's help."""
+        os.rename(self.root + ".away", self.root)
+        begun = time.monotonic()
+        self.box.wait_queue(0)
+        print(f"# delivered {time.monotonic() - begun:.1f} s after it is back", flush=True)
+        self.assertEqual(sum(self.id().encode() in m for m in self.box.mail("bob@example.org")), n)
+
+    def test_gone(self):
+        since = len(self.box.log())
+        for _ in range(20):
+            self.box.send("bob@example.org", subject=self.id())
+        self.box.wait_log("event=no-directory", since=since)
+        since, spent, begun = len(self.box.log()), cpu_seconds(self.box), time.monotonic()
+        wait_for(lambda: time.monotonic() - begun > QUIET_S, "a while to pass")
+        spent = cpu_seconds(self.box) - spent
+        starts = self.box.log()[since:].count("event=died role=worker")
+        print(f"# {starts} starts and {spent:.2f} s of processor time in {QUIET_S} s", flush=True)
+        self.assertLess(starts, 10)
+        self.assertLess(spent, BUSY_S)
+        self.back(20)
+
+    def test_mounted_late(self):
+        """Who began before it was there does not serve on with what was there then."""
+        since = len(self.box.log())
+        os.mkdir(self.root, 0o755)
+        self.box.send("bob@example.org", subject=self.id())
+        self.box.wait_log("event=delivery-failed", since=since)
+        os.rmdir(self.root)
+        self.back(1)
+        self.assertIn("event=directory-exchanged", self.box.log()[since:])
