@@ -23,6 +23,7 @@ static bool	 take_entries(struct imap_session *, struct cursor *,
 		    struct get *);
 static bool	 take_entry(struct imap_session *, struct cursor *,
 		    struct slice *);
+static int	 below(struct slice entry, struct slice asked);
 static bool	 tell_entry(void *, struct slice entry, struct slice value);
 static void	 put_entry(struct get *, struct slice entry, struct slice value);
 
@@ -122,8 +123,8 @@ take_entry(struct imap_session *s, struct cursor *c, struct slice *r)
 	}
 	*r = slice_of(to, raw.n);
 	return to[raw.n - 1] != '/' &&
-	    (slice_starts(*r, SLICE_LIT("/private")) ||
-	    slice_starts(*r, SLICE_LIT("/shared")));
+	    (below(*r, SLICE_LIT("/private")) != -1 ||
+	    below(*r, SLICE_LIT("/shared")) != -1);
 }
 
 /* How many levels an entry is below one that was asked for; -1: it is not. */

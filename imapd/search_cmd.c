@@ -153,7 +153,8 @@ begin(struct imap_session *s, struct cursor *c, struct search_job *j)
 		break;
 	case SEARCH_BADCHARSET:
 		buf_printf(&code, "BADCHARSET (%s)", search_charsets);
-		tagged(s, NO, buf_cstr(&code), "That charset is not known");
+		tagged(s, NO, buf_cstr(&code),
+		    "That charset is not known, or the text is not in it");
 		break;
 	case SEARCH_UIDREQUIRED:
 		tagged(s, BAD, "UIDREQUIRED", "UIDONLY is enabled");

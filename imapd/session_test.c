@@ -243,6 +243,7 @@ static const char *const bad_fetches[] = {
 	"RENAME a", "SUBSCRIBE", "ENABLE", "COMPRESS GZIP", "GETQUOTA",
 	"GETMETADATA INBOX", "GETMETADATA INBOX ()", "GETMETADATA INBOX /x",
 	"GETMETADATA INBOX /shared//x", "GETMETADATA INBOX /shared/*",
+	"GETMETADATA INBOX /sharedx/y", "SETMETADATA INBOX (/privatex/y NIL)",
 	"SETMETADATA INBOX (/shared/x)", "NOTIFY", "NOTIFY SET",
 	"NOTIFY SET (selected)", "NOTIFY SET (inboxes (MessageNew))",
 	"APPEND", "APPEND INBOX", "APPEND INBOX (\\Seen)",
