@@ -400,8 +400,10 @@ take_change(struct client *c, struct message *m)
 	if ((r->change == QUEUE_REROUTE || r->change == QUEUE_UNDO ||
 	    r->change == QUEUE_DELETE) && r->how == QUEUE_DO &&
 	    notes_need_format_2(c->q->dir) == -1)
-		request_finish(c, EX_IOERR, "the file `format` of the queue "
-		    "cannot be written");
+		request_finish(c, EX_IOERR, r->change == QUEUE_DELETE ?
+		    "the file `format` of the queue cannot be written, which "
+		    "undo needs (--for-good deletes without)" :
+		    "the file `format` of the queue cannot be written");
 	else if (r->change == QUEUE_REROUTE && hop.n > 0 &&
 	    !conf_next_hop_is_valid(hop))
 		request_finish(c, EX_DATAERR, "that is no next hop: a host, "

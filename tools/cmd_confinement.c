@@ -73,7 +73,7 @@ static void
 show_rows(void)
 {
 	static const char *const roots[] = { [EMPTY] = "an empty directory",
-		[SPOOL] = "the queue", [WHOLE] = "the system's",
+		[SPOOL] = "its directory", [WHOLE] = "the system's",
 		[OWN] = "the user's mail" };
 	static const char *const nets[] = { [NO_NET] = "none",
 		[NET_SERVE] = "accepts", [NET_DIAL] = "TCP connections",

@@ -270,7 +270,7 @@ say_what_is_next(const struct conf *c, const struct wanted *w,
 		printf("next: `chasqui user add NAME@%s --mailbox` makes a "
 		    "mailbox (table %s) and its login\n", w->name, mailboxes);
 	printf("in the DNS, which `chasqui doctor dns` compares:\n\n");
-	dns_records_of_domain(c, w->name);
+	dns_records_of_domain(c, w->name, w->type);
 }
 
 /* ---- del ----------------------------------------------------------------- */
@@ -410,11 +410,12 @@ static int
 run_records(struct tool *t, const struct wanted *w)
 {
 	const struct conf *c = tool_conf(t);
+	const struct conf_domain *d = find_domain(c, w->name);
 
-	if (find_domain(c, w->name) == NULL)
+	if (d == NULL)
 		return no_such_domain(c, w->name);
 	dns_records_of_host(c);
 	printf("\n");
-	dns_records_of_domain(c, w->name);
+	dns_records_of_domain(c, w->name, d->type);
 	return EX_OK;
 }

@@ -736,7 +736,7 @@ say_records(const struct init *in)
 	dns_records_of_host(c);
 	for (i = 0; i < in->domains.n; i++) {
 		printf("\n");
-		dns_records_of_domain(c, in->domains.v[i]);
+		dns_records_of_domain(c, in->domains.v[i], "virtual");
 	}
 	printf("\n");
 	conf_free(&c);

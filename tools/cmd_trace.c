@@ -401,6 +401,24 @@ sender_of(const struct message_trace *m)
 	return s.n == 0 ? SLICE_LIT("<>") : s;
 }
 
+/* Something that only happens to a message which was taken: that it was, the
+ * history has lost, or it begins later. */
+static bool
+is_known_in_part(const struct message_trace *m)
+{
+	const struct history_event *e;
+	size_t i;
+
+	for (i = 0; i < m->n; i++) {
+		e = &m->events[i].e;
+		if (e->role != ROLE_SMTPD && (e->role != ROLE_QMGR ||
+		    slice_eq(history_event_field(e, "event"),
+		    SLICE_LIT("removed"))))
+			return true;
+	}
+	return false;
+}
+
 static int64_t
 begin_of(const struct message_trace *m)
 {
@@ -527,7 +545,7 @@ print_list(const struct trace *t)
 			}
 		printf("%s\n    ", others > 0 ? "" :
 		    fact(m, ROLE_QMGR, "size").n > 0 ? "in the queue" :
-		    "not taken");
+		    is_known_in_part(m) ? "known in part" : "not taken");
 		print_plain(sender_of(m));
 		printf(" -> ");
 		print_plain(to);

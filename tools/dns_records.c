@@ -7,6 +7,7 @@
 #include <netinet/in.h>
 
 #include <stdio.h>
+#include <string.h>
 
 #include "dns_records.h"
 #include "mail/address.h"
@@ -68,7 +69,8 @@ is_public(const struct sockaddr *sa, char text[INET6_ADDRSTRLEN])
 /* Nothing here signs messages, so a policy that refuses what is not signed
  * would refuse the domain's own mail where it was forwarded. */
 void
-dns_records_of_domain(const struct conf *c, const char *name)
+dns_records_of_domain(const struct conf *c, const char *name,
+    const char *type)
 {
 	struct buf ascii = BUF_INIT(1024);
 	const char *domain = domain_canonical(&ascii, slice_str(name)) == 0 ?
@@ -80,9 +82,12 @@ dns_records_of_domain(const struct conf *c, const char *name)
 	printf("; reports, and no refusals yet\n"
 	    "_dmarc.%s. TXT \"v=DMARC1; p=none; rua=mailto:postmaster@%s\"\n",
 	    domain, domain);
-	put_service(c, "submission", "_submissions", domain);
-	put_service(c, "imap", "_imaps", domain);
-	put_service(c, "pop3", "_pop3s", domain);
+	/* Of others the users log in elsewhere. */
+	if (strcmp(type, "virtual") == 0 || strcmp(type, "system") == 0) {
+		put_service(c, "submission", "_submissions", domain);
+		put_service(c, "imap", "_imaps", domain);
+		put_service(c, "pop3", "_pop3s", domain);
+	}
 	buf_clear(&ascii);
 }
 

@@ -7,7 +7,8 @@
 
 /* Those of the host, in the form of a zone file. */
 void	 dns_records_of_host(const struct conf *);
-/* Those of a domain. */
-void	 dns_records_of_domain(const struct conf *, const char *domain);
+/* Those of a domain of that type. */
+void	 dns_records_of_domain(const struct conf *, const char *domain,
+	    const char *type);
 
 #endif

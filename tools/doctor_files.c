@@ -47,8 +47,8 @@ static void	 check_readable(struct doctor *, const char *path,
 		    struct account, const char *user);
 static void	 check_secret(struct doctor *, const char *path,
 		    const char *what);
-static void	 check_room(struct doctor *, const char *path, const char *what,
-		    uint64_t least);
+static void	 check_room(struct doctor *, const char *path,
+		    const char *without, uint64_t least);
 
 /* ---- certificates -------------------------------------------------------- */
 
@@ -356,10 +356,15 @@ doctor_disk(struct doctor *d)
 	const struct conf *c = d->conf;
 	const char *unfit = fs_unfit(c->path_queue);
 
-	check_room(d, c->path_queue, "the queue", c->queue_min_free);
-	check_room(d, c->path_mail, "mailboxes", 0);
+	check_room(d, c->path_queue, "the queue: new mail is refused with 452",
+	    c->queue_min_free);
+	check_room(d, c->path_mail, "mailboxes: mail for them waits in the "
+	    "queue", 0);
+	check_room(d, c->path_history, "the event history: what happens is "
+	    "not kept there", 0);
 	if (strchr(c->log_target, '/') != NULL)
-		check_room(d, c->log_target, "the log", 0);
+		check_room(d, c->log_target, "the log: what happens is not "
+		    "logged", 0);
 	if (unfit != NULL)
 		doctor_say(d, FINDING_WARNING, c->path_queue, "put the "
 		    "queue on a local disk that keeps what it has synced",
@@ -368,9 +373,11 @@ doctor_disk(struct doctor *d)
 }
 
 static void
-check_room(struct doctor *d, const char *path, const char *what,
+check_room(struct doctor *d, const char *path, const char *without,
     uint64_t least)
 {
+	struct slice what = slice_first(slice_str(without),
+	    slice_find(slice_str(without), ':'));
 	struct statvfs v;
 	uint64_t room, percent, inodes;
 
@@ -382,19 +389,21 @@ check_room(struct doctor *d, const char *path, const char *what,
 	inodes = v.f_files == 0 ? 100 : (uint64_t)v.f_favail * 100 /
 	    v.f_files;
 	if (room <= least)
-		doctor_say(d, FINDING_FAULT, path, "make room, or lower "
-		    "queue.min_free", "%llu MiB are free for %s: new mail is "
-		    "refused with 452", (unsigned long long)room >> 20, what);
+		doctor_say(d, FINDING_FAULT, path, least == 0 ? "make room" :
+		    "make room, or lower queue.min_free",
+		    "%llu MiB are free for %s",
+		    (unsigned long long)room >> 20, without);
 	else if (percent < 5 && room < (uint64_t)5 << 30)
 		doctor_say(d, FINDING_WARNING, path, "make room", "%llu MiB "
-		    "(%llu %%) are free for %s", (unsigned long long)room >> 20,
-		    (unsigned long long)percent, what);
+		    "(%llu %%) are free for %.*s",
+		    (unsigned long long)room >> 20,
+		    (unsigned long long)percent, SLICE_ARG(what));
 	else if (inodes < 5)
 		doctor_say(d, inodes < 1 ? FINDING_FAULT : FINDING_WARNING,
 		    path, "remove small files, or make a file system with "
-		    "more inodes", "%llu %% of the inodes are free for %s",
-		    (unsigned long long)inodes, what);
+		    "more inodes", "%llu %% of the inodes are free for %.*s",
+		    (unsigned long long)inodes, SLICE_ARG(what));
 	else
 		doctor_say(d, FINDING_OK, path, NULL, "%llu MiB are free for "
-		    "%s", (unsigned long long)room >> 20, what);
+		    "%.*s", (unsigned long long)room >> 20, SLICE_ARG(what));
 }

@@ -9,6 +9,7 @@ bounded.
 import contextlib
 import ctypes
 import imaplib
+import json
 import os
 import random
 import signal
@@ -129,13 +130,17 @@ class HistoryDisk(OutOf):
 
     @classmethod
     def arrange(cls):
-        cls.box = cls.instance()
+        cls.box = cls.instance(relay={"later.example": "127.0.0.1:9"})
         cls.box.stop()
         cls.disk = cls.mount(cls.box.path("history"), "size=256K")
         cls.box.start()
 
     def trace(self):
         return self.box.tool("trace", "sender=room@client.example").stdout
+
+    def lost(self):
+        return next(p["lost"] for p in map(json.loads, self.box.tool("status", "--json").stdout.splitlines())
+                    if p["role"] == "history")
 
     def test_full_and_with_room_again(self):
         self.disk.fill()
@@ -144,11 +149,24 @@ class HistoryDisk(OutOf):
             self.box.send("alice@example.org", sender="full@client.example", subject=f"full {i}")
         self.box.wait_mail("alice@example.org", 20)
         self.box.wait_log("event=history-not-written")
+        found = self.box.tool("doctor", "disk").stdout
+        self.assertIn("0 MiB are free for the event history", found)
+        self.assertNotIn("refused", found)
+        before = self.lost()
+        self.box.send("x@later.example")
+        lost = self.box.wait_queue(1)[0]["id"]
+        self.box.tool("queue", "hold", lost, check=True)
+        wait_for(lambda: self.lost() >= before + 5, "what happened to it to be lost")
         self.disk.empty()
         self.box.send("alice@example.org", sender="room@client.example", subject="room")
         self.box.wait_log("event=history-written lost=")
         self.box.send("alice@example.org", sender="room@client.example", subject="more room")
         wait_for(lambda: "delivered" in self.trace(), lambda: "a message in\n" + self.trace())
+        # It was taken, though the history does not know that any more.
+        self.box.tool("queue", "delete", lost, check=True)
+        out = wait_for(lambda: (lambda out: out if lost in out else None)(self.box.tool("trace", "--since", "1h").stdout),
+                       "the deleted message")
+        self.assertRegex(out, rf"{lost}  known in part\n")
 
 
 @needs_root

@@ -131,6 +131,17 @@ class Domains(Story):
             self.assertIn("\nxn--bcher-kva.example. MX 10 mx.example.org.", said)
         self.ok("domain", "del", "b\u00fccher.example")
 
+    def test_mail_programs_are_led_here_only_where_there_are_mailboxes(self):
+        said = self.ok("domain", "add", "boxes.example")
+        self.assertRegex(said, r"_imaps\._tcp\.boxes\.example\. SRV .* mx\.example\.org\.")
+        for domain, more in (("on.example", ["--type", "relay", "--relay-to", "[192.0.2.1]:25"]),
+                             ("names.example", ["--type", "alias"])):
+            for said in (self.ok("domain", "add", domain, *more), self.ok("domain", "records", domain)):
+                self.assertIn(f"{domain}. MX 10 mx.example.org.", said)
+                self.assertNotIn("SRV", said)
+            self.ok("domain", "del", domain)
+        self.ok("domain", "del", "boxes.example")
+
     def test_what_is_wrong_is_refused_with_its_reason(self):
         self.refused(65, "is there already", "domain", "add", "example.org")
         self.refused(64, "not a domain", "domain", "add", "exa mple")

@@ -365,6 +365,7 @@ class Commands(Story):
 
     def test_confinement_is_shown_and_holds(self):
         p = self.box.tool("confinement")
+        self.assertRegex(p.stdout, r"(?m)^history +history +its directory +none +its directory")
         self.assertEqual(p.returncode, 0, p.stdout + p.stderr)
         for name in ("smtpd", "qmgr", "remote", "lookup"):
             self.assertIn(name, p.stdout)
