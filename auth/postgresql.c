@@ -68,7 +68,8 @@ postgresql_source_new(const struct conf *c)
 
 	snprintf(port, sizeof(port), "%llu",
 	    (unsigned long long)c->auth_postgresql_port);
-	snprintf(options, sizeof(options), "-c default_transaction_read_only=on "
+	snprintf(options, sizeof(options),
+	    "-c default_transaction_read_only=on "
 	    "-c statement_timeout=%lld",
 	    (long long)c->auth_postgresql_timeout);
 	s->values[HOST] = mem_strdup(c->auth_postgresql_socket);

@@ -24,7 +24,8 @@ static bool	 take_entries(struct imap_session *, struct cursor *,
 static bool	 take_entry(struct imap_session *, struct cursor *,
 		    struct slice *);
 static bool	 tell_entry(void *, struct slice entry, struct slice value);
-static void	 put_entry(struct get *, struct slice entry, struct slice value);
+static void	 put_entry(struct get *, struct slice entry,
+		    struct slice value);
 
 void
 cmd_getmetadata(struct imap_session *s, struct cursor *c)

@@ -307,7 +307,8 @@ make_next(struct maildirs *ms, int dir, struct slice part)
 	char name[NAME_MAX + 1];
 	int next, made;
 
-	if (part.n == 0 || part.n > NAME_MAX || slice_eq(part, SLICE_LIT(".")) ||
+	if (part.n == 0 || part.n > NAME_MAX ||
+	    slice_eq(part, SLICE_LIT(".")) ||
 	    slice_eq(part, SLICE_LIT(".."))) {
 		ms->fs->close(dir);
 		errno = EINVAL;
@@ -616,11 +617,13 @@ keep_or_remove(struct maildirs *ms, struct maildir *m, int dir,
 	fs_close(ms->fs, fd);
 	if (whole == -1)
 		return -1;
-	return ms->fs->unlinkat(dir, entry, 0) == -1 && errno != ENOENT ? -1 : 0;
+	return ms->fs->unlinkat(dir, entry, 0) == -1 && errno != ENOENT ?
+	    -1 : 0;
 }
 
 /* Files' times have the kernel's tick, so that a second change may show no
- * other.  A directory that changed a moment ago gets a time that no tick has. */
+ * other.  A directory that changed a moment ago gets a time that no tick
+ * has. */
 static int
 mark(struct maildirs *ms, int fd, struct stat *st)
 {

@@ -530,7 +530,8 @@ journal_replay(struct journal *j,
 		if (s->size < s->should)
 			tell_damage(&t, DAMAGE_SHORT, s, s->size, s->should);
 		else if (s->half_headed)
-			tell_damage(&t, DAMAGE_HEADER, s, 0, SEGMENT_FIXED_BYTES);
+			tell_damage(&t, DAMAGE_HEADER, s, 0,
+			    SEGMENT_FIXED_BYTES);
 		replay_segment(&c, s, record, &t);
 	}
 	tell_missed(j, &t);

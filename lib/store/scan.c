@@ -819,7 +819,8 @@ add_one(struct scan *c, struct found *f, int dir)
 	if (!facts_of_name(c, dir, &m, name))
 		return;
 	m.unknown &= (uint8_t)~KNOWN_BY_LIST;
-	/* An index that is being made: there is no log for a record to go to. */
+	/* An index that is being made: there is no log for a record to go
+	 * to. */
 	if (c->known != NULL) {
 		if (m.uid == 0)
 			m.uid = next;
