@@ -29,7 +29,6 @@
 
 #define HOST_BYTES	80	/* of the host in a file name */
 #define SCANS		5	/* of a directory that changes meanwhile */
-#define YOUNG_NS	INT64_C(100000000)	/* more than a tick of files' times */
 
 struct maildir {
 	RB_ENTRY(maildir)	 node;
@@ -634,7 +633,7 @@ mark(struct maildirs *ms, int fd, struct stat *st)
 		return -1;
 	age = (t[1].tv_sec - st->st_mtim.tv_sec) * INT64_C(1000000000) +
 	    t[1].tv_nsec - st->st_mtim.tv_nsec;
-	if (age > YOUNG_NS)
+	if (age > FS_TICK_NS)
 		return 0;
 	if (age <= 0)
 		t[1] = (struct timespec){ st->st_mtim.tv_sec +

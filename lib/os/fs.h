@@ -24,6 +24,10 @@
 #include "base/buf.h"
 #include "base/slice.h"
 
+/* More than files' times go on by at once: a change that comes sooner after
+ * another may leave them as they are. */
+#define FS_TICK_NS	INT64_C(100000000)
+
 struct fs {
 	int	(*openat)(int dir, const char *path, int flags, mode_t);
 	int	(*close)(int fd);

@@ -28,7 +28,6 @@
 #include "box.h"
 
 #define TRIES		5
-#define YOUNG_NS	INT64_C(100000000)
 #define NAMES_BYTES	(UINT64_C(2) << 30)
 #define USEC_BITS	20
 #define UNKNOWN		(UINT64_C(1) << 63)
@@ -147,7 +146,7 @@ mark(struct mailbox *mb, int fd, struct stamp was)
 
 	clock_gettime(CLOCK_REALTIME, &t[1]);
 	ns = ns_of(&t[1]);
-	if (ns - was.mtime_ns > YOUNG_NS || mb->read_only)
+	if (ns - was.mtime_ns > FS_TICK_NS || mb->read_only)
 		return was;
 	if (ns <= was.mtime_ns)
 		ns = was.mtime_ns + 1;
