@@ -616,10 +616,7 @@ batch_for(struct journal *j, size_t n)
 static struct gathered *
 batch_rec(struct batch *b)
 {
-	if (b->nrecs == b->cap) {
-		b->cap = b->cap == 0 ? 64 : b->cap * 2;
-		b->recs = mem_regrow(b->recs, b->cap, sizeof(*b->recs));
-	}
+	b->recs = mem_room(b->recs, b->nrecs, &b->cap, sizeof(*b->recs), 64);
 	return &b->recs[b->nrecs++];
 }
 

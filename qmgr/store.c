@@ -874,10 +874,7 @@ list_one(struct listing *l, const char *name)
 		list_foreign(l, name);
 		return;
 	}
-	if (l->n == l->cap) {
-		l->cap = l->cap == 0 ? 64 : l->cap * 2;
-		l->files = mem_regrow(l->files, l->cap, sizeof(*l->files));
-	}
+	l->files = mem_room(l->files, l->n, &l->cap, sizeof(*l->files), 64);
 	l->files[l->n++] = (struct listed){ id,
 		(int64_t)st.st_mtim.tv_sec * 1000 +
 		st.st_mtim.tv_nsec / 1000000, (uint64_t)st.st_size };

@@ -406,10 +406,8 @@ see(struct scan *c, const char *name, bool in_new)
 	}
 	if (c->mb->state.n + c->nfound >= STORE_MESSAGES)
 		return;
-	if (c->nfound == c->cap) {
-		c->cap = c->cap * 2 + 256;
-		c->found = mem_regrow(c->found, c->cap, sizeof(*c->found));
-	}
+	c->found = mem_room(c->found, c->nfound, &c->cap,
+	    sizeof(*c->found), 256);
 	f = &c->found[c->nfound];
 	i = c->known != NULL ? state_find_name(c->known, base) : -1;
 	*f = (struct found){ .name = (uint32_t)c->names->n,
