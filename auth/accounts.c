@@ -205,11 +205,8 @@ index_lines(struct accounts *a, struct file *f)
 		case PARSE_MORE:
 			continue;
 		}
-		if (f->n == cap) {
-			cap = cap == 0 ? 64 : cap * 2;
-			f->places = mem_regrow(f->places, cap,
-			    sizeof(*f->places));
-		}
+		f->places = mem_room(f->places, f->n, &cap,
+		    sizeof(*f->places), 64);
 		f->places[f->n].hash = hash_of(a, account.login);
 		f->places[f->n++].at = (size_t)(line.p - text.p);
 	}

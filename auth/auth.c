@@ -5,8 +5,19 @@
  * grant that master believes.
  *
  * It holds no passwords and opens no file; what it knows of a password is what
- * a client has just said.  The process of the same program that has the tables
- * is verifier.c.
+ * a client has just said.  The tables are in another process of the program,
+ * the verifier.
+ *
+ *	dialogue.c	one login, from AU_START to its end
+ *	limits.c	who fails too often, and how long he waits
+ *	pool.c		which verifier is asked
+ *	sessions.c	how many sessions each login has
+ *	verifier.c	whether a password is the right one
+ *	cache.c		those that were right a moment ago
+ *	sources.c	where accounts come from, in their order
+ *	accounts.c	password files; system.c: this machine's; pam.c
+ *	rows.c		data bases: sqlite.c, postgresql.c
+ *	providers.c	whose tokens are believed (OAuth)
  */
 #include <errno.h>
 #include <string.h>

@@ -302,7 +302,8 @@ limits_failed(struct limits *l, const uint8_t addr[16], struct slice login,
 	add(l, NETWORKS, client_key(l, addr, NETWORKS), tried, now);
 	if (login.n > 0)
 		add(l, USERS, user_key(l, login), tried, now);
-	for (n = (level + UNIT / 2) / UNIT; n > 1 && delay < p->delay_max_ms; n--)
+	for (n = (level + UNIT / 2) / UNIT;
+	    n > 1 && delay < p->delay_max_ms; n--)
 		delay *= 2;
 	return delay < p->delay_max_ms ? delay : p->delay_max_ms;
 }

@@ -6,19 +6,18 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "ipc/auth_client.h"
 #include "ipc/backends.h"
 #include "pam.h"
 
 #ifdef HAVE_PAM
 #include <security/pam_appl.h>
 
-#define LOGIN_MAX	320
-
 struct pam_source {
 	char		*service;	/* owned */
 	uint64_t	 minimum_uid;
 	pam_handle_t	*first;		/* owned; keeps the modules loaded */
-	char		 login[LOGIN_MAX + 1];
+	char		 login[LOGIN_BYTES + 1];
 };
 
 /* What one conversation may tell. */
@@ -83,7 +82,7 @@ pam_source_find(struct pam_source *s, struct slice login, struct account *a)
 
 	if (s->first == NULL)
 		return -1;
-	if (login.n == 0 || login.n > LOGIN_MAX ||
+	if (login.n == 0 || login.n > LOGIN_BYTES ||
 	    memchr(login.p, '\0', login.n) != NULL)
 		return 0;
 	memcpy(s->login, login.p, login.n);

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "ipc/auth_client.h"
 #include "postgresql.h"
 #include "rows.h"
 
@@ -20,7 +21,6 @@
 #include <libpq-fe.h>
 
 #define STATEMENT	"chasqui"
-#define LOGIN_MAX	320
 #define WAIT_FIRST_MS	1000
 #define WAIT_MAX_MS	10000
 
@@ -68,7 +68,8 @@ postgresql_source_new(const struct conf *c)
 
 	snprintf(port, sizeof(port), "%llu",
 	    (unsigned long long)c->auth_postgresql_port);
-	snprintf(options, sizeof(options), "-c default_transaction_read_only=on "
+	snprintf(options, sizeof(options),
+	    "-c default_transaction_read_only=on "
 	    "-c statement_timeout=%lld",
 	    (long long)c->auth_postgresql_timeout);
 	s->values[HOST] = mem_strdup(c->auth_postgresql_socket);
@@ -118,7 +119,7 @@ postgresql_source_find(struct postgresql_source *s, struct slice login,
 
 	arena_clear(&s->arena);
 	s->arena = ARENA_INIT(ROWS_ARENA_BYTES);
-	if (login.n == 0 || login.n > LOGIN_MAX ||
+	if (login.n == 0 || login.n > LOGIN_BYTES ||
 	    memchr(login.p, '\0', login.n) != NULL)
 		return 0;
 	s->deadline_ms = clock_mono_ms() + s->timeout_ms;
@@ -248,7 +249,7 @@ static int
 ask(struct postgresql_source *s, struct slice login, struct account *v,
     size_t room)
 {
-	char text[LOGIN_MAX + 1];
+	char text[LOGIN_BYTES + 1];
 	const char *values[] = { text };
 
 	memcpy(text, login.p, login.n);

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * bounce - writes the reports that qmgr asks for (compose.c), one after the
- * other, and hands them back; it keeps nothing, and qmgr puts them into the
- * queue.
+ * bounce - writes the reports that qmgr asks for, one after the other, and
+ * hands them back; it keeps nothing, and qmgr puts them into the queue.
+ *
+ *	compose.c	a report as a message
+ *	status.c	what happened to each recipient, for programs
+ *	template.c	the texts, built in or the operator's
+ *	text.c		their lines
  *
  * The operator's texts come from master as open files, since no file can be
  * opened here: all of them at the start, and all again at each reload.

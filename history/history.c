@@ -4,10 +4,10 @@
  * found by queue id, Message-ID, sender and recipient (lib/history); and writes
  * the mail log in Postfix's form, where it is wanted (postfix.c).
  *
- * Each process has a socket to it, and no answer comes back: who writes does not
- * wait, and mail does not depend on it.  What a process sends is bounded, taken
- * apart and marked with its role.  Nothing is read for PAUSE_MS after something
- * was, so that under load the work is done for many messages at once.
+ * Each process has a socket to it, and no answer comes back: who writes does
+ * not wait, and mail does not depend on it.  What a process sends is bounded,
+ * taken apart and marked with its role.  Nothing is read for PAUSE_MS after
+ * something was, so that under load the work is done for many messages at once.
  */
 #include <sys/socket.h>
 #include <sys/queue.h>
@@ -349,7 +349,8 @@ take_packet(struct source *s, struct slice packet)
 		    role_name(s->role), s->index, s->pid);
 }
 
-/* By the log; so it is in the history, too.  A flood is told once in a while. */
+/* By the log; so it is in the history, too.  A flood is told once in a
+ * while. */
 static void
 tell_lost(struct source *s)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* postfix_fuzz - any line of any process, in Postfix's words: lines of printable
- * text, each with its end.  The first byte chooses the process. */
+/* postfix_fuzz - any line of any process, in Postfix's words: lines of
+ * printable text, each with its end.  The first byte chooses the process. */
 #include <assert.h>
 #include <string.h>
 

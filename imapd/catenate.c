@@ -102,7 +102,8 @@ parse_url(struct imap_session *s, struct slice text, struct url *u)
 	while (text.n > 0) {
 		piece = next_piece(&text);
 		n = slice_find(piece, '=');
-		if (n == piece.n || !decode(s, slice_from(piece, n + 1), &value))
+		if (n == piece.n ||
+		    !decode(s, slice_from(piece, n + 1), &value))
 			return false;
 		c = cursor_of(value, &s->arena);
 		if (slice_eq_nocase(slice_first(piece, n),

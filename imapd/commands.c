@@ -121,7 +121,8 @@ cmd_enable(struct imap_session *s, struct cursor *c)
 
 	for (; cur_sp(c) && cur_atom(c, &word); n++)
 		for (i = 0; i < sizeof(features) / sizeof(features[0]); i++)
-			if (slice_eq_nocase(word, slice_str(features[i].name)) &&
+			if (slice_eq_nocase(word,
+			    slice_str(features[i].name)) &&
 			    (features[i].bits & ~now) != 0) {
 				now |= features[i].bits;
 				buf_printf(&names, " %s", features[i].name);

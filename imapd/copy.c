@@ -4,7 +4,8 @@
 
 #include "imap.h"
 
-static void	 copy_or_move(struct imap_session *, struct cursor *, bool move);
+static void	 copy_or_move(struct imap_session *, struct cursor *,
+		    bool move);
 static void	 do_copy(struct imap_session *, struct uids *, struct slice to,
 		    bool move);
 static void	 copyuid(struct buf *, const struct copied *);

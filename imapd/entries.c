@@ -114,10 +114,7 @@ add(void *arg, struct slice mailbox, struct slice name, struct slice value)
 
 	if (l->n == ENTRIES_KNOWN)
 		return false;
-	if (l->n == l->cap) {
-		l->cap = l->cap == 0 ? 64 : 2 * l->cap;
-		l->v = mem_regrow(l->v, l->cap, sizeof(*l->v));
-	}
+	l->v = mem_room(l->v, l->n, &l->cap, sizeof(*l->v), 64);
 	e = &l->v[l->n];
 	*e = (struct entry){ .value = siphash(l->key, value) };
 	if (arena_copy(&l->arena, mailbox, &e->mailbox) == -1 ||

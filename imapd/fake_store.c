@@ -627,7 +627,8 @@ box_of(const struct mailbox *m)
 	return b != NULL && b->st.uidvalidity == m->uidvalidity ? b : NULL;
 }
 
-/* What is recent in a session stays so, though others take what comes between. */
+/* What is recent in a session stays so, though others take what comes
+ * between. */
 static void
 take_in(struct mailbox *m, struct box *b)
 {

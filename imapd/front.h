@@ -26,7 +26,8 @@ enum front_result {
 	FRONT_TOO_LONG,		/* more than max, or a literal would be */
 };
 
-/* Resumable: in is all of the input from the start of the command, each time. */
+/* Resumable: in is all of the input from the start of the command, each
+ * time. */
 enum front_result front_frame(struct front_frame *, struct slice in,
 	    size_t max, size_t *used_r);
 

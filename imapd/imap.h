@@ -6,11 +6,15 @@
  * commands.c	the table of commands
  * answer.c	how things are written: names, strings, flags
  * sync.c	what has changed in the selected mailbox, told
- * select.c fetch.c body.c flags.c copy.c append.c list.c folders.c idle.c
+ * select.c fetch.c flags.c copy.c append.c list.c folders.c idle.c
  * search_cmd.c quota.c metadata.c notify.c compress.c	commands
  * names.c	the list of mailboxes, for NOTIFY
  * entries.c	the metadata, for NOTIFY
  * park.c	a session as bytes, and back
+ *
+ * Each with a header of its own: parse.c, set.c, pattern.c (grammar), view.c
+ * (the selected mailbox), search.c (with sort.c and thread.c), fetch.h,
+ * catenate.c.
  */
 #ifndef IMAPD_IMAP_H
 #define IMAPD_IMAP_H
@@ -178,7 +182,8 @@ void	 put_object_id(struct imap_session *, char prefix,
 uint8_t	 system_flag(struct slice name);
 /* "* 5 FETCH (", or "* 70 UIDFETCH (" (RFC 9586); uid: with "UID 70" first. */
 void	 begin_fetch(struct imap_session *, size_t position, bool uid);
-/* Names as clients write them, into UTF-8 as the store has them; the arena's. */
+/* Names as clients write them, into UTF-8 as the store has them; the
+ * arena's. */
 bool	 cur_mailbox(struct imap_session *, struct cursor *, struct slice *);
 static inline bool
 speaks_utf8(const struct imap_session *s)
@@ -216,14 +221,16 @@ void	 idle_line(struct imap_session *, struct slice line);
 /* select.c: leaves the selected mailbox. */
 void	 deselect(struct imap_session *);
 /* "* VANISHED (EARLIER) 41,43:116": of these UIDs; n 0: of all. */
-void	 tell_vanished(struct imap_session *, uint64_t since, struct set *known);
+void	 tell_vanished(struct imap_session *, uint64_t since,
+	    struct set *known);
 /* list.c: SPECIAL_*; 0: it is none of them. */
 unsigned special_use_of(struct slice name);
 /* Whether a mailbox can be given all of these; none: no. */
 bool	 special_uses_allowed(unsigned uses);
 enum { STATUS_MESSAGES = 1, STATUS_UIDNEXT = 2, STATUS_UIDVALIDITY = 4,
 	STATUS_UNSEEN = 8, STATUS_DELETED = 16, STATUS_SIZE = 32,
-	STATUS_RECENT = 64, STATUS_HIGHESTMODSEQ = 128, STATUS_APPENDLIMIT = 256,
+	STATUS_RECENT = 64, STATUS_HIGHESTMODSEQ = 128,
+	    STATUS_APPENDLIMIT = 256,
 	STATUS_MAILBOXID = 512, STATUS_DELETED_STORAGE = 1024 };
 /* "* STATUS name (...)"; not STORE_OK: nothing is written. */
 enum store_result status_tell(struct imap_session *, struct slice mailbox,

@@ -233,10 +233,7 @@ add_name(struct list_job *j, struct slice name)
 
 	if (buf_add(&j->names, name) == -1)
 		return NULL;
-	if (j->n == j->cap) {
-		j->cap = j->cap == 0 ? 16 : j->cap * 2;
-		j->v = mem_regrow(j->v, j->cap, sizeof(*j->v));
-	}
+	j->v = mem_room(j->v, j->n, &j->cap, sizeof(*j->v), 16);
 	l = &j->v[j->n++];
 	*l = (struct listed){ .at = at, .n = name.n };
 	return l;

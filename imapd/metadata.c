@@ -25,7 +25,8 @@ static bool	 take_entry(struct imap_session *, struct cursor *,
 		    struct slice *);
 static int	 below(struct slice entry, struct slice asked);
 static bool	 tell_entry(void *, struct slice entry, struct slice value);
-static void	 put_entry(struct get *, struct slice entry, struct slice value);
+static void	 put_entry(struct get *, struct slice entry,
+		    struct slice value);
 
 void
 cmd_getmetadata(struct imap_session *s, struct cursor *c)

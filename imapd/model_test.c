@@ -638,7 +638,8 @@ act(struct user *u)
 		ask(u, "q EXPUNGE\r\n");
 		break;
 	case 5:
-		ask(u, "q UID EXPUNGE %u:*\r\n", u->v[roll((uint32_t)u->n)].uid);
+		ask(u, "q UID EXPUNGE %u:*\r\n",
+		    u->v[roll((uint32_t)u->n)].uid);
 		break;
 	case 6:
 		if (u->n < 100)

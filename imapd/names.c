@@ -116,10 +116,7 @@ add(void *arg, const struct mailbox_entry *e)
 
 	if (l->n == NAMES_KNOWN)
 		return false;
-	if (l->n == l->cap) {
-		l->cap = l->cap == 0 ? 64 : 2 * l->cap;
-		l->v = mem_regrow(l->v, l->cap, sizeof(*l->v));
-	}
+	l->v = mem_room(l->v, l->n, &l->cap, sizeof(*l->v), 64);
 	to = &l->v[l->n++];
 	*to = (struct name){ .e = *e };
 	to->e.name = slice_of(mem_slicedup(e->name), e->name.n);

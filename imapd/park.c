@@ -18,7 +18,8 @@
 
 static int	 put_uids(struct buf *, const struct uids *);
 static bool	 get_uids(struct wire *, struct uids *);
-static bool	 reopen(struct imap_session *, struct wire *, struct slice name);
+static bool	 reopen(struct imap_session *, struct wire *,
+		    struct slice name);
 static void	 rebuild(struct view *, const struct uids *, uint64_t modseq);
 
 /*

@@ -33,7 +33,7 @@ enum collect {
 	COLLECT_LITERAL,	/* ->literal is announced: the caller says what
 				 * becomes of it with one of the three calls */
 	COLLECT_PASSED,		/* *bytes_r is a part of a literal that passes */
-	COLLECT_COMMAND,	/* ->text is whole; collect_reset() when done */
+	COLLECT_COMMAND,	/* ->text is whole; collector_reset() then */
 	COLLECT_BAD_LINE,	/* the same, but it was too long (only its
 				 * beginning is there) or ended in a bare LF */
 };
@@ -59,7 +59,8 @@ void	 collector_reset(struct collector *);
 /* True between commands: not a byte of the next one is there. */
 bool	 collector_is_idle(const struct collector *);
 /* Takes bytes off *in until something is to be told. */
-enum collect collect(struct collector *, struct slice *in, struct slice *bytes_r);
+enum collect collect(struct collector *, struct slice *in,
+	    struct slice *bytes_r);
 /* The literal becomes part of the text.  False: it is too large for that. */
 bool	 collect_literal_keep(struct collector *);
 /* Its bytes are told by COLLECT_PASSED, and are not in the text. */

@@ -81,8 +81,8 @@ void	 sort_positions(struct view *, const struct sort_key *, size_t nkeys,
 /* ---- THREAD -------------------------------------------------------------- */
 
 enum thread_algorithm { THREAD_ORDEREDSUBJECT, THREAD_REFERENCES };
-/* Appends "(1)(2 3 (4)(5 6))": sequence numbers, or UIDs, of positions.  -1: the
- * ceiling of the buf. */
+/* Appends "(1)(2 3 (4)(5 6))": sequence numbers, or UIDs, of positions.  -1:
+ * the ceiling of the buf. */
 int	 thread_write(struct view *, enum thread_algorithm,
 	    const struct uids *positions, bool uids, struct buf *);
 /* THREADID (RFC 8474): messages have the same whose References, or failing

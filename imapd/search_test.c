@@ -509,7 +509,8 @@ make_threads(const char *text, struct buf *mail, size_t *at)
 	unsigned day = 1;
 
 	buf_reset(mail);
-	while (rest.p != NULL && *text != '\0' && slice_next(&rest, ';', &line)) {
+	while (rest.p != NULL && *text != '\0' &&
+	    slice_next(&rest, ';', &line)) {
 		at[box.n] = mail->n;
 		buf_printf(mail, "Date: %u Jan 2020 00:00:00 +0000\n", day++);
 		refs = slice_first(line, slice_find(line, '|'));
@@ -635,7 +636,8 @@ bench(void)
 	    "Message-ID: <1234567890@example.com>\nMIME-Version: 1.0\n"
 	    "Content-Type: text/plain; charset=utf-8\n\n");
 	for (i = 0; i < 9; i++)
-		buf_add_str(&m, "The quick brown fox jumps over the lazy dog, and "
+		buf_add_str(&m,
+		    "The quick brown fox jumps over the lazy dog, and "
 		    "then it goes home.\n");
 	text = buf_slice(&m);
 	for (i = 0; i < 20000; i++)

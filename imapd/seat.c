@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * seat - the program imapd-session: the spawn, and of what it forks the session,
- * its store, its channel.
+ * seat - the program imapd-session: the spawn, and of what it forks the
+ * session, its store, its channel.
  *
  * The session knows nothing of processes: what it wants of its login process
  * goes through struct imap_seat_ops.

@@ -125,7 +125,8 @@ take_params(struct imap_session *s, struct cursor *c, struct resync *q)
 	return cur_close(c);
 }
 
-/* "(" uidvalidity SP mod-sequence [SP known-uids] [SP "(" seqs SP uids ")"] ")" */
+/* "(" uidvalidity SP mod-sequence [SP known-uids] [SP "(" seqs SP uids ")"]
+ * ")" */
 static bool
 take_resync(struct cursor *c, struct resync *q)
 {

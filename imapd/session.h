@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * session - IMAP after the login (RFC 9051, RFC 3501): one user, one connection.
+ * session - IMAP after the login (RFC 9051, RFC 3501): one user, one
+ * connection.
  *
  * Knows nothing of master, login or TLS: it has a connection with clear bytes,
  * a store, and a seat's functions to call.  The same code runs in the session
@@ -27,9 +28,11 @@ struct imap_seat_ops {
 	 * process may write `state` down, close and end; a new one goes on with
 	 * it.  False: stay. */
 	bool	(*park)(void *arg, struct slice state);
-	/* It is over (LOGOUT, error, time): the session is freed by the caller. */
+	/* It is over (LOGOUT, error, time): the session is freed by the
+	 * caller. */
 	void	(*ended)(void *arg, const char *why);
-	/* UNAUTHENTICATE (RFC 8437): back to login; unread is input left over. */
+	/* UNAUTHENTICATE (RFC 8437): back to login; unread is input left
+	 * over. */
 	void	(*unauthenticate)(void *arg, struct slice unread);
 };
 
@@ -48,9 +51,9 @@ struct imap_session_config {
 
 struct imap_begin {
 	int		 fd_take;	/* the connection */
-	struct slice	 tag;		/* of the LOGIN or AUTHENTICATE: answered
-					 * with OK [CAPABILITY ...]; .n 0 with a
-					 * state, or for PREAUTH */
+	struct slice	 tag;		/* of the LOGIN or AUTHENTICATE:
+					 * answered with OK [CAPABILITY ...]; .n
+					 * 0 with a state, or for PREAUTH */
 	bool		 preauth;
 	struct slice	 unread;	/* input that login had read already */
 	struct slice	 state;		/* parked: goes on silently */

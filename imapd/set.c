@@ -51,10 +51,7 @@ set_add(struct set *set, uint32_t first, uint32_t last)
 {
 	if (set->n == SET_RANGES)
 		return -1;
-	if (set->n == set->cap) {
-		set->cap = set->cap == 0 ? 4 : set->cap * 2;
-		set->v = mem_regrow(set->v, set->cap, sizeof(*set->v));
-	}
+	set->v = mem_room(set->v, set->n, &set->cap, sizeof(*set->v), 4);
 	set->v[set->n++] = (struct set_range){ first, last };
 	return 0;
 }
@@ -123,10 +120,7 @@ set_has(const struct set *set, uint32_t x)
 void
 uids_add(struct uids *u, uint32_t x)
 {
-	if (u->n == u->cap) {
-		u->cap = u->cap == 0 ? 8 : u->cap * 2;
-		u->v = mem_regrow(u->v, u->cap, sizeof(*u->v));
-	}
+	u->v = mem_room(u->v, u->n, &u->cap, sizeof(*u->v), 8);
 	u->v[u->n++] = x;
 }
 

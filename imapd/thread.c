@@ -580,11 +580,8 @@ table_get(struct threader *t, struct table *h, struct slice text)
 		    memcmp(t->texts.p + e->at, text.p, text.n) == 0)
 			return e;
 	}
-	if (h->n == h->cap) {
-		h->cap = h->cap == 0 ? 128 : h->cap * 2;
-		h->entries = mem_regrow(h->entries, h->cap,
-		    sizeof(*h->entries));
-	}
+	h->entries = mem_room(h->entries, h->n, &h->cap,
+	    sizeof(*h->entries), 128);
 	/* The text may lie in texts itself. */
 	at = t->texts.n;
 	if (text.n > 0 && text.p >= t->texts.p && t->texts.p != NULL &&

@@ -18,6 +18,7 @@
 #include "ipc/delivery.h"
 #include "ipc/fields.h"
 #include "ipc/lookup_local.h"
+#include "ipc/session.h"
 #include "news.h"
 #include "outcomes.h"
 #include "parcel.h"
@@ -27,7 +28,6 @@
 #define WAITING_BYTES	((size_t)64 * 1024 * 1024) /* bodies, all owners */
 #define WORK_MAX	50000		/* at once, all owners */
 #define USAGE_MAX	1000		/* questions at once */
-#define MAILBOX_BYTES	1024		/* a name */
 #define ANSWERS_TOGETHER 128		/* each at most 2 KiB */
 
 enum work_kind { WORK_JOB, WORK_USAGE };
@@ -764,7 +764,7 @@ take_news(struct dispatcher *d, struct channel *ch, struct message *m)
 {
 	const struct owner *o = channel_data(ch);
 	struct slice maildir = get_text(&m->body, PATH_BYTES);
-	struct slice mailbox = get_text(&m->body, MAILBOX_BYTES);
+	struct slice mailbox = get_text(&m->body, SESSION_MAILBOX_BYTES);
 
 	get_u8(&m->body);
 	if (!wire_done(&m->body) || o == NULL ||

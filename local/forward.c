@@ -25,8 +25,8 @@ static struct slice detail_of(const struct forward_owner *);
 static enum forward_end read_one(const struct fs *, const char *name,
 		    const struct forward_owner *, struct forward *,
 		    struct buf *why);
-static int	 read_text(const struct fs *, const char *path, struct buf *text,
-		    const char **why);
+static int	 read_text(const struct fs *, const char *path,
+		    struct buf *text, const char **why);
 
 void
 forward_init(struct forward *f)

@@ -2,9 +2,21 @@
 /*
  * local - delivers into mailboxes.
  *
- * One program, three roles: the dispatcher, which qmgr knows (dispatcher.c);
- * workers, each under the uid of a mailbox's owner (worker.c); and runners of
- * programs that take mail, each under its user's uid (command.c).
+ * One program, three roles: the dispatcher, which qmgr knows; workers, each
+ * under the uid of a mailbox's owner; and runners of programs that take mail,
+ * each under its user's uid.
+ *
+ *	dispatcher.c	qmgr's jobs, each to a process of the mailbox's owner
+ *	pool.c		these processes, and whose turn it is to have one
+ *	news.c		which mailboxes have changed, for imapd and pop3d
+ *	worker.c	the deliveries of one owner
+ *	forward.c	~/.forward
+ *	maildir.c	messages into Maildirs; mbox.c: into mailbox files
+ *	durable.c	one sync for all that was written
+ *	command.c	programs, each with a message; argv.c: their words
+ *	parcel.c	a job that outlives the message it came in
+ *	content.c	a message as it is stored; prefix.c: its first fields
+ *	outcomes.c	how deliveries end
  */
 #include <err.h>
 #include <sysexits.h>

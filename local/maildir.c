@@ -29,7 +29,6 @@
 
 #define HOST_BYTES	80	/* of the host in a file name */
 #define SCANS		5	/* of a directory that changes meanwhile */
-#define YOUNG_NS	INT64_C(100000000)	/* more than a tick of files' times */
 
 struct maildir {
 	RB_ENTRY(maildir)	 node;
@@ -307,7 +306,8 @@ make_next(struct maildirs *ms, int dir, struct slice part)
 	char name[NAME_MAX + 1];
 	int next, made;
 
-	if (part.n == 0 || part.n > NAME_MAX || slice_eq(part, SLICE_LIT(".")) ||
+	if (part.n == 0 || part.n > NAME_MAX ||
+	    slice_eq(part, SLICE_LIT(".")) ||
 	    slice_eq(part, SLICE_LIT(".."))) {
 		ms->fs->close(dir);
 		errno = EINVAL;
@@ -616,11 +616,13 @@ keep_or_remove(struct maildirs *ms, struct maildir *m, int dir,
 	fs_close(ms->fs, fd);
 	if (whole == -1)
 		return -1;
-	return ms->fs->unlinkat(dir, entry, 0) == -1 && errno != ENOENT ? -1 : 0;
+	return ms->fs->unlinkat(dir, entry, 0) == -1 && errno != ENOENT ?
+	    -1 : 0;
 }
 
 /* Files' times have the kernel's tick, so that a second change may show no
- * other.  A directory that changed a moment ago gets a time that no tick has. */
+ * other.  A directory that changed a moment ago gets a time that no tick
+ * has. */
 static int
 mark(struct maildirs *ms, int fd, struct stat *st)
 {
@@ -631,7 +633,7 @@ mark(struct maildirs *ms, int fd, struct stat *st)
 		return -1;
 	age = (t[1].tv_sec - st->st_mtim.tv_sec) * INT64_C(1000000000) +
 	    t[1].tv_nsec - st->st_mtim.tv_nsec;
-	if (age > YOUNG_NS)
+	if (age > FS_TICK_NS)
 		return 0;
 	if (age <= 0)
 		t[1] = (struct timespec){ st->st_mtim.tv_sec +

@@ -235,8 +235,8 @@ copy_cut_short_by_a_power_cut_is_replaced(void **state)
 	sim_dir_remove(dir);
 }
 
-/* The design's "a crash never makes a duplicate in a Maildir".  crash_test.c has
- * power cuts, and many messages. */
+/* The design's "a crash never makes a duplicate in a Maildir".  crash_test.c
+ * has power cuts, and many messages. */
 static void
 crash_at_any_change_leaves_one_copy_after_the_retry(void **state)
 {

@@ -7,9 +7,8 @@
  */
 #include "ipc/fields.h"
 #include "ipc/news.h"
+#include "ipc/session.h"
 #include "news.h"
-
-#define MAILBOX_BYTES	1024	/* a name */
 
 static void	 tell_role(const struct child *, enum role,
 		    const struct channel *from, struct slice, struct slice);
@@ -28,7 +27,7 @@ news_take(const struct child *child, struct channel *from, struct message *m)
 		return;
 	}
 	maildir = get_text(&m->body, PATH_BYTES);
-	mailbox = get_text(&m->body, MAILBOX_BYTES);
+	mailbox = get_text(&m->body, SESSION_MAILBOX_BYTES);
 	if (wire_done(&m->body))
 		news_tell(child, from, maildir, mailbox);
 	else

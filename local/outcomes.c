@@ -35,7 +35,8 @@ outcome_of_errno(int error)
 	} texts[] = {
 		{ EBUSY,   "4.2.0 the mailbox is being changed all the time" },
 		{ ENOSPC,  "4.3.1 no space left for mail" },
-		{ EDQUOT,  "4.2.2 disk quota of the mailbox's owner is used up" },
+		{ EDQUOT,
+		     "4.2.2 disk quota of the mailbox's owner is used up" },
 		{ EFBIG,   "4.2.2 message is larger than a file may be" },
 		{ EIO,     "4.3.0 input/output error at the mailbox" },
 		{ EROFS,   "4.3.0 the mailbox's file system is read-only" },

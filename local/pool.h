@@ -24,7 +24,7 @@
 struct work;
 
 /*
- *	   pool_need()	    ask_master()       worker_up()
+ *	   pool_need()	    ask_master()       pool_up()
  *	NEW ----------> LINE ------> ASKED ------------> UP
  *			 ^	       | refused()	 |  \ make_room()
  *			 |	       v		 |   v

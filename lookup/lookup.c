@@ -8,6 +8,14 @@
  *
  * It reads files that operators write and names that strangers send; it writes
  * nothing, and has no channel that leads to the network.
+ *
+ *	resolve.c	what an address is, and where its mail goes (resolve.h)
+ *	expand.c	aliases; locate.c: where other names lead (walk.h)
+ *	login.c		whose mailbox a login is; sender.c: what it may send as
+ *	explain.c	what operators ask
+ *	domains.c	which are ours, and of what kind
+ *	tables.c	every table; includes.c: the files of :include:
+ *	users.c		the system's users
  */
 #include <sys/socket.h>
 

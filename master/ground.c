@@ -132,15 +132,16 @@ ground_check_queue(struct master *m)
 		    "in %s; name an empty directory in path.queue",
 		    m->conf->path_queue);
 	if (version == 0 || version > QUEUE_FORMAT)
-		master_die(EX_CONFIG, "a later version has written the queue in "
+		master_die(EX_CONFIG,
+		    "a later version has written the queue in "
 		    "%s (format %llu; this version reads up to %d); nothing "
 		    "was touched", m->conf->path_queue,
 		    (unsigned long long)version, QUEUE_FORMAT);
 	buf_clear(&text);
 }
 
-/* Whose lock it is has ended: a child that it was about to run had the lock, too,
- * and ends, or lets go of it, at once. */
+/* Whose lock it is has ended: a child that it was about to run had the lock,
+ * too, and ends, or lets go of it, at once. */
 static bool
 is_left_over(const char *pid_text)
 {

@@ -259,7 +259,8 @@ start_processes(struct master *m)
 		{ ROLE_HISTORY, 1 }, { ROLE_KEYS, 1 }, { ROLE_RESOLVER, 1 },
 		{ ROLE_LOOKUP, 1 },
 		{ ROLE_VERIFIER, m->nverifier }, { ROLE_AUTH, 1 },
-		{ ROLE_BOUNCE, 1 }, { ROLE_LOCAL, 1 }, { ROLE_REMOTE, m->nremote },
+		{ ROLE_BOUNCE, 1 }, { ROLE_LOCAL, 1 },
+		    { ROLE_REMOTE, m->nremote },
 		{ ROLE_QMGR, 1 }, { ROLE_SMTPD, m->nsmtpd },
 		{ ROLE_METRICS, 1 },
 	};

@@ -2,9 +2,9 @@
 /*
  * wire - what a process is given, and what it may say to master.
  *
- * The pairs that get a channel are the rows of wiring/wiring.h.  A pair is wired
- * when the second of the two starts, so a process that starts again is wired
- * to all that are there; the others learn of it by a new CHANNEL.
+ * The pairs that get a channel are the rows of wiring/wiring.h.  A pair is
+ * wired when the second of the two starts, so a process that starts again is
+ * wired to all that are there; the others learn of it by a new CHANNEL.
  */
 #include <sys/socket.h>
 

@@ -6,6 +6,10 @@
  * the processes, and of qmgr the next hops.  Both are asked when somebody asks
  * us, at most once in FRESH_MS; who does not answer within ANSWER_MS is left
  * out.
+ *
+ *	serve.c		connections; http.c: the head of a request
+ *	page.c		the answer
+ *	past.c		what was counted a moment ago
  */
 #include <sys/mman.h>
 #include <sys/stat.h>

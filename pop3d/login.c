@@ -163,7 +163,8 @@ static bool
 needs_tls(struct conn *c)
 {
 	if (!conn_must_start_tls(c) && (conn_is_tls(c) ||
-	    peer_is_local(&c->who) || c->l->without_tls[0] != '\0' || c->l->with_tls[0] == '\0'))
+	    peer_is_local(&c->who) || c->l->without_tls[0] != '\0' ||
+	    c->l->with_tls[0] == '\0'))
 		return false;
 	conn_printf(c, "-ERR [SYS/PERM] Say STLS first\r\n");
 	conn_error(c);

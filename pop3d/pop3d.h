@@ -10,8 +10,8 @@
 
 /* The lines of CAPA (RFC 2449, 5034, 3206, 6856), with the dot.  mechanisms:
  * SP between; before the login only. */
-void	 pop3_capabilities(struct buf *, bool before_login, bool stls, bool user,
-	    struct slice mechanisms);
+void	 pop3_capabilities(struct buf *, bool before_login, bool stls,
+	    bool user, struct slice mechanisms);
 /* The answer to LANG (RFC 6856 section 3). */
 void	 pop3_lang(struct buf *, struct slice args);
 

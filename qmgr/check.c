@@ -761,7 +761,8 @@ look_at_limits(struct look *l)
 {
 	struct buf b = BUF_INIT(LIMITS_BYTES);
 
-	if (fs_read_file(fs, l->c->dir, LIMITS_FILE, &b, (&b)->max, NULL) == 0 &&
+	if (fs_read_file(fs, l->c->dir, LIMITS_FILE, &b, (&b)->max,
+	    NULL) == 0 &&
 	    !limits_are_whole(buf_slice(&b)))
 		put_aside(l, LIMITS_FILE, LIMITS_FILE, "move it to corrupt/; "
 		    "counting begins anew", "its checksum is wrong");

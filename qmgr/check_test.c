@@ -192,7 +192,8 @@ add_file(const char *path, const struct stat *st, int type, struct FTW *f)
 	(void)f;
 	if (type != FTW_F)
 		return 0;
-	assert_int_equal(fs_read_file(fs, AT_FDCWD, path, &b, (&b)->max, NULL), 0);
+	assert_int_equal(fs_read_file(fs, AT_FDCWD, path, &b, (&b)->max, NULL),
+	    0);
 	/* in whatever order they come */
 	tree += crc32c(crc32c(0, slice_str(path)), buf_slice(&b));
 	tree += crc32c(1, slice_of(&st->st_mtim, sizeof(st->st_mtim)));

@@ -428,7 +428,8 @@ check_address(const struct life *v, size_t n, uint64_t id,
 {
 	if (strcmp(address, "nobody@here") == 0)
 		return was_reported(v, n, id) ? NULL :
-		    sim_because("the report on %s is lost", queue_id_text(id).s);
+		    sim_because("the report on %s is lost",
+		    queue_id_text(id).s);
 	if (strcmp(address, "alias@here") == 0)
 		return was_delivered(v, n, id, "local-a1@here") &&
 		    was_delivered(v, n, id, "local-a2@here") ? NULL :

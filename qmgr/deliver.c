@@ -335,8 +335,8 @@ has_waited(const struct attempt *j)
 }
 
 /* Paused: by hand, like a dead one.  Crowded: it goes back to sleep until its
- * next hop wants it.  So it does at a dead one when it was not tried: nothing is
- * written, or a million messages would be after a restart.  Otherwise dead
+ * next hop wants it.  So it does at a dead one when it was not tried: nothing
+ * is written, or a million messages would be after a restart.  Otherwise dead
  * means: what happened to others there has happened to these (Q6: a dead next
  * hop costs one probe, not one attempt a message). */
 static void

@@ -232,7 +232,8 @@ unpack(struct import *im, struct slot *like)
 	return NULL;
 }
 
-/* Another id of the same time, always the same for this message of this file. */
+/* Another id of the same time, always the same for this message of this
+ * file. */
 static uint64_t
 other_id(const struct import *im, unsigned attempt)
 {

@@ -530,7 +530,8 @@ journal_replay(struct journal *j,
 		if (s->size < s->should)
 			tell_damage(&t, DAMAGE_SHORT, s, s->size, s->should);
 		else if (s->half_headed)
-			tell_damage(&t, DAMAGE_HEADER, s, 0, SEGMENT_FIXED_BYTES);
+			tell_damage(&t, DAMAGE_HEADER, s, 0,
+			    SEGMENT_FIXED_BYTES);
 		replay_segment(&c, s, record, &t);
 	}
 	tell_missed(j, &t);
@@ -615,10 +616,7 @@ batch_for(struct journal *j, size_t n)
 static struct gathered *
 batch_rec(struct batch *b)
 {
-	if (b->nrecs == b->cap) {
-		b->cap = b->cap == 0 ? 64 : b->cap * 2;
-		b->recs = mem_regrow(b->recs, b->cap, sizeof(*b->recs));
-	}
+	b->recs = mem_room(b->recs, b->nrecs, &b->cap, sizeof(*b->recs), 64);
 	return &b->recs[b->nrecs++];
 }
 

@@ -121,7 +121,8 @@ struct journal_damage {
  * never was a record of this generation is not told. */
 void	 journal_replay(struct journal *,
 	    void (*record)(void *arg, const struct record *),
-	    void (*damage)(void *arg, const struct journal_damage *), void *arg);
+	    void (*damage)(void *arg, const struct journal_damage *),
+	    void *arg);
 /* From a replay's damage function, opened with `mend`: makes the segment whole,
  * REC_VOID records in the place of bytes that are none; one that is missing is
  * not missed any more.  DAMAGE_SEGMENT, DAMAGE_EMPTIED and DAMAGE_UNOPENED
@@ -139,9 +140,9 @@ enum {
 				 * JOURNAL_LAZY_MS */
 	JOURNAL_FILES = 2,	/* it says something about a file of the old
 				 * generation */
-	JOURNAL_STUBBORN = 4,	/* wait hears only `true`: where the commit fails
-				 * it is written again, in its place among the
-				 * records without wait */
+	JOURNAL_STUBBORN = 4,	/* wait hears only `true`: where the commit
+				 * fails it is written again, in its place among
+				 * the records without wait */
 };
 #define JOURNAL_LAZY_MS		100
 

@@ -307,7 +307,8 @@ load(struct limits *l)
 {
 	struct buf b = BUF_INIT(LIMITS_BYTES);
 
-	if (fs_read_file(fs, l->q->dir, LIMITS_FILE, &b, SIZE_MAX, NULL) == -1) {
+	if (fs_read_file(fs, l->q->dir, LIMITS_FILE, &b, SIZE_MAX,
+	    NULL) == -1) {
 		if (errno != ENOENT)
 			log_error("event=limits-unreadable error=%s",
 			    LOG_Q(slice_str(strerror(errno))));

@@ -2,6 +2,7 @@
 /*
  * qmgr - what its parts share.
  *
+ *	start.c		opening, clocks, stopping
  *	submit.c	smtpd: messages come in
  *	limits.c	how much each login may send
  *	drop.c		messages left in drop/ while the suite was stopped
@@ -10,8 +11,17 @@
  *	route.c		lookup: where recipients go
  *	deliver.c	local, remote: jobs and their results
  *	report.c	bounce: reports about failures, delays, successes
- *	store.c		files of the old generation
+ *	queue.c		the messages in memory
+ *	schedule.c	who is served next
+ *	journal.c	the young generation; segment.c: its files
+ *	roll.c		which of these there must be
+ *	old.c		the way from the young to the old
+ *	store.c		the old generation; stored.c: what a file of it says
+ *	record.c	what both say about a message
+ *	notes.c		small files at the top of the queue directory
  *	recover.c	what was there when we started
+ *	muster.c	which messages there must be
+ *	unread.c	those whose files cannot be read
  *	clock.c		what happens when the wall clock is set
  *	undo.c		what was deleted, and can be had back
  *	pause.c		what is stopped for a while
@@ -19,6 +29,7 @@
  *	shape.c		queue.sock: how much waits, where to, for how long
  *	hops.c		next hops, for tools and metrics
  *	check.c		`chasqui queue check`, in a process of its own
+ *	adopt.c		`qmgr export`, likewise
  */
 #ifndef QMGR_QMGR_H
 #define QMGR_QMGR_H

@@ -509,11 +509,12 @@ take_large(struct walk *w, const struct listed *f)
 	uint64_t id = f->id;
 
 	/* Who ended since the start removes it himself; of who ended before,
-	 * the removal may have been cut off.  Of who is known by its file alone,
-	 * that may not have been seen. */
+	 * the removal may have been cut off.  Of who is known by its file
+	 * alone, that may not have been seen. */
 	if (id > w->boundary || (w->partial && gone == NULL) ||
 	    queue_find(&w->q->queue, id) != NULL ||
-	    (gone != NULL && !gone->stale) || undo_found_large(w->q, id, f->size))
+	    (gone != NULL && !gone->stale) ||
+	    undo_found_large(w->q, id, f->size))
 		return;
 	w->orphans++;
 	store_unlink_large(w->q->store, id);

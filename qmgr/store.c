@@ -451,7 +451,8 @@ store_migrate(struct store *s, struct migration *m)
 static void
 migrate_work(struct disk_task *t)
 {
-	struct migration *m = (struct migration *)(void *)OF_TASK(store_wait, t);
+	struct migration *m =
+	    (struct migration *)(void *)OF_TASK(store_wait, t);
 	struct store_name name = store_name(m->dir, m->id);
 	int fd = fs_open(fs, m->wait.store->dir, name.s,
 	    O_WRONLY | O_CREAT | O_TRUNC, 0600);
@@ -499,7 +500,8 @@ store_copy_aside(struct store *s, struct migration *m)
 static void
 copy_aside_work(struct disk_task *t)
 {
-	struct migration *m = (struct migration *)(void *)OF_TASK(store_wait, t);
+	struct migration *m =
+	    (struct migration *)(void *)OF_TASK(store_wait, t);
 	int dir = m->wait.store->dir;
 	struct store_name large = store_name(LARGE, m->id);
 	char to[64];
@@ -785,7 +787,8 @@ store_save_damage(int dir, const struct journal_damage *d)
 	out = fs_open(fs, dir, path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
 	for (at = from; out != -1 && at < to; at += n) {
 		n = to - at < 65536 ? to - at : 65536;
-		if (fs_read_exactly(fs, fd, bytes, (size_t)n, (off_t)at) == -1 ||
+		if (fs_read_exactly(fs, fd, bytes, (size_t)n,
+		    (off_t)at) == -1 ||
 		    fs_pwrite(fs, out, slice_of(bytes, (size_t)n),
 		    (off_t)(at - from)) == -1)
 			break;
@@ -918,10 +921,7 @@ list_one(struct listing *l, const char *name)
 		list_foreign(l, name);
 		return;
 	}
-	if (l->n == l->cap) {
-		l->cap = l->cap == 0 ? 64 : l->cap * 2;
-		l->files = mem_regrow(l->files, l->cap, sizeof(*l->files));
-	}
+	l->files = mem_room(l->files, l->n, &l->cap, sizeof(*l->files), 64);
 	l->files[l->n++] = (struct listed){ id,
 		(int64_t)st.st_mtim.tv_sec * 1000 +
 		st.st_mtim.tv_nsec / 1000000, (uint64_t)st.st_size };

@@ -161,7 +161,8 @@ int	 store_save_damage(int dir, const struct journal_damage *);
 int	 store_save_changes(int dir, uint64_t id, struct slice changes);
 
 /* ---- what is there ---- */
-/* One of the STORE_DIRS directories of deferred/ or large/, read on the lane. */
+/* One of the STORE_DIRS directories of deferred/ or large/, read on the
+ * lane. */
 struct listing {
 	struct store_wait wait;		/* first; ok false: see error */
 	const char	*dir;		/* STORE_DEFERRED, ... */

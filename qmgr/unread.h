@@ -9,7 +9,8 @@
 
 bool	 unread_has(const struct qmgr *, uint64_t id);
 /* Behind those that are kept of this message already; body is copied. */
-void	 unread_add(struct qmgr *, uint64_t id, uint16_t type, struct slice body);
+void	 unread_add(struct qmgr *, uint64_t id, uint16_t type,
+	    struct slice body);
 /* The message has ended, or that was taken back. */
 void	 unread_ended(struct qmgr *, uint64_t id, bool ended);
 /* The journal is read: who has not ended waits to be read again, at once. */

@@ -2,10 +2,17 @@
 /*
  * remote - takes messages to other hosts by SMTP and LMTP, for qmgr.
  *
- * One process holds thousands of connections.  Jobs: attempt.c, next hops:
- * site.c and plan.c, connections: conn.c, what is said over them: smtp.c.
- * TLS: secure.c.  Neither the hosts that it talks to nor the resolver is
- * trusted.
+ * One process holds thousands of connections.  Neither the hosts that it talks
+ * to nor the resolver is trusted.
+ *
+ *	relay.c		what all parts share: limits, counts
+ *	attempt.c	a job: who has got the message, who not yet, and why
+ *	content.c	its bytes, in pieces
+ *	site.c		a next hop; next_hop.c: its text
+ *	plan.c		its hosts, in the order to try them
+ *	conn.c		one connection
+ *	smtp.c		what is said over it; compose.c: MAIL and RCPT
+ *	secure.c	TLS: what is demanded, and what is remembered
  */
 #include <sys/stat.h>
 

@@ -8,7 +8,6 @@
 #define HEADER_BYTES	12
 #define TYPE_NS		2
 #define TYPE_SOA	6
-#define CLASS_IN	1
 #define NAME_BYTES	1024	/* 253 bytes, each perhaps as \DDD */
 
 /* A reader of the message; after the first bad field it stays bad. */

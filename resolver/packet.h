@@ -7,6 +7,7 @@
 #include "base/parse.h"
 #include "dns/dns.h"
 
+#define CLASS_IN	1
 #define PACKET_JUMPS	64	/* compression pointers in one name */
 
 /*

@@ -3,10 +3,14 @@
  * resolver - answers the DNS questions of smtpd and remote (ipc/resolver.h),
  * the only process that talks to name servers.
  *
- * libunbound does the asking (upstream.c), in our loop (ub_loop.c).  A question
- * is answered within dns.timeout in any case; libunbound may go on with it for
- * a while longer, and until it is done with it the question counts against
- * QUESTIONS, over which new ones fail at once.
+ *	upstream.c	libunbound, set up; ub_loop.c: in our loop
+ *	servers.c	which name servers it asks
+ *	local_names.c	names that need none
+ *	packet.c	an answer, to the fields that we pass on
+ *
+ * A question is answered within dns.timeout in any case; libunbound may go on
+ * with it for a while longer, and until it is done with it the question counts
+ * against QUESTIONS, over which new ones fail at once.
  */
 #include <sys/queue.h>
 

@@ -11,7 +11,6 @@
 #include "packet.h"
 #include "upstream.h"
 
-#define CLASS_IN	1
 #define ANSWER_BYTES	(256 * 1024)	/* names and data of one answer */
 
 LIST_HEAD(askeds, asked);

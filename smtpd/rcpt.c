@@ -244,11 +244,8 @@ add_recipient(struct tx *tx, const struct recipient *r)
 	for (i = 0; i < tx->nrecipients; i++)
 		if (is_same(tx->recipients[i].address, r->address))
 			return;
-	if (tx->nrecipients == tx->cap) {
-		tx->cap = tx->cap == 0 ? 4 : tx->cap * 2;
-		tx->recipients = mem_regrow(tx->recipients, tx->cap,
-		    sizeof(*tx->recipients));
-	}
+	tx->recipients = mem_room(tx->recipients, tx->nrecipients, &tx->cap,
+	    sizeof(*tx->recipients), 4);
 	tx->recipients[tx->nrecipients++] = *r;
 }
 

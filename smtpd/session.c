@@ -248,7 +248,8 @@ greet(struct session *s)
 
 /* ---- who looks on ------------------------------------------------------ */
 
-/* Shows it to those who watch its client's network; in_order as in ipc/tap.h. */
+/* Shows it to those who watch its client's network; in_order as in
+ * ipc/tap.h. */
 static void
 session_tap(struct session *s, bool in_order)
 {

@@ -175,7 +175,8 @@ long_lines(void **state)
 	int fd = dial();
 
 	(void)state;
-	/* As long as may be: a login that is too long, but a line that is not. */
+	/* As long as may be: a login that is too long, but a line that is
+	 * not. */
 	buf_add_str(&in, IN "AUTH PLAIN\r\n");
 	for (i = 0; i < AUTH_LINE_BYTES - 4; i++)
 		buf_add_byte(&in, 'A');

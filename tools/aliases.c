@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* aliases - makes the databases of alias tables: newaliases(1), sendmail -bi. */
+/* aliases - makes the databases of alias tables: newaliases(1), sendmail
+ * -bi. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <sysexits.h>

@@ -2,8 +2,8 @@
 /*
  * cmd_alias - `chasqui alias`: other addresses, lists and programs.
  *
- * A name with '@' is of alias.virtual, one without of alias.tables; the table is
- * the first of its kind, or that of --table.
+ * A name with '@' is of alias.virtual, one without of alias.tables; the table
+ * is the first of its kind, or that of --table.
  */
 #include <getopt.h>
 #include <limits.h>
@@ -194,7 +194,8 @@ pick_table(struct job *j)
 	    &j->conf->alias_virtual : &j->conf->alias_tables;
 
 	if (j->table != NULL && !conf_has(list, j->table))
-		return tool_fail(EX_USAGE, "the table %s is not in %s", j->table,
+		return tool_fail(EX_USAGE, "the table %s is not in %s",
+		    j->table,
 		    is_virtual(j) ? "alias.virtual" : "alias.tables");
 	if (j->table == NULL && list->n > 0)
 		j->table = list->v[0];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * cmd_doctor - `chasqui doctor`: looks at the machine and the configuration, and
- * says for each thing that is not as it should be what to do.
+ * cmd_doctor - `chasqui doctor`: looks at the machine and the configuration,
+ * and says for each thing that is not as it should be what to do.
  */
 #include <sys/resource.h>
 #include <sys/timex.h>

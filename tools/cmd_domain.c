@@ -49,7 +49,8 @@ static const char *pick_mailboxes(struct conf_edit *, const struct conf *,
 static int	 make_table_file(const struct conf *, const char *name);
 static void	 say_what_is_next(const struct conf *, const struct wanted *,
 		    const char *mailboxes);
-static void	 say_what_stays(const struct conf *, const struct conf_domain *);
+static void	 say_what_stays(const struct conf *,
+		    const struct conf_domain *);
 
 const struct command cmd_domain = { "domain",
 	"add DOMAIN [--type virtual|system|relay|alias]\n"

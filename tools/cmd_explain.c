@@ -12,7 +12,8 @@
 
 static int	 run_explain(struct tool *, int, char *[]);
 static int	 explain_logins(struct tool *, int, char *[]);
-static int	 ask_login(struct tool *, const char *socket, const char *login);
+static int	 ask_login(struct tool *, const char *socket,
+		    const char *login);
 
 const struct command cmd_explain = { "explain",
 	"ADDRESS... | login NAME...",

@@ -12,7 +12,8 @@
 #include "dns_records.h"
 #include "mail/address.h"
 
-static bool	 is_public(const struct sockaddr *, char text[INET6_ADDRSTRLEN]);
+static bool	 is_public(const struct sockaddr *,
+		    char text[INET6_ADDRSTRLEN]);
 static void	 put_service(const struct conf *, const char *mode,
 		    const char *service, const char *domain);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * doctor_dns - does the DNS say of this host and its domains what others need to
- * find them and to believe them.
+ * doctor_dns - does the DNS say of this host and its domains what others need
+ * to find them and to believe them.
  */
 #include <sys/socket.h>
 

@@ -166,7 +166,8 @@ doctor_files(struct doctor *d)
 	verifier = find_account(d, "verifier");
 	mail = find_account(d, NULL);
 	if (geteuid() != 0 && !d->foreign)
-		root = qmgr = mail = history = (struct account){ true, geteuid(),
+		root = qmgr = mail = history = (struct account){ true,
+		    geteuid(),
 			getegid() };
 	snprintf(path, sizeof(path), "%s", c->path);
 	check_not_writable(d, path);

@@ -92,7 +92,8 @@ check_processes(struct doctor *d)
 		    SLICE_LIT(LIBEXEC_DIR "/")))
 			continue;
 		found++;
-		snprintf(pid_text, sizeof(pid_text), "process %.20s", e->d_name);
+		snprintf(pid_text, sizeof(pid_text), "process %.20s",
+		    e->d_name);
 		doctor_say(d, FINDING_WARNING, name, "`systemctl disable --now "
 		    "NAME` when this suite has taken over; two servers on "
 		    "other ports do not disturb each other", "runs (%s, %s)",
@@ -290,7 +291,8 @@ check_aliases(struct doctor *d)
 		    SLICE_ARG(e.key));
 	}
 	if (n > 0)
-		doctor_say(d, FINDING_WARNING, path, "`chasqui alias add` them, "
+		doctor_say(d, FINDING_WARNING, path,
+		    "`chasqui alias add` them, "
 		    "or read the file: `table system { type = aliases; path = "
 		    "/etc/aliases }` in alias.tables", "%zu of its names are "
 		    "in no table of alias.tables: %.300s", n,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * import - what `chasqui import` gathers from other servers' configurations, and
- * what it says about each of their settings.
+ * import - what `chasqui import` gathers from other servers' configurations,
+ * and what it says about each of their settings.
  *
  * Everything is gathered in memory and written at the end into a directory of
  * its own; the files that are read are never changed.

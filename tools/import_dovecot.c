@@ -367,7 +367,8 @@ location(struct dovecot *d, const struct origin *o, struct slice value,
 	(void)rule;
 	if (slice_starts(value, SLICE_LIT("maildir:~/Maildir")) ||
 	    slice_eq(value, SLICE_LIT("~/Maildir")))
-		import_say(d->m, REMARK_TAKEN, o, "system users' mail is there; "
+		import_say(d->m, REMARK_TAKEN, o,
+		    "system users' mail is there; "
 		    "UIDs, flags and subscriptions are taken over");
 	else if (slice_starts(value, SLICE_LIT("maildir:")) ||
 	    slice_eq(value, SLICE_LIT("maildir")))

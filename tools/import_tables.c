@@ -620,7 +620,8 @@ put_fetch(struct source *s, struct slice query, const char *table)
 static void
 from_sql(struct source *s, struct buf *names)
 {
-	struct buf text = BUF_INIT(CF_FILE_BYTES), one = BUF_INIT(CF_VALUE_BYTES),
+	struct buf text = BUF_INIT(CF_FILE_BYTES),
+	    one = BUF_INIT(CF_VALUE_BYTES),
 	    all = BUF_INIT(CF_VALUE_BYTES);
 	struct import_table *t = NULL;
 	struct cf_text cf = { .n = 0 };

@@ -16,7 +16,8 @@ terms_are_taken_apart(void **state)
 		const char	*argv[6];
 		struct queue_term term;
 	} t[] = {
-		{ { "--sender", "<>" }, { TERM_SENDER, false, { "<>", 2 }, 0 } },
+		{ { "--sender", "<>" },
+		    { TERM_SENDER, false, { "<>", 2 }, 0 } },
 		{ { "--not", "--sender", "@a" },
 		    { TERM_SENDER, true, { "@a", 2 }, 0 } },
 		{ { "--not", "--not", "--sender", "@a" },
@@ -65,7 +66,8 @@ terms_are_taken_apart(void **state)
 static void
 nonsense_is_refused(void **state)
 {
-	static const char *const bad[][4] = { { "--sender" }, { "--sender", "" },
+	static const char *const bad[][4] = { { "--sender" },
+	    { "--sender", "" },
 		{ "--not" }, { "--not", "--all" }, { "--not", "--dry-run" },
 		{ "--sender", "a", "--not" }, { "--older", "soon" },
 		{ "--older", "0s" }, { "--older", "-1h" },

@@ -110,7 +110,8 @@ double	 delays_quantile(const struct delays *, double q);
 
 /* Counts a name, and gives what belongs to it. */
 struct top_name *top_take(struct top *, struct slice name);
-/* Most first; the names stay where they are.  At most max pointers; how many. */
+/* Most first; the names stay where they are.  At most max pointers; how
+ * many. */
 size_t	 top_list(const struct top *, const struct top_name **list_r,
 	    size_t max);
 

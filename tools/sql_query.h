@@ -16,8 +16,9 @@
  * another form than SELECT .. FROM .. WHERE conditions with AND, of which one
  * is COLUMN = '%s' (or '%u', for logins); out is then as it was. */
 bool	 sql_query_for_all(struct slice query, struct buf *out);
-/* The same query for one key, whose place gets the parameter's name ($1, :login)
- * and whose columns are the one named password alone; False as above. */
+/* The same query for one key, whose place gets the parameter's name ($1,
+ * :login) and whose columns are the one named password alone; False as
+ * above. */
 bool	 sql_query_for_password(struct slice query, const char *parameter,
 	    struct buf *out);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * table_edit - changes the text of a table: the entries with the lines that they
- * have, so that one is changed and all the rest stays as somebody wrote it.
+ * table_edit - changes the text of a table: the entries with the lines that
+ * they have, so that one is changed and all the rest stays as somebody wrote
+ * it.
  */
 #ifndef TOOLS_TABLE_EDIT_H
 #define TOOLS_TABLE_EDIT_H
@@ -30,8 +31,9 @@ struct table_reader {
 	struct arena	 arena;
 };
 
-/* The text's next entry; its key and value are good until the next call.  LINES_BAD
- * is not of this form: span and line are set, and why (a constant text). */
+/* The text's next entry; its key and value are good until the next call.
+ * LINES_BAD is not of this form: span and line are set, and why (a constant
+ * text). */
 enum lines_next table_text_next(struct table_reader *, struct table_entry *,
 	    const char **why);
 void	 table_reader_clear(struct table_reader *);

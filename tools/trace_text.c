@@ -2,8 +2,8 @@
 /*
  * trace_text - see trace_text.h.
  *
- * The role is certain, what a process says is not: a row of the table is for one
- * process.  Any other event of a message is shown as it was logged.
+ * The role is certain, what a process says is not: a row of the table is for
+ * one process.  Any other event of a message is shown as it was logged.
  */
 #include <stdio.h>
 

@@ -172,6 +172,24 @@ memory(void **state)
 }
 
 static void
+an_array_grows_by_its_own_size(void **state)
+{
+	static const size_t caps[] = { 3, 3, 3, 6, 6, 6, 12 };
+	uint16_t *v = NULL;
+	size_t cap = 0, i;
+
+	(void)state;
+	for (i = 0; i < sizeof(caps) / sizeof(caps[0]); i++) {
+		v = mem_room(v, i, &cap, sizeof(*v), 3);
+		assert_int_equal(cap, caps[i]);
+		v[i] = (uint16_t)i;
+	}
+	for (i = 0; i < sizeof(caps) / sizeof(caps[0]); i++)
+		assert_int_equal(v[i], i);
+	free(v);
+}
+
+static void
 fields_there_and_back(void **state)
 {
 	struct buf b = BUF_INIT(1000);
@@ -370,6 +388,7 @@ main(void)
 		cmocka_unit_test(buf_grows),
 		cmocka_unit_test(arena_is_limited_aligned_and_zeroed),
 		cmocka_unit_test(memory),
+		cmocka_unit_test(an_array_grows_by_its_own_size),
 		cmocka_unit_test(fields_there_and_back),
 		cmocka_unit_test(bad_fields_stay_bad),
 		cmocka_unit_test(packing_stops_at_the_ceiling),

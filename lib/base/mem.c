@@ -46,6 +46,15 @@ mem_regrow(void *p, size_t n, size_t size)
 	return mem_realloc(p, total);
 }
 
+void *
+mem_room(void *p, size_t n, size_t *cap, size_t size, size_t first)
+{
+	if (n < *cap)
+		return p;
+	*cap = *cap == 0 ? first : 2 * *cap;
+	return mem_regrow(p, *cap, size);
+}
+
 char *
 mem_strdup(const char *s)
 {

@@ -17,6 +17,9 @@ void	*mem_alloc(size_t n);			/* zeroed */
 void	*mem_array(size_t n, size_t size);	/* zeroed, overflow-checked */
 void	*mem_realloc(void *, size_t n);
 void	*mem_regrow(void *, size_t n, size_t size); /* overflow-checked */
+/* An array of n things of size bytes each, owned, gets room for one more: it
+ * has it for *cap, at first none, then `first`, and twice as many each time. */
+void	*mem_room(void *, size_t n, size_t *cap, size_t size, size_t first);
 char	*mem_strdup(const char *);
 /* A NUL-terminated copy; bytes after an inner NUL are kept but not seen. */
 char	*mem_slicedup(struct slice);

@@ -55,9 +55,9 @@ uint8_t	 get_enum(struct wire *, uint8_t max);
 bool	 get_bool(struct wire *);
 int64_t	 get_time(struct wire *);
 /* A list begins: a u32 says how many items follow, each of at least item_min
- * bytes on the wire.  Gives room for them in the arena, size bytes each, zeroed;
- * NULL, and the wire bad: more than max, more than there can be, or no room.
- * So a number costs no more memory than the bytes that came with it. */
+ * bytes on the wire.  Gives room for them in the arena, size bytes each,
+ * zeroed; NULL, and the wire bad: more than max, more than there can be, or no
+ * room.  So a number costs no more memory than the bytes that came with it. */
 void	*get_list(struct wire *, struct arena *, size_t max, size_t item_min,
 	    size_t size, size_t *n_r);
 /* Marks the wire bad: a field had a value that may not be. */

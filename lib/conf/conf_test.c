@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* conf_test - the parser, its messages, the checks, writing and reading back. */
+/* conf_test - the parser, its messages, the checks, writing and reading
+ * back. */
 #include <sys/mman.h>
 #include <sys/stat.h>
 

@@ -26,7 +26,8 @@ struct conf_key {
 	size_t		 offset;	/* in its struct */
 };
 
-/* A block kind; the first one is the file itself, an object that exists once. */
+/* A block kind; the first one is the file itself, an object that exists
+ * once. */
 struct conf_kind {
 	const char		*name;	/* "listener", "" */
 	const struct conf_key	*keys;
@@ -70,7 +71,8 @@ struct conf *conf_parse_anyway(struct slice text, const char *name,
 	    struct buf *why, bool *ok_r);
 /* A configuration in which every key has its default. */
 struct conf *conf_new(const char *path);
-void	 conf_set_defaults(struct arena *, const struct conf_kind *, void *object);
+void	 conf_set_defaults(struct arena *, const struct conf_kind *,
+	    void *object);
 /* Sets a key from n words.  -1 and why when they do not fit; *bad_r is then the
  * number of the word. */
 int	 conf_value_set(struct arena *, const struct conf_key *, void *object,
@@ -82,7 +84,8 @@ bool	 conf_is_word_char(char);
 int	 conf_write_size(struct buf *, uint64_t);
 int	 conf_write_duration(struct buf *, int64_t);
 
-/* The nearest of names (ended by NULL) to a misspelt one; NULL: none is near. */
+/* The nearest of names (ended by NULL) to a misspelt one; NULL: none is
+ * near. */
 const char *conf_nearest(struct slice wrong, const char *const *names);
 /* A word of the file for a message: printable, cut. */
 struct conf_shown {

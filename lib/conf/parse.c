@@ -56,8 +56,8 @@ static void	 parse_statements(struct parser *, struct scope *);
 static void	 parse_statement(struct parser *, struct scope *);
 static void	 parse_section(struct parser *, const struct scope *,
 		    struct slice, struct place);
-static void	 parse_block(struct parser *, const struct scope *, struct slice,
-		    struct place);
+static void	 parse_block(struct parser *, const struct scope *,
+		    struct slice, struct place);
 static void	 parse_assignment(struct parser *, struct scope *, struct slice,
 		    struct place);
 static bool	 parse_values(struct parser *, bool *listed_r);

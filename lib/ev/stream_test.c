@@ -669,7 +669,8 @@ refused_connection_ends_with_its_error(void **state)
 		assert_int_equal(errno, ECONNREFUSED);
 }
 
-/* The stream and its peer over TCP, where unread input makes a close a reset. */
+/* The stream and its peer over TCP, where unread input makes a close a
+ * reset. */
 static void
 over_tcp(void)
 {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* event_fuzz - packets of a process that was captured, and the lines in them. */
+/* event_fuzz - packets of a process that was captured, and the lines in
+ * them. */
 #include <assert.h>
 
 #include "history/feed.h"

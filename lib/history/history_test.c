@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* Tests of the event history: lines, packets, records, the index, the writer and
- * the reader together, damage, and a disk without room. */
+/* Tests of the event history: lines, packets, records, the index, the writer
+ * and the reader together, damage, and a disk without room. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>

@@ -4,8 +4,8 @@
  *
  * A segment is read whole, where it is needed: it is small.  A search asks the
  * index for the offsets.  Without one, or where a page of it is damaged, the
- * segment is read through, and what was found in it is kept for the next search:
- * the last one, which is being written, has no index, and only grows.
+ * segment is read through, and what was found in it is kept for the next
+ * search: the last one, which is being written, has no index, and only grows.
  */
 #include <sys/stat.h>
 

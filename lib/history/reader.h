@@ -44,8 +44,8 @@ struct history_stat {
 	unsigned	 segments;
 	uint64_t	 bytes;		/* of all files */
 	int64_t		 first_us;	/* the oldest segment's begin; 0: none */
-	uint64_t	 damaged;	/* bytes passed over so far by this reader
-				 * that are no record */
+	uint64_t	 damaged;	/* bytes passed over so far by this
+					 * reader that are no record */
 	uint64_t	 records;	/* read so far by this reader */
 };
 
@@ -60,9 +60,9 @@ void	 history_close(struct history **);
 
 /* Events in the order in which they were written down: that of each process is
  * kept, between processes it is that of time but for a moment (well below a
- * second); but while one suite takes the place of another, each writes a segment
- * of its own, and they come one after the other.  0: to the end, or until
- * take() had enough; -1 with errno: a file could not be read. */
+ * second); but while one suite takes the place of another, each writes a
+ * segment of its own, and they come one after the other.  0: to the end, or
+ * until take() had enough; -1 with errno: a file could not be read. */
 int	 history_each(struct history *, struct history_range, history_take *,
 	    void *arg);
 /* Those alone that have the key; by the index, where there is one. */

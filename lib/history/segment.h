@@ -3,12 +3,12 @@
  * segment - the bytes of the event history.  Pure functions; nothing here opens
  * a file.
  *
- * The directory has segments, numbered from 1: NNNNNNNN.events, to which records
- * are appended, and, once the next one has begun, NNNNNNNN.index.  Numbers are
- * little-endian.
+ * The directory has segments, numbered from 1: NNNNNNNN.events, to which
+ * records are appended, and, once the next one has begun, NNNNNNNN.index.
+ * Numbers are little-endian.
  *
- * A segment begins with SEGMENT_HEADER_BYTES: magic, u32 version, u64 time of its
- * making (us), CRC-32C of these.  Records follow, each
+ * A segment begins with SEGMENT_HEADER_BYTES: magic, u32 version, u64 time of
+ * its making (us), CRC-32C of these.  Records follow, each
  *
  *	RECORD_MARK, a byte that no text has, and 0
  *	u32 CRC-32C of all that follows
@@ -18,11 +18,12 @@
  * Text cannot hold the mark, so whoever writes lines cannot write records; and
  * after damage the next record is found by it.
  *
- * The index is pages of INDEX_PAGE_BYTES, each with the CRC-32C of its rest, u32
- * n, and n entries: u32 hash and u32 offset of the record, in the order of both
- * numbers.  The first has no entries, but magic, u32 version, u32 number of all
- * entries, u64 the least and u64 the greatest time of the segment's records, and
- * u64 the seed of its hashes.  A damaged page costs reading the segment.
+ * The index is pages of INDEX_PAGE_BYTES, each with the CRC-32C of its rest,
+ * u32 n, and n entries: u32 hash and u32 offset of the record, in the order of
+ * both numbers.  The first has no entries, but magic, u32 version, u32 number
+ * of all entries, u64 the least and u64 the greatest time of the segment's
+ * records, and u64 the seed of its hashes.  A damaged page costs reading the
+ * segment.
  */
 #ifndef HISTORY_SEGMENT_H
 #define HISTORY_SEGMENT_H
@@ -59,8 +60,8 @@ enum segment_is segment_header_unpack(struct slice in, int64_t *made_us_r);
 int	 record_pack(struct buf *, const struct history_event *);
 /* The first record in *rest, whatever stands before it (*skipped_r bytes);
  * *rest becomes what follows.  False, and nothing changes: there is none, or no
- * whole one yet.  Of the event time, role, level, pid and line are set, the line
- * borrowed. */
+ * whole one yet.  Of the event time, role, level, pid and line are set, the
+ * line borrowed. */
 bool	 record_next(struct slice *rest, struct history_event *,
 	    size_t *skipped_r);
 

@@ -223,7 +223,8 @@ end(struct history_writer *w)
 static int
 write_index(struct history_writer *w, uint32_t number)
 {
-	struct index_header h = { .entries = (uint32_t)w->all.n, .seed = w->seed,
+	struct index_header h = { .entries = (uint32_t)w->all.n,
+	    .seed = w->seed,
 		.least_us = w->least_us, .most_us = w->most_us };
 	struct buf b = BUF_INIT(SIZE_MAX / 2);
 	char name[SEGMENT_NAME_BYTES];

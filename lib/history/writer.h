@@ -3,9 +3,9 @@
  * writer - keeps the event history: appends records, begins segments, makes
  * their indexes, removes the oldest.  One writer a directory.
  *
- * Nothing is synced: after a power cut the last seconds may be missing, and what
- * is damaged is passed over by whoever reads.  What cannot be written is lost,
- * and counted.
+ * Nothing is synced: after a power cut the last seconds may be missing, and
+ * what is damaged is passed over by whoever reads.  What cannot be written is
+ * lost, and counted.
  */
 #ifndef HISTORY_WRITER_H
 #define HISTORY_WRITER_H
@@ -32,8 +32,8 @@ struct history_writer {
 	int		 error;		/* errno of the last write; 0: well */
 };
 
-/* Takes over the directory's descriptor.  Continues the last segment, whose torn
- * tail it cuts, and makes indexes that are missing.  -1 with errno. */
+/* Takes over the directory's descriptor.  Continues the last segment, whose
+ * torn tail it cuts, and makes indexes that are missing.  -1 with errno. */
 int	 history_writer_open(struct history_writer *, const struct fs *,
 	    int dir_take, uint64_t bytes_max, int64_t age_max_us);
 void	 history_writer_close(struct history_writer *);

@@ -111,7 +111,7 @@ struct child {
 	struct child_order	*orders;	/* owned; until child_run() */
 	size_t			 norders;
 	struct ev_task		 log_task;
-	bool			 log_asked;	/* LOG_LOST was said */
+	bool			 log_asked;	/* CTL_LOG_LOST was said */
 	bool			 started;	/* GO was said */
 	bool			 working;	/* in child_run() */
 	bool			 stopping;	/* STOP was said */

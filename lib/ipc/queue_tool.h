@@ -111,8 +111,10 @@ int	 pause_pack(struct buf *, const struct pause *);
 bool	 pause_unpack(struct wire *, struct pause *);
 
 int	 queue_filter_pack(struct buf *, const struct queue_filter *);
-bool	 queue_filter_unpack(struct wire *, struct arena *, struct queue_filter *);
+bool	 queue_filter_unpack(struct wire *, struct arena *,
+	    struct queue_filter *);
 int	 queue_entry_pack(struct buf *, const struct queue_entry *);
-bool	 queue_entry_unpack(struct wire *, struct arena *, struct queue_entry *);
+bool	 queue_entry_unpack(struct wire *, struct arena *,
+	    struct queue_entry *);
 
 #endif

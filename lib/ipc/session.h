@@ -8,8 +8,8 @@
  * of the channel is the end of the session: either side closes it, the session
  * also by ending.
  *
- * A process can be kept when its client has gone.  It says so (SE_FREE), and its
- * next session has another channel (ipc/next_client.h).
+ * A process can be kept when its client has gone.  It says so (SE_FREE), and
+ * its next session has another channel (ipc/next_client.h).
  *
  * A session that parks gives back the descriptor of the client's bytes, in
  * which there may be some that it has not read; all that it said has been

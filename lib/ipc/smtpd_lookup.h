@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* smtpd <-> lookup: may this recipient be accepted, may this user send as ...? */
+/* smtpd <-> lookup: may this recipient be accepted, may this user send as
+ * ...? */
 #ifndef IPC_SMTPD_LOOKUP_H
 #define IPC_SMTPD_LOOKUP_H
 

@@ -197,7 +197,8 @@ void	 login_logout(struct login *, struct slice body);
 
 /* ---- for the protocols --------------------------------------------------- */
 
-/* Input that has not been consumed; at most LOGIN_INPUT_BYTES of it can wait. */
+/* Input that has not been consumed; at most LOGIN_INPUT_BYTES of it can
+ * wait. */
 struct slice conn_input(struct conn *);
 void	 conn_consume(struct conn *, size_t);
 void	 conn_say(struct conn *, struct slice);

@@ -55,7 +55,8 @@ take_line(struct conn *c)
 		char *copy = mem_slicedup(line);
 
 		conn_consume(c, n + 1);
-		conn_authenticate(c, slice_of(copy + 5, m), slice_of(copy + 5 + m +
+		conn_authenticate(c, slice_of(copy + 5, m),
+		    slice_of(copy + 5 + m +
 		    (5 + m < n), n - 5 - m - (5 + m < n)), SLICE_EMPTY);
 		free(copy);
 		return true;

@@ -76,8 +76,8 @@ void	 seat_start(struct seat *, const struct seat_ops *, void *arg);
 void	 seat_flush(struct seat *);
 void	 seat_clear(struct seat *);
 
-/* This session has changed a mailbox: those that watch it hear of it, at once or,
- * where they were told of the same one less than 20 ms ago, then. */
+/* This session has changed a mailbox: those that watch it hear of it, at once
+ * or, where they were told of the same one less than 20 ms ago, then. */
 void	 seat_changed(struct seat *, struct slice mailbox);
 /* An empty name: all of the user's. */
 void	 seat_watch(struct seat *, const struct slice *mailboxes, size_t n);

@@ -53,8 +53,9 @@ static void	 show_processes(struct spawn *, struct message *);
 static void	 tell_none(struct spawn *, int fd_take);
 static void	 tell_ended(struct spawn *, uint64_t session, pid_t, int);
 static void	 somebody_died(void *, int);
-static void	 become_session(struct spawn *, struct seat *, struct priv_ids *,
-		    const int fds[3]) __attribute__((noreturn));
+static void	 become_session(struct spawn *, struct seat *,
+		    struct priv_ids *, const int fds[3])
+		    __attribute__((noreturn));
 static void	 keep_only(const struct spawn *, const int fds[3]);
 static void	 take_root(struct seat *);
 

@@ -32,7 +32,8 @@ enum parse address_parse(struct slice, unsigned flags, struct address *);
 /* Whether the whole slice is a Domain (RFC 5321; UTF-8 labels with flag
  * ADDRESS_UTF8), or an address literal with its brackets. */
 bool	 domain_is_valid(struct slice, unsigned flags);
-/* The address of a literal: "[192.0.2.1]", "[IPv6:2001:db8::1]"; IPv4 mapped. */
+/* The address of a literal: "[192.0.2.1]", "[IPv6:2001:db8::1]"; IPv4
+ * mapped. */
 bool	 literal_parse(struct slice, uint8_t addr_r[16]);
 
 /* local@domain in the form tables and comparisons use: the domain in lower
@@ -46,7 +47,8 @@ int	 domain_canonical(struct buf *, struct slice);
  * are none, or they are of another domain. */
 int	 domain_unicode(struct buf *, struct slice domain);
 /* The local-part without quotes and escapes. */
-int	 local_unquote(struct arena *, struct slice local, struct slice *text_r);
+int	 local_unquote(struct arena *, struct slice local,
+	    struct slice *text_r);
 /* Quoted as far as RFC 5321 needs it. */
 int	 local_quote(struct buf *, struct slice unquoted);
 /* Splits text at its last '@' (not within quotes); domain empty where there is

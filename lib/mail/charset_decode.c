@@ -141,7 +141,8 @@ cell(enum charset_plane plane, struct slice s, uint32_t *c)
 		return -1;
 	if (s.n < 2)
 		return CUT;
-	if (byte(s, 1) < PLANE_TRAIL || byte(s, 1) >= PLANE_TRAIL + PLANE_TRAILS)
+	if (byte(s, 1) < PLANE_TRAIL ||
+	    byte(s, 1) >= PLANE_TRAIL + PLANE_TRAILS)
 		return -1;
 	i = (byte(s, 0) - PLANE_LEAD) * PLANE_TRAILS + byte(s, 1) - PLANE_TRAIL;
 	if (p->low[i] == 0 && !(p->sip[i / 8] & 1 << i % 8))

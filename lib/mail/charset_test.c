@@ -83,7 +83,8 @@ charsets_become_utf8(void **state)
 		    guard_copy(&g, charset_cases[i].in), &b),
 		    charset_cases[i].known);
 		assert_slice_equal(buf_slice(&b), charset_cases[i].want);
-		assert_int_equal(charset_is_known(name), charset_cases[i].known);
+		assert_int_equal(charset_is_known(name),
+		    charset_cases[i].known);
 		for (n = 0; n < charset_cases[i].in.n; n++) {
 			buf_reset(&b);
 			charset_to_utf8(name, guard_copy(&g,
@@ -420,7 +421,8 @@ ascii_is_folded_eight_at_a_time(void **state)
 		for (n = 0; n <= 128 - at; n++) {
 			assert_true(casefold_ascii(slice_of(in + at, n), out));
 			for (i = 0; i < n; i++)
-				assert_int_equal(out[i], ascii_lower(in[at + i]) ==
+				assert_int_equal(out[i],
+				    ascii_lower(in[at + i]) ==
 				    in[at + i] && in[at + i] >= 'a' &&
 				    in[at + i] <= 'z' ? in[at + i] - 32 :
 				    in[at + i]);

@@ -265,7 +265,8 @@ show_response(struct dialogue *d, struct slice s, uint64_t bytes)
 
 /* ---- strings and literals ------------------------------------------------ */
 
-/* A quoted string that is not empty becomes "..."; the line may be cut in one. */
+/* A quoted string that is not empty becomes "..."; the line may be cut in
+ * one. */
 static void
 show_without_strings(struct dialogue *d, enum dialogue_side side,
     struct slice s, uint64_t bytes)

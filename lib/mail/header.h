@@ -38,9 +38,9 @@ int	 header_unfold(struct arena *, struct slice body, struct slice *text_r);
 enum parse address_list_next(struct slice *rest, struct arena *,
 	    struct slice *addr_r);
 
-/* Text of ours (UTF-8) in a field: a display name is written as it is or quoted,
- * both as encoded words (RFC 2047, folded) where they are not ASCII.  -1 at
- * the buf's ceiling, which is then as it was. */
+/* Text of ours (UTF-8) in a field: a display name is written as it is or
+ * quoted, both as encoded words (RFC 2047, folded) where they are not ASCII.
+ * -1 at the buf's ceiling, which is then as it was. */
 int	 header_phrase(struct buf *, struct slice);
 int	 header_text(struct buf *, struct slice);
 

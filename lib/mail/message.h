@@ -194,7 +194,8 @@ void	 mime_params_parse(struct arena *, struct slice behind_type,
 bool	 mime_param_text(struct arena *, const struct mime_params *,
 	    const char *name, struct slice *text_r);
 /* The boundary of a multipart; in the arena or borrowed.  False: none. */
-bool	 mime_boundary(struct arena *, struct slice params, struct slice *text_r);
+bool	 mime_boundary(struct arena *, struct slice params,
+	    struct slice *text_r);
 /* What a Content-Type or Content-Disposition has before its parameters, and
  * these.  False: it is no such field; nothing is changed. */
 bool	 mime_type_split(struct slice body, struct slice *type_r,

@@ -171,7 +171,8 @@ shapes_of_messages(void **state)
 		assert_int_equal(crlf_add(&crlf, c->in, 0, UINT64_MAX), 0);
 		check_shape(c, guard_copy(&g, buf_slice(&crlf)));
 		for (n = 0; n < c->in.n; n++) {
-			message_parse(&m, guard_copy(&g, slice_first(c->in, n)));
+			message_parse(&m,
+			    guard_copy(&g, slice_first(c->in, n)));
 			check_message(&m);
 			message_clear(&m);
 		}
@@ -219,7 +220,8 @@ the_deepest_part_is_opaque(void **state)
 	for (k = 0; k < 2; k++) {
 		buf_reset(&b);
 		for (i = 0; i < 5000; i++)
-			k == 0 ? buf_printf(&b, "Content-Type: multipart/mixed; "
+			k == 0 ?
+			    buf_printf(&b, "Content-Type: multipart/mixed; "
 				     "boundary=b%u\n\n--b%u\n", i, i) :
 				 buf_add_str(&b, starts[k]);
 		message_parse(&m, buf_slice(&b));
@@ -243,7 +245,8 @@ near_boundaries_cost_little(void **state)
 
 	(void)state;
 	for (i = 0; i < MESSAGE_DEPTH - 2; i++)
-		buf_printf(&b, "Content-Type: multipart/x; boundary=\"%0200u%c\""
+		buf_printf(&b,
+		    "Content-Type: multipart/x; boundary=\"%0200u%c\""
 		    "\n\n--%0200u%c\n", 0U, (char)(i + 'A'), 0U, (char)(i + 'A'));
 	buf_add_str(&b, "\n");
 	for (i = 0; i < 20000; i++)
@@ -488,7 +491,8 @@ bodies_are_decoded(void **state)
 		    guard_copy(&g, decode_cases[i].in), &b), DECODE_OK);
 		assert_slice_equal(buf_slice(&b), decode_cases[i].want);
 		buf_reset(&small);
-		mime_decode(decode_cases[i].encoding, decode_cases[i].in, &small);
+		mime_decode(decode_cases[i].encoding, decode_cases[i].in,
+		    &small);
 		assert_true(small.n <= 3);
 	}
 	assert_int_equal(mime_decode(ENCODING_OTHER, SLICE_EMPTY, &b),
@@ -771,7 +775,8 @@ parameters(void **state)
 		for (k = 0; k < p.n; k++)
 			buf_printf(&b, "%s%.*s=%.*s", k == 0 ? "" : "|",
 			    SLICE_ARG(p.v[k].name), SLICE_ARG(p.v[k].value));
-		assert_slice_equal(buf_slice(&b), slice_str(param_cases[i].want));
+		assert_slice_equal(buf_slice(&b),
+		    slice_str(param_cases[i].want));
 	}
 	guard_clear(&g);
 	arena_clear(&a);

@@ -45,7 +45,8 @@ struct queue_frame {
 };
 
 /* -1 at the buf's ceiling. */
-int	 queue_frame_put(struct buf *, enum queue_frame_type, struct slice body);
+int	 queue_frame_put(struct buf *, enum queue_frame_type,
+	    struct slice body);
 int	 queue_frame_put_begin(struct buf *, const char identity[16],
 	    int64_t ms);
 int	 queue_frame_put_message(struct buf *, uint64_t id, uint32_t bytes,

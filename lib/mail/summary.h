@@ -4,11 +4,11 @@
  * when it arrives and kept in the store's cache.
  *
  * It holds, in the form in which IMAP sends them (RFC 9051 section 7.5.2):
- * ENVELOPE, BODYSTRUCTURE (BODY is made from it); the header fields of
- * SUMMARY_FIELDS; the decoded subject, base subject, addresses and times that
- * SEARCH and SORT want; a PREVIEW (RFC 8970); and the table of parts with their
- * offsets in the message, so that a part is found without parsing again.
- * Offsets count stored bytes.
+ * ENVELOPE, BODYSTRUCTURE (BODY is made from it); the header fields that
+ * summary_keeps(), or all of a short header section; the decoded subject, base
+ * subject, addresses and times that SEARCH and SORT want; a PREVIEW (RFC 8970);
+ * and the table of parts with their offsets in the message, so that a part is
+ * found without parsing again.  Offsets count stored bytes.
  *
  * summary_build() is a pure function of the message's bytes, with the limits
  * of mail/message.h whatever they are (S4).  A summary starts with a version;

@@ -85,8 +85,10 @@ dates_are_read_as_they_are_written(void **state)
 	int zone;
 
 	(void)state;
-	for (ms = 0; ms < INT64_C(4000000000000); ms += 86400000 * 11 + 3661000) {
-		assert_true(date_parse(slice_str(date_text(ms).s), &got, &zone));
+	for (ms = 0; ms < INT64_C(4000000000000);
+	    ms += 86400000 * 11 + 3661000) {
+		assert_true(date_parse(slice_str(date_text(ms).s), &got,
+		    &zone));
 		assert_int_equal(got, ms);
 	}
 }
@@ -153,7 +155,8 @@ base_subjects(void **state)
 		assert_slice_equal(got, slice_str(cases[i].want));
 		assert_int_equal(reply, cases[i].reply);
 		for (n = 0; n < in.n; n++)
-			subject_base(guard_copy(&g, slice_first(in, n)), &reply);
+			subject_base(guard_copy(&g, slice_first(in, n)),
+			    &reply);
 	}
 	guard_clear(&g);
 }

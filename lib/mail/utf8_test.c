@@ -48,7 +48,8 @@ names_have_one_form(void **state)
 }
 
 /* Cut, half a surrogate pair, ASCII that needs no shift, a shift that does not
- * go on from another, bits left over, no base64, and bytes that have no place. */
+ * go on from another, bits left over, no base64, and bytes that have no
+ * place. */
 static void
 every_other_form_is_refused(void **state)
 {

@@ -24,6 +24,10 @@
 #include "base/buf.h"
 #include "base/slice.h"
 
+/* More than files' times go on by at once: a change that comes sooner after
+ * another may leave them as they are. */
+#define FS_TICK_NS	INT64_C(100000000)
+
 struct fs {
 	int	(*openat)(int dir, const char *path, int flags, mode_t);
 	int	(*close)(int fd);
@@ -76,8 +80,8 @@ int	 fs_read_exactly(const struct fs *, int fd, void *to, size_t n,
 int	 fs_read(const struct fs *, int fd, struct buf *, size_t n, off_t at);
 /* Adds a whole file, at most max bytes, without following a link and without
  * waiting for a FIFO.  -1 with errno.  st_r may be NULL. */
-int	 fs_read_file(const struct fs *, int dir, const char *path, struct buf *,
-	    size_t max, struct stat *st_r);
+int	 fs_read_file(const struct fs *, int dir, const char *path,
+	    struct buf *, size_t max, struct stat *st_r);
 
 /* Makes a new file of this content in place of an old one: written to a
  * temporary name beside it, synced if told so, renamed.  The directory is not

@@ -23,15 +23,15 @@
  *
  * The spawns fork sessions, each of which takes its user's uid and enters the
  * row of a session before it reads a byte: they keep CAP_SETUID, CAP_SETGID and
- * CAP_SYS_CHROOT for that, under a uid that owns nothing.  A session's calls are
- * within those of its spawn.
+ * CAP_SYS_CHROOT for that, under a uid that owns nothing.  A session's calls
+ * are within those of its spawn.
  *
  * A row that is LENT has what START adds to it and no more: the one group whose
  * members may read /etc/shadow, Unix sockets, the code of PAM's modules.
  *
- * All others: own uid and gid, no other groups, no capabilities, no_new_privs, not
- * dumpable (so not traceable), no core file, no new processes, signals only to
- * itself, and only the system calls that the row's groups list (sandbox.c).
+ * All others: own uid and gid, no other groups, no capabilities, no_new_privs,
+ * not dumpable (so not traceable), no core file, no new processes, signals only
+ * to itself, and only the system calls that the row's groups list (sandbox.c).
  */
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -54,26 +54,46 @@
 
 static const struct priv rows[ROLE_LIMIT] = {
 	/*		    name	user	    root   network    files      extra */
-	[ROLE_SMTPD]	= { "smtpd",	"smtpd",    EMPTY, NET_SERVE, NO_FILES,  0 },
-	[ROLE_QMGR]	= { "qmgr",	"qmgr",	    SPOOL, NET_SERVE, RW_FILES,  MAY_THREAD },
-	[ROLE_REMOTE]	= { "remote",	"remote",   EMPTY, NET_DIAL,  NO_FILES,  0 },
-	[ROLE_LOCAL]	= { "local",	"local",    EMPTY, NO_NET,    NO_FILES,  0 },
-	[ROLE_WORKER]	= { "worker",	NULL,	    WHOLE, NO_NET,    RW_FILES,  MAY_THREAD | MAY_PLACE },
-	[ROLE_COMMAND]	= { "command",	NULL,	    WHOLE, ANY_NET,   ANY_FILES, MAY_EXEC | KEEP_GROUPS },
-	[ROLE_BOUNCE]	= { "bounce",	"bounce",   EMPTY, NO_NET,    NO_FILES,  0 },
-	[ROLE_HISTORY]	= { "history",	"history",  SPOOL, NO_NET,    RW_FILES,  0 },
-	[ROLE_KEYS]	= { "keys",	"keys",	    EMPTY, NO_NET,    NO_FILES,  0 },
-	[ROLE_AUTH]	= { "auth",	"auth",	    EMPTY, NO_NET,    NO_FILES,  0 },
-	[ROLE_VERIFIER]	= { "verifier",	"verifier", WHOLE, NO_NET,    RO_FILES,  LENT },
-	[ROLE_LOOKUP]	= { "lookup",	"lookup",   WHOLE, NET_LOCAL, RO_FILES,  0 },
-	[ROLE_RESOLVER]	= { "resolver",	"resolver", EMPTY, NET_DNS,   NO_FILES,  0 },
-	[ROLE_METRICS]	= { "metrics",	"metrics",  EMPTY, NET_SERVE, NO_FILES,  0 },
-	[ROLE_IMAP_LOGIN] = { "imapd",	"imapd",    EMPTY, NET_SERVE, NO_FILES,  0 },
-	[ROLE_POP3_LOGIN] = { "pop3d",	"pop3d",    EMPTY, NET_SERVE, NO_FILES,  0 },
-	[ROLE_IMAP_SPAWN] = { "imap-spawn", "imapspawn", WHOLE, NO_NET, SPAWN_FILES, MAY_FORK | MAY_PLACE },
-	[ROLE_POP3_SPAWN] = { "pop3-spawn", "pop3spawn", WHOLE, NO_NET, SPAWN_FILES, MAY_FORK },
-	[ROLE_IMAP_SESSION] = { "imap-session", NULL, OWN,   NO_NET,  RW_FILES,  OF_SPAWN | MAY_PLACE },
-	[ROLE_POP3_SESSION] = { "pop3-session", NULL, OWN,   NO_NET,  RW_FILES,  OF_SPAWN },
+	[ROLE_SMTPD]	= { "smtpd",	"smtpd",    EMPTY, NET_SERVE, NO_FILES,
+	     0 },
+	[ROLE_QMGR]	= { "qmgr",	"qmgr",	    SPOOL, NET_SERVE, RW_FILES,
+	     MAY_THREAD },
+	[ROLE_REMOTE]	= { "remote",	"remote",   EMPTY, NET_DIAL,  NO_FILES,
+	     0 },
+	[ROLE_LOCAL]	= { "local",	"local",    EMPTY, NO_NET,    NO_FILES,
+	     0 },
+	[ROLE_WORKER]	= { "worker",	NULL,	    WHOLE, NO_NET,    RW_FILES,
+	     MAY_THREAD | MAY_PLACE },
+	[ROLE_COMMAND]	= { "command",	NULL,	    WHOLE, ANY_NET,   ANY_FILES,
+	    MAY_EXEC | KEEP_GROUPS },
+	[ROLE_BOUNCE]	= { "bounce",	"bounce",   EMPTY, NO_NET,    NO_FILES,
+	     0 },
+	[ROLE_HISTORY]	= { "history",	"history",  SPOOL, NO_NET,    RW_FILES,
+	     0 },
+	[ROLE_KEYS]	= { "keys",	"keys",	    EMPTY, NO_NET,    NO_FILES,
+	     0 },
+	[ROLE_AUTH]	= { "auth",	"auth",	    EMPTY, NO_NET,    NO_FILES,
+	     0 },
+	[ROLE_VERIFIER]	= { "verifier",	"verifier", WHOLE, NO_NET,    RO_FILES,
+	     LENT },
+	[ROLE_LOOKUP]	= { "lookup",	"lookup",   WHOLE, NET_LOCAL, RO_FILES,
+	     0 },
+	[ROLE_RESOLVER]	= { "resolver",	"resolver", EMPTY, NET_DNS,   NO_FILES,
+	     0 },
+	[ROLE_METRICS]	= { "metrics",	"metrics",  EMPTY, NET_SERVE, NO_FILES,
+	     0 },
+	[ROLE_IMAP_LOGIN] = { "imapd",	"imapd",    EMPTY, NET_SERVE, NO_FILES,
+	     0 },
+	[ROLE_POP3_LOGIN] = { "pop3d",	"pop3d",    EMPTY, NET_SERVE, NO_FILES,
+	     0 },
+	[ROLE_IMAP_SPAWN] = { "imap-spawn", "imapspawn", WHOLE, NO_NET,
+	    SPAWN_FILES, MAY_FORK | MAY_PLACE },
+	[ROLE_POP3_SPAWN] = { "pop3-spawn", "pop3spawn", WHOLE, NO_NET,
+	    SPAWN_FILES, MAY_FORK },
+	[ROLE_IMAP_SESSION] = { "imap-session", NULL, OWN,   NO_NET,  RW_FILES,
+	     OF_SPAWN | MAY_PLACE },
+	[ROLE_POP3_SESSION] = { "pop3-session", NULL, OWN,   NO_NET,  RW_FILES,
+	     OF_SPAWN },
 };
 
 static struct priv with_what_is_lent(const struct priv *,

@@ -162,8 +162,8 @@ static const struct narrow {
 	{ DNS, 0,	"socket",   SOCKETS(AF_INET, SOCK_DGRAM) },
 	{ DNS, 0,	"socket",   SOCKETS(AF_INET6, SOCK_DGRAM) },
 	{ UNIX_SOCKETS, 0, "socket", ONE(0, SCMP_CMP_EQ, AF_UNIX) },
-	/* A kernel without audit, to PAM, which goes on without; any other error
-	 * would be one. */
+	/* A kernel without audit, to PAM, which goes on without; any other
+	 * error would be one. */
 	{ TRIES, EAFNOSUPPORT, "socket", ONE(0, SCMP_CMP_NE, AF_UNIX) },
 	{ FILES_READ, 0, "openat",  ONE(2, SCMP_CMP_MASKED_EQ, TO_CHANGE &
 					~O_DIRECTORY, 0) },

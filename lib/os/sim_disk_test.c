@@ -64,7 +64,8 @@ put(const char *path, const char *text)
 static void
 sync_dir(const char *path)
 {
-	int fd = sim_fs.openat(dir, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+	int fd = sim_fs.openat(dir, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC,
+	    0);
 
 	assert_int_equal(sim_fs.fsync(fd), 0);
 	close(fd);

@@ -11,7 +11,8 @@ enum sasl_step	 sasl_fail(struct sasl *, const char *why);
 enum sasl_step	 sasl_bad(struct sasl *, const char *why);
 /* The challenge is in out; the response goes to the step of `state`. */
 enum sasl_step	 sasl_send(struct sasl *, unsigned state);
-enum sasl_step	 sasl_ask(struct sasl *, enum sasl_question_kind, unsigned state);
+enum sasl_step	 sasl_ask(struct sasl *, enum sasl_question_kind,
+	    unsigned state);
 /* A prepared name in the arena; false: SASL_FAIL is to follow. */
 bool		 sasl_set_login(struct sasl *, struct slice name);
 /* An authorisation identity: nobody acts for another. */

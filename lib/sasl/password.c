@@ -58,7 +58,8 @@ static const struct scheme {
 	{ "DIGEST-MD5",		check_nothing,	false },
 };
 
-static const struct scheme *scheme_of(struct slice stored, struct slice *rest_r);
+static const struct scheme *scheme_of(struct slice stored,
+		    struct slice *rest_r);
 static enum password_result check_digest(const EVP_MD *, struct slice stored,
 		    struct slice given, bool salted);
 static bool	 same(struct slice, struct slice);

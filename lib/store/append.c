@@ -122,10 +122,7 @@ next_one(struct append *a)
 {
 	struct one *o;
 
-	if (a->n == a->cap) {
-		a->cap = a->cap * 2 + 4;
-		a->v = mem_regrow(a->v, a->cap, sizeof(*a->v));
-	}
+	a->v = mem_room(a->v, a->n, &a->cap, sizeof(*a->v), 4);
 	o = &a->v[a->n];
 	memset(o, 0, sizeof(*o));
 	return o;

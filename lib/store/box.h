@@ -132,9 +132,9 @@ enum store_result index_catch_up(struct mailbox *);
 enum store_result index_lock(struct mailbox *);
 void	 index_unlock(struct mailbox *);
 enum store_result store_log_lock(int fd, int64_t ms);
-/* Writes what is in mb->group as one group, and applies it.  modseq: of the
- * change; mailbox_next_modseq().  own: see state_apply().  Under the lock;
- * nothing has changed when it fails. */
+/* Writes what is in mb->group as one group, which gets the next mod-sequence,
+ * and applies it.  own: see state_apply().  Under the lock; nothing has changed
+ * when it fails. */
 enum store_result index_commit(struct mailbox *, bool own);
 /* Numbers ahead are made safe to give out; under the lock. */
 enum store_result index_reserve(struct mailbox *);

@@ -10,10 +10,7 @@ changes_add(struct changes *c, uint32_t uid, int what, uint64_t modseq)
 {
 	if (c == NULL)
 		return;
-	if (c->n == c->cap) {
-		c->cap = c->cap * 2 + 64;
-		c->v = mem_regrow(c->v, c->cap, sizeof(*c->v));
-	}
+	c->v = mem_room(c->v, c->n, &c->cap, sizeof(*c->v), 64);
 	c->v[c->n].uid = uid;
 	c->v[c->n].what = (unsigned)what;
 	c->v[c->n++].modseq = modseq;

@@ -389,11 +389,13 @@ check_known(const struct mailbox *mb, int box, const struct known *k)
 	uint8_t flags;
 
 	if (mailbox_head(mb)->uidnext <= k->uid)
-		return sim_because("UID %u of %s will be given out again", k->uid,
+		return sim_because("UID %u of %s will be given out again",
+		    k->uid,
 		    boxes[box]);
 	if (e == NULL)
 		return k->acknowledged && !k->maybe_gone ?
-		    sim_because("UID %u of %s is lost", k->uid, boxes[box]) : NULL;
+		    sim_because("UID %u of %s is lost", k->uid, boxes[box]) :
+		    NULL;
 	if (!k->acknowledged)
 		return sim_because("UID %u of %s is back", k->uid, boxes[box]);
 	flags = e->flags & FLAGS_STORED;
@@ -414,7 +416,8 @@ check_index(struct mailbox *mb, const struct model *m, int box)
 	    mailbox_head(mb)->uidvalidity != m->uidvalidity[box])
 		return sim_because("%s has another UIDVALIDITY", boxes[box]);
 	if (mailbox_head(mb)->highestmodseq < m->modseq[box])
-		return sim_because("%s has gone back to MODSEQ %llu", boxes[box],
+		return sim_because("%s has gone back to MODSEQ %llu",
+		    boxes[box],
 		    (unsigned long long)mailbox_head(mb)->highestmodseq);
 	for (i = 0; i < m->n[box] && bad == NULL; i++)
 		bad = check_known(mb, box, &m->v[box][i]);

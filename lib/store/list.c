@@ -92,10 +92,7 @@ list_add(struct list *l, struct slice name)
 {
 	struct item *it;
 
-	if (l->n == l->cap) {
-		l->cap = l->cap * 2 + 64;
-		l->v = mem_regrow(l->v, l->cap, sizeof(*l->v));
-	}
+	l->v = mem_room(l->v, l->n, &l->cap, sizeof(*l->v), 64);
 	it = &l->v[l->n++];
 	*it = (struct item){ .name = slice_of(mem_slicedup(name), name.n) };
 	return it;

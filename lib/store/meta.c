@@ -81,10 +81,7 @@ static void
 meta_push(struct meta *m, struct slice mailbox, struct slice entry,
     struct slice value)
 {
-	if (m->n == m->cap) {
-		m->cap = m->cap * 2 + 16;
-		m->v = mem_regrow(m->v, m->cap, sizeof(*m->v));
-	}
+	m->v = mem_room(m->v, m->n, &m->cap, sizeof(*m->v), 16);
 	m->v[m->n++] = (struct meta_entry){ mailbox, entry, value };
 }
 

@@ -36,8 +36,8 @@ static int	 is_newer(const struct fs *, int folder, void *);
 static int	 count_folder(const struct fs *, int folder, void *);
 static int	 count_messages(const struct fs *, int dir, const char *sub,
 		    struct quota *);
-static void	 write_file(const struct fs *, int dir, const struct quota *limits,
-		    const struct quota *used);
+static void	 write_file(const struct fs *, int dir,
+		    const struct quota *limits, const struct quota *used);
 
 /* ---- the file's text ---------------------------------------------------- */
 

@@ -66,14 +66,16 @@ enum record_type {
 	REC_FLAGS,	/* struct flags_record, UID ranges */
 	REC_EXPUNGE,	/* UID ranges */
 	REC_KEYWORD,	/* u8 bit, slice name */
-	REC_NAME,	/* u32 UID, u8 in new/, slice flags: as the file is named now */
+	REC_NAME,	/* u32 UID, u8 in new/, slice flags: as the file is
+			 * named now */
 	REC_STAMP,	/* struct stamp of new/, of cur/, time of the last scan */
 	REC_RESERVE,	/* u32 UID, u64 mod-sequence: below them numbers may be
 			 * given out without a sync; i64 boot */
 	REC_EPOCH,	/* u32 UIDNEXT, u64 mod-sequence: those below may have
 			 * been given out before a crash; all messages get it */
 	REC_RECENT,	/* u32 UID: from here on \Recent */
-	REC_TAKEN,	/* u8 kind, i64 mtime ns, u64 size of a file that was taken over */
+	REC_TAKEN,	/* u8 kind, i64 mtime ns, u64 size of a file that was
+			 * taken over */
 	REC_VANISHED,	/* u64 mod-sequence, ranges; snapshots only */
 	REC_SNAP,	/* struct snap_record; snapshots only */
 	REC_CACHE,	/* 16 bytes GUID, the rest the summary; cache only */
@@ -121,7 +123,8 @@ enum record_read {
 enum record_read record_read(struct slice in, uint64_t generation,
 	    struct record *);
 /* Whether a whole record begins anywhere (aligned) in the bytes.  The bytes
- * that were summed up for it are taken off *budget; false when it is used up. */
+ * that were summed up for it are taken off *budget; false when it is used
+ * up. */
 #define SEARCH_BYTES	((size_t)1 << 30)
 bool	 record_search(struct slice in, uint64_t generation, size_t *budget,
 	    size_t *at_r);

@@ -28,7 +28,6 @@
 #include "box.h"
 
 #define TRIES		5
-#define YOUNG_NS	INT64_C(100000000)
 #define NAMES_BYTES	(UINT64_C(2) << 30)
 #define USEC_BITS	20
 #define UNKNOWN		(UINT64_C(1) << 63)
@@ -147,7 +146,7 @@ mark(struct mailbox *mb, int fd, struct stamp was)
 
 	clock_gettime(CLOCK_REALTIME, &t[1]);
 	ns = ns_of(&t[1]);
-	if (ns - was.mtime_ns > YOUNG_NS || mb->read_only)
+	if (ns - was.mtime_ns > FS_TICK_NS || mb->read_only)
 		return was;
 	if (ns <= was.mtime_ns)
 		ns = was.mtime_ns + 1;
@@ -407,10 +406,8 @@ see(struct scan *c, const char *name, bool in_new)
 	}
 	if (c->mb->state.n + c->nfound >= STORE_MESSAGES)
 		return;
-	if (c->nfound == c->cap) {
-		c->cap = c->cap * 2 + 256;
-		c->found = mem_regrow(c->found, c->cap, sizeof(*c->found));
-	}
+	c->found = mem_room(c->found, c->nfound, &c->cap,
+	    sizeof(*c->found), 256);
 	f = &c->found[c->nfound];
 	i = c->known != NULL ? state_find_name(c->known, base) : -1;
 	*f = (struct found){ .name = (uint32_t)c->names->n,
@@ -819,7 +816,8 @@ add_one(struct scan *c, struct found *f, int dir)
 	if (!facts_of_name(c, dir, &m, name))
 		return;
 	m.unknown &= (uint8_t)~KNOWN_BY_LIST;
-	/* An index that is being made: there is no log for a record to go to. */
+	/* An index that is being made: there is no log for a record to go
+	 * to. */
 	if (c->known != NULL) {
 		if (m.uid == 0)
 			m.uid = next;

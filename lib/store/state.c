@@ -356,11 +356,8 @@ vanish(struct state *s, uint32_t uid, uint64_t modseq)
 		    (s->nvanished - half) * sizeof(*s->vanished));
 		s->nvanished -= half;
 	}
-	if (s->nvanished == s->vanished_cap) {
-		s->vanished_cap = s->vanished_cap * 2 + 16;
-		s->vanished = mem_regrow(s->vanished, s->vanished_cap,
-		    sizeof(*s->vanished));
-	}
+	s->vanished = mem_room(s->vanished, s->nvanished, &s->vanished_cap,
+	    sizeof(*s->vanished), 16);
 	s->vanished[s->nvanished++] = (struct vanished){ { uid, uid }, modseq };
 }
 
@@ -697,11 +694,8 @@ apply_vanished(struct state *s, const struct record *r)
 	while (get_range(&w, &uids)) {
 		if (s->nvanished >= VANISHED_MAX)
 			return false;
-		if (s->nvanished == s->vanished_cap) {
-			s->vanished_cap = s->vanished_cap * 2 + 16;
-			s->vanished = mem_regrow(s->vanished, s->vanished_cap,
-			    sizeof(*s->vanished));
-		}
+		s->vanished = mem_room(s->vanished, s->nvanished, &s->vanished_cap,
+		    sizeof(*s->vanished), 16);
 		s->vanished[s->nvanished++] = (struct vanished){ uids, modseq };
 	}
 	return true;

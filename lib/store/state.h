@@ -86,8 +86,9 @@ struct state {
 	uint64_t	 cache_id, cache_end;
 	struct taken	 taken[TAKEN_KINDS];
 	uint8_t		 uidl_format;
-	/* Files of expunged messages, "cur/name", each with a NUL: who wrote the
-	 * record removes them next, and who finds them here did not live to. */
+	/* Files of expunged messages, "cur/name", each with a NUL: who wrote
+	 * the record removes them next, and who finds them here did not live
+	 * to. */
 	struct buf	 unlinks;
 	bool		 unlinks_moved;	/* of messages that were moved */
 	/* Files of messages that were added from tmp/, likewise: names below
@@ -95,7 +96,8 @@ struct state {
 	struct buf	 links;
 	/* Slices: the bodies of REC_MOVE records that are not over. */
 	struct buf	 move;
-	/* Base name -> index + 1 in entries; built when it is first asked for. */
+	/* Base name -> index + 1 in entries; built when it is first asked
+	 * for. */
 	uint32_t	*table;		/* owned */
 	size_t		 table_cap;
 };

@@ -102,9 +102,9 @@ const char *store_strerror(enum store_result);
 
 /*
  * Work put off: changes of flags and expunges are synced, at the latest, when
- * store_work() is called at the time that store_due_ms() names (clock_mono_ms();
- * INT64_MAX: there is none).  Whoever holds a store asks after each change, or
- * S1's second passes.  mailbox_close() does it too.
+ * store_work() is called at the time that store_due_ms() names
+ * (clock_mono_ms(); INT64_MAX: there is none).  Whoever holds a store asks
+ * after each change, or S1's second passes.  mailbox_close() does it too.
  */
 int64_t	 store_due_ms(const struct store *);
 enum store_result store_work(struct store *);
@@ -120,7 +120,8 @@ enum special_use {		/* RFC 6154 */
 struct mailbox_entry {
 	struct slice	 name;
 	bool		 exists;	/* false: only subscribed, or only a level
-					 * above one that exists: \NonExistent */
+					 * above one that exists:
+					 * \NonExistent */
 	bool		 has_children;
 	bool		 subscribed;
 	unsigned	 special_use;	/* mask */
@@ -138,8 +139,8 @@ enum store_result store_rename(struct store *, struct slice from,
 	    struct slice to);
 enum store_result store_subscribe(struct store *, struct slice name, bool on);
 
-/* METADATA (RFC 5464); mailbox empty: the server's.  A value is NULL-less bytes;
- * .p NULL: none.  set with .p NULL removes. */
+/* METADATA (RFC 5464); mailbox empty: the server's.  A value is NULL-less
+ * bytes; .p NULL: none.  set with .p NULL removes. */
 #define STORE_METADATA_BYTES	(64 * 1024)	/* of one value */
 #define STORE_METADATA_ENTRIES	100		/* of one mailbox */
 enum store_result store_metadata_each(struct store *, struct slice mailbox,
@@ -217,7 +218,8 @@ void	 mailbox_close(struct mailbox **);
 /* As of the last refresh; entries sorted by UID.  Valid until the next call
  * that may change the mailbox. */
 const struct mailbox_status *mailbox_head(const struct mailbox *);
-const struct message_entry *mailbox_entries(const struct mailbox *, size_t *n_r);
+const struct message_entry *mailbox_entries(const struct mailbox *,
+	    size_t *n_r);
 /* NULL: there is no such message. */
 const struct message_entry *mailbox_find(const struct mailbox *, uint32_t uid);
 /* wanted: enum message_fact, or'ed; others are set where they are known.  What
@@ -275,7 +277,8 @@ struct message_content {
 	bool		 away;		/* only what was wanted is there */
 	bool		 wanted;	/* something was */
 };
-/* A file that is shortened meanwhile by somebody else never kills the reader. */
+/* A file that is shortened meanwhile by somebody else never kills the
+ * reader. */
 enum store_result mailbox_content(struct mailbox *, uint32_t uid,
 	    struct message_content *);
 /* The same, but nothing of a large one is there before it is wanted; what was
@@ -310,7 +313,8 @@ struct flag_request {
 /* All or nothing but for messages that fail UNCHANGEDSINCE, which failed() is
  * told (may be NULL).  The mod-sequence of the change is *modseq_r. */
 enum store_result mailbox_set_flags(struct mailbox *, struct uid_list,
-	    const struct flag_request *, void (*failed)(void *arg, uint32_t uid),
+	    const struct flag_request *,
+	    void (*failed)(void *arg, uint32_t uid),
 	    void *arg, uint64_t *modseq_r);
 /* Only those that have \Deleted where deleted_only. */
 enum store_result mailbox_expunge(struct mailbox *, struct uid_list,

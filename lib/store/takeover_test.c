@@ -56,7 +56,8 @@ uid_lists_are_understood(void **arg)
 	for (i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
 		state_init(&s);
 		assert_int_equal(uidlist_parse(guard_copy(&g,
-		    slice_str(lists[i].in)), &s, &fault) == PARSE_OK, lists[i].ok);
+		    slice_str(lists[i].in)), &s, &fault) == PARSE_OK,
+		    lists[i].ok);
 		if (lists[i].ok) {
 			assert_int_equal(s.uidvalidity, lists[i].validity);
 			assert_int_equal(s.uidnext, lists[i].next);
