@@ -258,6 +258,31 @@ optional_fields_are_left_out(void **state)
 }
 
 static void
+remote_host_has_the_form_of_its_type(void **state)
+{
+	static const struct {
+		const char	*remote, *field;
+	} t[] = {
+		{ "mx.example[192.0.2.7]:25", "dns; mx.example (192.0.2.7)" },
+		{ "mx.example[2001:db8::7]:25",
+		    "dns; mx.example (2001:db8::7)" },
+		{ "[192.0.2.7]:2525", "dns; [192.0.2.7]" },
+		{ "[2001:db8::7]:25", "dns; [IPv6:2001:db8::7]" },
+		{ "mx.example", "dns; mx.example" },
+		{ "/run/dovecot/lmtp", "" },
+	};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		to[0].outcome.remote = slice_str(t[i].remote);
+		compose_and_parse();
+		assert_slice_equal(status_field(1, "Remote-MTA"),
+		    slice_str(t[i].field));
+	}
+}
+
+static void
 code_of_a_reply_is_whole(void **state)
 {
 	static const struct {
@@ -677,6 +702,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		T(failure_field_by_field),
 		T(optional_fields_are_left_out),
+		T(remote_host_has_the_form_of_its_type),
 		T(code_of_a_reply_is_whole),
 		T(programs_are_not_named),
 		T(delays),

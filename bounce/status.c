@@ -77,22 +77,27 @@ address_field(struct text *t, const char *name, struct slice address,
 	text_str(t, "\r\n");
 }
 
-/* "name[address]:port": the name, and the address as a comment. */
+/* "name[address]:port": the name, and the address as a comment; without a name
+ * its literal.  A socket of this host has no name outside. */
 static void
 remote_field(struct text *t, struct slice remote, bool global)
 {
 	size_t open = slice_find(remote, '['), close;
-	struct slice rest = slice_from(remote, open);
+	struct slice rest = slice_from(remote, open), address;
 
+	if (remote.p[0] == '/')
+		return;
 	text_str(t, "Remote-MTA: dns; ");
 	close = slice_find(rest, ']');
-	if (open == 0 || close == rest.n) {
+	if (close == rest.n) {
 		text_clean(t, remote, global);
 	} else {
+		address = slice_of(rest.p + 1, close - 1);
 		text_clean(t, slice_first(remote, open), global);
-		text_str(t, " (");
-		text_clean(t, slice_of(rest.p + 1, close - 1), global);
-		text_str(t, ")");
+		text_str(t, open > 0 ? " (" : slice_find(address, ':') <
+		    address.n ? "[IPv6:" : "[");
+		text_clean(t, address, global);
+		text_str(t, open > 0 ? ")" : "]");
 	}
 	text_str(t, "\r\n");
 }

@@ -49,6 +49,7 @@
 "table hops { type = inline; entries = { "				\
 "  \"h\xc3\xbctte.example=[192.0.2.4]\" \".\xc3\xbc.example=[192.0.2.5]\" " \
 "  \"\\\"q q\\\"@h\xc3\xbctte.example=[192.0.2.6]\" "			\
+"  num.example=192.0.2.9:26 "						\
 "  \"next.example=[192.0.2.1]:2525\" \".sub.example=Smart.Example\" "	\
 "  \"vip@next.example=lmtp:/run/Vip\" \"bad.example=a b\" "		\
 "  \"smtp.example=smtp:[Relay.Example]:26\" } }\n"			\
@@ -666,6 +667,34 @@ each_recipient_has_its_verdict(void **state)
 }
 
 static void
+it_is_explained_what_is_found_by_mx(void **state)
+{
+	static const char *const rows[][2] = {
+		{ "x@far.example", "next hop far.example (by MX)\n" },
+		{ "x@a.sub.example", "next hop smart.example (by MX)\n" },
+		{ "x@next.example", "next hop [192.0.2.1]:2525\n" },
+		{ "x@num.example", "next hop 192.0.2.9:26\n" },
+		{ "x@smtp.example", "next hop [relay.example]:26\n" },
+		{ "vip@next.example", "next hop lmtp:/run/Vip\n" },
+	};
+	struct arena arena = ARENA_INIT(RESOLVE_ARENA);
+	struct buf trace = BUF_INIT(1 << 20);
+	struct route route;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		buf_reset(&trace);
+		resolve_route(&world.resolver, &arena, 0,
+		    slice_str(rows[i][0]), SLICE_EMPTY, &trace, &route);
+		if (strstr(buf_cstr(&trace), rows[i][1]) == NULL)
+			fail_msg("%s: %s", rows[i][0], buf_cstr(&trace));
+		arena_clear(&arena);
+	}
+	buf_clear(&trace);
+}
+
+static void
 of_a_large_list_the_first_members_decide(void **state)
 {
 	struct arena arena = ARENA_INIT(RESOLVE_ARENA);
@@ -998,6 +1027,7 @@ main(void)
 		    a_host_without_configuration_delivers_its_own_mail),
 		cmocka_unit_test(deep_aliases_end_at_the_limit),
 		WITH(each_recipient_has_its_verdict),
+		WITH(it_is_explained_what_is_found_by_mx),
 		cmocka_unit_test(of_a_large_list_the_first_members_decide),
 		WITH(room_is_counted_in_bytes_and_messages),
 		cmocka_unit_test(

@@ -281,9 +281,11 @@ reopen_recipients(struct attempt *a)
 {
 	size_t i;
 
-	for (i = 0; i < a->job.nrecipients; i++)
+	for (i = 0; i < a->job.nrecipients; i++) {
+		a->recipients[i].may_be_taken_back = false;
 		if (a->recipients[i].state != RCPT_DECIDED)
 			a->recipients[i].state = RCPT_TODO;
+	}
 }
 
 void
@@ -305,6 +307,20 @@ attempt_decide(struct attempt *a, size_t i, const struct outcome *o)
 	if (a->conn == NULL || arena_copy(&a->arena,
 	    slice_str(a->conn->secured), &r->outcome.secured) == -1)
 		r->outcome.secured = SLICE_EMPTY;
+}
+
+void
+attempt_take_back(struct attempt *a)
+{
+	size_t i;
+
+	for (i = 0; i < a->job.nrecipients; i++) {
+		if (!a->recipients[i].may_be_taken_back)
+			continue;
+		a->recipients[i].may_be_taken_back = false;
+		a->recipients[i].state = RCPT_TODO;
+		a->undecided++;
+	}
 }
 
 void

@@ -24,6 +24,8 @@ enum rcpt_state {
 
 struct attempt_recipient {
 	enum rcpt_state	 state;
+	bool		 may_be_taken_back; /* decided by a reply to RCPT in the
+					 * transaction under way */
 	struct outcome	 outcome;	/* slices in the arena */
 };
 
@@ -73,6 +75,9 @@ void	 attempt_decide(struct attempt *, size_t recipient,
 /* The same for all in one state. */
 void	 attempt_decide_all(struct attempt *, enum rcpt_state,
 	    const struct outcome *);
+/* The replies have lost their step: who was refused in the transaction under way
+ * is undecided again. */
+void	 attempt_take_back(struct attempt *);
 /* The connection is gone, or of no use; `why` is kept in case there is no other
  * address.  Recipients in RCPT_SENT and RCPT_ACCEPTED become RCPT_TODO. */
 void	 attempt_try_next(struct attempt *, const struct outcome *why);

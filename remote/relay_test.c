@@ -831,6 +831,15 @@ static const struct single {
 	    .rcpt = { "550 5.1.1 no\r\n421 4.7.0 bye!" } }, 2,
 	    "1/0 failed 550 5.1.1 no|1/1 deferred 421 4.7.0 site bye|", NULL,
 	    NULL },
+	/* Nobody is refused by what was said of another. */
+	{ "a reply too many before a refusal", { .mail = { "250 ok\r\n"
+	    "250 ok" }, .rcpt = { "550 5.1.1 no", "250 ok" } }, 2,
+	    "1/0 deferred 0 4.5.0 site H: a reply to DATA that makes no sense "
+	    "(250)|1/1 deferred 0 4.5.0 site H: a reply to DATA that makes no "
+	    "sense (250)|", NULL, NULL },
+	{ "a reply too many and all refused", { .ehlo = ALL_EHLO,
+	    .rcpt = { "550 5.1.1 no\r\n250 ok" } }, 1, "1/0 deferred 0 4.5.0 "
+	    "site H: it sent a reply to nothing|", NULL, NULL },
 	/* A refused message does not pass for one that was taken. */
 	{ "a reply too many with chunking", { .ehlo = ALL_EHLO,
 	    .rcpt = { "250 ok\r\n250 ok" }, .end = { "550 5.7.1 spam" } }, 1,

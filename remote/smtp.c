@@ -67,6 +67,7 @@ static void	 refuse_all(struct conn *, uint16_t, struct enhanced,
 		    struct slice text);
 static void	 choose_recipients(struct conn *);
 static bool	 is_out_of_step(struct conn *);
+static void	 out_of_step(struct conn *, const char *what);
 static void	 say_all(struct conn *);
 static bool	 say_one(struct conn *);
 static void	 say_mail(struct conn *);
@@ -465,13 +466,15 @@ choose_recipients(struct conn *c)
 	struct domains domains = { .max = c->ehlo.rcpt_domain_max };
 	size_t i, n = 0;
 
-	for (i = 0; i < a->job.nrecipients; i++)
+	for (i = 0; i < a->job.nrecipients; i++) {
+		a->recipients[i].may_be_taken_back = false;
 		if (a->recipients[i].state == RCPT_TODO &&
 		    (c->rcpt_limit == 0 || n < c->rcpt_limit) &&
 		    has_room(&domains, a->job.recipients[i].address)) {
 			a->recipients[i].state = RCPT_SENT;
 			n++;
 		}
+	}
 }
 
 /* RFC 9422 section 4.3, RCPTDOMAINMAX: is the address's domain one of those in
@@ -504,9 +507,17 @@ is_out_of_step(struct conn *c)
 
 	if (c->nowed > 0 || in.n == 0 || slice_starts(in, SLICE_LIT("421")))
 		return false;
-	conn_lost(c, (struct enhanced){ 4, 5, 0 },
-	    "it sent a reply to nothing");
+	out_of_step(c, "it sent a reply to nothing");
 	return true;
+}
+
+/* Which reply was meant for whom is not known, so nobody is refused. */
+static void
+out_of_step(struct conn *c, const char *what)
+{
+	if (c->attempt != NULL)
+		attempt_take_back(c->attempt);
+	conn_lost(c, (struct enhanced){ 4, 5, 0 }, what);
 }
 
 /* All that may be said now: without PIPELINING one command at a time. */
@@ -706,6 +717,7 @@ rcpt(struct conn *c, struct owed o)
 		return;
 	}
 	attempt_decide(c->attempt, o.recipient, &why);
+	r->may_be_taken_back = true;
 }
 
 /* RFC 821 had 552 for this.  One that is meant otherwise comes again when it
@@ -968,8 +980,7 @@ replied(struct conn *c)
 	char text[CONN_TEXT_BYTES];
 
 	if (c->nowed == 0) {
-		conn_lost(c, (struct enhanced){ 4, 5, 0 },
-		    "it sent a reply to nothing");
+		out_of_step(c, "it sent a reply to nothing");
 		return;
 	}
 	o = first_owed(c);
@@ -977,7 +988,7 @@ replied(struct conn *c)
 		snprintf(text, sizeof(text), "a reply to %s that makes no "
 		    "sense (%u)", steps[o.step].name, c->reply.code);
 		c->written = false;	/* it has not been accepted */
-		conn_lost(c, (struct enhanced){ 4, 5, 0 }, text);
+		out_of_step(c, text);
 		return;
 	}
 	if (c->reply.code == 421 && o.step != S_GREETING) {

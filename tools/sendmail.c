@@ -323,6 +323,7 @@ run_mail(struct tool *t, const struct options *o, struct submission *s,
 	s->hostname = c->hostname;
 	s->domain = local_domain(c);
 	s->text.max = c->smtp_max_message;
+	s->line_max = c->smtp_max_line;
 	if ((status = identify(s, o)) != EX_OK)
 		return status;
 	for (; *rcpts != NULL; rcpts++)

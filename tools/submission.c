@@ -9,6 +9,8 @@
 static int	end_line(struct text_reader *, struct buf *);
 static int	add_one(struct submission *, struct slice);
 static int	qualify(struct submission *, struct slice, struct slice *);
+static int	put_lines(struct submission *, struct slice, struct buf *);
+static size_t	break_at(struct slice line, size_t max);
 static struct slice without_mbox_line(struct slice);
 static int	take_recipients(struct submission *, struct slice text,
 		    struct slice *bad_r);
@@ -188,12 +190,55 @@ submission_finish(struct submission *s, bool take_rcpts, struct slice *bad_r)
 		goto full;
 	if (buf_add(&b, rest) == -1)
 		goto full;
-	buf_clear(&s->text);
-	s->text = b;
+	buf_reset(&s->text);
+	if (put_lines(s, buf_slice(&b), &s->text) == -1)
+		goto full;
+	buf_clear(&b);
 	return 0;
 full:
 	buf_clear(&b);
 	return -1;
+}
+
+/* Output of programs has lines of any length, and they do not ask why it was
+ * refused: what is too long for smtpd becomes several lines.  Each but the
+ * first begins with a blank, so that a field stays one. */
+static int
+put_lines(struct submission *s, struct slice text, struct buf *b)
+{
+	struct slice line;
+	size_t n, max = s->line_max;
+
+	while (text.n > 0) {
+		n = slice_find(text, '\n');
+		line = slice_first(text, n < text.n ? n + 1 : n);
+		text = slice_from(text, line.n);
+		while (max > 0 && line.n > max + 2) {
+			n = break_at(line, max - 1);
+			if (buf_add(b, slice_first(line, n)) == -1 ||
+			    buf_add_str(b, line.p[n] == ' ' ? "\r\n" :
+			    "\r\n ") == -1)
+				return -1;
+			line = slice_from(line, n);
+		}
+		if (buf_add(b, line) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+/* Before a blank, if there is one near; not within a character of UTF-8. */
+static size_t
+break_at(struct slice line, size_t max)
+{
+	size_t n;
+
+	for (n = max; n > max / 2; n--)
+		if (line.p[n] == ' ')
+			return n;
+	for (n = max; n > max - 3 && (line.p[n] & 0xc0) == 0x80; n--)
+		;
+	return n;
 }
 
 /* "From a@b Sun Nov 22 ...": what some programs have from a mailbox file. */

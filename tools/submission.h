@@ -31,6 +31,8 @@ struct submission {
 	const char	*domain;	/* of names without one */
 	const char	*hostname;
 	const char	*from_name;	/* for a From field; "" none */
+	size_t		 line_max;	/* of the message, without CRLF; 0: any,
+					 * else at least 10 */
 	uid_t		 uid;
 	struct arena	 arena;		/* owned: what follows */
 	struct slice	 sender;	/* "" null */

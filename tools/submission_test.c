@@ -202,6 +202,41 @@ too_large(void **state)
 	submission_clear(&s);
 }
 
+static void
+lines_that_are_too_long_become_several(void **state)
+{
+	static const struct {
+		const char	*in, *out;
+	} rows[] = {
+		{ "From: a@b\r\n\r\n1234567890\r\n",
+		    "From: a@b\r\n\r\n1234567890\r\n" },
+		{ "From: a@b\r\n\r\n12345678901\r\nx",
+		    "From: a@b\r\n\r\n123456789\r\n 01\r\nx" },
+		{ "From: a@b\r\n\r\n1234567890123456789012345",
+		    "From: a@b\r\n\r\n123456789\r\n 012345678\r\n 9012345" },
+		{ "From: a@b\r\n\r\n1234567 90 1 3456789012\r\n",
+		    "From: a@b\r\n\r\n1234567\r\n 90 1\r\n 34567890\r\n 12\r\n" },
+		{ "From: a@b\r\n\r\n12345678\303\27401\r\n",
+		    "From: a@b\r\n\r\n12345678\r\n \303\27401\r\n" },
+		{ "From: a@b, c@d, e@f\r\n\r\n",
+		    "From:\r\n a@b,\r\n c@d, e@f\r\n\r\n" },
+	};
+	struct submission s;
+	struct slice bad;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		submission_init(&s, 1000);
+		s.domain = "h";
+		s.line_max = 10;
+		buf_add_str(&s.text, rows[i].in);
+		assert_int_equal(submission_finish(&s, false, &bad), 0);
+		assert_slice_equal(buf_slice(&s.text), slice_str(rows[i].out));
+		submission_clear(&s);
+	}
+}
+
 int
 main(void)
 {
@@ -210,6 +245,7 @@ main(void)
 		cmocka_unit_test(messages_made_whole),
 		cmocka_unit_test(senders),
 		cmocka_unit_test(recipients),
+		cmocka_unit_test(lines_that_are_too_long_become_several),
 		cmocka_unit_test(too_large),
 	};
 

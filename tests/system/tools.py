@@ -50,6 +50,11 @@ class Sendmail(Story):
             self.ok(option, "alice@example.org", stdin=b"Subject: dot stays %s\n\nbefore\n.\nafter\n" % option.encode())
             self.assertIn(b"\n.\nafter\n", self.box.wait_subject("alice@example.org", "dot stays " + option))
 
+    def test_output_of_programs_is_taken_whatever_its_lines(self):
+        self.ok("-i", "alice@example.org", stdin=b"Subject: long lines\n\n" + b"x" * 200000 + b"\n10%\r100%\r\nend")
+        body = self.box.wait_subject("alice@example.org", "long lines").split(b"\n\n", 1)[1]
+        self.assertEqual(body.replace(b"\n ", b""), b"x" * 200000 + b"\n10%\n100%\nend\n")
+
     def test_the_sender_and_full_name(self):
         self.ok("-f", "bob@example.org", "-F", "Bob Builder", "alice@example.org", stdin=TEXT % b"full name")
         raw = self.box.wait_subject("alice@example.org", "full name")
@@ -112,7 +117,7 @@ class Sendmail(Story):
     def test_verify_says_where_mail_would_go_and_sends_nothing(self):
         p = self.ok("-bv", "alice@example.org, x@elsewhere.example")
         self.assertIn("=> alice@example.org: Maildir ", p.stdout)
-        self.assertRegex(p.stdout, r"(?m)^=> x@elsewhere\.example: next hop 127\.0\.0\.1:\d+$")
+        self.assertRegex(p.stdout, r"(?m)^=> x@elsewhere\.example: next hop \[127\.0\.0\.1\]:\d+$")
         p = self.box.sendmail("-v", "-bv", "alice@example.org", "nobody@example.org")
         self.assertEqual(p.returncode, EX_NOUSER)
         self.assertIn("refused: 550", p.stdout)
