@@ -14,7 +14,7 @@ COMPILE_FOR_BUILD = $(CC_FOR_BUILD) -std=gnu17 -D_GNU_SOURCE -I$(top_srcdir)/lib
 LIB_BASE = $(top_builddir)/lib/base/libbase.a $(BSD_LIBS)
 LIB_WIRING = $(top_builddir)/lib/wiring/libwiring.a
 LIB_SASL = $(top_builddir)/lib/sasl/libsasl.a $(CRYPTO_LIBS) $(CRYPT_LIBS) \
-	$(UNISTRING_LIBS) $(LIB_BASE)
+	$(IDN2_LIBS) $(UNISTRING_LIBS) $(LIB_BASE)
 LIB_MAIL = $(top_builddir)/lib/mail/libmail.a $(IDN2_LIBS) \
 	$(UNISTRING_LIBS) $(LIB_BASE)
 LIB_EV = $(top_builddir)/lib/ev/libev.a $(EVENT_LIBS) $(SSL_LIBS) $(LIB_BASE)

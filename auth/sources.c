@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "pam.h"
 #include "postgresql.h"
+#include "sasl/prep.h"
 #include "sources.h"
 #include "sqlite.h"
 #include "system.h"
@@ -121,15 +122,22 @@ int
 sources_find(struct sources *s, struct slice login, struct account *v,
     size_t room)
 {
+	struct buf other = BUF_INIT(SASL_LOGIN_BYTES);
+	bool has_other = sasl_login_in_unicode(login, &other);
 	size_t i;
-	int n = 0;
+	int n = 0, k;
 
 	s->last = NULL;
 	for (i = 0; i < s->n && n == 0; i++) {
 		n = find_in(&s->v[i], login, v, room);
+		if (n == 0 && has_other)
+			n = find_in(&s->v[i], buf_slice(&other), v, room);
 		if (n != 0)
 			s->last = &s->v[i];
 	}
+	for (k = 0; k < n; k++)
+		v[k].login = login;	/* whichever form it stands under */
+	buf_clear(&other);
 	return n;
 }
 

@@ -472,6 +472,7 @@ start_message(struct imap_session *s, uint64_t size)
 {
 	struct append_command *a = s->append;
 	int64_t now = a->internal_ms;
+	size_t i;
 
 	if (has_failed(a) || a->in_message)
 		return;
@@ -480,6 +481,11 @@ start_message(struct imap_session *s, uint64_t size)
 		fail_with(a, NO, "TOOBIG", "The message is too large");
 		return;
 	}
+	for (i = 0; i < a->nkeywords; i++)
+		if (a->keywords[i].n > STORE_KEYWORD_BYTES) {
+			fail_with(a, NO, "LIMIT", "A keyword is too long");
+			return;
+		}
 	if (size == 0 && a->phase == DATA) {
 		/* RFC 3502 6.3.11: so a client says that it gives up. */
 		fail_with(a, NO, NULL, "A message is empty; none is stored");

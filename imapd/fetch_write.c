@@ -26,7 +26,6 @@ static void	 begin_literal(struct fetch_reader *, const struct fetch_item *,
 		    uint64_t size, bool binary);
 static void	 write_literal(struct fetch_reader *);
 static void	 begin_stored(struct fetch_reader *, struct slice);
-static uint64_t	 count_stored(struct fetch_reader *);
 static bool	 next_window(struct fetch_reader *);
 static bool	 next_decoded(struct fetch_reader *);
 static bool	 read_window(struct fetch_reader *, char *to, size_t n);
@@ -282,10 +281,10 @@ put_section(struct fetch_reader *r, const struct fetch_item *it)
 		put_str(r->s, "NIL");
 		return;
 	}
-	if (sec->npath == 0 && sec->what == SECTION_ALL) {
+	/* Of a large one the size is known from its parts. */
+	if (sec->npath == 0 && sec->what == SECTION_ALL && !r->content.away) {
 		stored = r->content.bytes;
-		begin_stored(r, stored);
-		size = count_stored(r);
+		size = crlf_size(stored);
 	} else if (!load_message(r) ||
 	    !message_section(&r->message, sec, &stored, &size)) {
 		put_str(r->s, "NIL");
@@ -417,17 +416,6 @@ begin_stored(struct fetch_reader *r, struct slice stored)
 	crlf_reader_init(&r->lines, away ? SLICE_EMPTY : stored);
 	r->at = away ? (size_t)(stored.p - r->content.bytes.p) : 0;
 	r->end = away ? r->at + stored.n : 0;
-}
-
-static uint64_t
-count_stored(struct fetch_reader *r)
-{
-	uint64_t n = 0;
-
-	do
-		n += crlf_skip(&r->lines, UINT64_MAX);
-	while (next_window(r));
-	return n;
 }
 
 /* False: there is none, or it could not be read. */

@@ -10,6 +10,7 @@ struct store_args {
 	bool		 conditional;	/* UNCHANGEDSINCE */
 	bool		 makes;		/* keywords that are not there yet */
 	unsigned	 missing;	/* of them */
+	bool		 too_long;	/* one can be in no mailbox */
 };
 
 static bool	 take_args(struct imap_session *, struct cursor *,
@@ -30,6 +31,8 @@ cmd_store(struct imap_session *s, struct cursor *c)
 	if (!cur_sp(c) || !cur_set(c, SET_STAR | SET_SAVED, &set) ||
 	    !cur_sp(c) || !take_args(s, c, &a, &r) || !cur_end(c))
 		bad_args(s, "a set, FLAGS, +FLAGS or -FLAGS, and flags");
+	else if (a.too_long && a.q.how != FLAGS_REMOVE)
+		tagged(s, NO, "LIMIT", "A keyword is too long");
 	else if (r != STORE_OK)
 		store_refused(s, r);
 	else
@@ -63,6 +66,7 @@ take_flag(struct imap_session *s, struct cursor *c, struct store_args *a)
 		return system_flag(name) != 0 &&
 		    system_flag(name) != FLAG_RECENT;
 	}
+	a->too_long = a->too_long || name.n > STORE_KEYWORD_BYTES;
 	bit = mailbox_keyword(s->view.mailbox, name, a->makes);
 	if (bit >= 0)
 		a->q.keywords |= UINT64_C(1) << bit;
@@ -106,7 +110,7 @@ take_args(struct imap_session *s, struct cursor *c, struct store_args *a,
 	at = *c;
 	if (!take_flags(s, &at, a) || !cur_end(&at))
 		return false;
-	if (a->q.how == FLAGS_REMOVE || a->missing == 0) {
+	if (a->q.how == FLAGS_REMOVE || a->missing == 0 || a->too_long) {
 		*c = at;
 		return true;
 	}

@@ -334,6 +334,35 @@ keywords_are_made_by_what_succeeds(void **state)
 }
 
 static void
+keywords_have_a_longest(void **state)
+{
+	static const struct slice refused = {
+		"a NO [LIMIT] A keyword is too long\r\n", 36 };
+	char name[STORE_KEYWORD_BYTES + 2], command[400];
+
+	(void)state;
+	select_inbox(1);
+	memset(name, 'k', sizeof(name) - 1);
+	name[sizeof(name) - 1] = '\0';
+	snprintf(command, sizeof(command), "a STORE 1 FLAGS (good %s)\r\n",
+	    name);
+	assert_true(slice_starts(client_ask(&c, command), refused));
+	snprintf(command, sizeof(command), "a APPEND INBOX (%s) {5+}\r\n"
+	    "hello\r\n", name);
+	assert_true(slice_starts(client_ask(&c, command), refused));
+	assert_int_equal(mailbox_keywords(c.session->view.mailbox), 0);
+	snprintf(command, sizeof(command), "a STORE 1 -FLAGS.SILENT %s\r\n",
+	    name);
+	assert_true(slice_starts(client_ask(&c, command),
+	    SLICE_LIT("a OK ")));
+	name[STORE_KEYWORD_BYTES] = '\0';
+	snprintf(command, sizeof(command), "a STORE 1 +FLAGS.SILENT %s\r\n",
+	    name);
+	client_ask(&c, command);
+	assert_int_equal(mailbox_keywords(c.session->view.mailbox), 1);
+}
+
+static void
 keywords_without_a_name_are_not_told(void **state)
 {
 	(void)state;
@@ -1131,6 +1160,7 @@ main(void)
 		T(commands_without_a_mailbox), T(select_tells_all),
 		T(fetch_items), T(bad_commands_get_BAD), T(store_flags),
 		T(keywords_are_made_by_what_succeeds),
+		T(keywords_have_a_longest),
 		T(keywords_without_a_name_are_not_told),
 		T(silence_hides_only_what_is_known),
 		T(expunges_are_told_when_they_may), T(copy_move_and_expunge),

@@ -420,7 +420,7 @@ has_bare(struct slice s)
 	return false;
 }
 
-enum { FROM, SENDER, COUNTED };
+enum { FROM, SENDER, DATE, MESSAGE_ID, COUNTED };
 
 /* Takes out what is not to be sent, notes whose it says it is. */
 static void
@@ -428,7 +428,7 @@ edit(struct session *s, size_t n)
 {
 	struct tx *tx = s->tx;
 	struct slice rest = slice_first(buf_slice(&tx->content), n);
-	unsigned counts[COUNTED] = { 0, 0 };
+	unsigned counts[COUNTED] = { 0 };
 	size_t to = 0, at = 0;
 	struct field f;
 	bool keep;
@@ -451,8 +451,21 @@ edit(struct session *s, size_t n)
 	}
 	drop_bytes(s, to, n);
 	tx->lacks_from = counts[FROM] == 0;
+	tx->scan.has_date = counts[DATE] > 0;
+	tx->scan.has_message_id = counts[MESSAGE_ID] > 0;
 	if (tx->lacks_from && tx->reverse_path.n == 0)
 		content_fail(s, 550, "5.6.0 The message has no From field");
+}
+
+static bool
+is_blank(struct slice body)
+{
+	size_t i;
+
+	for (i = 0; i < body.n; i++)
+		if (memchr(" \t\r\n", body.p[i], 4) == NULL)
+			return false;
+	return true;
 }
 
 /* False: it is left out. */
@@ -461,7 +474,8 @@ look_at_field(struct session *s, const struct field *f, unsigned *counts)
 {
 	static const char *const left_out[] = { "Bcc", "Resent-Bcc",
 		"Return-Path" };
-	static const char *const counted[COUNTED] = { "From", "Sender" };
+	static const char *const counted[COUNTED] = { "From", "Sender", "Date",
+		"Message-ID" };
 	size_t i;
 
 	for (i = 0; i < sizeof(left_out) / sizeof(left_out[0]); i++)
@@ -470,11 +484,14 @@ look_at_field(struct session *s, const struct field *f, unsigned *counts)
 	for (i = 0; i < COUNTED; i++) {
 		if (!slice_eq_nocase(f->name, slice_str(counted[i])))
 			continue;
-		if (++counts[i] > 1)
+		/* An empty one is none, and is replaced. */
+		if (i >= DATE && is_blank(f->body))
+			return false;
+		if (++counts[i] > 1 && i < DATE)
 			content_fail(s, 550, i == FROM ?
 			    "5.6.0 The message has two From fields" :
 			    "5.6.0 The message has two Sender fields");
-		else if (!take_authors(s, f->body))
+		else if (i < DATE && !take_authors(s, f->body))
 			content_fail(s, 550, "5.6.0 The From or Sender field "
 			    "is not made of addresses");
 		return true;

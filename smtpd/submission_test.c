@@ -530,6 +530,13 @@ static const struct {
 	{ "complete", FROM DATED "\r\nx\r\n", NULL, FROM DATED "\r\nx\r\n" },
 	{ "date_and_message_id_are_added", FROM "\r\nx\r\n", NULL,
 	    ADDED FROM "\r\nx\r\n" },
+	{ "empty_date_and_message_id_are_replaced", "Date:\r\n" FROM
+	    "message-id: \r\n\t\r\n\r\nx\r\n", NULL,
+	    ADDED FROM "\r\nx\r\n" },
+	{ "an_empty_one_beside_another_is_left_out", "Date: \r\n" FROM DATED
+	    "Message-ID:\r\n\r\nx\r\n", NULL, FROM DATED "\r\nx\r\n" },
+	{ "two_dates_are_no_harm", FROM DATED "Date: y\r\n\r\nx\r\n", NULL,
+	    FROM DATED "Date: y\r\n\r\nx\r\n" },
 	{ "from_is_added", DATED "\r\nx\r\n", NULL,
 	    "From: <joe@example.org>\r\n" DATED "\r\nx\r\n" },
 	{ "no_header_section", "hello there\r\nFrom: x@y\r\n", NULL,

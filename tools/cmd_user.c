@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "chasqui.h"
+#include "mail/address.h"
 #include "password_file.h"
 #include "queue_print.h"
 #include "sasl/password.h"
@@ -36,6 +37,7 @@ struct job {
 	const char		*path;
 	struct text_file	 file;
 	char			 login[SASL_LOGIN_BYTES + 1];	/* prepared */
+	struct buf		 canonical;	/* sasl_prep_login() of it */
 	unsigned		 protocols;	/* --protocols; 0: not given */
 	const char		*stored;	/* --stored; NULL: not given */
 	bool			 json;
@@ -99,6 +101,7 @@ run_user(struct tool *t, int argc, char *argv[])
 	j.tool = t;
 	j.out = BUF_INIT(TEXT_FILE_BYTES);
 	j.why = BUF_INIT(8192);
+	j.canonical = BUF_INIT(SASL_LOGIN_BYTES);
 	r = parse_options(&j, &argc, argv);
 	if (r != 0)
 		return r;
@@ -173,7 +176,8 @@ name_login(struct job *j, const char *login)
 {
 	struct buf b = BUF_INIT(SASL_LOGIN_BYTES);
 
-	if (!sasl_prep_login(slice_str(login), &b) ||
+	if (!sasl_prep_name(slice_str(login), &b) ||
+	    !sasl_prep_login(slice_str(login), &j->canonical) ||
 	    memchr(b.p, ':', b.n) != NULL || b.p[0] == '#')
 		return tool_fail(EX_USAGE, "\"%s\" is not a login name",
 		    login);
@@ -218,8 +222,12 @@ finish(struct job *j)
 static bool
 is_his(const struct job *j, const struct account *a)
 {
-	return a->login.n > 0 &&
-	    slice_eq_nocase(a->login, slice_str(j->login));
+	struct buf b = BUF_INIT(SASL_LOGIN_BYTES);
+	bool his = a->login.n > 0 && sasl_prep_login(a->login, &b) &&
+	    slice_eq(buf_slice(&b), buf_slice(&j->canonical));
+
+	buf_clear(&b);
+	return his;
 }
 
 static bool
@@ -275,7 +283,7 @@ finish_and_log_out(struct job *j)
 {
 	int r = finish(j);
 
-	return r != EX_OK ? r : tool_logout_if_running(j->tool, j->login);
+	return r != EX_OK ? r : tool_logout_if_running(j->tool, buf_cstr(&j->canonical));
 }
 
 /* One line, prepared. */
@@ -362,7 +370,7 @@ user_account_text(struct slice login, struct slice given, struct buf *out)
 	struct job nothing = { .login = "" };
 	int r;
 
-	if (!sasl_prep_login(login, &name) || !sasl_prep(given, &password))
+	if (!sasl_prep_name(login, &name) || !sasl_prep(given, &password))
 		return tool_fail(EX_USAGE, "%.*s: the name or its password has "
 		    "characters that it may not have", SLICE_ARG(login));
 	a.login = buf_slice(&name);
@@ -424,15 +432,26 @@ put_mailbox(struct job *j, const char *table)
 
 	if (r != 0)
 		return r;
-	if (table_text_find(&e.reader, slice_str(j->login), &entry)) {
+	if (table_text_find(&e.reader, buf_slice(&j->canonical), &entry)) {
 		table_edit_abandon(&e);
 		return EX_OK;
 	}
-	table_edit_add(&e, slice_str(j->login), SLICE_EMPTY);
+	table_edit_add(&e, buf_slice(&j->canonical), SLICE_EMPTY);
 	r = table_edit_finish(&e);
 	if (r == 0)
 		printf("its mailbox is in the table %s\n", table);
 	return r;
+}
+
+static bool
+is_domain(struct slice canonical, struct slice name)
+{
+	struct buf b = BUF_INIT(SASL_LOGIN_BYTES);
+	bool is = domain_canonical(&b, name) == 0 &&
+	    slice_eq(buf_slice(&b), canonical);
+
+	buf_clear(&b);
+	return is;
 }
 
 /* With --mailbox it is made to be there. */
@@ -440,18 +459,19 @@ static int
 see_to_mailbox(struct job *j)
 {
 	const struct conf *c = tool_conf(j->tool);
-	struct slice login = slice_str(j->login);
+	struct slice login = buf_slice(&j->canonical);
 	size_t at = slice_rfind(login, '@'), i;
 
 	if (at == login.n)
 		return EX_OK;
 	for (i = 0; i < c->ndomains; i++)
-		if (slice_eq_nocase(slice_from(login, at + 1),
+		if (is_domain(slice_from(login, at + 1),
 		    slice_str(c->domains[i].name)))
 			break;
 	if (i == c->ndomains)
-		printf("note: %s is not a domain of this host; %s can send, "
-		    "but has no mailbox\n", j->login + at + 1, j->login);
+		printf("note: %.*s is not a domain of this host; %s can send, "
+		    "but has no mailbox\n", SLICE_ARG(slice_from(login,
+		    at + 1)), j->login);
 	else if (strcmp(c->domains[i].type, "virtual") != 0 ||
 	    c->domains[i].mailboxes.n == 0)
 		return EX_OK;
@@ -516,7 +536,7 @@ run_passwd(struct job *j, int argc, char *argv[])
 	if (j->protocols != 0)
 		a.protocols = j->protocols;
 	r = set_password(j, &a);
-	return r != EX_OK ? r : tool_logout_if_running(j->tool, j->login);
+	return r != EX_OK ? r : tool_logout_if_running(j->tool, buf_cstr(&j->canonical));
 }
 
 /* Leaves the lines out that go; how many. */
@@ -649,7 +669,7 @@ run_logout(struct job *j, int argc, char *argv[])
 		return r;
 	c = tool_connect(j->tool, SOCKET_CONTROL);
 	channel_free(&c);
-	return tool_logout_if_running(j->tool, j->login);
+	return tool_logout_if_running(j->tool, buf_cstr(&j->canonical));
 }
 
 /* ---- app passwords ------------------------------------------------------- */
@@ -719,10 +739,10 @@ app_add(struct job *j, int argc, char *argv[])
 	(void)argc;
 	if (r != 0)
 		return r;
-	a.login = slice_str(j->login);
 	a.app = slice_str(argv[1]);
 	if (!find_main(j, &main))
 		return no_such_user(j);
+	a.login = main.login;
 	if (!app_name_is_valid(a.app) || has_app(j, a.app)) {
 		text_file_close(&j->file);
 		return tool_fail(EX_USAGE, "\"%s\" is not a name for an app "

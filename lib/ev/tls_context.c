@@ -14,6 +14,7 @@
 #define CLIENT_CHAIN_BYTES	(16 * 1024)	/* a client's certificates */
 #define SERVER_CHAIN_BYTES	(64 * 1024)
 #define CAS_MAX			1000	/* whose clients are taken */
+#define NAME_BYTES		300	/* of a server_name extension */
 
 /* A server signs, so its suites of TLS 1.2 are those with an ephemeral key;
  * CBC with SHA-2 for hosts of 2012 that have no GCM for RSA. */
@@ -32,6 +33,7 @@ static int	 set_up_server(struct tls_context *,
 static int	 ask_clients(struct tls_context *, struct slice, struct buf *);
 static int	 name_sessions(struct tls_context *,
 		    const struct tls_server_config *);
+static int	 name_session(SSL *, int *, void *);
 static int	 answer_name(SSL *, int *, void *);
 static int	 choose_protocol(SSL *, const unsigned char **, unsigned char *,
 		    const unsigned char *, unsigned, void *);
@@ -139,6 +141,7 @@ set_up_server(struct tls_context *c, const struct tls_server_config *config,
 	SSL_CTX_set_security_level(ssl, 2);
 	SSL_CTX_set_session_cache_mode(ssl, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_max_cert_list(ssl, CLIENT_CHAIN_BYTES);
+	SSL_CTX_set_client_hello_cb(ssl, name_session, c);
 	SSL_CTX_set_tlsext_servername_callback(ssl, answer_name);
 	SSL_CTX_set_alpn_select_cb(ssl, choose_protocol, c);
 	SSL_CTX_set_cert_cb(ssl, tls_identity_choose, c);
@@ -192,7 +195,6 @@ ask_clients(struct tls_context *c, struct slice cas, struct buf *why)
 static int
 name_sessions(struct tls_context *c, const struct tls_server_config *config)
 {
-	unsigned char id[EVP_MAX_MD_SIZE];
 	struct buf all = BUF_INIT(config->client_cas.n + 8192);
 	size_t n;
 	int r;
@@ -201,13 +203,38 @@ name_sessions(struct tls_context *c, const struct tls_server_config *config)
 	    config->tls13_only ? '3' : '2');
 	r |= buf_add(&all, config->client_cas);
 	if (r == 0 && EVP_Q_digest(tls_library(), "SHA256", TLS_PROPERTIES,
-	    all.p, all.n, id, &n) == 1 && n <= SSL_MAX_SID_CTX_LENGTH)
-		r = SSL_CTX_set_session_id_context(c->ssl, id,
-		    (unsigned)n) == 1 ? 0 : -1;
+	    all.p, all.n, c->sessions, &n) == 1)
+		r = SSL_CTX_set_session_id_context(c->ssl, c->sessions,
+		    sizeof(c->sessions)) == 1 ? 0 : -1;
 	else
 		r = -1;
 	buf_clear(&all);
 	return r;
+}
+
+/* And only under the name that it was made under (RFC 6066 section 3), since
+ * OpenSSL does not compare them. */
+static int
+name_session(SSL *ssl, int *alert, void *arg)
+{
+	const struct tls_context *c = arg;
+	unsigned char text[sizeof(c->sessions) + NAME_BYTES];
+	unsigned char id[sizeof(c->sessions)];
+	const unsigned char *ext;
+	size_t n, i, used = sizeof(c->sessions);
+
+	memcpy(text, c->sessions, sizeof(c->sessions));
+	if (SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_server_name, &ext,
+	    &n) == 1)
+		/* What is no name of a host is refused later. */
+		for (i = 0; i < n && used < sizeof(text); i++)
+			text[used++] = (unsigned char)ascii_lower((char)ext[i]);
+	if (EVP_Q_digest(tls_library(), "SHA256", TLS_PROPERTIES, text, used,
+	    id, &n) == 1 &&
+	    SSL_set_session_id_context(ssl, id, sizeof(id)) == 1)
+		return SSL_CLIENT_HELLO_SUCCESS;
+	*alert = SSL_AD_INTERNAL_ERROR;
+	return SSL_CLIENT_HELLO_ERROR;
 }
 
 /* tls_identity_choose() looks at the name; this says that it was seen. */

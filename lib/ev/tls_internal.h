@@ -26,6 +26,7 @@ struct tls_context {
 	bool			 asks_client;	/* for a certificate */
 	const uint8_t		*ticket_keys;	/* borrowed for good */
 	char			*alpn;		/* owned; NULL: no name */
+	unsigned char		 sessions[32];	/* where they are good */
 	struct tls_identity	*identities;	/* owned array */
 	size_t			 nidentities;
 	struct tls_name		*names;		/* owned array */

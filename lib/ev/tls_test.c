@@ -710,6 +710,53 @@ ticket_is_good_in_another_process_until_its_keys_are_gone(void **state)
 	buf_clear(&session);
 }
 
+/* RFC 6066 section 3: whose certificate it was is not asked again. */
+static void
+session_is_not_resumed_under_another_name(void **state)
+{
+	static const int all[] = { EC_A, EC_B };
+	static const struct {
+		const char	*before, *after;
+		bool		 resumed;
+	} cases[] = {
+		{ "a.example", "a.example", true },
+		{ "a.example", "A.Example", true },
+		{ "a.example", "b.example", false },
+		{ "a.example", NULL, false },
+		{ NULL, "a.example", false },
+		{ NULL, NULL, true },
+	};
+	struct buf session = BUF_INIT(65536);
+	int version;
+	size_t i;
+
+	(void)state;
+	tls_context_release(&server_tls);
+	server_tls = server_with(2, all);
+	for (version = TLS1_2_VERSION; version <= TLS1_3_VERSION; version++) {
+		only_version(client_tls, version);
+		for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+			struct tls_demand d = { .sni = cases[i].before };
+
+			buf_reset(&session);
+			handshake(&d);
+			exchange();
+			assert_int_equal(stream_tls_session(&client.stream,
+			    &session), 0);
+			close_both();
+			d.sni = cases[i].after;
+			d.session = buf_slice(&session);
+			handshake(&d);
+			exchange();
+			assert_int_equal(
+			    stream_tls_info(&server.stream)->resumed,
+			    cases[i].resumed);
+			close_both();
+		}
+	}
+	buf_clear(&session);
+}
+
 static void
 no_tickets_without_their_memory(void **state)
 {
@@ -1208,6 +1255,7 @@ main(void)
 		CASE(client_demands_are_met_or_end_it),
 		CASE(client_certificate_is_seen_and_checked),
 		CASE(ticket_is_good_in_another_process_until_its_keys_are_gone),
+		CASE(session_is_not_resumed_under_another_name),
 		CASE(no_tickets_without_their_memory),
 		CASE(resumed_session_must_meet_the_demand_of_now),
 		CASE(exporter_is_the_same_on_both_sides),

@@ -68,7 +68,7 @@ static bool
 is_login(struct slice s)
 {
 	struct buf b = BUF_INIT(SASL_LOGIN_BYTES);
-	bool ok = s.n <= SASL_LOGIN_BYTES && sasl_prep_login(s, &b) &&
+	bool ok = s.n <= SASL_LOGIN_BYTES && sasl_prep_name(s, &b) &&
 	    b.n == s.n && slice_eq_nocase(s, buf_slice(&b));
 
 	buf_clear(&b);

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: ISC */
 /* prep - see prep.h. */
+#include <idn2.h>
 #include <stdlib.h>
 
 #include <uninorm.h>
 #include <unictype.h>
 #include <unistr.h>
 
+#include "base/mem.h"
 #include "sasl/prep.h"
 
 static bool	 prep_unicode(struct slice, struct buf *);
@@ -28,8 +30,60 @@ sasl_prep(struct slice s, struct buf *out)
 	return buf_add(out, s) == 0;
 }
 
+/* Of the domain of out's name, which begins at from.  What is no domain stays
+ * as it is. */
+static bool
+convert_domain(struct buf *out, size_t from, bool to_ascii)
+{
+	struct slice name = slice_from(buf_slice(out), from);
+	size_t at = slice_rfind(name, '@') + 1;
+	char *domain, *other = NULL;
+	bool ok;
+
+	if (at > name.n)
+		return true;
+	domain = mem_slicedup(slice_from(name, at));
+	if ((to_ascii ? idn2_to_ascii_8z(domain, &other, IDN2_NFC_INPUT |
+	    IDN2_NONTRANSITIONAL) : idn2_to_unicode_8z8z(domain, &other, 0)) !=
+	    IDN2_OK)
+		other = NULL;
+	if (other != NULL)
+		out->n = from + at;
+	ok = other == NULL || buf_add_str(out, other) == 0;
+	idn2_free(other);
+	free(domain);
+	return ok;
+}
+
 bool
 sasl_prep_login(struct slice s, struct buf *out)
+{
+	size_t from = out->n, at;
+
+	if (!sasl_prep_name(s, out))
+		return false;
+	for (at = from; at < out->n && (out->p[at] & 0x80) == 0; at++)
+		;
+	if (at == out->n || convert_domain(out, from, true))
+		return true;
+	out->n = from;
+	return false;
+}
+
+bool
+sasl_login_in_unicode(struct slice login, struct buf *out)
+{
+	size_t from = out->n;
+
+	if (buf_add(out, login) == 0 && convert_domain(out, from, false) &&
+	    !slice_eq(slice_from(buf_slice(out), from), login))
+		return true;
+	out->n = from;
+	return false;
+}
+
+bool
+sasl_prep_name(struct slice s, struct buf *out)
 {
 	size_t from = out->n, i;
 

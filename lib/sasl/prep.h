@@ -16,8 +16,14 @@
  * longer than the buf takes.  ASCII is unchanged.
  */
 bool	 sasl_prep(struct slice, struct buf *);
-/* A login name: prepared, and ASCII letters in lower case; no blanks.  False
- * too where it is empty. */
+/* A name as it may stand in a list of accounts: prepared, and ASCII letters in
+ * lower case; no blanks.  False too where it is empty. */
+bool	 sasl_prep_name(struct slice, struct buf *);
+/* A login name in its one form: the same, with the domain's labels in ASCII
+ * (RFC 5890), as addresses are looked up. */
 bool	 sasl_prep_login(struct slice, struct buf *);
+/* The other form of what sasl_prep_login() has made, which accounts may stand
+ * under, too.  False: there is none. */
+bool	 sasl_login_in_unicode(struct slice, struct buf *);
 
 #endif

@@ -13,7 +13,7 @@ import ssl
 import subprocess
 import time
 
-from harness import CHASQUI, PATIENCE, Story, needs_program, run, wait_for
+from harness import CHASQUI, PATIENCE, Story, Talk, any_certificate, needs_program, run, wait_for
 
 
 def tls():
@@ -203,3 +203,83 @@ class Limits(Story):
         self.assertIn("AUTHENTICATIONFAILED", said[0])
         self.assertIn("UNAVAILABLE", said[-1])
         self.box.wait_log("reason=client-limit")
+
+
+class DomainInEitherForm(Story):
+    """A login's domain may be typed in Unicode or in ASCII, whichever its account has."""
+    U, A = "b\u00fccher.example", "xn--bcher-kva.example"
+
+    @classmethod
+    def arrange(cls):
+        cls.box = cls.instance(domains=(cls.A,), users=(f"ann@{cls.A}",))
+        cls.box.tool("user", "add", f"ben@{cls.U}", "--mailbox", stdin=b"secret\n", check=True)
+        wait_for(lambda: cls.box.tool("explain", f"ben@{cls.A}").returncode == 0, "ben's mailbox")
+
+    def forms(self, user):
+        return [f"{user}@{d}" for d in (self.U, self.A, self.U.upper(), self.A.upper())]
+
+    def imap(self, mechanism, answer):
+        i = imaplib.IMAP4_SSL("127.0.0.1", self.box.base + 993, ssl_context=any_certificate())
+        self.addCleanup(i.shutdown)
+        return i.authenticate(mechanism, answer)
+
+    def test_passwords(self):
+        for login in self.forms("ann") + self.forms("ben"):
+            with self.subTest(login):
+                self.imap("PLAIN", lambda _, login=login: b"\0" + login.encode() + b"\0secret")
+                said = iter((login.encode(), b"secret"))
+                self.imap("LOGIN", lambda _: next(said))
+        with self.assertRaises(imaplib.IMAP4.error):
+            self.imap("PLAIN", lambda _: f"\0ben@{self.A}\0wrong".encode())
+
+    def test_scram(self):
+        for login in self.forms("ann") + self.forms("ben"):
+            with self.subTest(login):
+                self.imap("SCRAM-SHA-256", Scram(login, "secret"))
+
+    def test_senders(self):
+        for login in self.forms("ben"):
+            for sender in self.forms("ben"):
+                with self.subTest(login=login, sender=sender):
+                    t = Talk(("127.0.0.1", self.box.base + 587))
+                    self.addCleanup(t.close)
+                    t.ehlo()
+                    t.cmd("STARTTLS", 220)
+                    t.s = any_certificate().wrap_socket(t.s)
+                    t.ehlo()
+                    plain = b"\0" + login.encode() + b"\0secret"
+                    t.cmd("AUTH PLAIN " + base64.b64encode(plain).decode(), 235)
+                    t.cmd(f"MAIL FROM:<{sender}> SMTPUTF8", 250)
+                    t.cmd("RSET", 250)
+                    t.cmd(f"MAIL FROM:<ann@{self.A}>", 553)
+
+    def test_tools(self):
+        for login in self.forms("ben"):
+            self.assertNotEqual(self.box.tool("user", "add", login, stdin=b"x\n").returncode, 0)
+            app = self.box.tool("user", "app-password", "add", login, "phone", check=True).stdout.strip()
+            i = imaplib.IMAP4("127.0.0.1", self.box.base + 143)
+            i.login(f"ben@{self.A}", app)
+            self.box.tool("user", "app-password", "revoke", login, "phone", check=True)
+            self.assertIn(b"Your login was changed", i.readline())
+            i.shutdown()
+
+
+class Scram:
+    """A client of SCRAM-SHA-256 for imaplib."""
+
+    def __init__(self, login, password):
+        self.password, self.turn = password.encode(), 0
+        self.bare = b"n=" + login.encode() + b",r=abcdefghijkl"
+
+    def __call__(self, challenge):
+        self.turn += 1
+        if self.turn == 1:
+            return b"n,," + self.bare
+        if self.turn == 3:
+            return b""
+        said = dict(p.split(b"=", 1) for p in challenge.split(b","))
+        salted = hashlib.pbkdf2_hmac("sha256", self.password, base64.b64decode(said[b"s"]), int(said[b"i"]))
+        key = hmac.digest(salted, b"Client Key", "sha256")
+        final = b"c=biws,r=" + said[b"r"]
+        signature = hmac.digest(hashlib.sha256(key).digest(), self.bare + b"," + challenge + b"," + final, "sha256")
+        return final + b",p=" + base64.b64encode(bytes(a ^ b for a, b in zip(key, signature)))
