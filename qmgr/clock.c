@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /* clock - see clock.h. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -13,16 +16,22 @@
 #define STEP_BYTES	24
 #define CLOCK_BYTES	(NOTE_MAGIC_BYTES + 4 + CLOCK_STEPS * STEP_BYTES)
 
+#define BOOT_ID		"/proc/sys/kernel/random/boot_id"
+#define BOOT_BYTES	(NOTE_MAGIC_BYTES + 4 + 8 + CLOCK_BOOT_BYTES)
+
 static const char magic[] = "CHASQC1\n";
+static const char boot_magic[] = "CHASQB1\n";
 
 /* The steps on their way to the disk. */
 struct keeping {
 	struct disk_task task;		/* first */
 	int		 dir;		/* borrowed */
 	struct buf	 body;
+	struct buf	 boot;
 };
 
 static void	 read_steps(struct qmgr *);
+static void	 find_unseen_step(struct qmgr *, int64_t now);
 static void	 add_step(struct queue_clock *, int64_t before, int64_t after,
 		    uint64_t last_id);
 static void	 keep_steps(struct qmgr *);
@@ -37,7 +46,20 @@ clock_start(struct qmgr *q)
 
 	clock_watch_init(&q->clock.watch);
 	read_steps(q);
+	find_unseen_step(q, now);
 	add_step(&q->clock, now, now, 0);
+}
+
+void
+clock_recovered(struct qmgr *q)
+{
+	struct queue_clock *c = &q->clock;
+
+	if (c->unseen)
+		c->steps[c->earlier - 1].last_id = q->last_id;
+	c->unseen = false;
+	if (c->keep)
+		keep_steps(q);
 }
 
 static void
@@ -103,6 +125,48 @@ read_steps(struct qmgr *q)
 	buf_clear(&b);
 }
 
+void
+clock_identify(struct queue_clock *c)
+{
+	int fd = open(BOOT_ID, O_RDONLY | O_CLOEXEC);
+
+	if (fd == -1 || read(fd, c->boot, CLOCK_BOOT_BYTES) != CLOCK_BOOT_BYTES)
+		memset(c->boot, 0, CLOCK_BOOT_BYTES);
+	if (fd != -1)
+		close(fd);
+}
+
+/* Every message that is here has seen it: their ids are known later. */
+static void
+find_unseen_step(struct qmgr *q, int64_t now)
+{
+	struct queue_clock *c = &q->clock;
+	struct buf b = BUF_INIT(BOOT_BYTES);
+	struct slice body, name = slice_of(c->boot, CLOCK_BOOT_BYTES);
+	struct wire w;
+	int64_t ms;
+
+	c->unseen = false;
+	c->keep = !q->read_only && c->boot[0] != '\0';
+	if (!c->keep || fs_read_file(fs, q->dir, CLOCK_BOOT_FILE, &b,
+	    BOOT_BYTES, NULL) == -1 ||
+	    !notes_read(buf_slice(&b), boot_magic, &body))
+		goto out;
+	w = wire_of(body);
+	ms = c->watch.offset_ms - (int64_t)get_u64(&w);
+	if (w.bad || !slice_eq(w.rest, name))
+		goto out;
+	c->keep = ms >= CLOCK_STEP_MS || ms <= -CLOCK_STEP_MS;
+	if (!c->keep)
+		goto out;
+	log_warn("event=clock-stepped ms=%lld", (long long)ms);
+	add_step(c, now - ms, now, UINT64_MAX);
+	c->unseen = c->n > c->earlier;
+	c->earlier = c->n;
+out:
+	buf_clear(&b);
+}
+
 bool
 clock_unpack(struct slice file, struct queue_clock *c)
 {
@@ -146,6 +210,9 @@ keep_steps(struct qmgr *q)
 		put_time(&k->body, s->before);
 		put_time(&k->body, s->after);
 	}
+	buf_init(&k->boot, BOOT_BYTES);
+	put_u64(&k->boot, (uint64_t)c->watch.offset_ms);
+	buf_add(&k->boot, slice_of(c->boot, CLOCK_BOOT_BYTES));
 	disk_do(q->files, &k->task);
 }
 
@@ -154,7 +221,11 @@ keep_work(struct disk_task *t)
 {
 	struct keeping *k = (struct keeping *)(void *)t;
 
-	notes_write(k->dir, CLOCK_FILE, magic, buf_slice(&k->body));
+	/* In this order: a step that is known twice moves nothing twice. */
+	if (k->body.n == 0 || notes_write(k->dir, CLOCK_FILE, magic,
+	    buf_slice(&k->body)) == 0)
+		(void)!notes_write(k->dir, CLOCK_BOOT_FILE, boot_magic,
+		    buf_slice(&k->boot));
 }
 
 static void
@@ -163,6 +234,7 @@ keep_done(struct disk_task *t)
 	struct keeping *k = (struct keeping *)(void *)t;
 
 	buf_clear(&k->body);
+	buf_clear(&k->boot);
 	free(k);
 }
 

@@ -176,7 +176,7 @@ begin(struct world *w, const char *more)
 static unsigned
 noticed(const struct world *w)
 {
-	return w->q->clock.n - 1u;
+	return w->q->clock.n - w->q->clock.earlier - 1u;
 }
 
 static int64_t
@@ -316,6 +316,38 @@ message_is_kept_as_long_over_a_restart(void **state)
 	returned_in_time(YEARS, -YEARS, true);
 }
 
+/* The machine was not started anew: its own clock tells. */
+static void
+step_while_nobody_was_here_returns_nothing(void **state)
+{
+	static const int64_t steps[] = { 20 * YEARS / 50, -20 * YEARS / 50,
+		20 * YEARS / 50 };
+	struct world w;
+	size_t i, tried;
+
+	(void)state;
+	world_init(&w, FOR_HOURS);
+	w.outcome = nothing_works;
+	assert_int_equal(world_start(&w, UP_ALL), 0);
+	world_submit(&w, "local-s@here", "x@far", 100);
+	world_wait(&w, 5000, w.ndeliveries == 1 &&
+	    heap_first(&w.q->queue.due) != NULL);
+	for (i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+		world_wait(&w, 5000, disk_lane_load(w.q->files) == 0);
+		world_kill(&w);
+		set_ms += steps[i];
+		tried = w.ndeliveries;
+		assert_int_equal(world_start(&w, UP_ALL), 0);
+		slept_ms += 3 * HOUR;
+		world_wait(&w, 5000, w.ndeliveries > tried &&
+		    heap_first(&w.q->queue.due) != NULL);
+		assert_int_equal(w.nreported, 0);
+	}
+	slept_ms += 10 * DAY;
+	world_wait(&w, 5000, w.nreported == 1);
+	world_clear(&w);
+}
+
 /* Of three messages each has seen one step more at least. */
 static void
 steps_are_known_by_queue_id(void **state)
@@ -409,6 +441,7 @@ main(void)
 		CASE(restart_with_the_clock_set_back),
 		CASE(message_is_kept_as_long_whatever_the_clock_does),
 		CASE(message_is_kept_as_long_over_a_restart),
+		CASE(step_while_nobody_was_here_returns_nothing),
 		CASE(steps_are_known_by_queue_id),
 		CASE(time_to_deliver_by_moves_too),
 		CASE(release_is_a_time_of_the_clock),

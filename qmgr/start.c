@@ -31,6 +31,7 @@ static const struct journal_ops journal_ops = { old_clean_segment,
 int
 qmgr_open(struct qmgr *q, const char *path)
 {
+	clock_identify(&q->clock);
 	q->dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	return q->dir == -1 ? -1 : 0;
 }
@@ -85,6 +86,7 @@ qmgr_start(struct qmgr *q, struct ev_loop *loop, const struct conf *conf,
 	drop_init(q);
 	if (recover(q) == -1)
 		return -1;
+	clock_recovered(q);
 	ev_timer_set(&q->tick, TICK_MS);
 	qmgr_due_changed(q);
 	return 0;
