@@ -57,6 +57,7 @@ struct append {
 	int		 staged;	/* borrowed: there; -1: in tmp/ */
 	int		 fd;		/* owned; -1: none */
 	bool		 cr;		/* the last byte was CR */
+	bool		 after_cr;	/* what was before it, too */
 	struct buf	 out;
 	enum store_result failed;
 	bool		 committed;
@@ -183,7 +184,7 @@ append_message(struct append *a, uint64_t size, uint8_t flags,
 		    keywords[i].n);
 	o->nkeywords = nkeywords;
 	a->n++;
-	a->cr = false;
+	a->cr = a->after_cr = false;
 	a->failed = STORE_OK;
 	buf_reset(&a->out);
 	return STORE_OK;
@@ -224,7 +225,8 @@ make_file(struct append *a, const struct one *o)
 	return STORE_OK;
 }
 
-/* CRLF becomes LF; a CR alone stays. */
+/* CRLF becomes LF; a CR alone stays.  Behind a CR a CRLF stays, too: its LF
+ * would take the other one for its own when it is read. */
 enum store_result
 append_bytes(struct append *a, struct slice s)
 {
@@ -235,10 +237,12 @@ append_bytes(struct append *a, struct slice s)
 	while (s.n > 0 && a->failed == STORE_OK) {
 		if (a->out.n + 2 > OUT_BYTES)
 			a->failed = flush(a);
-		if (a->cr && s.p[0] != '\n') {
+		if (a->cr && (s.p[0] != '\n' || a->after_cr)) {
 			buf_add_byte(&a->out, '\r');
 			o->stored++;
-			o->size++;
+			/* An LF counts for its CR, too. */
+			o->size += s.p[0] != '\n';
+			a->after_cr = true;
 		}
 		a->cr = false;
 		cr = memchr(s.p, '\r', s.n);
@@ -247,6 +251,8 @@ append_bytes(struct append *a, struct slice s)
 			n = OUT_BYTES - a->out.n;
 		else if (cr != NULL)
 			a->cr = true;
+		if (n > 0)
+			a->after_cr = false;
 		buf_add(&a->out, slice_first(s, n));
 		o->stored += n;
 		o->size += n;
