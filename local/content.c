@@ -324,7 +324,7 @@ lf_feed(struct lf_writer *lf, struct slice in, struct buf *out)
 
 	if (in.n == 0 || buf_reserve(out, in.n + 1) == NULL)
 		return;
-	if (lf->cr && (in.p[0] != '\n' || lf->last_cr))
+	if (lf->cr && in.p[0] != '\n')
 		lf_copy(lf, "\r", 1, out);
 	lf->cr = false;
 	while (in.n > 0) {
@@ -333,8 +333,6 @@ lf_feed(struct lf_writer *lf, struct slice in, struct buf *out)
 		if (n > 0 && in.p[n - 1] == '\r') {
 			lf_copy(lf, in.p, n - 1, out);
 			lf->cr = nl == NULL;
-			if (nl != NULL && lf->last_cr)
-				lf_copy(lf, "\r", 1, out);
 		} else
 			lf_copy(lf, in.p, n, out);
 		if (nl == NULL)

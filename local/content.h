@@ -63,8 +63,7 @@ int	 content_parts(const struct content *,
 int	 content_write(const struct content *, const struct fs *, int fd,
 	    struct slice prefix, struct stored_size *);
 
-/* CRLF becomes LF but behind a CR, which the LF would otherwise be taken to
- * belong to; anything else stays.  out must have room for in.n + 1. */
+/* CRLF becomes LF; anything else stays.  out must have room for in.n + 1. */
 void	 lf_feed(struct lf_writer *, struct slice in, struct buf *out);
 void	 lf_end(struct lf_writer *, struct buf *out);
 

@@ -29,9 +29,8 @@ static const struct {
 	{ "a\rb\r\n", "a\rb\n", 1 },
 	{ "a\r", "a\r", 0 },
 	{ "\r", "\r", 0 },
-	/* without its CR this end of a line would lose the other one */
-	{ "a\r\r\nb", "a\r\r\nb", 0 },
-	{ "\r\r\r\n\r\n", "\r\r\r\n\n", 1 },
+	{ "a\r\r\nb", "a\r\nb", 0 },
+	{ "\r\r\r\n\r\n", "\r\r\n\n", 1 },
 	{ "\n\r\n\n", "\n\n\n", 3 },
 	{ "\r\n\r", "\n\r", 1 },
 };

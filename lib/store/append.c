@@ -57,7 +57,7 @@ struct append {
 	int		 staged;	/* borrowed: there; -1: in tmp/ */
 	int		 fd;		/* owned; -1: none */
 	bool		 cr;		/* the last byte was CR */
-	bool		 after_cr;	/* what was before it, too */
+	bool		 after_cr;	/* the last byte in the file is */
 	struct buf	 out;
 	enum store_result failed;
 	bool		 committed;
@@ -225,8 +225,7 @@ make_file(struct append *a, const struct one *o)
 	return STORE_OK;
 }
 
-/* CRLF becomes LF; a CR alone stays.  Behind a CR a CRLF stays, too: its LF
- * would take the other one for its own when it is read. */
+/* CRLF becomes LF; a CR alone stays, and of CR CR LF is read as the LF's. */
 enum store_result
 append_bytes(struct append *a, struct slice s)
 {
@@ -237,11 +236,10 @@ append_bytes(struct append *a, struct slice s)
 	while (s.n > 0 && a->failed == STORE_OK) {
 		if (a->out.n + 2 > OUT_BYTES)
 			a->failed = flush(a);
-		if (a->cr && (s.p[0] != '\n' || a->after_cr)) {
+		if (a->cr && s.p[0] != '\n') {
 			buf_add_byte(&a->out, '\r');
 			o->stored++;
-			/* An LF counts for its CR, too. */
-			o->size += s.p[0] != '\n';
+			o->size++;
 			a->after_cr = true;
 		}
 		a->cr = false;
@@ -251,14 +249,14 @@ append_bytes(struct append *a, struct slice s)
 			n = OUT_BYTES - a->out.n;
 		else if (cr != NULL)
 			a->cr = true;
-		if (n > 0)
-			a->after_cr = false;
 		buf_add(&a->out, slice_first(s, n));
 		o->stored += n;
 		o->size += n;
 		for (cr = s.p; (cr = memchr(cr, '\n',
 		    (size_t)(s.p + n - cr))) != NULL; cr++)
-			o->size++;
+			o->size += cr > s.p || !a->after_cr;
+		if (n > 0)
+			a->after_cr = false;
 		s = slice_from(s, n + a->cr);
 	}
 	return a->failed;
