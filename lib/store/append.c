@@ -57,6 +57,7 @@ struct append {
 	int		 staged;	/* borrowed: there; -1: in tmp/ */
 	int		 fd;		/* owned; -1: none */
 	bool		 cr;		/* the last byte was CR */
+	bool		 after_cr;	/* the last byte in the file is */
 	struct buf	 out;
 	enum store_result failed;
 	bool		 committed;
@@ -180,7 +181,7 @@ append_message(struct append *a, uint64_t size, uint8_t flags,
 		    keywords[i].n);
 	o->nkeywords = nkeywords;
 	a->n++;
-	a->cr = false;
+	a->cr = a->after_cr = false;
 	a->failed = STORE_OK;
 	buf_reset(&a->out);
 	return STORE_OK;
@@ -221,7 +222,7 @@ make_file(struct append *a, const struct one *o)
 	return STORE_OK;
 }
 
-/* CRLF becomes LF; a CR alone stays. */
+/* CRLF becomes LF; a CR alone stays, and of CR CR LF is read as the LF's. */
 enum store_result
 append_bytes(struct append *a, struct slice s)
 {
@@ -236,6 +237,7 @@ append_bytes(struct append *a, struct slice s)
 			buf_add_byte(&a->out, '\r');
 			o->stored++;
 			o->size++;
+			a->after_cr = true;
 		}
 		a->cr = false;
 		cr = memchr(s.p, '\r', s.n);
@@ -249,7 +251,9 @@ append_bytes(struct append *a, struct slice s)
 		o->size += n;
 		for (cr = s.p; (cr = memchr(cr, '\n',
 		    (size_t)(s.p + n - cr))) != NULL; cr++)
-			o->size++;
+			o->size += cr > s.p || !a->after_cr;
+		if (n > 0)
+			a->after_cr = false;
 		s = slice_from(s, n + a->cr);
 	}
 	return a->failed;

@@ -7,6 +7,7 @@
 #include <utime.h>
 
 #include "base/num.h"
+#include "mail/message.h"
 #include "test_store.h"
 
 static void
@@ -126,6 +127,58 @@ large_content_comes_and_goes(void **arg)
 	message_content_clear(&c);
 	mailbox_close(&mb);
 	free(text);
+}
+
+static void
+append_pieces(struct store *s, struct slice text, size_t step)
+{
+	struct appended done;
+	struct append *a;
+	size_t i;
+
+	assert_int_equal(append_begin(s, INBOX, &a), STORE_OK);
+	assert_int_equal(append_message(a, text.n, 0, NULL, 0, 0), STORE_OK);
+	for (i = 0; i < text.n; i += step)
+		append_bytes(a, slice_first(slice_from(text, i), step));
+	assert_int_equal(append_end(a), STORE_OK);
+	assert_int_equal(append_commit(&a, &done), STORE_OK);
+}
+
+static void
+what_is_appended_is_read_with_the_size_that_is_told(void **arg)
+{
+	static const struct { const char *in, *out; } texts[] = {
+		{ "A: b\r\n\r\nc\r\n", "A: b\r\n\r\nc\r\n" },
+		{ "A: b\n\nc", "A: b\r\n\r\nc" },
+		{ "A: b\r\n\r\nc\r", "A: b\r\n\r\nc\r" },
+		{ "A: b\r\n\r\nc\rd\r\n", "A: b\r\n\r\nc\rd\r\n" },
+		/* a text that was converted twice */
+		{ "A: b\r\r\n\r\r\nc\r\r\n", "A: b\r\n\r\nc\r\n" },
+		{ "\r\r\r\n\n\r\n", "\r\r\n\r\n\r\n" },
+		{ "\r\n\r", "\r\n\r" },
+	};
+	struct buf b = BUF_INIT(100);
+	struct world *w = *arg;
+	struct message_content c;
+	struct mailbox *mb;
+	uint32_t uid = 0;
+	size_t i, step;
+
+	for (i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		for (step = 1; step <= strlen(texts[i].in); step++) {
+			append_pieces(w->store, slice_str(texts[i].in), step);
+			mb = open_box(w->store, INBOX);
+			assert_int_equal(mailbox_content(mb, ++uid, &c),
+			    STORE_OK);
+			buf_reset(&b);
+			assert_int_equal(crlf_add(&b, c.bytes, 0, UINT64_MAX),
+			    0);
+			assert_string_equal(buf_cstr(&b), texts[i].out);
+			assert_int_equal(facts_of(mb, uid).size, b.n);
+			message_content_clear(&c);
+			mailbox_close(&mb);
+		}
+	buf_clear(&b);
 }
 
 static void
@@ -1004,6 +1057,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		T(an_empty_maildir_has_an_empty_inbox),
 		T(appended_messages_are_there_after_reopening),
+		T(what_is_appended_is_read_with_the_size_that_is_told),
 		T(an_append_leaves_nothing_where_files_are_made),
 		T(staging_on_another_mount_is_done_without),
 		T(large_content_comes_and_goes),
