@@ -42,9 +42,9 @@ int	 run_queue_export(struct tool *, struct selection *);
 int	 run_queue_import(struct tool *, int argc, char *argv[]);
 int	 run_queue_adopt(struct tool *, int argc, char *argv[]);
 
-/* First of all: what a caller has closed of the standard streams must not be the
- * number of a socket or file of ours, which would get what is printed.  There,
- * reading and writing go on failing. */
+/* First of all: the number of a standard stream that the caller has closed must
+ * not become that of a socket or file of ours, which would get what is printed.
+ * Reading and writing there go on failing. */
 void	 tool_begin(void);
 /* For messages: the command that runs. */
 void	 tool_name(const char *);

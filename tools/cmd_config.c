@@ -16,6 +16,7 @@
 #include "conf/conf.h"
 #include "ev/key_pair.h"
 #include "ipc/backends.h"
+#include "os/priv.h"
 #include "table/aliases.h"
 #include "table/mailbox_value.h"
 #include "table/table.h"
@@ -28,6 +29,7 @@ static int	 run_check(struct tool *, int, char *[]);
 static int	 check_tables(const struct conf *);
 static int	 check_values(const struct conf *);
 static int	 check_users(const struct conf *);
+static int	 check_user(const char *key, const char *name);
 static int	 check_domains(const struct conf *);
 static int	 check_certificates(const struct conf *);
 static int	 check_backends(const struct conf *);
@@ -223,7 +225,7 @@ is_first_use(const struct conf *c, size_t domain, const char *table)
 
 /* ---- who delivers -------------------------------------------------------- */
 
-/* As `start` of root has them; `init` makes those of the roles. */
+/* As `start` of root wants them. */
 static int
 check_users(const struct conf *c)
 {
@@ -231,16 +233,41 @@ check_users(const struct conf *c)
 		const char	*key, *name;
 	} users[] = { { "user.mail", c->user_mail },
 		{ "user.commands", c->user_commands } };
+	struct buf name = BUF_INIT(1024);
+	const struct priv *row;
 	int broken = 0;
 	size_t i;
 
-	for (i = 0; geteuid() == 0 && i < 2; i++)
-		if (getpwnam(users[i].name) == NULL) {
-			fprintf(stderr, "%s: there is no system user \"%s\"\n",
-			    users[i].key, users[i].name);
-			broken++;
-		}
+	if (geteuid() != 0)
+		return 0;
+	for (i = 0; i < 2; i++)
+		broken += check_user(users[i].key, users[i].name);
+	for (i = 0; i < ROLE_LIMIT; i++) {
+		row = priv_of((enum role)i);
+		if (row == NULL || row->user == NULL)
+			continue;
+		buf_reset(&name);
+		buf_printf(&name, "%s%s", c->user_prefix, row->user);
+		broken += check_user("user.prefix", buf_cstr(&name));
+	}
+	buf_clear(&name);
 	return broken;
+}
+
+static int
+check_user(const char *key, const char *name)
+{
+	const struct passwd *pw = getpwnam(name);
+
+	if (pw == NULL)
+		fprintf(stderr, "%s: there is no system user \"%s\"\n", key,
+		    name);
+	else if (pw->pw_uid == 0 || pw->pw_gid == 0)
+		fprintf(stderr, "%s: the system user \"%s\" has uid or gid 0, "
+		    "which no process of the suite may have\n", key, name);
+	else
+		return 0;
+	return 1;
 }
 
 /* Nobody would get mail there. */

@@ -406,14 +406,13 @@ sender_of(const struct message_trace *m)
 static bool
 is_known_in_part(const struct message_trace *m)
 {
-	const struct history_event *e;
+	struct slice event;
 	size_t i;
 
 	for (i = 0; i < m->n; i++) {
-		e = &m->events[i].e;
-		if (e->role != ROLE_SMTPD && (e->role != ROLE_QMGR ||
-		    slice_eq(history_event_field(e, "event"),
-		    SLICE_LIT("removed"))))
+		event = history_event_field(&m->events[i].e, "event");
+		if (!slice_eq(event, SLICE_LIT("refused")) &&
+		    !slice_eq(event, SLICE_LIT("aborted")))
 			return true;
 	}
 	return false;

@@ -42,6 +42,7 @@ struct job {
 	const char		*stored;	/* --stored; NULL: not given */
 	bool			 json;
 	bool			 mailbox;	/* --mailbox */
+	char			 given[8];	/* letters of the options */
 	struct buf		 out;		/* the new text */
 	struct buf		 why;
 };
@@ -62,13 +63,15 @@ static int	 make_account(struct job *, struct slice password,
 		    struct account *, struct buf *text);
 static void	 replace_main(struct job *, const struct account *);
 static bool	 scram_salt_of(const struct job *, struct scram_keys *);
+static const struct conf_domain *domain_of(const struct job *);
 static void	 today(char *, size_t);
 
 const struct command cmd_user = { "user",
 	"add LOGIN [--mailbox] [--protocols LIST]\n"
 	"        [--stored HASH] |\n"
-	"    passwd LOGIN | del LOGIN | disable LOGIN | enable LOGIN |\n"
-	"    list [--json] | logout LOGIN |\n"
+	"    passwd LOGIN [--protocols LIST] | del LOGIN |\n"
+	"    disable LOGIN | enable LOGIN | logout LOGIN |\n"
+	"    list [--json] |\n"
 	"    app-password add LOGIN NAME [--protocols LIST] |\n"
 	"    app-password list LOGIN | app-password revoke LOGIN NAME\n\n"
 	"The password is asked for, or read as a line of the standard input.\n"
@@ -79,16 +82,17 @@ const struct command cmd_user = { "user",
 static const struct {
 	const char	*name;
 	int		 min, max;	/* words behind it */
+	const char	*takes;		/* options, by their letters */
 	user_fn		*run;
 } verbs[] = {
-	{ "add",	  1, 1, run_add },
-	{ "passwd",	  1, 1, run_passwd },
-	{ "del",	  1, 1, run_del },
-	{ "disable",	  1, 1, run_disable },
-	{ "enable",	  1, 1, run_enable },
-	{ "list",	  0, 0, run_list },
-	{ "logout",	  1, 1, run_logout },
-	{ "app-password", 2, 3, run_app },
+	{ "add",	  1, 1, "psm",	run_add },
+	{ "passwd",	  1, 1, "p",	run_passwd },
+	{ "del",	  1, 1, "",	run_del },
+	{ "disable",	  1, 1, "",	run_disable },
+	{ "enable",	  1, 1, "",	run_enable },
+	{ "logout",	  1, 1, "",	run_logout },
+	{ "list",	  0, 0, "j",	run_list },
+	{ "app-password", 2, 3, "p",	run_app },
 };
 
 static int
@@ -107,7 +111,8 @@ run_user(struct tool *t, int argc, char *argv[])
 		return r;
 	for (i = 0; argc > 1 && i < sizeof(verbs) / sizeof(verbs[0]); i++)
 		if (strcmp(verbs[i].name, argv[1]) == 0 &&
-		    argc - 2 >= verbs[i].min && argc - 2 <= verbs[i].max)
+		    argc - 2 >= verbs[i].min && argc - 2 <= verbs[i].max &&
+		    strspn(j.given, verbs[i].takes) == strlen(j.given))
 			return verbs[i].run(&j, argc - 2, argv + 2);
 	return tool_usage(&cmd_user);
 }
@@ -125,7 +130,9 @@ parse_options(struct job *j, int *argc, char *argv[])
 	};
 	int ch, i, n = 1;
 
-	while ((ch = getopt_long(*argc, argv, "", options, NULL)) != -1)
+	while ((ch = getopt_long(*argc, argv, "", options, NULL)) != -1) {
+		if (strchr(j->given, ch) == NULL)
+			j->given[strlen(j->given)] = (char)ch;
 		switch (ch) {
 		case 'p':
 			if (!account_protocols_parse(slice_str(optarg),
@@ -145,6 +152,7 @@ parse_options(struct job *j, int *argc, char *argv[])
 		default:
 			return tool_usage(&cmd_user);
 		}
+	}
 	for (i = optind; i < *argc; i++)
 		argv[n++] = argv[i];
 	*argc = n;
@@ -283,7 +291,8 @@ finish_and_log_out(struct job *j)
 {
 	int r = finish(j);
 
-	return r != EX_OK ? r : tool_logout_if_running(j->tool, buf_cstr(&j->canonical));
+	return r != EX_OK ? r : tool_logout_if_running(j->tool,
+	    buf_cstr(&j->canonical));
 }
 
 /* One line, prepared. */
@@ -443,46 +452,48 @@ put_mailbox(struct job *j, const char *table)
 	return r;
 }
 
-static bool
-is_domain(struct slice canonical, struct slice name)
-{
-	struct buf b = BUF_INIT(SASL_LOGIN_BYTES);
-	bool is = domain_canonical(&b, name) == 0 &&
-	    slice_eq(buf_slice(&b), canonical);
-
-	buf_clear(&b);
-	return is;
-}
-
 /* With --mailbox it is made to be there. */
 static int
 see_to_mailbox(struct job *j)
 {
-	const struct conf *c = tool_conf(j->tool);
-	struct slice login = buf_slice(&j->canonical);
-	size_t at = slice_rfind(login, '@'), i;
+	const struct conf_domain *d = domain_of(j);
 
-	if (at == login.n)
+	if (strchr(j->login, '@') == NULL)
 		return EX_OK;
-	for (i = 0; i < c->ndomains; i++)
-		if (is_domain(slice_from(login, at + 1),
-		    slice_str(c->domains[i].name)))
-			break;
-	if (i == c->ndomains)
-		printf("note: %.*s is not a domain of this host; %s can send, "
-		    "but has no mailbox\n", SLICE_ARG(slice_from(login,
-		    at + 1)), j->login);
-	else if (strcmp(c->domains[i].type, "virtual") != 0 ||
-	    c->domains[i].mailboxes.n == 0)
+	if (d == NULL)
+		printf("note: %s is not a domain of this host; %s can send, "
+		    "but has no mailbox\n", strrchr(j->login, '@') + 1,
+		    j->login);
+	else if (strcmp(d->type, "virtual") != 0 || d->mailboxes.n == 0)
 		return EX_OK;
 	else if (j->mailbox)
-		return put_mailbox(j, c->domains[i].mailboxes.v[0]);
+		return put_mailbox(j, d->mailboxes.v[0]);
 	else
 		printf("note: the mailbox is that of %s in the table %s "
 		    "(`chasqui table query %s %s` shows whether it is "
-		    "there)\n", j->login, c->domains[i].mailboxes.v[0],
-		    c->domains[i].mailboxes.v[0], j->login);
+		    "there)\n", j->login, d->mailboxes.v[0],
+		    d->mailboxes.v[0], j->login);
 	return EX_OK;
+}
+
+/* That of the login; NULL: none of this host's. */
+static const struct conf_domain *
+domain_of(const struct job *j)
+{
+	const struct conf *c = tool_conf(j->tool);
+	struct slice login = buf_slice(&j->canonical);
+	const struct conf_domain *found = NULL;
+	struct buf b = BUF_INIT(SASL_LOGIN_BYTES);
+	size_t at = slice_rfind(login, '@'), i;
+
+	for (i = 0; at < login.n && found == NULL && i < c->ndomains; i++) {
+		buf_reset(&b);
+		if (domain_canonical(&b, slice_str(c->domains[i].name)) == 0 &&
+		    slice_eq(buf_slice(&b), slice_from(login, at + 1)))
+			found = &c->domains[i];
+	}
+	buf_clear(&b);
+	return found;
 }
 
 static int
@@ -499,6 +510,13 @@ run_add(struct job *j, int argc, char *argv[])
 		return tool_fail(EX_CANTCREAT, "%s has an account already; "
 		    "`chasqui user passwd %s` changes its password", j->login,
 		    j->login);
+	}
+	if (j->mailbox && strchr(j->login, '@') != NULL &&
+	    domain_of(j) == NULL) {
+		text_file_close(&j->file);
+		return tool_fail(EX_DATAERR, "%s is not a domain of this host, "
+		    "so there can be no mailbox; `chasqui domain add %s` first",
+		    strrchr(j->login, '@') + 1, strrchr(j->login, '@') + 1);
 	}
 	a.login = slice_str(j->login);
 	if (j->protocols != 0)
@@ -536,7 +554,8 @@ run_passwd(struct job *j, int argc, char *argv[])
 	if (j->protocols != 0)
 		a.protocols = j->protocols;
 	r = set_password(j, &a);
-	return r != EX_OK ? r : tool_logout_if_running(j->tool, buf_cstr(&j->canonical));
+	return r != EX_OK ? r : tool_logout_if_running(j->tool,
+	    buf_cstr(&j->canonical));
 }
 
 /* Leaves the lines out that go; how many. */

@@ -98,9 +98,9 @@ class Domains(Story):
         self.assertEqual(p.returncode, 0, p.stdout + p.stderr)
         return p.stdout
 
-    def refused(self, status, reason, *args):
+    def refused(self, status, reason, *args, **kw):
         before = self.box.read_conf()
-        p = self.box.tool(*args)
+        p = self.box.tool(*args, **kw)
         self.assertEqual(p.returncode, status, p.stdout + p.stderr)
         self.assertIn(reason, p.stderr)
         self.assertEqual(self.box.read_conf(), before)
@@ -150,6 +150,19 @@ class Domains(Story):
         self.refused(65, "did you mean", "domain", "add", "v.example", "--type", "vitrual")
         self.refused(64, "--relay-to is for", "domain", "add", "v.example", "--relay-to", "[192.0.2.1]")
         self.refused(1, "is no domain of", "domain", "del", "none.example")
+
+    def test_an_account_is_what_was_asked_for(self):
+        for args in (["passwd", "alice@example.org", "--mailbox"], ["del", "alice@example.org", "--protocols", "imap"],
+                     ["list", "--mailbox"], ["app-password", "add", "alice@example.org", "phone", "--json"]):
+            self.refused(64, "usage: ", "user", *args)
+        # A domain that is mistyped.
+        self.refused(65, "exmaple.org is not a domain of this host", "user", "add", "dora@exmaple.org", "--mailbox",
+                     stdin=b"secret\n")
+        self.assertNotIn("dora", self.ok("user", "list"))
+        self.ok("user", "add", "dora@example.org", "--mailbox", stdin=b"secret\n")
+        self.ok("user", "passwd", "dora@example.org", "--protocols", "imap", stdin=b"secret\n")
+        self.assertEqual([(a["login"], a["protocols"]) for a in map(json.loads, self.ok("user", "list", "--json").splitlines())
+                          if a["login"].startswith("dora")], [("dora@example.org", "imap")])
 
     def test_a_broken_configuration_is_not_built_upon(self):
         text = self.box.read_conf()

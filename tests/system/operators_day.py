@@ -210,6 +210,13 @@ class Mistakes(Story):
         p = self.box.tool("config", "check")
         self.assertEqual(p.returncode, 78)
         self.assertIn('user.mail: there is no system user "nosuchuser"', p.stderr)
+        self.write("chasqui.conf", self.good + "user.prefix = _nosuch_\n")
+        p = self.box.tool("config", "check")
+        self.assertEqual(p.returncode, 78)
+        for name in ("smtpd", "keys", "imapspawn"):
+            self.assertIn(f'user.prefix: there is no system user "_nosuch_{name}"', p.stderr)
+        self.write("chasqui.conf", self.good + "user.commands = root\n")
+        self.assertIn('user.commands: the system user "root" has uid or gid 0', self.box.tool("config", "check").stderr)
         self.write("chasqui.conf", self.good + "auth.backends = file, sqlite\n")
         self.assertIn("accounts.sqlite: No such file", self.box.tool("config", "check").stderr)
 
