@@ -31,7 +31,7 @@ struct keys {
 	}		 complaints[KEYS_FAILED + 1];
 };
 
-static void	 acquire(struct keys *);
+static void	 acquire(void);
 static void	 control(void *, struct message *);
 static void	 take_key(struct keys *, struct message *);
 static void	 drop_key(struct keys *, struct message *);
@@ -63,16 +63,15 @@ main(int argc, char *argv[])
 	static struct keys k;
 
 	child_init(&k.child, &spec, &k, argc, argv);
-	acquire(&k);
+	acquire();
 	child_enter(&k.child);
 	return child_run(&k.child);
 }
 
 /* OpenSSL reads no configuration file: it could load anything. */
 static void
-acquire(struct keys *k)
+acquire(void)
 {
-	(void)k;
 	OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG |
 	    OPENSSL_INIT_LOAD_CRYPTO_STRINGS, NULL);
 	if (!store_lock_memory())

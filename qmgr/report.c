@@ -147,13 +147,12 @@ ask(struct qmgr *q, struct entry *e, enum report_kind kind, uint16_t sender)
 }
 
 static size_t
-pick(struct qmgr *q, const struct pending *p, struct report_recipient *v)
+pick(const struct pending *p, struct report_recipient *v)
 {
 	struct entry *e = p->e;
 	size_t n = 0, bytes = 0;
 	uint32_t i;
 
-	(void)q;
 	for (i = 0; i < e->nrcpts && bytes < REPORT_BYTES; i++) {
 		struct rcpt *r = &e->rcpts[i];
 
@@ -209,7 +208,7 @@ send_report(struct qmgr *q, struct pending *p)
 		r.crc = e->large_crc;
 	}
 	r.recipients = mem_array(e->nrcpts, sizeof(*r.recipients));
-	r.nrecipients = pick(q, p, r.recipients);
+	r.nrecipients = pick(p, r.recipients);
 	if (r.nrecipients > 0) {
 		b = channel_begin(q->bounce, fd == -1 ? QB_REPORT :
 		    QB_REPORT_FILE, p->id);

@@ -46,7 +46,7 @@ static const struct option options[] = {
 static int	 take_option(struct selection *, int);
 static int	 take_term(struct selection *, int opt, bool negated);
 static int	 take_value(struct queue_term *, int opt);
-static int	 take_state(struct selection *, struct queue_term *);
+static int	 take_state(struct queue_term *);
 static int	 take_ids(struct selection *, int, char *[]);
 
 int
@@ -154,14 +154,14 @@ take_term(struct selection *s, int opt, bool negated)
 	for (i = 0; i < f->nterms && opt == TERM_STATES; i++)
 		if (s->terms[i].kind == TERM_STATES &&
 		    s->terms[i].negated == negated)
-			return take_state(s, &s->terms[i]);
+			return take_state(&s->terms[i]);
 	if (f->nterms == QUEUE_FILTER_TERMS)
 		return tool_fail(EX_USAGE, "at most %d conditions at once",
 		    QUEUE_FILTER_TERMS);
 	t = &s->terms[f->nterms++];
 	*t = (struct queue_term){ .kind = (uint8_t)(opt & ~OPPOSITE),
 		.negated = negated ^ ((opt & OPPOSITE) != 0) };
-	return opt == TERM_STATES ? take_state(s, t) : take_value(t, opt);
+	return opt == TERM_STATES ? take_state(t) : take_value(t, opt);
 }
 
 static int
@@ -205,7 +205,7 @@ take_value(struct queue_term *t, int opt)
 }
 
 static int
-take_state(struct selection *s, struct queue_term *t)
+take_state(struct queue_term *t)
 {
 	static const struct {
 		const char		*name;
@@ -216,7 +216,6 @@ take_state(struct selection *s, struct queue_term *t)
 	};
 	size_t i;
 
-	(void)s;
 	for (i = 0; i < sizeof(states) / sizeof(states[0]); i++)
 		if (strcmp(optarg, states[i].name) == 0) {
 			t->number |= UINT64_C(1) << states[i].state;

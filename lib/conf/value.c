@@ -11,7 +11,7 @@
 #include "base/num.h"
 #include "conf/keys.h"
 
-static int	 set_string(const struct conf_key *, void *, const char *);
+static int	 set_string(void *, const char *);
 static int	 set_bool(void *, const char *, struct buf *);
 static int	 set_number(const struct conf_key *, void *, const char *,
 		    struct buf *);
@@ -55,7 +55,7 @@ conf_value_set(struct arena *arena, const struct conf_key *key, void *object,
 	}
 	switch (key->type) {
 	case CONF_STRING:
-		return set_string(key, to, words[0]);
+		return set_string(to, words[0]);
 	case CONF_BOOL:
 		return set_bool(to, words[0], why);
 	case CONF_INT:
@@ -71,9 +71,8 @@ conf_value_set(struct arena *arena, const struct conf_key *key, void *object,
 
 /* The word lives in the configuration's arena already, or is a constant. */
 static int
-set_string(const struct conf_key *key, void *to, const char *word)
+set_string(void *to, const char *word)
 {
-	(void)key;
 	*(const char **)to = word;
 	return 0;
 }
