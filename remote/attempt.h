@@ -75,8 +75,8 @@ void	 attempt_decide(struct attempt *, size_t recipient,
 /* The same for all in one state. */
 void	 attempt_decide_all(struct attempt *, enum rcpt_state,
 	    const struct outcome *);
-/* The replies have lost their step: who was refused in the transaction under way
- * is undecided again. */
+/* The replies have lost their step: who was refused in the transaction under
+ * way is undecided again. */
 void	 attempt_take_back(struct attempt *);
 /* The connection is gone, or of no use; `why` is kept in case there is no other
  * address.  Recipients in RCPT_SENT and RCPT_ACCEPTED become RCPT_TODO. */

@@ -837,6 +837,11 @@ static const struct single {
 	    "1/0 deferred 0 4.5.0 site H: a reply to DATA that makes no sense "
 	    "(250)|1/1 deferred 0 4.5.0 site H: a reply to DATA that makes no "
 	    "sense (250)|", NULL, NULL },
+	{ "a reply too many before a refusal for DATA", { .mail = { "250 ok\r\n"
+	    "250 ok" }, .rcpt = { "250 ok", "550 5.1.1 no" } }, 2,
+	    "1/0 deferred 0 4.5.0 site H: it sent a reply to nothing|"
+	    "1/1 deferred 0 4.5.0 site H: it sent a reply to nothing|", NULL,
+	    NULL },
 	{ "a reply too many and all refused", { .ehlo = ALL_EHLO,
 	    .rcpt = { "550 5.1.1 no\r\n250 ok" } }, 1, "1/0 deferred 0 4.5.0 "
 	    "site H: it sent a reply to nothing|", NULL, NULL },
@@ -874,6 +879,14 @@ static const struct single {
 	    "H: a reply to MAIL that makes no sense (354)|", NULL, NULL },
 	{ "RCPT 3xx", { .rcpt = { "350 hm" } }, 1, "1/0 deferred 0 4.5.0 site "
 	    "H: a reply to RCPT that makes no sense (350)|", NULL, NULL },
+	{ "content 221", { .end = { "221 2.0.0 Bye!" } }, 1, "1/0 deferred 0 "
+	    "4.5.0 site H: a reply to the end of the content that makes no "
+	    "sense (221)|", NULL, NULL },
+	{ "BDAT 221", { .ehlo = ALL_EHLO, .rcpt = { "250 ok\r\n221 bye!" } },
+	    1, "1/0 deferred 0 4.5.0 site H: it sent a reply to nothing|",
+	    NULL, NULL },
+	{ "DATA refused with good-bye", { .data = "554 5.7.1 no\r\n221 bye!" },
+	    1, "1/0 failed 554 5.7.1 no|", NULL, NULL },
 	{ "content 3xx", { .end = { "354 more" } }, 1, "1/0 deferred 0 4.5.0 "
 	    "site H: a reply to the end of the content that makes no sense "
 	    "(354)|", NULL, NULL },

@@ -738,6 +738,11 @@ data(struct conn *c, struct owed o)
 
 	(void)o;
 	if (c->reply.code / 100 != 3) {
+		if (slice_starts(stream_input(&c->stream), SLICE_LIT("354"))) {
+			/* That is the reply to DATA. */
+			out_of_step(c, "it sent a reply to nothing");
+			return;
+		}
 		why = outcome_of(c, OUTCOME_FAILED);
 		attempt_decide_all(c->attempt, RCPT_ACCEPTED, &why);
 		return;
@@ -1009,12 +1014,14 @@ replied(struct conn *c)
 /* RFC 5321 section 4.2.1: 3yz asks for more, and only after DATA there is
  * more, so it is then what 2yz is elsewhere.  Neither says that anything was
  * refused.  Who is ready greets with 220 (section 4.3.2): another 2yz accepts
- * nothing, least of all the message. */
+ * nothing, least of all the message; nor does a good-bye (221). */
 static bool
 is_sensible(enum step step, uint16_t code)
 {
 	if (step == S_GREETING && code / 100 == 2)
 		return code == 220;
+	if (code == 221)
+		return false;
 	return code / 100 != (step == S_DATA ? 2 : 3);
 }
 

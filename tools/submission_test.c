@@ -215,7 +215,8 @@ lines_that_are_too_long_become_several(void **state)
 		{ "From: a@b\r\n\r\n1234567890123456789012345",
 		    "From: a@b\r\n\r\n123456789\r\n 012345678\r\n 9012345" },
 		{ "From: a@b\r\n\r\n1234567 90 1 3456789012\r\n",
-		    "From: a@b\r\n\r\n1234567\r\n 90 1\r\n 34567890\r\n 12\r\n" },
+		    "From: a@b\r\n\r\n1234567\r\n 90 1\r\n 34567890\r\n"
+		    " 12\r\n" },
 		{ "From: a@b\r\n\r\n12345678\303\27401\r\n",
 		    "From: a@b\r\n\r\n12345678\r\n \303\27401\r\n" },
 		{ "From: a@b, c@d, e@f\r\n\r\n",
