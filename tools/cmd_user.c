@@ -616,6 +616,17 @@ run_enable(struct job *j, int argc, char *argv[])
 	return set_disabled(j, argv[0], false);
 }
 
+/* Those made by an older version have keys of one kind; `passwd` makes both. */
+static const char *
+scram_of(const struct account *a)
+{
+	bool sha_1 = a->scram[SASL_SHA_1].n > 0;
+	bool sha_256 = a->scram[SASL_SHA_256].n > 0;
+
+	return sha_1 && sha_256 ? "scram" : sha_256 ? "scram-sha-256" :
+	    sha_1 ? "scram-sha-1" : "";
+}
+
 static void
 print_account(const struct job *j, const struct account *a)
 {
@@ -635,15 +646,16 @@ print_account(const struct job *j, const struct account *a)
 		putchar(',');
 		json_text("made", a->made.n > 0 ? a->made : SLICE_EMPTY);
 		printf(",\"scheme\":\"%s\",\"scram\":%s,"
-		    "\"protocols\":\"%s\",\"disabled\":%s,"
+		    "\"scram_sha_1\":%s,\"protocols\":\"%s\",\"disabled\":%s,"
 		    "\"expired\":%s}\n", scheme,
-		    a->scram[SASL_SHA_256].n > 0 ? "true" : "false", protocols,
+		    a->scram[SASL_SHA_256].n > 0 ? "true" : "false",
+		    a->scram[SASL_SHA_1].n > 0 ? "true" : "false", protocols,
 		    a->disabled ? "true" : "false",
 		    a->expired ? "true" : "false");
 	} else
-		printf("%-32.*s %-16.*s %-12s %-5s %-14s %s%s\n",
+		printf("%-32.*s %-16.*s %-12s %-13s %-14s %s%s\n",
 		    SLICE_ARG(a->login), SLICE_ARG(a->app), scheme,
-		    a->scram[SASL_SHA_256].n > 0 ? "scram" : "", protocols,
+		    scram_of(a), protocols,
 		    a->disabled ? "disabled " : "",
 		    a->expired ? "expired" : "");
 }
@@ -656,7 +668,7 @@ print_all(struct job *j, bool apps_of)
 	struct password_line l;
 
 	if (!j->json)
-		printf("%-32s %-16s %-12s %-5s %-14s %s\n", "LOGIN", "APP",
+		printf("%-32s %-16s %-12s %-13s %-14s %s\n", "LOGIN", "APP",
 		    "SCHEME", "", "PROTOCOLS", "");
 	while (password_file_next(&rest, &l))
 		if (l.account.login.n > 0 && (!apps_of ||

@@ -253,8 +253,9 @@ class Kept(LoginStory):
         self.assertRegex(c.command("LOGIN bob@example.org secret")[1], "^NO")
         self.assertRegex(c.command("LOGIN bob@example.org other")[1], "^OK")
         self.assertEqual(self.sole("bob@example.org"), pid)
-        self.box.tool("user", "passwd", "bob@example.org", stdin=b"secret\n", check=True)
         self.assertRegex(c.command("LOGOUT")[1], "^OK")
+        c.closed()
+        self.box.tool("user", "passwd", "bob@example.org", stdin=b"secret\n", check=True)
 
     def test_a_reload_ends_it(self):
         pid = self.kept("bob@example.org")

@@ -253,6 +253,20 @@ class DomainInEitherForm(Story):
                     t.cmd("RSET", 250)
                     t.cmd(f"MAIL FROM:<ann@{self.A}>", 553)
 
+    def test_keys_that_are_missing_show_in_the_list(self):
+        path = self.box.path("auth", "passwords")
+
+        def listed():
+            return re.search(rf"(?m)^ann@{self.A} .*? (scram\S*) ", self.box.tool("user", "list", check=True).stdout)[1]
+        self.assertEqual(listed(), "scram")
+        with open(path) as f:
+            old = re.sub(r"[ \t]scram-sha-1=\S+", "", f.read())
+        with open(path, "w") as f:
+            f.write(old)
+        self.assertEqual(listed(), "scram-sha-256")
+        self.box.tool("user", "passwd", f"ann@{self.U}", stdin=b"secret\n", check=True)
+        self.assertEqual(listed(), "scram")
+
     def test_tools(self):
         for login in self.forms("ben"):
             self.assertNotEqual(self.box.tool("user", "add", login, stdin=b"x\n").returncode, 0)
