@@ -200,6 +200,7 @@ start(struct session *s, struct slice mechanism, bool initial,
 	s->auth_attempts++;
 	s->auth_failed = 0;
 	s->auth_open = true;
+	s->logouts = s->d->logouts.n;
 	b = channel_begin(c, AU_START, id_of(s));
 	if (b != NULL) {
 		put_u8(b, AUTH_SMTP);
@@ -410,6 +411,15 @@ succeeded(struct smtpd *d, struct message *m)
 	s->auth_open = false;
 	s->login = mem_slicedup(login);
 	s->login_counts = true;
+	if (logouts_since(&d->logouts, s->logouts, login)) {
+		login_forget(s);
+		free(s->login);
+		s->login = NULL;
+		refuse(s, AUTH_TRY_LATER, SLICE_EMPTY);
+		session_ready(s);
+		session_resume(s);
+		return;
+	}
 	s->may_relay = true;
 	count(SMTP_LOGINS);
 	log_info("event=login client=%s login=%s tls=%s", s->client.peer.text,
@@ -465,6 +475,7 @@ login_logout(struct smtpd *d, struct slice body)
 	struct session *s;
 	uint32_t i;
 
+	logouts_add(&d->logouts, login);
 	for (i = 0; i < d->nslots; i++) {
 		s = d->slots[i];
 		if (s == NULL || s->login == NULL ||

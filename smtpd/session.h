@@ -113,6 +113,7 @@ struct session {
 	bool			 auth_open;	/* a dialogue with auth */
 	uint8_t			 auth_failed;	/* enum auth_failure that the
 						 * client is not told yet */
+	uint64_t		 logouts;	/* when auth was asked */
 	uint32_t		 auth_attempts;
 	char			*helo;		/* owned; NULL before */
 	char			*ptr;		/* owned; NULL: not known */

@@ -14,6 +14,7 @@
 #include "ev/loop.h"
 #include "ipc/certificates.h"
 #include "ipc/channel.h"
+#include "ipc/logouts.h"
 #include "ipc/rate.h"
 #include "ipc/tap.h"
 #include "settings.h"
@@ -95,6 +96,7 @@ struct smtpd {
 	/* What auth offers, words: within TLS, and without. */
 	char			 mechanisms_tls[MECHANISMS_BYTES];
 	char			 mechanisms_clear[MECHANISMS_BYTES];
+	struct logouts		 logouts;
 
 	/* What qmgr has us say to MAIL instead (SQ_PAUSED), or "": to other
 	 * hosts; to our users. */

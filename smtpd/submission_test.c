@@ -322,6 +322,38 @@ auth_dies_and_comes_back(void **state)
 }
 
 static void
+log_out(struct slice login)
+{
+	struct buf b = BUF_INIT(400);
+
+	put_slice(&b, login);
+	login_logout(&f.smtpd, buf_slice(&b));
+	buf_clear(&b);
+}
+
+/* Its password may have been checked before it was changed. */
+static void
+a_login_that_is_ended_while_auth_is_asked(void **state)
+{
+	int fd = dial();
+
+	(void)state;
+	log_out(SLICE_LIT("joe@example.org"));
+	say(fd, IN "AUTH LOGIN\r\nam9lQGV4YW1wbGUub3Jn\r\n");
+	hear(fd, OUT "334 VXNlcm5hbWU6\r\n334 UGFzc3dvcmQ6\r\n");
+	log_out(SLICE_LIT("ann@example.org"));
+	log_out(SLICE_LIT("Joe@example.org"));
+	say(fd, "c2VjcmV0\r\n");
+	hear(fd, "454 4.7.0 Logins are not possible now, try again later"
+	    "\r\n");
+	assert_int_equal(f.logouts, 1);
+	say(fd, "AUTH PLAIN " JOE "\r\n");
+	hear(fd, LOGGED_IN);
+	hang_up(fd);
+	assert_int_equal(f.logouts, 2);
+}
+
+static void
 answers_to_nobody(void **state)
 {
 	int fd = dial();
@@ -913,6 +945,7 @@ main(void)
 		TEST(without_tls_only_what_stays_secret),
 		TEST(not_on_other_listeners),
 		TEST(auth_dies_and_comes_back),
+		TEST(a_login_that_is_ended_while_auth_is_asked),
 		TEST(answers_to_nobody),
 		TEST(a_failure_while_the_client_has_the_word),
 		TEST(senders),

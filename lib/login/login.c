@@ -163,6 +163,7 @@ login_logout(struct login *l, struct slice body)
 	struct slice login = get_text(&w, LOGIN_BYTES);
 	struct conn *c, *next;
 
+	logouts_add(&l->logouts, login);
 	TAILQ_FOREACH_SAFE(c, &l->conns, entry, next) {
 		if (c->login == NULL ||
 		    !slice_eq_nocase(slice_str(c->login), login))

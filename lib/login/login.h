@@ -29,6 +29,7 @@
 #include "ipc/auth_client.h"
 #include "ipc/certificates.h"
 #include "ipc/child.h"
+#include "ipc/logouts.h"
 #include "ipc/rate.h"
 #include "ipc/session.h"
 
@@ -117,6 +118,7 @@ struct conn {
 	struct peer		 who;
 	char			*listener;	/* name of the block; owned */
 	void			*front;		/* the protocol's own; owned */
+	uint64_t		 logouts;	/* when auth was asked */
 	int64_t			 since_ms;
 	unsigned		 errors;
 	unsigned		 failures;
@@ -176,6 +178,7 @@ struct login {
 	char			*with_tls;	/* owned */
 	char			*without_tls;	/* owned */
 	char			*from_here;	/* owned; of local clients */
+	struct logouts		 logouts;
 	struct mail_tree	 mails;
 	size_t			 nwatching;
 	bool			 listens;	/* said to local */

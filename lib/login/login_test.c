@@ -751,6 +751,37 @@ refused_session_leads_back_to_the_login(void **state)
 	assert_int_equal(c->state, CONN_SESSION);
 }
 
+static void
+log_out(struct slice login)
+{
+	struct buf b = BUF_INIT(400);
+
+	put_slice(&b, login);
+	login_logout(&l, buf_slice(&b));
+	buf_clear(&b);
+}
+
+/* Its password may have been checked before it was changed. */
+static void
+login_that_is_ended_while_auth_is_asked_fails(void **state)
+{
+	struct conn *c = client_connects(true, true);
+
+	(void)state;
+	log_out(SLICE_LIT("alice"));
+	buf_reset(&client.got);
+	client_says("login\n");
+	log_out(SLICE_LIT("bob"));
+	log_out(SLICE_LIT("Alice"));
+	auth_says_yes();
+	assert_int_equal(c->state, CONN_TALK);
+	GOT("failed 2\n");
+	client_says("login\n");
+	auth_says_yes();
+	session_starts();
+	assert_int_equal(c->state, CONN_SESSION);
+}
+
 #define TOLD(text)							\
 	assert_true(slice_eq(buf_slice(&auth_told), SLICE_LIT(text)))
 
@@ -1202,6 +1233,7 @@ main(void)
 		TEST(too_many_are_turned_away),
 		TEST(too_much_before_the_login_ends_it),
 		TEST(refused_session_leads_back_to_the_login),
+		TEST(login_that_is_ended_while_auth_is_asked_fails),
 		TEST(dialogue_of_sasl_is_in_base64),
 		TEST(login_process_without_auth_says_so),
 		TEST(session_gets_what_was_read_ahead),

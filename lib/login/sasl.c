@@ -158,6 +158,7 @@ ask(struct conn *c, struct slice mechanism, struct slice initial,
 	conn_rename(c);
 	conn_enter(c, CONN_AUTH);
 	c->asking = true;
+	c->logouts = c->l->logouts.n;
 	if (c->l->stopping || auth == NULL)
 		fail(c, AUTH_TRY_LATER, SLICE_EMPTY);
 	else if (mechanism.n > 64 || initial.n > SASL_BYTES)
@@ -322,6 +323,13 @@ take_ok(struct conn *c, struct message *m)
 	}
 	c->asking = false;
 	c->login = mem_slicedup(login);
+	if (logouts_since(&c->l->logouts, c->logouts, login)) {
+		sasl_logout(c);
+		free(c->login);
+		c->login = NULL;
+		fail(c, AUTH_TRY_LATER, SLICE_EMPTY);
+		return;
+	}
 	count(LOGIN_LOGINS);
 	session_begin(c, grant);
 }
