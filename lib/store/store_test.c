@@ -134,12 +134,14 @@ append_pieces(struct store *s, struct slice text, size_t step)
 {
 	struct appended done;
 	struct append *a;
-	size_t i;
+	size_t n;
 
 	assert_int_equal(append_begin(s, INBOX, &a), STORE_OK);
 	assert_int_equal(append_message(a, text.n, 0, NULL, 0, 0), STORE_OK);
-	for (i = 0; i < text.n; i += step)
-		append_bytes(a, slice_first(slice_from(text, i), step));
+	for (; text.n > 0; text = slice_from(text, n)) {
+		n = step < text.n ? step : text.n;
+		append_bytes(a, slice_first(text, n));
+	}
 	assert_int_equal(append_end(a), STORE_OK);
 	assert_int_equal(append_commit(&a, &done), STORE_OK);
 }
