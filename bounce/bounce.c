@@ -19,6 +19,7 @@
 #include "base/num.h"
 #include "ipc/child.h"
 #include "ipc/counters.h"
+#include "os/fs.h"
 #include "compose.h"
 
 #define ARENA_BYTES	(16 * 1024 * 1024)	/* recipients of one report */
@@ -35,7 +36,6 @@ static void	qmgr_says(void *, struct channel *, struct message *);
 static void	qmgr_is_down(void *, struct channel *);
 static bool	gather(const struct report *, int fd, struct buf *,
 		    struct slice *message_r);
-static int	read_some(int fd, char *to, size_t n, off_t at);
 static bool	is_damaged(const struct report *, int fd);
 static void	answer(struct bounce *, struct channel *, uint64_t id,
 		    const struct report *, struct slice message);
@@ -146,30 +146,12 @@ gather(const struct report *r, int fd, struct buf *b, struct slice *message_r)
 	if (want > INLINE_BYTES - b->n)
 		want = INLINE_BYTES - b->n;
 	to = buf_reserve(b, (size_t)want);
-	if (read_some(fd, to, (size_t)want, (off_t)r->offset) == -1)
+	if (fs_read_exactly(&fs_real, fd, to, (size_t)want,
+	    (off_t)r->offset) == -1)
 		return false;
 	b->n += (size_t)want;
 	*message_r = buf_slice(b);
 	return true;
-}
-
-/* All of it, or -1. */
-static int
-read_some(int fd, char *to, size_t n, off_t at)
-{
-	ssize_t got;
-
-	while (n > 0) {
-		got = pread(fd, to, n, at);
-		if (got == -1 && errno == EINTR)
-			continue;
-		if (got <= 0)
-			return -1;
-		to += got;
-		at += got;
-		n -= (size_t)got;
-	}
-	return 0;
 }
 
 static bool
@@ -183,7 +165,8 @@ is_damaged(const struct report *r, int fd)
 	for (at = 0; r->crc != 0 && at < r->size; at += n) {
 		n = r->size - at < sizeof(piece) ? (size_t)(r->size - at) :
 		    sizeof(piece);
-		if (read_some(fd, piece, n, (off_t)(r->offset + at)) == -1)
+		if (fs_read_exactly(&fs_real, fd, piece, n,
+		    (off_t)(r->offset + at)) == -1)
 			return false;	/* what is wanted may be readable */
 		crc = crc32c(crc, slice_of(piece, n));
 	}

@@ -7,6 +7,7 @@
 #include "fake_store.h"
 #include "mail/message.h"
 #include "mail/summary.h"
+#include "store/fake_content.h"
 #include "store/names.h"
 
 #define BOXES	64
@@ -828,30 +829,6 @@ mailbox_content_away(struct mailbox *m, uint32_t uid, struct message_content *c)
 
 	c->away = r == STORE_OK && c->bytes.n > FAKE_HELD_BYTES;
 	return r;
-}
-
-void
-message_content_want(struct message_content *c, struct slice part)
-{
-	(void)c;
-	(void)part;
-}
-
-void
-message_content_let_go(struct message_content *c)
-{
-	(void)c;
-}
-
-size_t
-message_content_read(const struct message_content *c, size_t at, char *to,
-    size_t n)
-{
-	struct slice rest = slice_from(c->bytes, at);
-
-	n = n < rest.n ? n : rest.n;
-	memcpy(to, rest.p, n);
-	return n;
 }
 
 void

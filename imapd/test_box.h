@@ -8,6 +8,7 @@
 
 #include "mail/summary.h"
 #include "search.h"
+#include "store/fake_content.h"
 
 #define HOUR	INT64_C(3600000)
 #define DAY	(24 * HOUR)
@@ -77,30 +78,6 @@ enum store_result
 mailbox_content_away(struct mailbox *m, uint32_t uid, struct message_content *c)
 {
 	return mailbox_content(m, uid, c);
-}
-
-void
-message_content_want(struct message_content *c, struct slice part)
-{
-	(void)c;
-	(void)part;
-}
-
-void
-message_content_let_go(struct message_content *c)
-{
-	(void)c;
-}
-
-size_t
-message_content_read(const struct message_content *c, size_t at, char *to,
-    size_t n)
-{
-	struct slice rest = slice_from(c->bytes, at);
-
-	n = n < rest.n ? n : rest.n;
-	memcpy(to, rest.p, n);
-	return n;
 }
 
 void

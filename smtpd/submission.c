@@ -457,17 +457,6 @@ edit(struct session *s, size_t n)
 		content_fail(s, 550, "5.6.0 The message has no From field");
 }
 
-static bool
-is_blank(struct slice body)
-{
-	size_t i;
-
-	for (i = 0; i < body.n; i++)
-		if (memchr(" \t\r\n", body.p[i], 4) == NULL)
-			return false;
-	return true;
-}
-
 /* False: it is left out. */
 static bool
 look_at_field(struct session *s, const struct field *f, unsigned *counts)
@@ -485,7 +474,7 @@ look_at_field(struct session *s, const struct field *f, unsigned *counts)
 		if (!slice_eq_nocase(f->name, slice_str(counted[i])))
 			continue;
 		/* An empty one is none, and is replaced. */
-		if (i >= DATE && is_blank(f->body))
+		if (i >= DATE && slice_trim(f->body).n == 0)
 			return false;
 		if (++counts[i] > 1 && i < DATE)
 			content_fail(s, 550, i == FROM ?

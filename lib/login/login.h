@@ -260,7 +260,7 @@ void	 conn_cut(struct conn *, const char *why);
 extern const struct message_rule auth_rules[];
 extern const struct channel_ops auth_ops;
 void	 sasl_gone(struct conn *);
-/* The login is over: auth counts. */
+/* The login is over: auth, which counts, is told, and c->login is gone. */
 void	 sasl_logout(struct conn *);
 
 /* session.c */

@@ -258,12 +258,16 @@ sasl_logout(struct conn *c)
 	struct channel *auth = auth_of(c);
 	struct buf *b;
 
-	if (c->login == NULL || auth == NULL)
+	if (c->login == NULL)
 		return;
-	b = channel_begin(auth, AU_LOGOUT, c->id);
-	if (b != NULL)
-		put_slice(b, slice_str(c->login));
-	channel_end(auth);
+	if (auth != NULL) {
+		b = channel_begin(auth, AU_LOGOUT, c->id);
+		if (b != NULL)
+			put_slice(b, slice_str(c->login));
+		channel_end(auth);
+	}
+	free(c->login);
+	c->login = NULL;
 }
 
 /* ---- auth ---------------------------------------------------------------- */
@@ -325,8 +329,6 @@ take_ok(struct conn *c, struct message *m)
 	c->login = mem_slicedup(login);
 	if (logouts_since(&c->l->logouts, c->logouts, login)) {
 		sasl_logout(c);
-		free(c->login);
-		c->login = NULL;
 		fail(c, AUTH_TRY_LATER, SLICE_EMPTY);
 		return;
 	}

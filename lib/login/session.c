@@ -264,8 +264,6 @@ no_session(struct conn *c, enum session_refusal why)
 		return;
 	}
 	sasl_logout(c);
-	free(c->login);
-	c->login = NULL;
 	conn_enter(c, CONN_TALK);
 	ev_timer_set(&c->timer, c->l->login_ms);
 	c->l->protocol->refused(c, why);
@@ -465,8 +463,6 @@ take_unauthenticate(struct conn *c, struct message *m)
 	end_at_master(c->l, c->session, false);
 	c->session = 0;
 	sasl_logout(c);
-	free(c->login);
-	c->login = NULL;
 	c->revoked = false;
 	conn_enter(c, CONN_TALK);
 	ev_timer_set(&c->timer, c->l->login_ms);
